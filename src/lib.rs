@@ -1,14 +1,6 @@
-pub fn add(left: u64, right: u64) -> u64 {
-    left + right
-}
+//! Sentinel: ends a workload politely and in time, before the kernel's OOM killer, and says exactly why.
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn it_works() {
-        let result = add(2, 2);
-        assert_eq!(result, 4);
-    }
-}
+pub mod clock;
+pub mod report;
+pub mod status;
+pub mod units;

@@ -1,0 +1,3 @@
+//! The command `sentinel`.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Read-only renderings of what happened: lines for people, summaries, records.
+
+pub mod escape;

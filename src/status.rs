@@ -1,0 +1,230 @@
+//! What a guardian tells the world about its workload: the one schema behind `status json`, `watch json`, the dashboard and the summary.
+//! Data only. Text of the workload (names, commands) is already escaped when it gets in here.
+
+use crate::units::{Bytes, Limit};
+use serde::{Deserialize, Serialize};
+
+/// Raised whenever a field changes its meaning or goes away; added fields do not count.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// How much the platform lets the guardian do, best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tier {
+    /// A cgroup v2 with the memory controller, made by us.
+    Kernel,
+    /// Our own cgroup can be read but not changed.
+    Observed,
+    /// A cgroup v2 without the memory controller: membership and an atomic kill, memory summed by process.
+    Hybrid,
+    /// No cgroup: descendants by /proc.
+    Polled,
+}
+
+impl Tier {
+    /// The word for it, as on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Tier::Kernel => "kernel",
+            Tier::Observed => "observed",
+            Tier::Hybrid => "hybrid",
+            Tier::Polled => "polled",
+        }
+    }
+}
+
+/// Where on the ladder the workload is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Under the limit.
+    Running,
+    /// Told to end; the grace period runs.
+    Terminating,
+    /// Being killed, until nothing is left.
+    Killing,
+    /// Nothing is left.
+    Ended,
+}
+
+/// All there is to know at one moment. Times are milliseconds since the guardian started.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// [`SCHEMA_VERSION`].
+    pub schema: u32,
+    /// The guardian's version.
+    pub version: String,
+    /// The guardian's process id.
+    pub guardian_pid: u32,
+    /// The command's process id.
+    pub child_pid: u32,
+    /// The command as typed, each word escaped.
+    pub command: Vec<String>,
+    /// The tier in use.
+    pub tier: Tier,
+    /// Why this tier and not a better one; empty for the best.
+    pub tier_reason: String,
+    /// The workload's cgroup directory, escaped.
+    pub cgroup: Option<String>,
+    /// Time since the start.
+    pub uptime_ms: u64,
+    /// Where on the ladder.
+    pub state: State,
+    /// True while `cgroup.freeze` (or SIGSTOP) holds the workload.
+    pub frozen: bool,
+    /// True when decisions are only logged.
+    pub dry_run: bool,
+    /// Why the workload is being ended, in words, once it is.
+    pub reason: Option<String>,
+    /// Time left until SIGKILL, while terminating.
+    pub kill_in_ms: Option<u64>,
+    /// The lines that memory is compared with.
+    pub limits: Limits,
+    /// The last reading.
+    pub memory: Memory,
+    /// Growth of the footprint, bytes a second; negative when it shrinks.
+    pub growth: i64,
+    /// Time to the limit at this growth, if it grows.
+    pub forecast_ms: Option<u64>,
+    /// Memory pressure of the workload; absent where the kernel has none.
+    pub pressure: Option<Pressure>,
+    /// The kernel's counters.
+    pub events: Counters,
+    /// Processes in the workload.
+    pub processes: u64,
+}
+
+/// The lines, lowest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// The user's number.
+    pub limit: Bytes,
+    /// Where `memory.high` stands now.
+    pub trip_wire: Limit,
+    /// Where it goes at SIGTERM.
+    pub relief_line: Bytes,
+    /// SIGKILL at once from here on.
+    pub second_line: Bytes,
+    /// `memory.max`.
+    pub ceiling: Bytes,
+    /// `memory.swap.max`.
+    pub swap: Limit,
+    /// `pids.max`.
+    pub pids: Limit,
+    /// Time from SIGTERM to SIGKILL.
+    pub grace_ms: u64,
+}
+
+/// Memory in use. In tiers without memory accounting `current` is the sum over processes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memory {
+    /// `memory.current`.
+    pub current: Bytes,
+    /// What is compared with the limit: what the kernel cannot simply take back.
+    pub footprint: Bytes,
+    /// Sum of the processes' resident sets; absent until they were looked at.
+    pub rss: Option<Bytes>,
+    /// Anonymous memory.
+    pub anon: Bytes,
+    /// Shared memory, tmpfs, memfd.
+    pub shmem: Bytes,
+    /// Reclaimable page cache and slab.
+    pub cache: Bytes,
+    /// Kernel memory (stacks, page tables, sockets, slab).
+    pub kernel: Bytes,
+    /// Swap in use.
+    pub swap: Bytes,
+    /// The highest `current`.
+    pub peak: Bytes,
+    /// The highest footprint.
+    pub peak_footprint: Bytes,
+}
+
+/// Share of the last ten seconds lost waiting for memory, in percent (kernel: accounting/psi.rst).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Pressure {
+    /// At least one task waited.
+    pub some_avg10: f64,
+    /// All tasks waited.
+    pub full_avg10: f64,
+}
+
+/// Counters of `memory.events` and `pids.events` (kernel: cgroup-v2.rst).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counters {
+    /// Throttled at `memory.high`.
+    pub high: u64,
+    /// About to go over `memory.max`.
+    pub max: u64,
+    /// Out of memory at `memory.max`.
+    pub oom: u64,
+    /// Processes killed by the kernel's OOM killer.
+    pub oom_kill: u64,
+    /// Forks refused at `pids.max`.
+    pub pids_max: u64,
+}
+
+/// One process of the workload.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessRow {
+    /// Process id.
+    pub pid: u32,
+    /// Its parent's id.
+    pub ppid: u32,
+    /// Its name (comm), escaped.
+    pub name: String,
+    /// State letter as in proc(5): R S D T Z…
+    pub state: char,
+    /// Resident set.
+    pub rss: Bytes,
+    /// Share of all processes' resident sets, thousandths.
+    pub share_permille: u32,
+    /// Command line, escaped, cut.
+    pub command: String,
+}
+
+/// Something that happened, for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventLine {
+    /// When.
+    pub at_ms: u64,
+    /// How much it matters.
+    pub level: Level,
+    /// What, one escaped line.
+    pub text: String,
+}
+
+/// How much an event matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// For the record.
+    Info,
+    /// Somebody should look.
+    Warning,
+    /// The workload is being ended, or something is broken.
+    Error,
+}
+
+/// One line of `watch json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum WatchLine {
+    /// The state, some times a second.
+    Status {
+        /// The state.
+        status: Box<Status>,
+        /// The largest processes, largest first, at most 200; absent when they were not looked at since the last line.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        processes: Option<Vec<ProcessRow>>,
+    },
+    /// As it happens.
+    Event(EventLine),
+    /// The answer to a request line sent on the same connection.
+    Reply {
+        /// False when the request was refused.
+        ok: bool,
+        /// The answer's text.
+        text: String,
+    },
+}

@@ -1,0 +1,273 @@
+//! Sizes, shares and durations as a person types them, and as they are shown.
+//! `K M G T` are powers of 1024, with or without `iB`/`B`: `100M`, `2GiB`, `512k`, `80%`; `500ms`, `3s`, `1m`.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// A number of bytes.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Bytes(pub u64);
+
+/// One MiB, 2^20 bytes.
+pub const MIB: u64 = 1 << 20;
+
+impl Bytes {
+    /// `mib` times 2^20 bytes.
+    pub const fn mib(mib: u64) -> Self {
+        Bytes(mib * MIB)
+    }
+
+    /// The difference, or zero where `other` is larger.
+    pub const fn saturating_sub(self, other: Bytes) -> Self {
+        Bytes(self.0.saturating_sub(other.0))
+    }
+
+    /// The sum, or `u64::MAX` bytes.
+    pub const fn saturating_add(self, other: Bytes) -> Self {
+        Bytes(self.0.saturating_add(other.0))
+    }
+
+    /// This share of the size, rounded down.
+    pub fn share(self, percent: Percent) -> Self {
+        let scaled = u128::from(self.0) * u128::from(percent.0) / 100;
+        Bytes(u64::try_from(scaled).unwrap_or(u64::MAX))
+    }
+}
+
+/// A whole number of hundredths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Percent(pub u32);
+
+/// A limit of the kernel's: a number of bytes (or of pids), or none (`max`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", untagged)]
+pub enum Limit {
+    /// At most so much.
+    At(u64),
+    /// The kernel's word `max`: no limit. Serialised as `null`.
+    Max,
+}
+
+impl Limit {
+    /// The number, if there is a limit.
+    pub fn value(self) -> Option<u64> {
+        match self {
+            Limit::At(value) => Some(value),
+            Limit::Max => None,
+        }
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Limit::At(value) => write!(f, "{value}"),
+            Limit::Max => f.write_str("max"),
+        }
+    }
+}
+
+/// A size as typed: absolute, or a share of what is available.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// So many bytes.
+    Absolute(Bytes),
+    /// A share of the effective outer limit.
+    Share(Percent),
+}
+
+impl Size {
+    /// The bytes that this size means where `whole` is available.
+    pub fn of(self, whole: Bytes) -> Bytes {
+        match self {
+            Size::Absolute(bytes) => bytes,
+            Size::Share(percent) => whole.share(percent),
+        }
+    }
+}
+
+/// Why a size, share or duration was not understood. Each names what was typed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UnitError {
+    /// No digits where a number belongs.
+    #[error("{0:?} is not a size: write for instance 100M, 2GiB or 80%")]
+    NotASize(String),
+    /// A number of bytes that does not fit 64 bits.
+    #[error("{0:?} is too large")]
+    TooLarge(String),
+    /// A share outside 1..=100.
+    #[error("{0:?} is not a share between 1% and 100%")]
+    NotAShare(String),
+    /// No duration.
+    #[error("{0:?} is not a duration: write for instance 500ms, 3s or 1m")]
+    NotADuration(String),
+}
+
+/// Splits `text` into its decimal number (in thousandths, so that `1.5G` is exact) and its unit.
+fn split_number(text: &str) -> Option<(u128, &str)> {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    if whole.is_empty() || fraction.is_empty() || fraction.len() > 3 || whole.len() > 20 {
+        return None;
+    }
+    let whole: u128 = whole.parse().ok()?;
+    let fraction: u128 = format!("{fraction:0<3}").parse().ok()?;
+    Some((whole * 1000 + fraction, unit.trim()))
+}
+
+impl FromStr for Bytes {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let not_a_size = || UnitError::NotASize(text.to_owned());
+        let (thousandths, unit) = split_number(text.trim()).ok_or_else(not_a_size)?;
+        let factor: u128 = match unit.to_ascii_lowercase().as_str() {
+            "" | "b" => 1,
+            "k" | "kb" | "kib" => 1 << 10,
+            "m" | "mb" | "mib" => 1 << 20,
+            "g" | "gb" | "gib" => 1 << 30,
+            "t" | "tb" | "tib" => 1 << 40,
+            _ => return Err(not_a_size()),
+        };
+        u64::try_from(thousandths * factor / 1000)
+            .map(Bytes)
+            .map_err(|_| UnitError::TooLarge(text.to_owned()))
+    }
+}
+
+impl FromStr for Percent {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let number = text.trim().strip_suffix('%').and_then(|n| n.parse::<u32>().ok());
+        match number {
+            Some(n @ 1..=100) => Ok(Percent(n)),
+            _ => Err(UnitError::NotAShare(text.to_owned())),
+        }
+    }
+}
+
+impl FromStr for Size {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        if text.trim().ends_with('%') {
+            return text.parse().map(Size::Share);
+        }
+        text.parse().map(Size::Absolute)
+    }
+}
+
+/// Parses `500ms`, `3s`, `1.5s`, `1m`, `2h`, `1d`; a bare number means seconds, as for timeout(1).
+///
+/// # Errors
+/// [`UnitError::NotADuration`] for anything else, [`UnitError::TooLarge`] above 10,000 days.
+pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
+    let wrong = || UnitError::NotADuration(text.to_owned());
+    let (thousandths, unit) = split_number(text.trim()).ok_or_else(wrong)?;
+    let micros_per_unit: u128 = match unit.to_ascii_lowercase().as_str() {
+        "us" => 1,
+        "ms" => 1_000,
+        "" | "s" => 1_000_000,
+        "m" | "min" => 60_000_000,
+        "h" => 3_600_000_000,
+        "d" => 86_400_000_000,
+        _ => return Err(wrong()),
+    };
+    let micros = thousandths * micros_per_unit / 1000;
+    match u64::try_from(micros) {
+        Ok(micros) if micros <= 10_000 * 86_400_000_000 => Ok(Duration::from_micros(micros)),
+        _ => Err(UnitError::TooLarge(text.to_owned())),
+    }
+}
+
+impl fmt::Display for Percent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}%", self.0)
+    }
+}
+
+impl fmt::Display for Bytes {
+    /// One decimal and a binary unit, `100.0M`; whole bytes below 1 KiB.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut unit = 0;
+        let mut tenths = u128::from(self.0) * 10;
+        while tenths >= 10_240 && unit < 4 {
+            tenths /= 1024;
+            unit += 1;
+        }
+        match unit {
+            0 => f.pad(&format!("{}B", self.0)),
+            _ => f.pad(&format!(
+                "{}.{}{}",
+                tenths / 10,
+                tenths % 10,
+                ["B", "K", "M", "G", "T"][unit]
+            )),
+        }
+    }
+}
+
+/// A duration for people: `12.3s`, `850ms`, `2m05s`, `1h02m`.
+pub fn show_duration(duration: Duration) -> String {
+    let ms = duration.as_millis();
+    match ms {
+        0..=999 => format!("{ms}ms"),
+        1_000..=59_999 => format!("{}.{}s", ms / 1000, ms % 1000 / 100),
+        60_000..=3_599_999 => format!("{}m{:02}s", ms / 60_000, ms % 60_000 / 1000),
+        _ => format!("{}h{:02}m", ms / 3_600_000, ms % 3_600_000 / 60_000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_binary_with_any_suffix() {
+        for (text, bytes) in [
+            ("100M", 100 << 20),
+            ("2GiB", 2 << 30),
+            ("512k", 512 << 10),
+            ("1.5G", 3 << 29),
+            ("4096", 4096),
+            (" 1 MB ", 1 << 20),
+        ] {
+            assert_eq!(text.parse::<Bytes>(), Ok(Bytes(bytes)), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_size_is_refused() {
+        for text in ["", "M", "-1M", "1X", "1..5M", "1.M", "NaN", "0x10", "99999999999999T", "é"] {
+            assert!(text.parse::<Bytes>().is_err(), "{text}");
+        }
+        for text in ["0%", "101%", "%", "1.5%", "-3%"] {
+            assert!(text.parse::<Size>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn durations() {
+        assert_eq!(parse_duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(parse_duration("3"), Ok(Duration::from_secs(3)));
+        assert_eq!(parse_duration("1.5m"), Ok(Duration::from_secs(90)));
+        for text in ["", "s", "-1s", "1x", "99999999999d"] {
+            assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn shown_sizes_keep_their_unit() {
+        assert_eq!(Bytes::mib(100).to_string(), "100.0M");
+        assert_eq!(Bytes(1023).to_string(), "1023B");
+        assert_eq!(format!("{:>8}", Bytes(1536)), "    1.5K");
+    }
+}
