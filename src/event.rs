@@ -1,0 +1,255 @@
+//! The vocabulary between the edge and the policy: all that can happen, and all that can be done about it.
+//! Plain values without allocation, so that a recorded trace replays and the way to a kill needs no memory.
+
+use crate::policy::lines::Lines;
+use crate::status::{Counters, Pressure};
+use crate::units::{Bytes, Limit, Percent};
+use std::time::Duration;
+
+/// One reading of the workload. What a tier cannot see is zero or absent.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Sample {
+    /// `memory.current`; in tiers without memory accounting the sum over processes.
+    pub current: Bytes,
+    /// What reclaim can take: `active_file` + `inactive_file` + `slab_reclaimable` of `memory.stat`.
+    pub cache: Bytes,
+    /// `memory.swap.current`.
+    pub swap: Bytes,
+    /// `anon` of `memory.stat`.
+    pub anon: Bytes,
+    /// `shmem` of `memory.stat`: tmpfs, memfd, shared mappings.
+    pub shmem: Bytes,
+    /// `kernel` of `memory.stat`: stacks, page tables, slab, sockets.
+    pub kernel: Bytes,
+    /// `memory.events` and `pids.events`.
+    pub counters: Counters,
+    /// `total` of the `full` line of `memory.pressure`, microseconds.
+    pub stalled_usec: Option<u64>,
+    /// The averages of `memory.pressure`.
+    pub pressure: Option<Pressure>,
+    /// Processes in the workload.
+    pub processes: u64,
+    /// How long the look took: where it is dear, looks are spaced out.
+    pub cost: Duration,
+}
+
+impl Sample {
+    /// Memory that the kernel cannot simply take back: what the limit is compared with.
+    /// A subtraction from `memory.current`, which is exact to the per-CPU batch, and not a sum of `memory.stat`, which lags.
+    pub fn footprint(&self) -> Bytes {
+        self.current.saturating_sub(self.cache).saturating_add(self.swap)
+    }
+}
+
+/// How a process ended, as wait(2) has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It exited with this status.
+    Exited(u8),
+    /// This signal ended it.
+    Signaled(i32),
+}
+
+/// What an operator asks for: through the mailbox, the dashboard or the terminal.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Command {
+    /// End the workload politely.
+    Terminate,
+    /// End it at once.
+    Kill,
+    /// Stop it where it is.
+    Freeze,
+    /// Let it go on.
+    Thaw,
+    /// Compare with these lines from now on.
+    SetLines(Lines),
+    /// Time from SIGTERM to SIGKILL from now on.
+    SetGrace(Duration),
+}
+
+/// All that can happen to a workload.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Event {
+    /// It was looked at.
+    Sample(Sample),
+    /// The moment that [`crate::policy::Policy::next_deadline`] named has come.
+    Deadline,
+    /// The command itself ended; the workload may live on.
+    ChildExited(Ending),
+    /// No process is left in the workload.
+    Empty,
+    /// Somebody asked for something.
+    Operator(Command),
+}
+
+/// All that can be done about it, in the order of the list that holds it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Action {
+    /// Take a sample at once and hand it back.
+    Look,
+    /// Write `memory.high`.
+    SetTripWire(Limit),
+    /// Write `memory.max` and `memory.high` for these lines.
+    SetLines(Lines),
+    /// `cgroup.freeze` 1.
+    Freeze,
+    /// `cgroup.freeze` 0.
+    Thaw,
+    /// Send the term signal, and SIGCONT behind it, to the chosen processes.
+    Terminate,
+    /// `cgroup.kill`, or SIGKILL to every process where there is none.
+    Kill,
+    /// Say so.
+    Tell(Notice),
+    /// The workload is gone.
+    Finish(Outcome),
+}
+
+/// Why a workload is ended. The numbers are those that the decision was made with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The footprint reached the limit.
+    Breach {
+        /// The footprint at the last look.
+        footprint: Bytes,
+        /// The limit.
+        limit: Bytes,
+    },
+    /// `memory.current` stays over the relief line in spite of the throttle.
+    Climb {
+        /// `memory.current` at the last look.
+        current: Bytes,
+        /// The relief line.
+        line: Bytes,
+    },
+    /// Every task waited for memory most of the time, for long.
+    Thrash {
+        /// Share of the time.
+        share: Percent,
+        /// For how long.
+        held: Duration,
+    },
+    /// The wall-clock limit.
+    Timeout {
+        /// The limit.
+        after: Duration,
+    },
+    /// An operator asked.
+    Operator,
+    /// The command ended and the rest was not to outlive it.
+    ChildExited,
+}
+
+/// Why SIGKILL follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KillReason {
+    /// The grace period is over.
+    GraceOver {
+        /// Its length.
+        grace: Duration,
+    },
+    /// Memory reached the second line before that.
+    SecondLine {
+        /// `memory.current` there.
+        current: Bytes,
+        /// The line.
+        line: Bytes,
+    },
+    /// An operator asked, or asked twice to terminate.
+    Operator,
+}
+
+/// What people are told.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Notice {
+    /// The footprint is near the limit.
+    NearLimit {
+        /// The footprint.
+        footprint: Bytes,
+        /// The limit.
+        limit: Bytes,
+    },
+    /// At this growth the limit is near in time.
+    NearInTime {
+        /// Time to the limit.
+        left: Duration,
+        /// The footprint.
+        footprint: Bytes,
+        /// Growth, bytes a second.
+        growth: i64,
+    },
+    /// SIGTERM was sent.
+    Terminating {
+        /// Why.
+        reason: Reason,
+        /// Time until SIGKILL.
+        grace: Duration,
+    },
+    /// SIGTERM would have been sent (dry run).
+    WouldTerminate {
+        /// Why.
+        reason: Reason,
+    },
+    /// SIGKILL was sent.
+    Killing {
+        /// Why.
+        why: KillReason,
+        /// Time since SIGTERM, if one was sent.
+        after: Option<Duration>,
+    },
+    /// SIGKILL did not empty the workload yet.
+    StillThere {
+        /// Time since the first SIGKILL.
+        after: Duration,
+    },
+    /// The kernel's OOM killer acted in the workload.
+    KernelOom {
+        /// How many processes it killed so far.
+        killed: u64,
+    },
+    /// A fork was refused at `pids.max`.
+    PidsMax {
+        /// How often so far.
+        refused: u64,
+    },
+    /// The command ended and others of the workload did not.
+    Leftover {
+        /// How many.
+        processes: u64,
+    },
+    /// The workload is frozen.
+    Frozen,
+    /// It runs again.
+    Thawed,
+    /// The lines moved.
+    NewLines(Lines),
+    /// The grace period changed.
+    NewGrace(Duration),
+}
+
+/// How the run ended and who ended it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Who.
+    pub cause: Cause,
+    /// How the command itself ended.
+    pub child: Ending,
+    /// Processes that the kernel's OOM killer killed in the workload.
+    pub kernel_oom_kills: u64,
+}
+
+/// Who ended the workload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// It ended by itself, or by a signal that was not ours.
+    Itself,
+    /// We did.
+    Guardian {
+        /// Why.
+        reason: Reason,
+        /// Why SIGKILL was needed, if it was, before the command had ended.
+        killed: Option<KillReason>,
+    },
+    /// The kernel's OOM killer came first: a miss.
+    KernelOom,
+}

@@ -1,0 +1,112 @@
+//! Is the limit reached? The rules that compare a sample with the lines; each monotone: more memory never acts later.
+
+use crate::clock::Timestamp;
+use crate::event::{Reason, Sample};
+use crate::policy::lines::Lines;
+use crate::units::Bytes;
+use std::time::Duration;
+
+/// `memory.current` must stay over the relief line for so long to count as climbing in spite of the throttle.
+/// Reclaim of page cache brings it under the line within some milliseconds.
+const CLIMB_HOLD: Duration = Duration::from_millis(200);
+
+/// The rules and what they remember.
+#[derive(Clone, Debug)]
+pub struct Breach {
+    /// The counters may be off by so much: `memory.stat` is flushed in batches.
+    slack: Bytes,
+    over_relief_since: Option<Timestamp>,
+}
+
+impl Breach {
+    /// Rules with this slack of the counters.
+    pub fn new(slack: Bytes) -> Self {
+        Breach { slack, over_relief_since: None }
+    }
+
+    /// The reason to end the workload that this sample gives, if any.
+    pub fn judge(&mut self, sample: &Sample, lines: &Lines, now: Timestamp) -> Option<Reason> {
+        let footprint = sample.footprint();
+        let climbing = self.climbs(sample, lines, now);
+        if self.reaches(footprint, lines.limit) {
+            return Some(Reason::Breach { footprint, limit: lines.limit });
+        }
+        climbing.then_some(Reason::Climb { current: sample.current, line: lines.relief })
+    }
+
+    /// Is this at the second line? Page cache above the relief line is no danger: there the kernel reclaims it.
+    pub fn at_second_line(&self, sample: &Sample, lines: &Lines) -> bool {
+        sample.current >= lines.second && self.reaches(sample.footprint(), lines.limit)
+    }
+
+    fn reaches(&self, footprint: Bytes, line: Bytes) -> bool {
+        footprint.saturating_add(self.slack) >= line
+    }
+
+    /// Over the relief line for the hold time, with a footprint of at least half the limit: `memory.stat` then lags or
+    /// counts as cache what reclaim does not get. A mere reader of files has next to no footprint.
+    fn climbs(&mut self, sample: &Sample, lines: &Lines, now: Timestamp) -> bool {
+        let over = sample.current >= lines.relief && sample.footprint().0 >= lines.limit.0 / 2;
+        let since = *self.over_relief_since.get_or_insert(now);
+        if !over {
+            self.over_relief_since = None;
+        }
+        over && now.since(since) >= CLIMB_HOLD
+    }
+}
+
+/// What `memory.stat` may lag behind: the kernel flushes it when more than 64 pages for each CPU are pending, twice (the
+/// per-CPU rest and the threshold; MEMCG_CHARGE_BATCH in mm/memcontrol.c). Never more than a 32nd of the limit.
+pub fn counter_slack(cpus: u64, page: u64, limit: Bytes) -> Bytes {
+    Bytes((2 * 64 * page * cpus).min(limit.0 / 32))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines() -> Lines {
+        Lines::new(Bytes::mib(100), None, None).unwrap()
+    }
+
+    fn sample(current: u64, cache: u64) -> Sample {
+        Sample { current: Bytes::mib(current), cache: Bytes::mib(cache), ..Sample::default() }
+    }
+
+    fn at(ms: u64) -> Timestamp {
+        Timestamp::from_millis(ms)
+    }
+
+    #[test]
+    fn page_cache_is_not_usage() {
+        let mut breach = Breach::new(Bytes::mib(1));
+        for ms in (0..60_000).step_by(50) {
+            assert_eq!(breach.judge(&sample(120, 115), &lines(), at(ms)), None);
+        }
+    }
+
+    #[test]
+    fn a_footprint_at_the_limit_is_a_breach_less_the_slack() {
+        let mut breach = Breach::new(Bytes::mib(1));
+        assert!(breach.judge(&sample(98, 0), &lines(), at(0)).is_none());
+        assert!(breach.judge(&sample(99, 0), &lines(), at(1)).is_some());
+    }
+
+    #[test]
+    fn climbing_in_spite_of_the_throttle_is_a_breach_when_it_lasts() {
+        let mut breach = Breach::new(Bytes(0));
+        assert_eq!(breach.judge(&sample(109, 20), &lines(), at(0)), None);
+        assert_eq!(breach.judge(&sample(109, 20), &lines(), at(100)), None);
+        assert_eq!(breach.judge(&sample(107, 20), &lines(), at(150)), None, "fell back");
+        assert_eq!(breach.judge(&sample(109, 20), &lines(), at(200)), None);
+        let reason = breach.judge(&sample(110, 20), &lines(), at(400));
+        assert!(matches!(reason, Some(Reason::Climb { .. })));
+    }
+
+    #[test]
+    fn the_second_line_does_not_see_page_cache() {
+        let breach = Breach::new(Bytes(0));
+        assert!(!breach.at_second_line(&sample(131, 50), &lines()));
+        assert!(breach.at_second_line(&sample(131, 20), &lines()));
+    }
+}

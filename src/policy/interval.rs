@@ -1,0 +1,68 @@
+//! When to look again: often where the limit could be reached soon, seldom where not.
+
+use crate::event::Sample;
+use crate::policy::lines::Lines;
+use crate::units::Bytes;
+use std::time::Duration;
+
+/// How a tier learns of growth between looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cadence {
+    /// The kernel tells (trip-wire): looks serve the screen and the forecast.
+    Events,
+    /// Nobody tells: a look must come before the limit can be passed by much.
+    Polled,
+}
+
+/// Growth that must be expected of any workload at any time where nobody tells: 1 GiB/s, about what one thread touches.
+const SUDDEN: u64 = 1 << 30;
+/// While terminating the second line is watched this closely; 10 ms sufficed in every shape measured.
+pub const TERMINATING: Duration = Duration::from_millis(5);
+/// Frozen workloads do not grow.
+pub const FROZEN: Duration = Duration::from_millis(500);
+
+/// Time until the next look while watching.
+pub fn watching(cadence: Cadence, sample: &Sample, lines: &Lines, growth: i64) -> Duration {
+    let headroom = lines.limit.saturating_sub(sample.footprint());
+    let growth = u64::try_from(growth).unwrap_or(0);
+    let wait = match cadence {
+        Cadence::Events => clamp(quarter_of_time(headroom, growth.max(1)), 50, 500),
+        Cadence::Polled => {
+            clamp(quarter_of_time(headroom, growth.saturating_mul(2).max(SUDDEN)), 5, 100)
+        }
+    };
+    affordable(wait, sample)
+}
+
+/// Looking takes at most a fifth of the time: thousands of processes are dear to sum.
+pub fn affordable(wait: Duration, sample: &Sample) -> Duration {
+    wait.max(sample.cost * 4)
+}
+
+/// A quarter of the time in which `rate` bytes a second fill the headroom, in milliseconds.
+fn quarter_of_time(headroom: Bytes, rate: u64) -> u64 {
+    u64::try_from(u128::from(headroom.0) * 250 / u128::from(rate)).unwrap_or(u64::MAX)
+}
+
+fn clamp(ms: u64, low: u64, high: u64) -> Duration {
+    Duration::from_millis(ms.clamp(low, high))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_come_closer_near_the_limit() {
+        let lines = Lines::new(Bytes::mib(1000), None, None).unwrap();
+        let at = |mib| Sample { current: Bytes::mib(mib), ..Sample::default() };
+        assert_eq!(watching(Cadence::Polled, &at(0), &lines, 0), Duration::from_millis(100));
+        assert_eq!(watching(Cadence::Polled, &at(960), &lines, 0), Duration::from_millis(9));
+        assert_eq!(watching(Cadence::Polled, &at(2000), &lines, 0), Duration::from_millis(5));
+        assert_eq!(watching(Cadence::Events, &at(0), &lines, -5), Duration::from_millis(500));
+        assert_eq!(
+            watching(Cadence::Events, &at(999), &lines, 100 << 20),
+            Duration::from_millis(50)
+        );
+    }
+}

@@ -1,0 +1,203 @@
+//! The ladder: watching -> terminating (SIGTERM, grace) -> killing (`cgroup.kill` until empty) -> ended.
+//!
+//! | on          | breach, timeout | grace over, second line | operator terminate | operator kill | empty, command gone |
+//! |-------------|-----------------|-------------------------|--------------------|---------------|---------------------|
+//! | watching    | terminating     | –                       | terminating        | killing       | ended               |
+//! | terminating | –               | killing                 | killing            | killing       | ended               |
+//! | killing     | –               | –                       | again              | again         | ended               |
+
+use super::{Actions, OnExit, Policy};
+use crate::clock::Timestamp;
+use crate::event::{Action, Cause, Ending, KillReason, Notice, Outcome, Reason, Sample};
+use crate::units::Limit;
+use std::time::Duration;
+
+/// `cgroup.kill` is repeated this often until nothing is left: a fork may race with the first.
+const KILL_AGAIN: Duration = Duration::from_millis(100);
+/// After so long people are told that something does not die (a task in uninterruptible sleep).
+const KILL_STUCK: Duration = Duration::from_secs(5);
+
+/// Where on the ladder a workload is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rung {
+    /// Under the limit; confirming: the last look said breach and the next one decides.
+    Watching {
+        /// Whether the next look decides.
+        confirming: bool,
+    },
+    /// SIGTERM was sent.
+    Terminating {
+        /// Why.
+        reason: Reason,
+        /// When.
+        since: Timestamp,
+        /// When the grace period ends.
+        kill_at: Timestamp,
+    },
+    /// SIGKILL was sent.
+    Killing {
+        /// Why the workload is ended.
+        reason: Reason,
+        /// Why SIGKILL.
+        why: KillReason,
+        /// When first.
+        since: Timestamp,
+        /// When next.
+        again_at: Timestamp,
+        /// Whether the command had ended by then.
+        child_first: bool,
+        /// Whether people were told that something does not die.
+        stuck_told: bool,
+    },
+    /// Nothing is left.
+    Ended,
+}
+
+impl Policy {
+    /// SIGTERM, with the trip-wire at the relief line so that handlers run unthrottled, and thawed so that they run at all.
+    pub(super) fn terminate(&mut self, reason: Reason, now: Timestamp, actions: &mut Actions) {
+        let grace = self.config.grace;
+        self.rung = Rung::Terminating { reason, since: now, kill_at: now + grace };
+        if !self.config.dry_run {
+            actions.push(Action::SetTripWire(Limit::At(self.lines.relief.0)));
+        }
+        if std::mem::take(&mut self.frozen) {
+            actions.push(Action::Thaw);
+        }
+        actions.push(Action::Terminate);
+        actions.push(Action::Tell(Notice::Terminating { reason, grace }));
+        self.look_at = now + self.look_interval();
+        if grace.is_zero() {
+            self.grace_over(now, actions);
+        } else {
+            actions.push(Action::Look);
+        }
+    }
+
+    pub(super) fn grace_over(&mut self, now: Timestamp, actions: &mut Actions) {
+        self.kill(KillReason::GraceOver { grace: self.config.grace }, now, actions);
+    }
+
+    pub(super) fn watch_second_line(
+        &mut self,
+        sample: &Sample,
+        now: Timestamp,
+        actions: &mut Actions,
+    ) {
+        if !self.config.dry_run && self.breach.at_second_line(sample, &self.lines) {
+            let (current, line) = (sample.current, self.lines.second);
+            self.kill(KillReason::SecondLine { current, line }, now, actions);
+        }
+    }
+
+    fn kill(&mut self, why: KillReason, now: Timestamp, actions: &mut Actions) {
+        let (reason, after) = match self.rung {
+            Rung::Terminating { reason, since, .. } => (reason, Some(now.since(since))),
+            Rung::Watching { .. } | Rung::Killing { .. } | Rung::Ended => (Reason::Operator, None),
+        };
+        self.frozen = false;
+        self.rung = Rung::Killing {
+            reason,
+            why,
+            since: now,
+            again_at: now + KILL_AGAIN,
+            child_first: self.child.is_some(),
+            stuck_told: false,
+        };
+        actions.push(Action::Kill);
+        actions.push(Action::Tell(Notice::Killing { why, after }));
+    }
+
+    pub(super) fn kill_again(&mut self, now: Timestamp, actions: &mut Actions) {
+        let Rung::Killing { since, ref mut again_at, ref mut stuck_told, .. } = self.rung else {
+            return;
+        };
+        *again_at = now + KILL_AGAIN;
+        actions.push(Action::Kill);
+        let after = now.since(since);
+        if after >= KILL_STUCK && !std::mem::replace(stuck_told, true) {
+            actions.push(Action::Tell(Notice::StillThere { after }));
+        }
+    }
+
+    pub(super) fn operator_terminate(&mut self, now: Timestamp, actions: &mut Actions) {
+        match self.rung {
+            Rung::Watching { .. } => self.terminate(Reason::Operator, now, actions),
+            Rung::Terminating { .. } => self.kill(KillReason::Operator, now, actions),
+            Rung::Killing { .. } | Rung::Ended => self.kill_again(now, actions),
+        }
+    }
+
+    pub(super) fn operator_kill(&mut self, now: Timestamp, actions: &mut Actions) {
+        match self.rung {
+            Rung::Watching { .. } | Rung::Terminating { .. } => {
+                self.kill(KillReason::Operator, now, actions);
+            }
+            Rung::Killing { .. } | Rung::Ended => self.kill_again(now, actions),
+        }
+    }
+
+    /// Only a workload that is not being ended can be frozen: the ladder must not be held up.
+    pub(super) fn freeze(&mut self, actions: &mut Actions) {
+        if matches!(self.rung, Rung::Watching { .. }) && !std::mem::replace(&mut self.frozen, true)
+        {
+            actions.push(Action::Freeze);
+            actions.push(Action::Tell(Notice::Frozen));
+        }
+    }
+
+    pub(super) fn thaw(&mut self, now: Timestamp, actions: &mut Actions) {
+        if std::mem::take(&mut self.frozen) {
+            actions.push(Action::Thaw);
+            actions.push(Action::Tell(Notice::Thawed));
+            self.look_at = now;
+        }
+    }
+
+    pub(super) fn child_exited(&mut self, ending: Ending, now: Timestamp, actions: &mut Actions) {
+        self.child = Some(ending);
+        if self.emptied {
+            return self.finish(ending, actions);
+        }
+        if !matches!(self.rung, Rung::Watching { .. }) {
+            return;
+        }
+        match self.config.on_exit {
+            OnExit::Wait => {
+                let processes = self.last.processes;
+                actions.push(Action::Tell(Notice::Leftover { processes }));
+            }
+            OnExit::Terminate => self.terminate(Reason::ChildExited, now, actions),
+        }
+    }
+
+    /// Empty and the command gone: over. Either can come first (`populated 0` is there before the wait status).
+    pub(super) fn empty(&mut self, actions: &mut Actions) {
+        self.emptied = true;
+        if let Some(child) = self.child {
+            self.finish(child, actions);
+        }
+    }
+
+    fn finish(&mut self, child: Ending, actions: &mut Actions) {
+        let kernel_oom_kills = self.last.counters.oom_kill;
+        let cause = match self.rung {
+            Rung::Watching { .. } | Rung::Ended => own_end(child, kernel_oom_kills),
+            Rung::Terminating { reason, .. } => Cause::Guardian { reason, killed: None },
+            Rung::Killing { reason, why, child_first, .. } => {
+                Cause::Guardian { reason, killed: (!child_first).then_some(why) }
+            }
+        };
+        self.rung = Rung::Ended;
+        actions.push(Action::Finish(Outcome { cause, child, kernel_oom_kills }));
+    }
+}
+
+/// Without our doing: the kernel's OOM killer, if it killed and the command died of SIGKILL; else the command's own end.
+fn own_end(child: Ending, kernel_oom_kills: u64) -> Cause {
+    const SIGKILL: i32 = 9;
+    if kernel_oom_kills > 0 && child == Ending::Signaled(SIGKILL) {
+        return Cause::KernelOom;
+    }
+    Cause::Itself
+}

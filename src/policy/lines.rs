@@ -1,0 +1,157 @@
+//! The lines that memory is compared with, and their arithmetic: limit < relief line < second line < ceiling.
+
+use crate::units::{Bytes, MIB, Percent};
+
+/// Headroom above the limit unless asked otherwise: the larger of this and [`HEADROOM_SHARE`] of the limit.
+/// 25 MiB held for all but the worst shapes at 100 MiB on kernel 6.1; see docs/measurements.md.
+const HEADROOM: Bytes = Bytes::mib(32);
+const HEADROOM_SHARE: Percent = Percent(10);
+/// The relief line lies at most so far above the limit: room for a signal handler to run unthrottled.
+const RELIEF: Bytes = Bytes::mib(8);
+/// The second line lies at least so far under the ceiling.
+const MARGIN: Bytes = Bytes::mib(2);
+/// Less headroom leaves no room for the lines between limit and ceiling.
+pub const SMALLEST_HEADROOM: Bytes = Bytes::mib(4);
+/// A dynamically linked program needs about 1 MiB to start; under this limit nothing useful runs.
+pub const SMALLEST_LIMIT: Bytes = Bytes::mib(2);
+
+/// The lines, lowest first; each is strictly below the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lines {
+    /// The user's number: the trip-wire `memory.high` stands here first.
+    pub limit: Bytes,
+    /// Where the trip-wire goes when SIGTERM is sent.
+    pub relief: Bytes,
+    /// Reaching it ends the grace period.
+    pub second: Bytes,
+    /// `memory.max`.
+    pub ceiling: Bytes,
+}
+
+/// What is wrong with the lines asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LinesError {
+    /// Nothing can start under this limit.
+    #[error("limit {0} is below {SMALLEST_LIMIT}, which is what a process needs to start")]
+    LimitTooSmall(Bytes),
+    /// No room for the lines.
+    #[error(
+        "headroom {0} is below {SMALLEST_HEADROOM}, the least in which SIGTERM can come before the kernel"
+    )]
+    HeadroomTooSmall(Bytes),
+    /// More than 64 bits can say.
+    #[error("limit {0} with its headroom is too large")]
+    TooLarge(Bytes),
+    /// The second line is not between limit and ceiling.
+    #[error("second line {second} is not between the limit {limit} and the ceiling {ceiling}")]
+    SecondLineOutside {
+        /// What was asked for.
+        second: Bytes,
+        /// The limit.
+        limit: Bytes,
+        /// The ceiling.
+        ceiling: Bytes,
+    },
+}
+
+/// The headroom that a limit gets when nothing else was asked for.
+pub fn default_headroom(limit: Bytes) -> Bytes {
+    HEADROOM.max(limit.share(HEADROOM_SHARE))
+}
+
+impl Lines {
+    /// The lines for a limit, whole pages.
+    ///
+    /// # Errors
+    /// When the limit, headroom or second line leave no room for the others.
+    pub fn new(
+        limit: Bytes,
+        headroom: Option<Bytes>,
+        second: Option<Bytes>,
+    ) -> Result<Lines, LinesError> {
+        let limit = whole_pages(limit);
+        if limit < SMALLEST_LIMIT {
+            return Err(LinesError::LimitTooSmall(limit));
+        }
+        let headroom = whole_pages(headroom.unwrap_or_else(|| default_headroom(limit)));
+        if headroom < SMALLEST_HEADROOM {
+            return Err(LinesError::HeadroomTooSmall(headroom));
+        }
+        let ceiling = Bytes(limit.0.checked_add(headroom.0).ok_or(LinesError::TooLarge(limit))?);
+        if i64::try_from(ceiling.0).is_err() {
+            return Err(LinesError::TooLarge(limit));
+        }
+        let second = match second {
+            None => ceiling.saturating_sub(MARGIN.max(Bytes(headroom.0 / 10))),
+            Some(second) => whole_pages(second),
+        };
+        if second <= limit || second >= ceiling {
+            return Err(LinesError::SecondLineOutside { second, limit, ceiling });
+        }
+        let relief = Bytes(limit.0 + RELIEF.0.min(headroom.0 / 2)).min(midway(limit, second));
+        Ok(Lines { limit, relief: whole_pages(relief), second: whole_pages(second), ceiling })
+    }
+
+    /// The distance from limit to ceiling.
+    pub fn headroom(&self) -> Bytes {
+        self.ceiling.saturating_sub(self.limit)
+    }
+}
+
+/// Above the limit and below the second line, wherever that was put.
+fn midway(limit: Bytes, second: Bytes) -> Bytes {
+    Bytes(limit.0 + (second.0 - limit.0) / 2).max(Bytes(limit.0 + 4096))
+}
+
+/// The kernel rounds its limits down to pages; doing so first makes what is read back equal to what was written.
+/// 64 KiB is a multiple of every page size in use.
+fn whole_pages(bytes: Bytes) -> Bytes {
+    const PAGES: u64 = MIB / 16;
+    Bytes(bytes.0 / PAGES * PAGES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lines_of_100_mib() {
+        let lines = Lines::new(Bytes::mib(100), None, None).unwrap();
+        assert_eq!(lines.relief, Bytes::mib(108));
+        assert_eq!(
+            lines.second,
+            Bytes(whole_pages(Bytes(Bytes::mib(132).0 - Bytes::mib(32).0 / 10)).0)
+        );
+        assert_eq!(lines.ceiling, Bytes::mib(132));
+    }
+
+    #[test]
+    fn what_leaves_no_room_is_refused() {
+        let mib = Bytes::mib;
+        assert!(matches!(Lines::new(mib(1), None, None), Err(LinesError::LimitTooSmall(_))));
+        assert!(matches!(
+            Lines::new(mib(100), Some(mib(3)), None),
+            Err(LinesError::HeadroomTooSmall(_))
+        ));
+        for second in [mib(50), mib(100), mib(132), mib(200)] {
+            assert!(Lines::new(mib(100), None, Some(second)).is_err(), "{second}");
+        }
+        assert!(matches!(Lines::new(Bytes(u64::MAX), None, None), Err(LinesError::TooLarge(_))));
+        assert!(matches!(
+            Lines::new(Bytes(i64::MAX as u64), None, None),
+            Err(LinesError::TooLarge(_))
+        ));
+    }
+
+    #[test]
+    fn the_lines_stay_in_order() {
+        for limit in [2, 3, 10, 100, 1000, 100_000, 10_000_000] {
+            for headroom in [None, Some(Bytes::mib(4)), Some(Bytes::mib(1000))] {
+                let l = Lines::new(Bytes::mib(limit), headroom, None).unwrap();
+                assert!(l.limit < l.relief && l.relief < l.second && l.second < l.ceiling, "{l:?}");
+            }
+        }
+        let l = Lines::new(Bytes::mib(100), None, Some(Bytes(Bytes::mib(100).0 + 65536))).unwrap();
+        assert!(l.limit <= l.relief && l.relief < l.second, "{l:?}");
+    }
+}

@@ -1,0 +1,296 @@
+//! What is to be done, decided without files, clocks or logs: events and the time go in, actions come out.
+//! One [`Policy`] guards one workload; a loop can hold thousands.
+
+pub mod breach;
+pub mod interval;
+mod ladder;
+pub mod lines;
+pub mod rate;
+pub mod thrash;
+pub mod warn;
+
+pub use ladder::Rung;
+
+use crate::clock::Timestamp;
+use crate::event::{Action, Command, Ending, Event, Notice, Reason, Sample};
+use crate::status::Counters;
+use crate::units::Bytes;
+use arrayvec::ArrayVec;
+use breach::Breach;
+use interval::Cadence;
+use lines::Lines;
+use rate::Growth;
+use std::time::Duration;
+use thrash::{Thrash, ThrashRule};
+use warn::{Warn, WarnRule};
+
+/// What one event leads to: never more than this, so that deciding allocates nothing.
+pub type Actions = ArrayVec<Action, 12>;
+
+/// What happens to the rest of the workload when the command ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnExit {
+    /// It is guarded until it ends by itself.
+    Wait,
+    /// It is ended like at a breach.
+    Terminate,
+}
+
+/// The rules for one workload, fixed at its start.
+#[derive(Clone, Copy, Debug)]
+pub struct PolicyConfig {
+    /// The lines to begin with.
+    pub lines: Lines,
+    /// Time from SIGTERM to SIGKILL; zero means SIGKILL right behind it.
+    pub grace: Duration,
+    /// When to warn.
+    pub warn: WarnRule,
+    /// When thrashing ends the workload; `None`: never.
+    pub thrash: Option<ThrashRule>,
+    /// Wall-clock limit.
+    pub timeout: Option<Duration>,
+    /// What happens to the rest when the command ends.
+    pub on_exit: OnExit,
+    /// Decide and tell, never act.
+    pub dry_run: bool,
+    /// How the tier learns of growth.
+    pub cadence: Cadence,
+    /// The counters may be off by so much.
+    pub slack: Bytes,
+}
+
+/// The state of one workload and the rules for it.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    config: PolicyConfig,
+    lines: Lines,
+    rung: Rung,
+    started: Timestamp,
+    look_at: Timestamp,
+    last: Sample,
+    peak: Bytes,
+    peak_footprint: Bytes,
+    growth: Growth,
+    breach: Breach,
+    thrash: Thrash,
+    warn: Warn,
+    frozen: bool,
+    child: Option<Ending>,
+    emptied: bool,
+    /// Dry run: what would have been done was told, until the footprint falls again.
+    told_would: bool,
+}
+
+impl Policy {
+    /// A policy for a workload that starts now.
+    pub fn new(config: PolicyConfig, now: Timestamp) -> Self {
+        Policy {
+            config,
+            lines: config.lines,
+            rung: Rung::Watching { confirming: false },
+            started: now,
+            look_at: now,
+            last: Sample::default(),
+            peak: Bytes(0),
+            peak_footprint: Bytes(0),
+            growth: Growth::default(),
+            breach: Breach::new(config.slack),
+            thrash: Thrash::new(config.thrash),
+            warn: Warn::new(config.warn),
+            frozen: false,
+            child: None,
+            emptied: false,
+            told_would: false,
+        }
+    }
+
+    /// Decides what to do about one event. Never blocks, reads no clock, touches no file.
+    #[must_use = "an action that is dropped is a process that is not ended"]
+    pub fn handle(&mut self, event: Event, now: Timestamp) -> Actions {
+        let mut actions = Actions::new();
+        if matches!(self.rung, Rung::Ended) {
+            return actions;
+        }
+        match event {
+            Event::Sample(sample) => self.observe(sample, now, &mut actions),
+            Event::Deadline => self.deadline(now, &mut actions),
+            Event::ChildExited(ending) => self.child_exited(ending, now, &mut actions),
+            Event::Empty => self.empty(&mut actions),
+            Event::Operator(command) => self.obey(command, now, &mut actions),
+        }
+        actions
+    }
+
+    /// The next moment at which [`Event::Deadline`] must be delivered, if any.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        let rung = match self.rung {
+            Rung::Ended => return None,
+            Rung::Watching { .. } => self.timeout_at(),
+            Rung::Terminating { kill_at, .. } => Some(kill_at),
+            Rung::Killing { again_at, .. } => Some(again_at),
+        };
+        Some(rung.map_or(self.look_at, |at| at.min(self.look_at)))
+    }
+
+    fn observe(&mut self, sample: Sample, now: Timestamp, actions: &mut Actions) {
+        let before = std::mem::replace(&mut self.last, sample);
+        let footprint = sample.footprint();
+        self.peak = self.peak.max(sample.current);
+        self.peak_footprint = self.peak_footprint.max(footprint);
+        self.growth.observe(footprint, now);
+        tell_counters(&before.counters, &sample.counters, actions);
+        match self.rung {
+            Rung::Watching { confirming } => self.watch(&sample, confirming, now, actions),
+            Rung::Terminating { .. } => self.watch_second_line(&sample, now, actions),
+            Rung::Killing { .. } | Rung::Ended => {}
+        }
+        self.look_at = now + self.look_interval();
+    }
+
+    /// A breach must be seen twice: the last look before SIGTERM still says so.
+    fn watch(&mut self, sample: &Sample, confirming: bool, now: Timestamp, actions: &mut Actions) {
+        let footprint = sample.footprint();
+        actions
+            .extend(self.warn.judge(footprint, self.lines.limit, &self.growth).map(Action::Tell));
+        let thrash = self.thrash.judge(sample, self.lines.limit, now);
+        let reason = self.breach.judge(sample, &self.lines, now).or(thrash);
+        self.rung = Rung::Watching { confirming: false };
+        match reason {
+            None => self.calm(footprint),
+            Some(reason @ Reason::Thrash { .. }) => self.end(reason, now, actions),
+            Some(reason) if confirming => self.end(reason, now, actions),
+            Some(_) if self.config.dry_run && self.told_would => {}
+            Some(_) => {
+                self.rung = Rung::Watching { confirming: true };
+                actions.push(Action::Look);
+            }
+        }
+    }
+
+    fn calm(&mut self, footprint: Bytes) {
+        if footprint.0 < self.lines.limit.0 - self.lines.limit.0 / 10 {
+            self.told_would = false;
+        }
+    }
+
+    /// Ends the workload for a reason of our own, unless this is a dry run.
+    fn end(&mut self, reason: Reason, now: Timestamp, actions: &mut Actions) {
+        if !self.config.dry_run {
+            return self.terminate(reason, now, actions);
+        }
+        if !std::mem::replace(&mut self.told_would, true) {
+            actions.push(Action::Tell(Notice::WouldTerminate { reason }));
+        }
+    }
+
+    fn deadline(&mut self, now: Timestamp, actions: &mut Actions) {
+        match self.rung {
+            Rung::Watching { .. } if self.timeout_at().is_some_and(|at| now >= at) => {
+                let after = self.config.timeout.take().unwrap_or_default();
+                self.end(Reason::Timeout { after }, now, actions);
+            }
+            Rung::Terminating { kill_at, .. } if now >= kill_at => self.grace_over(now, actions),
+            Rung::Killing { again_at, .. } if now >= again_at => self.kill_again(now, actions),
+            Rung::Watching { .. }
+            | Rung::Terminating { .. }
+            | Rung::Killing { .. }
+            | Rung::Ended => {}
+        }
+        if now >= self.look_at {
+            self.look_at = now + self.look_interval();
+            actions.push(Action::Look);
+        }
+    }
+
+    fn timeout_at(&self) -> Option<Timestamp> {
+        self.config.timeout.map(|timeout| self.started + timeout)
+    }
+
+    fn look_interval(&self) -> Duration {
+        match self.rung {
+            Rung::Terminating { .. } => interval::affordable(interval::TERMINATING, &self.last),
+            Rung::Watching { .. } if !self.frozen => {
+                let growth = self.growth.per_second();
+                interval::watching(self.config.cadence, &self.last, &self.lines, growth)
+            }
+            Rung::Watching { .. } | Rung::Killing { .. } | Rung::Ended => interval::FROZEN,
+        }
+    }
+
+    fn obey(&mut self, command: Command, now: Timestamp, actions: &mut Actions) {
+        match command {
+            Command::Terminate => self.operator_terminate(now, actions),
+            Command::Kill => self.operator_kill(now, actions),
+            Command::Freeze => self.freeze(actions),
+            Command::Thaw => self.thaw(now, actions),
+            Command::SetLines(lines) => self.set_lines(lines, now, actions),
+            Command::SetGrace(grace) => self.set_grace(grace, actions),
+        }
+    }
+
+    fn set_lines(&mut self, lines: Lines, now: Timestamp, actions: &mut Actions) {
+        self.lines = lines;
+        self.told_would = false;
+        if !self.config.dry_run {
+            actions.push(Action::SetLines(lines));
+        }
+        if let Rung::Terminating { .. } = self.rung {
+            actions.push(Action::SetTripWire(crate::units::Limit::At(lines.relief.0)));
+        }
+        actions.push(Action::Tell(Notice::NewLines(lines)));
+        self.look_at = now;
+    }
+
+    fn set_grace(&mut self, grace: Duration, actions: &mut Actions) {
+        self.config.grace = grace;
+        if let Rung::Terminating { since, ref mut kill_at, .. } = self.rung {
+            *kill_at = since + grace;
+        }
+        actions.push(Action::Tell(Notice::NewGrace(grace)));
+    }
+
+    /// The lines in force.
+    pub fn lines(&self) -> &Lines {
+        &self.lines
+    }
+
+    /// Where on the ladder the workload is.
+    pub fn rung(&self) -> Rung {
+        self.rung
+    }
+
+    /// The last reading.
+    pub fn last(&self) -> &Sample {
+        &self.last
+    }
+
+    /// The highest `current` and the highest footprint of all looks.
+    pub fn peaks(&self) -> (Bytes, Bytes) {
+        (self.peak, self.peak_footprint)
+    }
+
+    /// Growth of the footprint.
+    pub fn growth(&self) -> &Growth {
+        &self.growth
+    }
+
+    /// Whether the workload is frozen.
+    pub fn frozen(&self) -> bool {
+        self.frozen
+    }
+
+    /// Time from SIGTERM to SIGKILL.
+    pub fn grace(&self) -> Duration {
+        self.config.grace
+    }
+}
+
+/// Tells of kernel counters that matter and rose.
+fn tell_counters(before: &Counters, after: &Counters, actions: &mut Actions) {
+    if after.oom_kill > before.oom_kill {
+        actions.push(Action::Tell(Notice::KernelOom { killed: after.oom_kill }));
+    }
+    if after.pids_max > before.pids_max && before.pids_max == 0 {
+        actions.push(Action::Tell(Notice::PidsMax { refused: after.pids_max }));
+    }
+}

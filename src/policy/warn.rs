@@ -1,0 +1,90 @@
+//! The first rung: tells that the limit is near, by share or by time, once for each approach. Never ends anything.
+
+use crate::event::Notice;
+use crate::policy::rate::Growth;
+use crate::units::{Bytes, Percent};
+use std::time::Duration;
+
+/// When to warn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WarnRule {
+    /// At this share of the limit.
+    pub share: Percent,
+    /// When the forecast says that the limit is so near.
+    pub within: Duration,
+}
+
+/// A warning is armed again when the footprint falls so far under its line, so that one at the line does not flap.
+const REARM_SHARE: u64 = 10;
+
+/// The rule and whether it has spoken.
+#[derive(Clone, Debug)]
+pub struct Warn {
+    rule: WarnRule,
+    near_told: bool,
+    soon_told: bool,
+}
+
+impl Warn {
+    /// Warns by this rule.
+    pub fn new(rule: WarnRule) -> Self {
+        Warn { rule, near_told: false, soon_told: false }
+    }
+
+    /// What to tell about this footprint, if anything.
+    pub fn judge(&mut self, footprint: Bytes, limit: Bytes, growth: &Growth) -> Option<Notice> {
+        let line = limit.share(self.rule.share);
+        if footprint.0 < line.0 - line.0 / REARM_SHARE {
+            self.near_told = false;
+        }
+        if footprint.0 < limit.0 / 2 {
+            self.soon_told = false;
+        }
+        if footprint >= line && !self.near_told {
+            (self.near_told, self.soon_told) = (true, true);
+            return Some(Notice::NearLimit { footprint, limit });
+        }
+        self.near_in_time(footprint, limit, growth)
+    }
+
+    /// Only from half the limit on: every program grows fast when it starts.
+    fn near_in_time(&mut self, footprint: Bytes, limit: Bytes, growth: &Growth) -> Option<Notice> {
+        let left = growth.time_to(limit.saturating_sub(footprint))?;
+        if self.soon_told || left > self.rule.within || footprint.0 < limit.0 / 2 {
+            return None;
+        }
+        self.soon_told = true;
+        Some(Notice::NearInTime { left, footprint, growth: growth.per_second() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+
+    const RULE: WarnRule = WarnRule { share: Percent(80), within: Duration::from_secs(10) };
+
+    #[test]
+    fn each_approach_is_told_once() {
+        let mut warn = Warn::new(RULE);
+        let growth = Growth::default();
+        let mut told = 0;
+        for mib in [10, 79, 80, 81, 79, 82, 71, 80, 90] {
+            told += u32::from(warn.judge(Bytes::mib(mib), Bytes::mib(100), &growth).is_some());
+        }
+        assert_eq!(told, 2, "at 80 and, after 71, at 80 again");
+    }
+
+    #[test]
+    fn a_fast_start_is_no_warning_and_a_near_forecast_is() {
+        let mut warn = Warn::new(RULE);
+        let mut growth = Growth::default();
+        let mut told = Vec::new();
+        for tick in 0..75u64 {
+            growth.observe(Bytes::mib(tick), Timestamp::from_millis(tick * 100));
+            told.extend(warn.judge(Bytes::mib(tick), Bytes::mib(100), &growth).map(|n| (tick, n)));
+        }
+        assert!(matches!(told[..], [(50, Notice::NearInTime { .. })]), "{told:?}");
+    }
+}
