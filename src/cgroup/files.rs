@@ -1,0 +1,189 @@
+//! Text of the kernel's cgroup files to values, one function a file, named after it. Pure, and without allocation: the kill path uses them.
+//! Formats: kernel documentation, admin-guide/cgroup-v2.rst and accounting/psi.rst.
+
+use crate::status::{Counters, Pressure};
+use crate::units::{Bytes, Limit};
+
+/// What is used of `memory.stat`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemoryStat {
+    /// Anonymous memory.
+    pub anon: Bytes,
+    /// Shared memory, tmpfs and memfd.
+    pub shmem: Bytes,
+    /// Kernel memory; absent before 5.18.
+    pub kernel: Bytes,
+    /// File pages on the active list.
+    pub active_file: Bytes,
+    /// File pages on the inactive list.
+    pub inactive_file: Bytes,
+    /// Slab that can be taken back: dentries, inodes.
+    pub slab_reclaimable: Bytes,
+}
+
+impl MemoryStat {
+    /// What reclaim can take.
+    pub fn cache(&self) -> Bytes {
+        self.active_file.saturating_add(self.inactive_file).saturating_add(self.slab_reclaimable)
+    }
+}
+
+/// What is used of `cgroup.events`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CgroupEvents {
+    /// Whether a live process is in the cgroup or below it.
+    pub populated: bool,
+    /// Whether it is frozen.
+    pub frozen: bool,
+}
+
+/// A file with one number (`memory.current`, `memory.peak`, `memory.swap.current`).
+pub fn number(text: &[u8]) -> Option<u64> {
+    let digits = text.trim_ascii();
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0u64, |value, digit| match digit {
+        b'0'..=b'9' => value.checked_mul(10)?.checked_add(u64::from(digit - b'0')),
+        _ => None,
+    })
+}
+
+/// A file with one number or `max` (`memory.max`, `memory.high`, `pids.max`).
+pub fn limit(text: &[u8]) -> Option<Limit> {
+    match text.trim_ascii() {
+        b"max" => Some(Limit::Max),
+        digits => number(digits).map(Limit::At),
+    }
+}
+
+/// The `key value` lines of a flat keyed file. Lines of another form are left out: newer kernels may add them.
+fn keyed(text: &[u8]) -> impl Iterator<Item = (&[u8], u64)> {
+    text.split(|byte| *byte == b'\n').filter_map(|line| {
+        let space = line.iter().position(|byte| *byte == b' ')?;
+        Some((&line[..space], number(&line[space + 1..])?))
+    })
+}
+
+/// `memory.stat`.
+pub fn memory_stat(text: &[u8]) -> MemoryStat {
+    let mut stat = MemoryStat::default();
+    let (mut stack, mut tables, mut slab, mut sock) = (0, 0, 0, 0);
+    for (key, value) in keyed(text) {
+        match key {
+            b"anon" => stat.anon = Bytes(value),
+            b"shmem" => stat.shmem = Bytes(value),
+            b"kernel" => stat.kernel = Bytes(value),
+            b"active_file" => stat.active_file = Bytes(value),
+            b"inactive_file" => stat.inactive_file = Bytes(value),
+            b"slab_reclaimable" => stat.slab_reclaimable = Bytes(value),
+            b"kernel_stack" => stack = value,
+            b"pagetables" => tables = value,
+            b"slab" => slab = value,
+            b"sock" => sock = value,
+            _ => {}
+        }
+    }
+    if stat.kernel == Bytes(0) {
+        let parts = [tables, slab, sock].iter().fold(stack, |sum: u64, n| sum.saturating_add(*n));
+        stat.kernel = Bytes(parts);
+    }
+    stat
+}
+
+/// `memory.events`.
+pub fn memory_events(text: &[u8]) -> Counters {
+    let mut counters = Counters::default();
+    for (key, value) in keyed(text) {
+        match key {
+            b"high" => counters.high = value,
+            b"max" => counters.max = value,
+            b"oom" => counters.oom = value,
+            b"oom_kill" => counters.oom_kill = value,
+            _ => {}
+        }
+    }
+    counters
+}
+
+/// `pids.events`: how often a fork was refused.
+pub fn pids_events(text: &[u8]) -> u64 {
+    keyed(text).find(|(key, _)| *key == b"max").map_or(0, |(_, value)| value)
+}
+
+/// `cgroup.events`; `None` when it says nothing of `populated`.
+pub fn cgroup_events(text: &[u8]) -> Option<CgroupEvents> {
+    let populated = keyed(text).find(|(key, _)| *key == b"populated")?.1 != 0;
+    let frozen = keyed(text).any(|(key, value)| key == b"frozen" && value != 0);
+    Some(CgroupEvents { populated, frozen })
+}
+
+/// `memory.pressure`: the averages, and the microseconds in which all tasks waited.
+pub fn memory_pressure(text: &[u8]) -> Option<(Pressure, u64)> {
+    let line = |kind: &[u8]| {
+        text.split(|byte| *byte == b'\n').find(|line| line.starts_with(kind)).unwrap_or_default()
+    };
+    let (some, full) = (line(b"some "), line(b"full "));
+    let total = number(field(full, b"total=")?)?;
+    let average = |line| std::str::from_utf8(field(line, b"avg10=")?).ok()?.parse::<f64>().ok();
+    Some((Pressure { some_avg10: average(some)?, full_avg10: average(full)? }, total))
+}
+
+fn field<'a>(line: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
+    line.split(|byte| *byte == b' ').find_map(|word| word.strip_prefix(key))
+}
+
+/// `cgroup.procs`: the process ids; 0 stands for a process of another pid namespace and is left out.
+pub fn cgroup_procs(text: &[u8]) -> impl Iterator<Item = i32> {
+    text.split(|byte| *byte == b'\n')
+        .filter_map(|line| i32::try_from(number(line)?).ok())
+        .filter(|pid| *pid > 0)
+}
+
+/// `cgroup.controllers`, `cgroup.subtree_control`: whether this controller is among them.
+pub fn has_controller(text: &str, controller: &str) -> bool {
+    text.split_whitespace().any(|word| word == controller)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_limits() {
+        assert_eq!(number(b"4096\n"), Some(4096));
+        for text in [&b""[..], b"\n", b"max", b"-1", b"1 2", b"99999999999999999999"] {
+            assert_eq!(number(text), None);
+        }
+        assert_eq!(limit(b"max\n"), Some(Limit::Max));
+        assert_eq!(limit(b"0\n"), Some(Limit::At(0)));
+    }
+
+    #[test]
+    fn events_of_an_older_kernel_have_no_group_kill() {
+        let counters = memory_events(b"low 0\nhigh 12\nmax 3\noom 1\noom_kill 1\n");
+        let expected = Counters { high: 12, max: 3, oom: 1, oom_kill: 1, pids_max: 0 };
+        assert_eq!(counters, expected);
+        assert_eq!(pids_events(b"max 7\n"), 7);
+    }
+
+    #[test]
+    fn pressure_needs_both_lines() {
+        let text = b"some avg10=1.50 avg60=0.00 avg300=0.00 total=700\nfull avg10=0.25 avg60=0.00 avg300=0.00 total=600\n";
+        let (pressure, total) = memory_pressure(text).unwrap();
+        assert_eq!((pressure.some_avg10, pressure.full_avg10, total), (1.5, 0.25, 600));
+        assert_eq!(memory_pressure(b"some avg10=1.50 avg60=0 avg300=0 total=7\n"), None);
+    }
+
+    #[test]
+    fn processes_of_other_namespaces_are_left_out() {
+        assert_eq!(cgroup_procs(b"0\n12\n0\n345\n").collect::<Vec<_>>(), [12, 345]);
+    }
+
+    #[test]
+    fn cgroup_events_say_populated_or_nothing() {
+        let events = cgroup_events(b"populated 1\nfrozen 0\n");
+        assert_eq!(events, Some(CgroupEvents { populated: true, frozen: false }));
+        assert_eq!(cgroup_events(b""), None);
+    }
+}

@@ -1,0 +1,147 @@
+//! Everything that knows a cgroup v2 directory: finding one, making one, its files, its limits, its end.
+
+pub mod files;
+pub mod hierarchy;
+pub mod limits;
+pub mod placement;
+
+use anyhow::{Context, Result, bail};
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::Mode;
+use nix::unistd::{UnlinkatFlags, unlinkat};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+/// One cgroup: its directory, held open, so that its files cannot be exchanged for others behind our back.
+#[derive(Debug)]
+pub struct Cgroup {
+    dir: File,
+    path: PathBuf,
+}
+
+impl Cgroup {
+    /// Opens an existing directory.
+    ///
+    /// # Errors
+    /// When it cannot be opened as a directory.
+    pub fn open(path: &Path) -> Result<Cgroup> {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let dir = nix::fcntl::open(path, flags, Mode::empty())
+            .with_context(|| format!("open cgroup {}", path.display()))?;
+        Ok(Cgroup { dir: File::from(dir), path: path.to_owned() })
+    }
+
+    /// Makes a directory below this one. A leftover of that name without processes is replaced.
+    ///
+    /// # Errors
+    /// When the kernel refuses, or a cgroup of that name is in use.
+    pub fn create_child(&self, name: &str) -> Result<Cgroup> {
+        let path = self.path.join(name);
+        let made = nix::sys::stat::mkdirat(&self.dir, name, Mode::from_bits_truncate(0o755));
+        if made == Err(nix::Error::EEXIST) {
+            unlinkat(&self.dir, name, UnlinkatFlags::RemoveDir)
+                .with_context(|| format!("replace leftover cgroup {}", path.display()))?;
+            nix::sys::stat::mkdirat(&self.dir, name, Mode::from_bits_truncate(0o755))
+                .with_context(|| format!("make cgroup {}", path.display()))?;
+        } else {
+            made.with_context(|| format!("make cgroup {}", path.display()))?;
+        }
+        Cgroup::open(&path)
+    }
+
+    /// The directory's path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens one of its files.
+    ///
+    /// # Errors
+    /// As openat(2); ENOENT where the kernel is too old or the controller is off, ENODEV when the cgroup is gone.
+    pub fn file(&self, name: &str, flags: OFlag) -> io::Result<File> {
+        let flags = flags | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
+        Ok(File::from(openat(self.dir.as_fd(), name, flags, Mode::empty())?))
+    }
+
+    /// Whether it has such a file.
+    pub fn has(&self, name: &str) -> bool {
+        nix::sys::stat::fstatat(&self.dir, name, nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW).is_ok()
+    }
+
+    /// A file's text. Cold path: allocates.
+    ///
+    /// # Errors
+    /// When it cannot be opened or read; the message names it.
+    pub fn read(&self, name: &str) -> Result<String> {
+        let mut text = String::new();
+        self.file(name, OFlag::O_RDONLY)
+            .and_then(|mut file| file.read_to_string(&mut text))
+            .with_context(|| format!("read {}", self.path.join(name).display()))?;
+        Ok(text)
+    }
+
+    /// Writes a value in one write(2).
+    ///
+    /// # Errors
+    /// When the kernel refuses it; the message names value and file.
+    pub fn write(&self, name: &str, value: &str) -> Result<()> {
+        self.file(name, OFlag::O_WRONLY)
+            .and_then(|file| write_whole(&file, value.as_bytes()))
+            .with_context(|| format!("write {value:?} to {}", self.path.join(name).display()))
+    }
+
+    /// Fails unless the file says what was written to it: a limit that is not in force is an error, never a silence.
+    ///
+    /// # Errors
+    /// When the file says something else or cannot be read.
+    pub fn verify(&self, name: &str, wanted: &str) -> Result<()> {
+        let text = self.read(name)?;
+        if text.trim() != wanted {
+            let path = self.path.join(name);
+            bail!("{} says {:?} after {wanted:?} was written", path.display(), text.trim());
+        }
+        Ok(())
+    }
+
+    /// Whether a live process is in it or below it.
+    ///
+    /// # Errors
+    /// When `cgroup.events` cannot be read.
+    pub fn populated(&self) -> Result<bool> {
+        let text = self.read("cgroup.events")?;
+        Ok(files::cgroup_events(text.as_bytes()).is_some_and(|events| events.populated))
+    }
+
+    /// Removes it and what the workload made below it. Gone already is done already.
+    ///
+    /// # Errors
+    /// EBUSY while a process is left in it.
+    pub fn remove(&self) -> Result<()> {
+        remove_tree(&self.path).with_context(|| format!("remove cgroup {}", self.path.display()))
+    }
+}
+
+/// One value, one write(2): cgroup files take each write as a whole.
+pub fn write_whole(file: &File, value: &[u8]) -> io::Result<()> {
+    match file.write_at(value, 0)? {
+        n if n == value.len() => Ok(()),
+        _ => Err(io::Error::new(io::ErrorKind::WriteZero, "the kernel took only a part")),
+    }
+}
+
+fn remove_tree(path: &Path) -> io::Result<()> {
+    let gone = |result: io::Result<()>| match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    };
+    let Ok(entries) = std::fs::read_dir(path) else { return gone(std::fs::remove_dir(path)) };
+    for entry in entries.flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_tree(&entry.path())?;
+        }
+    }
+    gone(std::fs::remove_dir(path))
+}

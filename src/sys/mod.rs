@@ -1,0 +1,10 @@
+//! Thin wrappers of system calls that the crates in use do not offer safely; the only `unsafe` of the crate.
+
+#![expect(unsafe_code, reason = "this is the place for it; each block says why it is sound")]
+
+pub mod caller;
+pub mod memory;
+pub mod process;
+pub mod signals;
+pub mod spawn;
+pub mod terminal;

@@ -1,0 +1,111 @@
+//! Signals by pidfd and by group, and wait(2) with every signal number: nix knows no real-time signals.
+
+use crate::event::Ending;
+use nix::libc;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+/// A handle of one process that no other process can slip into.
+#[derive(Debug)]
+pub struct PidFd(OwnedFd);
+
+impl PidFd {
+    /// Opens a handle.
+    ///
+    /// # Errors
+    /// ESRCH when there is no such process, EMFILE without free descriptors, ENOSYS before Linux 5.3.
+    pub fn open(pid: i32) -> io::Result<PidFd> {
+        let pid = Pid::from_raw(pid).ok_or(io::Error::from_raw_os_error(libc::ESRCH))?;
+        Ok(PidFd(pidfd_open(pid, PidfdFlags::empty())?))
+    }
+
+    /// Sends a signal, any number.
+    ///
+    /// # Errors
+    /// ESRCH when the process is gone: an outcome. EPERM when it is not ours.
+    pub fn send(&self, signal: i32) -> io::Result<()> {
+        let fd = self.0.as_raw_fd();
+        // SAFETY: an open descriptor of ours, a null siginfo and no flags: the kernel reads no memory of ours.
+        let result = unsafe {
+            libc::syscall(libc::SYS_pidfd_send_signal, fd, signal, std::ptr::null::<u8>(), 0)
+        };
+        if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+}
+
+/// Sends a signal to one process by its number. Only for children that we have not reaped.
+///
+/// # Errors
+/// As kill(2).
+pub fn send(pid: i32, signal: i32) -> io::Result<()> {
+    if pid <= 0 {
+        return Err(io::Error::from_raw_os_error(libc::ESRCH));
+    }
+    kill(pid, signal)
+}
+
+/// Sends a signal to a process group whose leader we have not reaped.
+///
+/// # Errors
+/// As kill(2).
+pub fn send_group(group: i32, signal: i32) -> io::Result<()> {
+    if group <= 1 {
+        return Err(io::Error::from_raw_os_error(libc::ESRCH));
+    }
+    kill(-group, signal)
+}
+
+fn kill(target: i32, signal: i32) -> io::Result<()> {
+    // SAFETY: takes numbers only.
+    let result = unsafe { libc::kill(target, signal) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Stops this process, as a shell expects of a job. Returns when it is continued.
+pub fn stop_self() {
+    // Stopping oneself cannot be refused.
+    let _ = kill(nix::unistd::getpid().as_raw(), libc::SIGSTOP);
+}
+
+/// What a child did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It ended and is reaped.
+    Ended(Ending),
+    /// This signal stopped it.
+    Stopped(i32),
+    /// It goes on.
+    Continued,
+}
+
+/// The next child of ours, by birth or as subreaper, that did something; `None` when none did.
+pub fn next_change() -> Option<(i32, Change)> {
+    let mut status = 0;
+    let flags = libc::WNOHANG | libc::WUNTRACED | libc::WCONTINUED;
+    // SAFETY: `status` is a live local of the right type.
+    let pid = unsafe { libc::waitpid(-1, &raw mut status, flags) };
+    if pid <= 0 {
+        return None;
+    }
+    let change = if libc::WIFSTOPPED(status) {
+        Change::Stopped(libc::WSTOPSIG(status))
+    } else if libc::WIFCONTINUED(status) {
+        Change::Continued
+    } else if libc::WIFSIGNALED(status) {
+        Change::Ended(Ending::Signaled(libc::WTERMSIG(status)))
+    } else {
+        Change::Ended(Ending::Exited(u8::try_from(libc::WEXITSTATUS(status)).unwrap_or(u8::MAX)))
+    };
+    Some((pid, change))
+}
+
+/// Orphans of the workload come to us and not to init, so that they are seen and reaped.
+///
+/// # Errors
+/// As prctl(2).
+pub fn become_subreaper() -> io::Result<()> {
+    // SAFETY: takes numbers only.
+    let result = unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}

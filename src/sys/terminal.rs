@@ -1,0 +1,80 @@
+//! The controlling terminal: who is in its foreground, its modes, and a terminal of the workload's own for the dashboard.
+
+use nix::pty::{OpenptyResult, openpty};
+use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
+use nix::unistd::{Pid, getpgrp, isatty, tcgetpgrp, tcsetpgrp};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+/// Our controlling terminal.
+#[derive(Debug)]
+pub struct Terminal {
+    file: File,
+    modes: Option<Termios>,
+}
+
+impl Terminal {
+    /// Opens it; `None` where there is none.
+    pub fn open() -> Option<Terminal> {
+        let file = File::options().read(true).write(true).open("/dev/tty").ok()?;
+        let modes = tcgetattr(&file).ok();
+        Some(Terminal { file, modes })
+    }
+
+    /// Whether our process group is its foreground.
+    pub fn is_ours(&self) -> bool {
+        tcgetpgrp(&self.file).is_ok_and(|group| group == getpgrp())
+    }
+
+    /// Makes a process group its foreground. Needs SIGTTOU blocked where ours is not.
+    ///
+    /// # Errors
+    /// When the group is gone or of another session.
+    pub fn give_to(&self, group: i32) -> io::Result<()> {
+        Ok(tcsetpgrp(&self.file, Pid::from_raw(group))?)
+    }
+
+    /// Makes our group its foreground again, if `from` (or nobody) is.
+    pub fn take_back(&self, from: i32) {
+        let holder = tcgetpgrp(&self.file).map_or(from, Pid::as_raw);
+        let gone = nix::sys::signal::killpg(Pid::from_raw(holder), None).is_err();
+        if holder == from || gone {
+            // A terminal that hung up has no foreground to take.
+            let _ = tcsetpgrp(&self.file, getpgrp());
+        }
+    }
+
+    /// Brings the modes back that it had when we opened it: after a workload that could not do so itself.
+    pub fn restore_modes(&self) {
+        if let Some(modes) = &self.modes {
+            // As above.
+            let _ = tcsetattr(&self.file, SetArg::TCSANOW, modes);
+        }
+    }
+}
+
+impl AsFd for Terminal {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+/// Whether this standard descriptor (0, 1 or 2) is a terminal.
+pub fn is_terminal(standard: BorrowedFd<'_>) -> bool {
+    isatty(standard).unwrap_or(false)
+}
+
+/// A new pseudo-terminal with the modes and size of the one that we are on.
+///
+/// # Errors
+/// Without free descriptors or pseudo-terminals.
+pub fn new_pty(like: BorrowedFd<'_>) -> io::Result<OpenptyResult> {
+    use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+    let modes = tcgetattr(like).ok();
+    let pty = openpty(None, modes.as_ref())?;
+    for fd in [&pty.master, &pty.slave] {
+        fcntl(fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+    }
+    Ok(pty)
+}
