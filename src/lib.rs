@@ -1,6 +1,7 @@
 //! Sentinel: ends a workload politely and in time, before the kernel's OOM killer, and says exactly why.
 
 pub mod clock;
+pub mod control;
 pub mod event;
 pub mod policy;
 pub mod report;
