@@ -1,4 +1,7 @@
 //! The mailbox: how a guardian is asked and told, over a Unix socket with one request line and one reply.
 
+mod bind;
 pub mod protocol;
+pub mod runtime_dir;
+pub mod socket;
 mod verbs;
