@@ -2,6 +2,7 @@
 
 pub mod cgroup;
 pub mod clock;
+pub mod control;
 pub mod event;
 pub mod policy;
 pub mod report;

@@ -1,0 +1,192 @@
+//! `sentinel ctl`: sends one request to a guardian and shows the answer. It may block: it is a process of its own.
+
+use super::protocol::MAX_LINE;
+use crate::clock::Clock;
+use crate::report::escape::escape;
+use anyhow::{Context, Result, bail, ensure};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{
+    self, AddressFamily, SockFlag, SockType, UnixAddr, getsockopt, sockopt::PeerCredentials,
+};
+use nix::unistd::geteuid;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::Shutdown;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+/// Time for the guardian to take the connection, and to send anything at all.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Between two tries to connect while the guardian's queue is full.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// What a refusal begins with.
+const REFUSED: &[u8] = b"error: ";
+
+/// Sends `words` as one request line to the guardian at `socket` and copies the answer to stdout, a refusal to stderr. `watch` goes on
+/// until one of the three leaves. Returns the exit status: 0, or 1 when the guardian refused.
+///
+/// # Errors
+/// Nobody listens there, nothing came back for five seconds, or the request cannot be sent: exit status 125.
+pub fn ctl(socket: &Path, words: &[String]) -> Result<u8> {
+    exchange(socket, words, &mut io::stdout().lock(), &mut io::stderr().lock())
+}
+
+/// [`ctl`] with other places for the answer.
+///
+/// # Errors
+/// As [`ctl`].
+pub fn exchange(
+    socket: &Path,
+    words: &[String],
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Result<u8> {
+    let line = request_line(words)?;
+    let mut stream = connect(socket)?;
+    check_guardian(&stream, socket)?;
+    // A server that has no room answers without reading: what it says counts, not that it did not read.
+    match stream.write_all(line.as_bytes()).and_then(|()| stream.shutdown(Shutdown::Write)) {
+        Err(error) if !is_gone(&error) => return Err(error).context(at("cannot write to", socket)),
+        Ok(()) | Err(_) => {}
+    }
+    copy(&mut stream, socket, out, err)
+}
+
+fn request_line(words: &[String]) -> Result<String> {
+    let line = words.join(" ");
+    let control = line.chars().find(|c| c.is_control());
+    ensure!(
+        control.is_none(),
+        "cannot send {:?}: a request is one line of plain text",
+        escape(line.as_bytes())
+    );
+    ensure!(line.len() <= MAX_LINE, "cannot send a request of more than {MAX_LINE} bytes");
+    ensure!(!line.trim().is_empty(), "no request given: try help");
+    Ok(line + "\n")
+}
+
+fn at(what: &str, socket: &Path) -> String {
+    format!("{what} the guardian at {}", escape(socket.as_os_str().as_bytes()))
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset)
+}
+
+/// Connects in [`PATIENCE`] or fails, saying which of the usual reasons it is.
+fn connect(path: &Path) -> Result<UnixStream> {
+    let address = UnixAddr::new(path).with_context(|| at("cannot reach", path))?;
+    let clock = Clock::start();
+    loop {
+        let socket = new_socket().with_context(|| at("cannot reach", path))?;
+        let connected = socket::connect(socket.as_raw_fd(), &address);
+        let shown = escape(path.as_os_str().as_bytes());
+        match connected {
+            Ok(()) => return finish(socket).with_context(|| at("cannot reach", path)),
+            // The queue of those that wait to be accepted is full.
+            Err(Errno::EAGAIN | Errno::EINTR) if clock.now().0 < PATIENCE => pause(PAUSE),
+            Err(Errno::EAGAIN) => bail!("{}: it accepts nobody", at("no answer from", path)),
+            Err(Errno::ENOENT) => bail!("no guardian at {shown}: there is no such file"),
+            Err(Errno::ECONNREFUSED) => {
+                bail!("no guardian at {shown}: nobody listens there, the one that made it is gone")
+            }
+            Err(Errno::EACCES | Errno::EPERM) => {
+                bail!("the guardian at {shown} is not yours: permission denied (try sudo)")
+            }
+            Err(errno) => return Err(errno).with_context(|| at("cannot reach", path)),
+        }
+    }
+}
+
+fn new_socket() -> nix::Result<OwnedFd> {
+    // Non-blocking for the connect only: it would wait without end for a guardian that is stopped.
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    socket::socket(AddressFamily::Unix, SockType::Stream, flags, None)
+}
+
+fn finish(socket: OwnedFd) -> io::Result<UnixStream> {
+    let stream = UnixStream::from(socket);
+    stream.set_nonblocking(false)?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    Ok(stream)
+}
+
+fn pause(time: Duration) {
+    // A poll of nothing; that it may be interrupted does not matter.
+    let _ = poll(&mut [], PollTimeout::try_from(time).unwrap_or(PollTimeout::ZERO));
+}
+
+/// In a public directory anybody can make a socket: only one of ours or of root's is believed. Root may ask everybody.
+fn check_guardian(stream: &UnixStream, socket: &Path) -> Result<()> {
+    let credentials =
+        getsockopt(stream, PeerCredentials).with_context(|| at("cannot identify", socket))?;
+    let (uid, own) = (credentials.uid(), geteuid());
+    if own.is_root() || uid == 0 || uid == own.as_raw() {
+        return Ok(());
+    }
+    bail!(
+        "{} is run by uid {uid}, neither root nor you: not asked",
+        at("what claims to be", socket)
+    )
+}
+
+fn copy(
+    stream: &mut UnixStream,
+    socket: &Path,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Result<u8> {
+    let mut buffer = vec![0; 64 << 10];
+    let mut head = Vec::new();
+    let mut refused = None;
+    loop {
+        if refused.is_none() {
+            wait_for_input(stream, socket)?;
+        }
+        let count = match stream.read(&mut buffer) {
+            Ok(count) => count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            // All that was sent came before the reset.
+            Err(error) if is_gone(&error) => 0,
+            Err(error) => return Err(error).with_context(|| at("cannot read from", socket)),
+        };
+        head.extend_from_slice(&buffer[..count]);
+        // Until it is clear which kind of answer it is, its beginning is kept.
+        if refused.is_none() && (count == 0 || !REFUSED.starts_with(&head)) {
+            refused = Some(head.starts_with(REFUSED));
+        }
+        let Some(refused) = refused else { continue };
+        if !show(&mut head, if refused { err } else { out })? {
+            return Ok(u8::from(refused));
+        }
+        if count == 0 {
+            return Ok(u8::from(refused));
+        }
+    }
+}
+
+fn wait_for_input(stream: &UnixStream, socket: &Path) -> Result<()> {
+    let timeout = PollTimeout::try_from(PATIENCE).unwrap_or(PollTimeout::MAX);
+    match poll(&mut [PollFd::new(stream.as_fd(), PollFlags::POLLIN)], timeout) {
+        Ok(0) => bail!("{}: it is stopped or very busy", at("no answer in 5 s from", socket)),
+        Ok(_) | Err(Errno::EINTR) => Ok(()),
+        Err(errno) => Err(errno).with_context(|| at("cannot wait for", socket)),
+    }
+}
+
+/// Writes and forgets the bytes, less what a terminal could take for an instruction: a guardian sends none. False when nobody reads.
+fn show(bytes: &mut Vec<u8>, to: &mut dyn Write) -> Result<bool> {
+    bytes.retain(|byte| !byte.is_ascii_control() || b"\n\t".contains(byte));
+    let written = to.write_all(bytes).and_then(|()| to.flush());
+    bytes.clear();
+    match written {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error).context("cannot write the answer"),
+    }
+}

@@ -1,0 +1,333 @@
+//! One request line to what it asks for. Pure; what the answer says is the guardian's business.
+
+use super::verbs::{nearest_setting, nearest_verb};
+use crate::report::escape::escape_cut;
+use crate::units::{Bytes, Limit, Size, parse_duration};
+use std::time::Duration;
+
+/// The longest request line, bytes without its end.
+pub const MAX_LINE: usize = 1024;
+
+/// The kernel's bound of `pids.max` on 64 bits (PID_MAX_LIMIT, include/linux/threads.h).
+const MOST_PIDS: u64 = 4 << 20;
+
+/// How much of a strange word is quoted back, characters.
+const QUOTED: usize = 40;
+
+/// What a client asks for. `json` wants the answer for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Is anybody there?
+    Ping,
+    /// The state of the workload.
+    Status {
+        /// For programs.
+        json: bool,
+    },
+    /// Its processes.
+    Ps {
+        /// For programs.
+        json: bool,
+    },
+    /// Its lines.
+    Limits {
+        /// For programs.
+        json: bool,
+    },
+    /// What happened so far.
+    Events {
+        /// For programs.
+        json: bool,
+    },
+    /// State and events as they come, until the client leaves.
+    Watch {
+        /// For programs.
+        json: bool,
+    },
+    /// Another memory limit.
+    SetMemory(Size),
+    /// Another time from SIGTERM to SIGKILL.
+    SetGrace(Duration),
+    /// Another `pids.max`.
+    SetPids(Limit),
+    /// Stop the workload where it is.
+    Freeze,
+    /// Let it go on.
+    Thaw,
+    /// End it politely.
+    Terminate,
+    /// End it at once.
+    Kill,
+    /// What can be asked.
+    Help,
+}
+
+impl Request {
+    /// True for what does something to the workload, false for what only reads.
+    pub fn changes(&self) -> bool {
+        match self {
+            Request::Ping
+            | Request::Status { .. }
+            | Request::Ps { .. }
+            | Request::Limits { .. }
+            | Request::Events { .. }
+            | Request::Watch { .. }
+            | Request::Help => false,
+            Request::SetMemory(_)
+            | Request::SetGrace(_)
+            | Request::SetPids(_)
+            | Request::Freeze
+            | Request::Thaw
+            | Request::Terminate
+            | Request::Kill => true,
+        }
+    }
+
+    /// The first word of the request, for a log.
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Request::Ping => "ping",
+            Request::Status { .. } => "status",
+            Request::Ps { .. } => "ps",
+            Request::Limits { .. } => "limits",
+            Request::Events { .. } => "events",
+            Request::Watch { .. } => "watch",
+            Request::SetMemory(_) => "set memory",
+            Request::SetGrace(_) => "set grace",
+            Request::SetPids(_) => "set pids",
+            Request::Freeze => "freeze",
+            Request::Thaw => "thaw",
+            Request::Terminate => "terminate",
+            Request::Kill => "kill",
+            Request::Help => "help",
+        }
+    }
+}
+
+/// What can be asked, for people.
+pub fn help_text() -> &'static str {
+    "\
+One request a line, one reply. `json` as second word: the answer for programs.
+  ping                 is anybody there?
+  status [json]        memory, lines, state and forecast of the workload
+  ps [json]            its processes, largest first
+  limits [json]        the lines that memory is compared with
+  events [json]        what happened so far
+  watch [json]         status and events as they come, until you leave
+  set memory 2G|80%    another memory limit
+  set grace 10s        another time from SIGTERM to SIGKILL
+  set pids 100|max     another limit of processes
+  freeze, thaw         stop the workload where it is, let it go on
+  terminate            end it politely: SIGTERM, then SIGKILL when the grace period is over
+  kill                 end it at once
+  help                 this text"
+}
+
+/// Reads a request line, with or without its end; blanks around it and the case of its words do not matter.
+///
+/// # Errors
+/// One printable line: what is wrong, what was probably meant, and how to get help.
+pub fn parse(line: &[u8]) -> Result<Request, String> {
+    parse_words(line).map_err(|problem| format!("{problem}; try: help"))
+}
+
+fn parse_words(line: &[u8]) -> Result<Request, String> {
+    let line = line.trim_ascii();
+    if line.len() > MAX_LINE {
+        return Err(format!("the request is longer than {MAX_LINE} bytes"));
+    }
+    let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    let verb = words.next().map(<[u8]>::to_ascii_lowercase).unwrap_or_default();
+    let rest: Vec<&[u8]> = words.collect();
+    match verb.as_slice() {
+        b"" => Err("the request is empty".to_owned()),
+        b"ping" => alone(Request::Ping, &rest),
+        b"status" => Ok(Request::Status { json: wants_json("status", &rest)? }),
+        b"ps" => Ok(Request::Ps { json: wants_json("ps", &rest)? }),
+        b"limits" => Ok(Request::Limits { json: wants_json("limits", &rest)? }),
+        b"events" => Ok(Request::Events { json: wants_json("events", &rest)? }),
+        b"watch" => Ok(Request::Watch { json: wants_json("watch", &rest)? }),
+        b"set" => parse_set(&rest),
+        b"freeze" => alone(Request::Freeze, &rest),
+        b"thaw" => alone(Request::Thaw, &rest),
+        b"terminate" => alone(Request::Terminate, &rest),
+        b"kill" => alone(Request::Kill, &rest),
+        b"help" => alone(Request::Help, &rest),
+        other => Err(unknown_verb(other)),
+    }
+}
+
+fn unknown_verb(verb: &[u8]) -> String {
+    let shown = quote(verb);
+    match nearest_verb(&shown) {
+        Some(meant) => format!("unknown request {shown}, did you mean {meant}"),
+        None => format!("unknown request {shown}"),
+    }
+}
+
+fn alone(request: Request, rest: &[&[u8]]) -> Result<Request, String> {
+    match rest.first() {
+        None => Ok(request),
+        Some(word) => Err(format!("{} takes no further word, not {}", request.verb(), quote(word))),
+    }
+}
+
+fn wants_json(verb: &str, rest: &[&[u8]]) -> Result<bool, String> {
+    match rest {
+        [] => Ok(false),
+        [word] if word.eq_ignore_ascii_case(b"json") => Ok(true),
+        [word] => Err(format!("{verb} takes json or nothing, not {}", quote(word))),
+        [_, word, ..] => Err(format!("{verb} takes one word at most, not also {}", quote(word))),
+    }
+}
+
+fn parse_set(rest: &[&[u8]]) -> Result<Request, String> {
+    let [setting, value] = rest else {
+        return Err("set takes two words: set memory 2G, set grace 10s, set pids 100".to_owned());
+    };
+    match setting.to_ascii_lowercase().as_slice() {
+        b"memory" => parse_memory(plain(value)?).map(Request::SetMemory),
+        b"grace" => parse_duration(plain(value)?)
+            .map(Request::SetGrace)
+            .map_err(|problem| format!("set grace: {problem}")),
+        b"pids" => parse_pids(plain(value)?).map(Request::SetPids),
+        other => Err(unknown_setting(other)),
+    }
+}
+
+fn unknown_setting(setting: &[u8]) -> String {
+    let shown = quote(setting);
+    match nearest_setting(&shown) {
+        Some(meant) => format!("unknown setting {shown}, did you mean set {meant}"),
+        None => format!("unknown setting {shown}: memory, grace and pids can be set"),
+    }
+}
+
+fn parse_memory(value: &str) -> Result<Size, String> {
+    match value.parse() {
+        Ok(Size::Absolute(Bytes(0))) => Err("set memory: 0 is no limit".to_owned()),
+        Ok(size) => Ok(size),
+        Err(problem) => Err(format!("set memory: {problem}")),
+    }
+}
+
+fn parse_pids(value: &str) -> Result<Limit, String> {
+    if value.eq_ignore_ascii_case("max") {
+        return Ok(Limit::Max);
+    }
+    let digits = value.bytes().all(|byte| byte.is_ascii_digit());
+    match value.parse() {
+        Ok(number @ 1..=MOST_PIDS) if digits => Ok(Limit::At(number)),
+        _ => Err(format!("set pids: {value} is neither max nor a number from 1 to {MOST_PIDS}")),
+    }
+}
+
+/// The word, if it needs no escaping: all values are plain text.
+fn plain(word: &[u8]) -> Result<&str, String> {
+    let text = std::str::from_utf8(word).ok().filter(|text| *text == quote(word));
+    text.ok_or_else(|| format!("{} is no value", quote(word)))
+}
+
+fn quote(word: &[u8]) -> String {
+    escape_cut(word, QUOTED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::escape::escape;
+    use crate::units::Percent;
+    use proptest::prelude::*;
+
+    #[test]
+    fn every_request_of_the_help_is_understood() {
+        for (line, request) in [
+            ("ping", Request::Ping),
+            ("status", Request::Status { json: false }),
+            ("status json", Request::Status { json: true }),
+            ("ps json", Request::Ps { json: true }),
+            ("limits json", Request::Limits { json: true }),
+            ("events json", Request::Events { json: true }),
+            ("watch json", Request::Watch { json: true }),
+            ("set memory 2G", Request::SetMemory(Size::Absolute(Bytes(2 << 30)))),
+            ("set memory 80%", Request::SetMemory(Size::Share(Percent(80)))),
+            ("set grace 10s", Request::SetGrace(Duration::from_secs(10))),
+            ("set pids 100", Request::SetPids(Limit::At(100))),
+            ("set pids max", Request::SetPids(Limit::Max)),
+            ("freeze", Request::Freeze),
+            ("thaw", Request::Thaw),
+            ("terminate", Request::Terminate),
+            ("kill", Request::Kill),
+            ("help", Request::Help),
+        ] {
+            assert_eq!(parse(line.as_bytes()), Ok(request), "{line}");
+            assert!(line.starts_with(request.verb()), "{line}");
+        }
+    }
+
+    #[test]
+    fn blanks_case_and_line_ends_do_not_matter() {
+        for line in ["STATUS JSON\r\n", "  Status\tjson  \n", "status json\r"] {
+            assert_eq!(parse(line.as_bytes()), Ok(Request::Status { json: true }), "{line:?}");
+        }
+        assert_eq!(parse(b"SET PIDS MAX\r\n"), Ok(Request::SetPids(Limit::Max)));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (line, answer) in [
+            ("", "the request is empty; try: help"),
+            ("stauts", "unknown request stauts, did you mean status; try: help"),
+            ("xyzzy", "unknown request xyzzy; try: help"),
+            ("\x1b[2J", "unknown request \\u{1b}[2j; try: help"),
+            ("status yaml", "status takes json or nothing, not yaml; try: help"),
+            ("kill now", "kill takes no further word, not now; try: help"),
+            ("set memroy 2G", "unknown setting memroy, did you mean set memory; try: help"),
+            ("set memory 0", "set memory: 0 is no limit; try: help"),
+            ("set pids 0", "set pids: 0 is neither max nor a number from 1 to 4194304; try: help"),
+            (
+                "set pids +5",
+                "set pids: +5 is neither max nor a number from 1 to 4194304; try: help",
+            ),
+            (
+                "set memory lots",
+                "set memory: \"lots\" is not a size: write for instance 100M, 2GiB or 80%; try: help",
+            ),
+        ] {
+            assert_eq!(parse(line.as_bytes()), Err(answer.to_owned()), "{line:?}");
+        }
+        assert!(parse(&[b'x'; MAX_LINE + 1]).unwrap_err().contains("longer than 1024"));
+        assert!(parse(b"set memory").unwrap_err().contains("set memory 2G"));
+    }
+
+    #[test]
+    fn only_what_acts_needs_the_owner() {
+        assert!(!parse(b"watch json").unwrap().changes());
+        assert!(parse(b"set grace 0").unwrap().changes());
+        assert!(parse(b"terminate").unwrap().changes());
+    }
+
+    fn one_printable_line(answer: &str) -> bool {
+        // Only backslashes of an escape may change when it is escaped again.
+        escape(answer.as_bytes()).replace("\\\\", "\\") == answer && answer.chars().count() < 200
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_answered_with_one_printable_line(line in proptest::collection::vec(any::<u8>(), 0..1100)) {
+            if let Err(answer) = parse(&line) {
+                prop_assert!(one_printable_line(&answer), "{answer:?}");
+            }
+        }
+
+        #[test]
+        fn near_requests_are_answered_with_one_printable_line(
+            start in "(set |SET\t)?(memory|grace|pids|status|kill|stat) ?",
+            rest in "\\PC{0,30}|[\u{200b}-\u{202e}\u{0}-\u{1f}]{0,5}|[0-9.]{0,25}[kMGT%ms]?",
+        ) {
+            if let Err(answer) = parse(format!("{start}{rest}").as_bytes()) {
+                prop_assert!(one_printable_line(&answer), "{answer:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The directory in which every guardian of a user is listed: `/run/sentinel` for root, else one of the session or of /tmp.
+
+use super::bind::{self, MAX_PATH, lock_directory, others_may_rename};
+use crate::report::escape::escape;
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, OFlag, openat};
+use nix::sys::stat::{FileStat, Mode, fchmod, fstat, stat};
+use nix::unistd::geteuid;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+/// How an entry's name ends.
+const SUFFIX: &str = ".socket";
+
+/// The longest part of an entry's name that comes from the workload, bytes.
+const LONGEST_NAME: usize = 40;
+
+/// Entries looked at in one go: more than that is nothing that guardians made.
+const MOST_ENTRIES: usize = 1024;
+
+/// Where sockets may be put. Tests put them elsewhere.
+#[derive(Clone, Debug)]
+pub struct Roots {
+    /// `/tmp`.
+    pub tmp: PathBuf,
+    /// `/run`.
+    pub run: PathBuf,
+    /// `$XDG_RUNTIME_DIR`, which is used only if it belongs to us.
+    pub session: Option<PathBuf>,
+}
+
+impl Roots {
+    /// Those of this machine and this session.
+    pub fn system() -> Self {
+        let session = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+        Roots {
+            tmp: PathBuf::from("/tmp"),
+            run: PathBuf::from("/run"),
+            session: session.filter(|path| path.is_absolute()),
+        }
+    }
+
+    /// The candidates for our own directory, best first.
+    fn candidates(&self) -> Vec<PathBuf> {
+        let own = self.tmp.join(format!("sentinel-{}", geteuid()));
+        let better = match geteuid().is_root() {
+            true => Some(self.run.join("sentinel")),
+            false => {
+                self.session.as_ref().filter(|path| is_private(path)).map(|p| p.join("sentinel"))
+            }
+        };
+        better.into_iter().chain([own]).collect()
+    }
+}
+
+/// Root's directory is open to lookers: under sudo its sockets belong to users, who must reach theirs and find their names; only root
+/// may write in it, and each socket is 0600. A user's own directory is nobody else's business.
+fn wanted_mode() -> Mode {
+    Mode::from_bits_truncate(if geteuid().is_root() { 0o755 } else { 0o700 })
+}
+
+/// Ours, and nobody else may write to it.
+fn is_ours(stat: &FileStat) -> bool {
+    stat.st_uid == geteuid().as_raw() && stat.st_mode & 0o022 == 0
+}
+
+fn is_private(path: &Path) -> bool {
+    open(path).and_then(fstat).is_ok_and(|stat| is_ours(&stat))
+}
+
+fn open(path: &Path) -> nix::Result<OwnedFd> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    openat(AT_FDCWD, path, flags, Mode::empty())
+}
+
+/// Our directory, made if need be and checked: what it is, whose it is, and who may write to it.
+///
+/// # Errors
+/// One line for each place that would not do.
+pub(super) fn prepare(roots: &Roots) -> Result<PathBuf, String> {
+    let mut problems = Vec::new();
+    for path in roots.candidates() {
+        match prepare_one(&path) {
+            Ok(()) => return Ok(path),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    Err(problems.join("; "))
+}
+
+fn prepare_one(path: &Path) -> Result<(), String> {
+    let shown = escape(path.as_os_str().as_bytes());
+    let cannot = |what: &str, errno: Errno| format!("cannot {what} {shown}: {}", errno.desc());
+    let root = path.parent().unwrap_or(Path::new("/"));
+    let above = stat(root).map_err(|errno| cannot("make", errno))?;
+    if others_may_rename(&above) {
+        return Err(format!("will not use {shown}: others may rename what is beside it"));
+    }
+    let made = std::fs::DirBuilder::new().mode(wanted_mode().bits()).create(path);
+    let directory = match open(path) {
+        Ok(directory) => directory,
+        Err(errno) => {
+            return Err(made
+                .map_or_else(|e| format!("cannot make {shown}: {e}"), |()| cannot("open", errno)));
+        }
+    };
+    let found = fstat(&directory).map_err(|errno| cannot("look at", errno))?;
+    if !is_ours(&found) {
+        let way_out = "it must belong to us and be writable to nobody else";
+        return Err(format!("will not use {shown} (uid {}): {way_out}", found.st_uid));
+    }
+    match made {
+        Ok(()) => restore_mode(path).map_err(|errno| cannot("set the mode of", errno)),
+        Err(_) => Ok(()),
+    }
+}
+
+/// What the umask took from the directory just made.
+fn restore_mode(path: &Path) -> nix::Result<()> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    fchmod(openat(AT_FDCWD, path, flags, Mode::empty())?, wanted_mode())
+}
+
+/// The path of our entry: `<name>-<pid>.socket`, the name cut to what fits and free of what is awkward in a path.
+pub(super) fn entry(directory: &Path, name: &str, pid: u32) -> PathBuf {
+    let tail = format!("-{pid}{SUFFIX}");
+    let room = MAX_PATH.saturating_sub(directory.as_os_str().len() + 1 + tail.len());
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
+    let name: String = name.chars().map(plain).take(room.min(LONGEST_NAME)).collect();
+    // A leading dot would hide the entry, and a leading dash look like an option.
+    let name = match name.trim_start_matches(['.', '-']) {
+        "" => "command"[..room.min(7)].to_owned(),
+        name => name.to_owned(),
+    };
+    directory.join(name + &tail)
+}
+
+fn entries(directory: &Path) -> Vec<PathBuf> {
+    let Ok(found) = std::fs::read_dir(directory) else { return Vec::new() };
+    let paths = found.take(MOST_ENTRIES).filter_map(|entry| Some(entry.ok()?.path()));
+    let mut sockets: Vec<_> =
+        paths.filter(|path| path.as_os_str().as_bytes().ends_with(SUFFIX.as_bytes())).collect();
+    sockets.sort();
+    sockets
+}
+
+/// Unlinks the entries of guardians that died. How many; what could not be removed is left for the next one.
+pub(super) fn sweep(directory: &Path) -> usize {
+    let Some(lock) = lock_directory(directory) else { return 0 };
+    let gone = |path: &PathBuf| bind::sweep(&*lock, path).unwrap_or(false);
+    entries(directory).iter().filter(|path| gone(path)).count()
+}
+
+/// The sockets of all guardians that we may find: root's, which under sudo are their users', and our own. Some may be dead.
+pub fn list(roots: &Roots) -> Vec<PathBuf> {
+    let mut directories = roots.candidates();
+    directories.push(roots.run.join("sentinel"));
+    directories.sort();
+    directories.dedup();
+    directories.retain(|path| {
+        let stat = open(path).and_then(fstat);
+        stat.is_ok_and(|stat| (stat.st_uid == 0 && stat.st_mode & 0o022 == 0) || is_ours(&stat))
+    });
+    directories.iter().flat_map(|path| entries(path)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_made_plain_and_fit() {
+        let dir = Path::new("/run/sentinel");
+        assert_eq!(entry(dir, "python3", 7), dir.join("python3-7.socket"));
+        assert_eq!(entry(dir, "../a b\n", 7), dir.join("_a_b_-7.socket"));
+        assert_eq!(entry(dir, "", 7), dir.join("command-7.socket"));
+        assert_eq!(entry(dir, &"x".repeat(300), 7).as_os_str().len(), 14 + 40 + 9);
+        let long = PathBuf::from(format!("/{}", "d".repeat(80)));
+        assert_eq!(
+            entry(&long, "python3-with-a-long-name", 4_000_000_000).as_os_str().len(),
+            MAX_PATH
+        );
+    }
+}

@@ -1,0 +1,417 @@
+//! Serves the mailbox: many clients, one epoll set of its own, nothing that blocks, bounded work in a turn.
+//! It knows who may ask what; what the answers are is the guardian's business.
+
+use super::connection::{Connection, Incoming, Peer};
+use super::listening::{Accepted, Listening};
+use super::notices::Notices;
+use super::protocol::{MAX_LINE, Request, parse};
+use super::socket::Mailbox;
+use crate::clock::{Clock, Timestamp};
+use crate::report::text::watch_line;
+use crate::status::WatchLine;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+/// Clients at a time, without those that were adopted.
+pub const MAX_CLIENTS: usize = 128;
+
+/// Bounds of one turn: what is left makes the epoll set ready again.
+const ACCEPTS_A_TURN: usize = 32;
+const EVENTS_A_TURN: usize = 64;
+
+/// The longest answer, bytes.
+const MAX_REPLY: usize = 1 << 20;
+
+/// Time for the last answers to leave at the end.
+const FAREWELL: Duration = Duration::from_millis(200);
+
+/// The tokens of clients start here; below are the listeners.
+const FIRST_CLIENT: u64 = 16;
+
+/// A client of this server, never another one later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientId(u64);
+
+/// Who may ask what. Root and the owner may ask everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// The owner.
+    pub owner_uid: u32,
+    /// True if everybody may read; the sockets are opened to them, as far as their directories are open.
+    pub others_may_read: bool,
+}
+
+/// How many clients watch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Watchers {
+    /// Those that get text.
+    pub text: usize,
+    /// Those that get JSON.
+    pub json: usize,
+}
+
+/// The mailbox's server.
+#[derive(Debug)]
+pub struct Server {
+    mailbox: Mailbox,
+    access: Access,
+    epoll: Epoll,
+    listening: Listening,
+    /// In order of age.
+    clients: BTreeMap<ClientId, Connection>,
+    next_id: u64,
+    /// Clients whose next request is here already, so that no descriptor will tell of it.
+    backlog: VecDeque<ClientId>,
+    notices: Notices,
+    now: Timestamp,
+}
+
+impl Server {
+    /// Takes over the mailbox.
+    ///
+    /// # Errors
+    /// Those of epoll_create1(2) and epoll_ctl(2), and of chmod(2) where others may read.
+    pub fn new(mailbox: Mailbox, access: Access) -> io::Result<Server> {
+        if access.others_may_read {
+            mailbox.nodes().iter().try_for_each(|node| node.open_to_everybody())?;
+        }
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let listening = Listening::start(&epoll, mailbox.listeners())?;
+        Ok(Server {
+            mailbox,
+            access,
+            epoll,
+            listening,
+            clients: BTreeMap::new(),
+            next_id: FIRST_CLIENT,
+            backlog: VecDeque::new(),
+            notices: Notices::default(),
+            now: Timestamp::default(),
+        })
+    }
+
+    /// The mailbox being served.
+    pub fn mailbox(&self) -> &Mailbox {
+        &self.mailbox
+    }
+
+    /// Serves a connection that needs no check: the other end of a socket pair. It is never dropped for being slow.
+    ///
+    /// # Errors
+    /// Those of epoll_ctl(2) and of making it non-blocking.
+    pub fn adopt(&mut self, stream: UnixStream) -> io::Result<ClientId> {
+        stream.set_nonblocking(true)?;
+        self.admit(stream, Peer::Trusted)
+    }
+
+    /// Does what is possible now, and returns what was asked. Each client waits for [`Server::reply`] before its next request is
+    /// read; a `watch` request is told so that a first line can be published, and needs no reply.
+    pub fn turn(&mut self, now: Timestamp) -> Vec<(ClientId, Request)> {
+        self.now = now;
+        self.wake(false);
+        let mut requests = Vec::new();
+        for _ in 0..self.backlog.len().min(EVENTS_A_TURN) {
+            if let Some(id) = self.backlog.pop_front() {
+                self.hear(id, &mut requests);
+            }
+        }
+        let mut accepts = ACCEPTS_A_TURN;
+        for event in self.ready_events() {
+            match self.listening.index(event.data()) {
+                Some(index) => self.accept(index, &mut accepts),
+                None => self.serve(ClientId(event.data()), event.events(), &mut requests),
+            }
+        }
+        self.drop_late();
+        for client in self.clients.values_mut() {
+            client.stamp(now);
+        }
+        requests
+    }
+
+    /// When [`Server::turn`] is due even if its descriptor is not ready.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        let at_once = (!self.backlog.is_empty()).then_some(Timestamp::default());
+        let clients = self.clients.values().filter_map(Connection::deadline);
+        clients.chain(at_once).chain(self.listening.deadline()).min()
+    }
+
+    /// Answers a request. The client gets `text` (with `error: ` before it unless `ok`) and is let go; one that watches gets a
+    /// line and stays. For one that has left nothing happens.
+    pub fn reply(&mut self, id: ClientId, ok: bool, text: String) {
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        let line = match text.len() <= MAX_REPLY {
+            true => WatchLine::Reply { ok, text },
+            false => WatchLine::Reply { ok: false, text: "the answer is too long".to_owned() },
+        };
+        let json = client.watches() == Some(true);
+        client.answer(render(&line, json).as_bytes());
+        self.settle(id);
+    }
+
+    /// Sends a line to all that watch. Who cannot take it now and has [too much](super::connection::MAX_WAITING) waiting loses it.
+    pub fn publish(&mut self, line: &WatchLine) {
+        let watchers = self.has_watchers();
+        let text = if watchers.text > 0 { render(line, false) } else { String::new() };
+        let json = if watchers.json > 0 { render(line, true) } else { String::new() };
+        let ids: Vec<_> = self.clients.keys().copied().collect();
+        for id in ids {
+            let Some(client) = self.clients.get_mut(&id) else { continue };
+            if let Some(wants_json) = client.watches() {
+                client.offer(if wants_json { json.as_bytes() } else { text.as_bytes() });
+                self.settle(id);
+            }
+        }
+    }
+
+    /// How many clients watch: nobody need render what nobody gets.
+    pub fn has_watchers(&self) -> Watchers {
+        let mut watchers = Watchers::default();
+        for client in self.clients.values() {
+            match client.watches() {
+                Some(true) => watchers.json += 1,
+                Some(false) => watchers.text += 1,
+                None => {}
+            }
+        }
+        watchers
+    }
+
+    /// Lines for the log since the last time; few, however many clients were turned away.
+    pub fn take_notices(&mut self) -> Vec<String> {
+        self.notices.take()
+    }
+
+    /// Sends what is on its way, for 200 ms at most, and removes the sockets.
+    ///
+    /// # Errors
+    /// As [`Mailbox::remove`].
+    pub fn shutdown(mut self) -> io::Result<()> {
+        let clock = Clock::start();
+        while self.flush_all() && clock.now().0 < FAREWELL {
+            let left = FAREWELL.saturating_sub(clock.now().0);
+            let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
+            let mut waiting: Vec<_> = self.clients.values().map(waits_for_room).collect();
+            if poll(&mut waiting, timeout).is_err() {
+                break;
+            }
+        }
+        while let Some((_, client)) = self.clients.pop_first() {
+            client.close();
+        }
+        self.mailbox.remove()
+    }
+
+    /// True if something is left to send. Keeps only the clients for which that is so.
+    fn flush_all(&mut self) -> bool {
+        let ids: Vec<_> = self.clients.keys().copied().collect();
+        for id in ids {
+            let Some(client) = self.clients.get_mut(&id) else { continue };
+            client.flush();
+            if !client.interest().contains(EpollFlags::EPOLLOUT) {
+                self.remove(id);
+            }
+        }
+        !self.clients.is_empty()
+    }
+
+    fn ready_events(&mut self) -> Vec<EpollEvent> {
+        let mut events = [EpollEvent::empty(); EVENTS_A_TURN];
+        // An interrupted wait is a turn with nothing to do; the set stays ready.
+        let count = self.epoll.wait(&mut events, EpollTimeout::ZERO).unwrap_or(0);
+        events[..count].to_vec()
+    }
+
+    fn accept(&mut self, index: usize, accepts: &mut usize) {
+        while *accepts > 0 {
+            *accepts -= 1;
+            let Some(listener) = self.mailbox.listeners().get(index) else { return };
+            match Listening::accept(listener) {
+                Accepted::Nobody => return,
+                Accepted::Client(stream) => self.welcome(stream),
+                Accepted::Resting(error) => {
+                    self.notices.say(self.now, || format!("mailbox: cannot accept: {error}"));
+                    let now = self.now;
+                    self.listening.rest(&self.epoll, self.mailbox.listeners(), now);
+                    // Whoever holds a descriptor without a question gives it to one who may have one.
+                    self.evict(Duration::from_secs(1));
+                    return;
+                }
+            }
+        }
+    }
+
+    fn welcome(&mut self, stream: UnixStream) {
+        let uid = match getsockopt(&stream, PeerCredentials) {
+            Ok(credentials) => credentials.uid(),
+            Err(errno) => {
+                return self.notices.say(self.now, || format!("mailbox: client unknown: {errno}"));
+            }
+        };
+        // Only the uid counts: the pid is zero for a client of another pid namespace.
+        let peer = match uid == 0 || uid == self.access.owner_uid {
+            true => Peer::Owner,
+            false => Peer::Stranger { uid },
+        };
+        let full =
+            self.clients.values().filter(|c| c.peer() != Peer::Trusted).count() >= MAX_CLIENTS;
+        if full && !self.evict(Duration::ZERO) {
+            self.notices.say(self.now, || "mailbox: too many clients".to_owned());
+            return turn_away(stream, "error: too many clients\n");
+        }
+        if let Err(error) = self.admit(stream, peer) {
+            self.notices.say(self.now, || format!("mailbox: cannot serve a client: {error}"));
+        }
+    }
+
+    fn admit(&mut self, stream: UnixStream, peer: Peer) -> io::Result<ClientId> {
+        let id = ClientId(self.next_id);
+        self.epoll.add(&stream, EpollEvent::new(EpollFlags::EPOLLIN, id.0))?;
+        self.next_id += 1;
+        self.clients.insert(id, Connection::new(stream, peer, self.now));
+        Ok(id)
+    }
+
+    /// Drops the oldest client that has asked for nothing in this time, strangers first. False if there is none.
+    fn evict(&mut self, age: Duration) -> bool {
+        let now = self.now;
+        let idle = || self.clients.iter().filter(|(_, client)| client.is_idle(now, age));
+        let stranger = idle().find(|(_, client)| client.peer() != Peer::Owner);
+        let Some(id) = stranger.or_else(|| idle().next()).map(|(id, _)| *id) else { return false };
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.answer_and_leave(b"error: dropped: there are too many clients\n");
+        }
+        self.remove(id);
+        true
+    }
+
+    fn serve(&mut self, id: ClientId, flags: EpollFlags, requests: &mut Vec<(ClientId, Request)>) {
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        client.ready(flags);
+        self.hear(id, requests);
+    }
+
+    /// Takes one request of the client, if there is one.
+    fn hear(&mut self, id: ClientId, requests: &mut Vec<(ClientId, Request)>) {
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        match client.take_line() {
+            None => {}
+            Some(Incoming::TooLong) => {
+                let text =
+                    format!("error: the request is longer than {MAX_LINE} bytes; try: help\n");
+                client.answer_and_leave(text.as_bytes());
+            }
+            Some(Incoming::Line(line)) => self.decide(id, &line, requests),
+        }
+        self.settle(id);
+    }
+
+    fn decide(&mut self, id: ClientId, line: &[u8], requests: &mut Vec<(ClientId, Request)>) {
+        let request = parse(line);
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        if let Peer::Stranger { uid } = client.peer() {
+            let reads = request.as_ref().is_ok_and(|request| !request.changes());
+            if !(reads && self.access.others_may_read) {
+                return self.refuse(id, uid, request.ok());
+            }
+        }
+        match request {
+            Ok(Request::Watch { json }) => {
+                client.watch(json);
+                requests.push((id, Request::Watch { json }));
+            }
+            Ok(request) => requests.push((id, request)),
+            Err(problem) => self.reply(id, false, problem),
+        }
+    }
+
+    fn refuse(&mut self, id: ClientId, uid: u32, request: Option<Request>) {
+        let asked = request.map_or("something unknown", |request| request.verb());
+        self.notices.say(self.now, || format!("mailbox: refused uid {uid}, who asked for {asked}"));
+        let owner = self.access.owner_uid;
+        let may =
+            if self.access.others_may_read { "change anything here" } else { "use this mailbox" };
+        self.reply(id, false, format!("only uid {owner} and root may {may}, not uid {uid}"));
+    }
+
+    /// After anything was done with a client: closes it, or tells the set what to look for now.
+    fn settle(&mut self, id: ClientId) {
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        if client.is_over() {
+            return self.remove(id);
+        }
+        let interest = client.interest();
+        if interest != client.registered {
+            let mut event = EpollEvent::new(interest, id.0);
+            if self.epoll.modify(client.stream(), &mut event).is_err() {
+                return self.remove(id);
+            }
+            client.registered = interest;
+        }
+        if client.has_line() && !self.backlog.contains(&id) {
+            self.backlog.push_back(id);
+        }
+    }
+
+    fn remove(&mut self, id: ClientId) {
+        if let Some(client) = self.clients.remove(&id) {
+            // Said explicitly: a copy of the descriptor in a forked process would keep it in the set.
+            let _ = self.epoll.delete(client.stream());
+            client.close();
+            self.wake(true);
+        }
+    }
+
+    fn wake(&mut self, room: bool) {
+        self.listening.wake(&self.epoll, self.mailbox.listeners(), self.now, room);
+    }
+
+    fn drop_late(&mut self) {
+        let late = |(id, client): (&ClientId, &Connection)| client.is_late(self.now).then_some(*id);
+        let late: Vec<_> = self.clients.iter().filter_map(late).collect();
+        for id in late {
+            let Some(client) = self.clients.get_mut(&id) else { continue };
+            if client.is_idle(self.now, Duration::ZERO) {
+                client.answer_and_leave(b"error: no request came within 10 s; try: help\n");
+            }
+            self.remove(id);
+        }
+    }
+}
+
+impl AsFd for Server {
+    /// Ready (readable) when [`Server::turn`] has something to do.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.epoll.0.as_fd()
+    }
+}
+
+fn waits_for_room(client: &Connection) -> PollFd<'_> {
+    PollFd::new(client.stream().as_fd(), PollFlags::POLLOUT)
+}
+
+/// The line as it is sent, ended.
+fn render(line: &WatchLine, json: bool) -> String {
+    let mut text = match json {
+        // Numbers and strings only: there is nothing in it that JSON cannot hold.
+        true => serde_json::to_string(line).unwrap_or_else(|_| "{}".to_owned()),
+        false => watch_line(line),
+    };
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text
+}
+
+/// One line, and the end.
+fn turn_away(stream: UnixStream, line: &str) {
+    let mut client = Connection::new(stream, Peer::Owner, Timestamp::default());
+    client.answer_and_leave(line.as_bytes());
+    client.close();
+}

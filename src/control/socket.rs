@@ -1,0 +1,216 @@
+//! The mailbox's sockets: which ones there are, and what is said when one cannot be had. Serving them is the server's.
+
+use super::bind::{self, SocketNode};
+use super::runtime_dir::{self, Roots};
+use crate::report::escape::escape;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+
+/// Which socket the user wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SocketChoice {
+    /// `/tmp/sentinel.socket` if it is free, and one in the runtime directory.
+    Default,
+    /// This path, and one in the runtime directory.
+    At(PathBuf),
+    /// None at all.
+    Off,
+}
+
+/// Whom a socket is given to: the invoking user (`SUDO_UID`, `SUDO_GID` under sudo).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// User id.
+    pub uid: u32,
+    /// Group id.
+    pub gid: u32,
+}
+
+/// A socket that cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen at {}: {problem}: {}", escape(path.as_os_str().as_bytes()), problem.way_out())]
+pub struct SocketError {
+    /// Where.
+    pub path: PathBuf,
+    /// Why.
+    pub problem: Problem,
+}
+
+/// Why a socket cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// More than fits the kernel's address.
+    #[error("the path has {length} bytes and the kernel takes 107 at most")]
+    TooLong {
+        /// Bytes of the path.
+        length: usize,
+    },
+    /// The path ends in `/` or `..`, or holds a NUL.
+    #[error("the path names no file")]
+    NoName,
+    /// Somebody listens there.
+    #[error("somebody is listening there already")]
+    Busy,
+    /// No socket is there but something else, which is left alone.
+    #[error("{what} is in the way")]
+    Occupied {
+        /// What it is, with its article.
+        what: &'static str,
+    },
+    /// A dead socket, which is not ours to remove.
+    #[error("a dead socket of uid {uid} is in the way")]
+    Foreign {
+        /// Whose.
+        uid: u32,
+    },
+    /// A dead socket, which cannot be replaced safely while another program holds a lock on the directory.
+    #[error("a dead socket is in the way and its directory is locked")]
+    Locked,
+    /// A directory without the sticky bit that everybody may write to.
+    #[error("everybody may rename files in its directory")]
+    UnsafeDirectory,
+    /// The directory cannot be opened.
+    #[error("cannot open its directory: {0}")]
+    Directory(std::io::Error),
+    /// The name did not mean our socket any more right after it was made.
+    #[error("another file took its place")]
+    Replaced,
+    /// The kernel said no.
+    #[error("{0}")]
+    System(std::io::Error),
+}
+
+impl Problem {
+    /// What the user can do about it.
+    pub fn way_out(&self) -> &'static str {
+        match self {
+            Problem::TooLong { .. } => "choose a shorter --socket",
+            Problem::NoName => "give the path of a socket to make",
+            Problem::Busy => "choose another --socket, or leave it out",
+            Problem::Occupied { .. } | Problem::Foreign { .. } | Problem::Locked => {
+                "remove it or choose another --socket"
+            }
+            Problem::UnsafeDirectory | Problem::Replaced => {
+                "choose a --socket in a directory of your own"
+            }
+            Problem::Directory(_) | Problem::System(_) => {
+                "choose a --socket in a directory that exists and that you may write to"
+            }
+        }
+    }
+}
+
+/// The sockets of one guardian. Dropped, it unlinks what is still its own.
+#[derive(Debug)]
+pub struct Mailbox {
+    listeners: Vec<UnixListener>,
+    nodes: Vec<SocketNode>,
+    /// What went otherwise than asked, one line each, for the log.
+    pub notices: Vec<String>,
+    /// A forked copy must not unlink the sockets of the process that serves them.
+    maker: u32,
+}
+
+/// Opens the mailbox of the guardian `pid`, whose workload is called `name`.
+///
+/// # Errors
+/// [`SocketError`] when the socket that was asked for by path cannot be had. All else is a notice: a guardian works without a mailbox.
+pub fn open_mailbox(
+    request: SocketChoice,
+    owner: Owner,
+    name: &str,
+    pid: u32,
+) -> Result<Mailbox, SocketError> {
+    open_mailbox_in(&Roots::system(), request, owner, name, pid)
+}
+
+/// As [`open_mailbox`], below other directories.
+///
+/// # Errors
+/// As [`open_mailbox`].
+pub fn open_mailbox_in(
+    roots: &Roots,
+    request: SocketChoice,
+    owner: Owner,
+    name: &str,
+    pid: u32,
+) -> Result<Mailbox, SocketError> {
+    let mut mailbox = Mailbox::without_sockets();
+    match request {
+        SocketChoice::Off => return Ok(mailbox),
+        SocketChoice::At(path) => mailbox.listen_at(&path, owner)?,
+        SocketChoice::Default => {
+            mailbox.try_to_listen_at(&roots.tmp.join("sentinel.socket"), owner)
+        }
+    }
+    match runtime_dir::prepare(roots) {
+        Ok(directory) => {
+            runtime_dir::sweep(&directory);
+            mailbox.try_to_listen_at(&runtime_dir::entry(&directory, name, pid), owner);
+        }
+        Err(problem) => mailbox.notices.push(format!("not listed for others to find: {problem}")),
+    }
+    Ok(mailbox)
+}
+
+impl Mailbox {
+    /// No socket: for a server that only serves connections handed to it.
+    pub fn without_sockets() -> Self {
+        Mailbox {
+            listeners: Vec::new(),
+            nodes: Vec::new(),
+            notices: Vec::new(),
+            maker: std::process::id(),
+        }
+    }
+
+    fn listen_at(&mut self, path: &Path, owner: Owner) -> Result<(), SocketError> {
+        let bound = bind::bind(path, owner)?;
+        self.listeners.push(bound.listener);
+        self.nodes.push(bound.node);
+        self.notices.extend(bound.notices);
+        Ok(())
+    }
+
+    fn try_to_listen_at(&mut self, path: &Path, owner: Owner) {
+        if let Err(SocketError { path, problem }) = self.listen_at(path, owner) {
+            let shown = escape(path.as_os_str().as_bytes());
+            self.notices.push(format!("not listening at {shown}: {problem}"));
+        }
+    }
+
+    /// Where clients find it; the first is the one to tell people.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.nodes.iter().map(SocketNode::path)
+    }
+
+    /// The sockets' places, for whoever removes them when the guardian cannot.
+    pub fn nodes(&self) -> &[SocketNode] {
+        &self.nodes
+    }
+
+    pub(super) fn listeners(&self) -> &[UnixListener] {
+        &self.listeners
+    }
+
+    /// Unlinks the sockets that still are this mailbox's, and closes them.
+    ///
+    /// # Errors
+    /// The first failure to unlink; the others are tried all the same.
+    pub fn remove(&mut self) -> std::io::Result<()> {
+        let failures: Vec<_> =
+            self.nodes.drain(..).filter_map(|node| node.remove().err()).collect();
+        self.listeners.clear();
+        failures.into_iter().next().map_or(Ok(()), |errno| Err(errno.into()))
+    }
+}
+
+impl Drop for Mailbox {
+    fn drop(&mut self) {
+        if self.maker == std::process::id() {
+            // There is nobody left to tell; a socket left behind is swept by the next guardian.
+            let _ = self.remove();
+        }
+    }
+}
