@@ -5,4 +5,5 @@ pub mod event;
 pub mod policy;
 pub mod report;
 pub mod status;
+pub mod tui;
 pub mod units;
