@@ -8,4 +8,5 @@ pub mod policy;
 pub mod report;
 pub mod status;
 pub mod sys;
+pub mod tui;
 pub mod units;
