@@ -1,12 +1,38 @@
-//! Sentinel: ends a workload politely and in time, before the kernel's OOM killer, and says exactly why.
+//! Sentinel ends a workload politely and in time, before the kernel's OOM killer, and says exactly why.
+//!
+//! ```text
+//!  kernel                       edge (I/O)                      core (pure)                   edge (I/O)
+//!
+//!  memory.events  --inotify, EPOLLPRI--+
+//!  cgroup.events  --inotify------------+
+//!  pids.events    --inotify------------+                     +------------------------+
+//!  signals        --signalfd-----------+--> guardian -Event->| Policy::handle(e, now) |-> Actions --> guardian
+//!  client line    --socket-------------+        |            +-----------+------------+        |
+//!  deadline       --timeout------------+        v                        |                     +--> memory.high, cgroup.freeze, cgroup.kill
+//!        ^                               workload.look --- Sample ------>|                     +--> signals by pidfd
+//!        +----------------------- next_deadline() <----------------------+--> Status --> mailbox, dashboard, summary
+//! ```
+//!
+//! [`policy`] decides and touches nothing; [`guardian`] is the loop; [`workload`] and [`cgroup`] are the kernel's side,
+//! [`control`] the mailbox, [`report`] what people read, [`tui`] a client like any other, [`sys`] the only `unsafe`.
 
 pub mod cgroup;
+pub mod cli;
 pub mod clock;
+pub mod command;
+pub mod config;
 pub mod control;
+pub mod dashboard;
 pub mod event;
+pub mod event_loop;
+pub mod guardian;
 pub mod policy;
+pub mod processes;
 pub mod report;
 pub mod status;
 pub mod sys;
 pub mod tui;
 pub mod units;
+pub mod verbs;
+pub mod watcher;
+pub mod workload;

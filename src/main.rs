@@ -1,3 +1,43 @@
-//! The command `sentinel`.
+//! The command `sentinel`: reads what was typed, runs it, prints one line when something is wrong, and exits.
 
-fn main() {}
+use clap::Parser;
+use sentinel::cli::Cli;
+use sentinel::command::CommandError;
+use sentinel::config::Config;
+use sentinel::sys::spawn::SpawnError;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// Sentinel itself failed; the conventions are those of env(1) and timeout(1).
+const FAILED: u8 = 125;
+
+fn main() -> ExitCode {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let verb = words.get(1).and_then(|word| word.to_str()).unwrap_or_default();
+    let result = match verb {
+        "status" | "ctl" => sentinel::verbs::talk(&words[1..]),
+        sentinel::dashboard::VERB => sentinel::verbs::dashboard(&words[2..]),
+        _ => run(&words),
+    };
+    ExitCode::from(result.unwrap_or_else(|error| fail(&error)))
+}
+
+fn run(words: &[OsString]) -> anyhow::Result<u8> {
+    let cli = match Cli::try_parse_from(words) {
+        Ok(cli) => cli,
+        Err(error) => return Ok(sentinel::verbs::usage(&error)),
+    };
+    Ok(sentinel::guardian::start(Config::new(cli)?)?.run())
+}
+
+fn fail(error: &anyhow::Error) -> u8 {
+    eprintln!("sentinel: {error:#}");
+    if let Some(error) = error.downcast_ref::<CommandError>() {
+        return error.exit_status();
+    }
+    match error.downcast_ref::<SpawnError>() {
+        Some(SpawnError::Exec { source }) if source.kind() == std::io::ErrorKind::NotFound => 127,
+        Some(SpawnError::Exec { .. }) => 126,
+        Some(SpawnError::Before { .. }) | None => FAILED,
+    }
+}

@@ -1,4 +1,8 @@
 //! Read-only renderings of what happened: lines for people, summaries, records.
 
+pub mod console;
 pub mod escape;
+pub mod log;
+pub mod record;
 pub mod text;
+pub mod words;

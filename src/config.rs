@@ -1,0 +1,267 @@
+//! The settings of one run, validated once: the rest of the program sees only this.
+
+use crate::cgroup::hierarchy::OuterLimit;
+use crate::cli::{Cli, ExitSetting, Settings, ThrashSetting, TierSetting};
+use crate::policy::OnExit;
+use crate::policy::lines::{Lines, SMALLEST_HEADROOM, default_headroom};
+use crate::policy::thrash::ThrashRule;
+use crate::policy::warn::WarnRule;
+use crate::report::escape::escape;
+use crate::status::Tier;
+use crate::units::{Bytes, Limit, Percent, Size};
+use anyhow::{Context, Result, bail};
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use crate::cli::KillMode;
+
+/// Where the mailbox is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SocketSetting {
+    /// `/tmp/sentinel.socket` if it is free, and one in the runtime directory.
+    Default,
+    /// Here and nowhere else.
+    At(PathBuf),
+    /// None.
+    Off,
+}
+
+/// What a run is to be like. Sizes are typed values until the outer limit is known.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The command and its arguments.
+    pub command: Vec<OsString>,
+    /// The limit as typed.
+    pub memory: Size,
+    headroom: Option<Bytes>,
+    second_line: Option<Bytes>,
+    /// Time from SIGTERM to SIGKILL.
+    pub grace: Duration,
+    /// The polite signal.
+    pub term_signal: i32,
+    /// Who gets it.
+    pub kill_mode: KillMode,
+    /// `memory.swap.max`.
+    pub swap: Limit,
+    /// `pids.max`, and whether it was asked for.
+    pub pids: (Limit, bool),
+    /// Wall-clock limit.
+    pub timeout: Option<Duration>,
+    /// When to warn.
+    pub warn: WarnRule,
+    /// When thrashing ends the workload.
+    pub thrash: Option<ThrashRule>,
+    /// What happens to the rest when the command ends.
+    pub on_exit: OnExit,
+    /// The lowest tier that will do.
+    pub require: Tier,
+    /// Decide and tell, never act.
+    pub dry_run: bool,
+    /// Exit status when we ended the workload for a limit.
+    pub limit_exit_code: Option<u8>,
+    /// The mailbox.
+    pub socket: SocketSetting,
+    /// Name of the run: letters, digits, `._-`.
+    pub name: String,
+    /// No dashboard.
+    pub plain: bool,
+    /// Where the record goes.
+    pub json: Option<PathBuf>,
+    /// Say only what went wrong.
+    pub quiet: bool,
+}
+
+const GRACE: Duration = Duration::from_secs(3);
+const MEMORY: Size = Size::Absolute(Bytes::mib(100));
+const PIDS: u64 = 4096;
+const WARN: WarnRule = WarnRule { share: Percent(80), within: Duration::from_secs(10) };
+const THRASH: ThrashRule = ThrashRule { share: Percent(80), hold: Duration::from_secs(60) };
+const NAME_LENGTH: usize = 32;
+
+impl Config {
+    /// The settings of the command line, over those of the configuration file.
+    ///
+    /// # Errors
+    /// When the file cannot be read or understood, or the name is none.
+    pub fn new(cli: Cli) -> Result<Config> {
+        let file = match cli.config.or_else(default_file) {
+            Some(path) => read(&path)?,
+            None => Settings::default(),
+        };
+        build(cli.settings.or(file), cli.command)
+    }
+
+    /// The lines, now that it is known what is available.
+    ///
+    /// # Errors
+    /// When the limit is above an outer one, which is named, or the lines leave no room.
+    pub fn lines(&self, memory: Size, outer: &OuterLimit) -> Result<Lines> {
+        let limit = memory.of(outer.bytes);
+        let room = outer.bytes.saturating_sub(limit);
+        if limit >= outer.bytes || room < SMALLEST_HEADROOM {
+            bail!("{}", too_much(limit, outer));
+        }
+        let headroom = match self.headroom {
+            Some(headroom) if headroom > room => {
+                bail!("headroom {headroom} is more than the {room} that {} leaves", source(outer))
+            }
+            Some(headroom) => headroom,
+            None => default_headroom(limit).min(room),
+        };
+        Ok(Lines::new(limit, Some(headroom), self.second_line)?)
+    }
+}
+
+fn too_much(limit: Bytes, outer: &OuterLimit) -> String {
+    let most = outer.bytes.saturating_sub(SMALLEST_HEADROOM);
+    format!(
+        "limit {limit} is above what {} allows ({}); at most {most} leaves room to act: use for instance -m 80%",
+        source(outer),
+        outer.bytes
+    )
+}
+
+fn source(outer: &OuterLimit) -> String {
+    match &outer.path {
+        Some(path) => escape(path.as_os_str().as_bytes()),
+        None => "this machine's memory".to_owned(),
+    }
+}
+
+fn build(s: Settings, command: Vec<OsString>) -> Result<Config> {
+    let thrash = match s.thrash {
+        Some(ThrashSetting::Off) => None,
+        Some(ThrashSetting::At(share, hold)) => Some(ThrashRule { share, hold }),
+        None => Some(THRASH),
+    };
+    Ok(Config {
+        memory: s.memory.unwrap_or(MEMORY),
+        headroom: s.headroom,
+        second_line: s.second_line,
+        grace: s.grace.map_or(GRACE, |span| span.0),
+        term_signal: s.term_signal.map_or(nix::libc::SIGTERM, |signal| signal.0),
+        kill_mode: s.kill_mode.unwrap_or(KillMode::ControlGroup),
+        swap: s.swap.map_or(Limit::At(0), |amount| amount.0),
+        pids: (s.pids.map_or(Limit::At(PIDS), |amount| amount.0), s.pids.is_some()),
+        timeout: s.timeout.map(|span| span.0).filter(|timeout| !timeout.is_zero()),
+        warn: WarnRule {
+            share: s.warn_at.unwrap_or(WARN.share),
+            within: s.warn_within.map_or(WARN.within, |span| span.0),
+        },
+        thrash,
+        on_exit: match s.on_exit {
+            Some(ExitSetting::Terminate) => OnExit::Terminate,
+            Some(ExitSetting::Wait) | None => OnExit::Wait,
+        },
+        require: match s.require {
+            Some(TierSetting::Kernel) => Tier::Kernel,
+            Some(TierSetting::Hybrid) => Tier::Hybrid,
+            Some(TierSetting::Polled) | None => Tier::Polled,
+        },
+        dry_run: s.dry_run,
+        limit_exit_code: s.limit_exit_code,
+        socket: match s.socket {
+            None => SocketSetting::Default,
+            Some(path) if path.as_os_str() == "off" => SocketSetting::Off,
+            Some(path) => SocketSetting::At(path),
+        },
+        name: name(s.name, &command)?,
+        plain: s.plain,
+        json: s.json,
+        quiet: s.quiet,
+        command,
+    })
+}
+
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-')
+}
+
+/// A name given must be one; the command's is made one.
+fn name(given: Option<String>, command: &[OsString]) -> Result<String> {
+    if let Some(name) = given {
+        let fits = !name.is_empty() && name.len() <= NAME_LENGTH && !name.starts_with('.');
+        if !fits || !name.bytes().all(is_name_byte) {
+            bail!(
+                "name {:?} is not 1 to {NAME_LENGTH} letters, digits, dots, dashes",
+                escape(name.as_bytes())
+            );
+        }
+        return Ok(name);
+    }
+    let file = command.first().and_then(|command| Path::new(command).file_name());
+    let bytes = file.map(OsStrExt::as_bytes).unwrap_or_default();
+    let kept = bytes.iter().copied().filter(|byte| is_name_byte(*byte)).take(NAME_LENGTH);
+    let name: String = kept.map(char::from).collect();
+    let name = name.trim_start_matches('.');
+    Ok(if name.is_empty() { "run".to_owned() } else { name.to_owned() })
+}
+
+/// The user's file, then the machine's, if there is one.
+fn default_file() -> Option<PathBuf> {
+    let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".config"));
+    let base = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).or(home);
+    let user = base.map(|base| base.join("sentinel/config.toml"));
+    let machine = PathBuf::from("/etc/sentinel/config.toml");
+    user.into_iter().chain([machine]).find(|path| path.symlink_metadata().is_ok())
+}
+
+fn read(path: &Path) -> Result<Settings> {
+    let shown = || format!("read configuration {}", path.display());
+    let text = std::fs::read_to_string(path).with_context(shown)?;
+    toml::from_str(&text).map_err(|error| {
+        let line = error.span().map_or(0, |span| text[..span.start].lines().count().max(1));
+        anyhow::anyhow!("{}", error.message().replace('\n', " "))
+            .context(format!("{} line {line}", shown()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    fn config(words: &[&str]) -> Config {
+        let words = ["sentinel"].iter().chain(words).chain(&["--", "/bin/true"]);
+        Config::new(Cli::try_parse_from(words).unwrap()).unwrap()
+    }
+
+    fn outer(mib: u64) -> OuterLimit {
+        OuterLimit { bytes: Bytes::mib(mib), path: Some("/sys/fs/cgroup/job/memory.max".into()) }
+    }
+
+    #[test]
+    fn a_share_is_of_the_outer_limit() {
+        let config = config(&["-m", "50%"]);
+        let lines = config.lines(config.memory, &outer(1000)).unwrap();
+        assert_eq!(lines.limit, Bytes::mib(500));
+    }
+
+    #[test]
+    fn a_limit_above_the_outer_one_names_it() {
+        let config = config(&["-m", "200M"]);
+        let error = config.lines(config.memory, &outer(128)).unwrap_err().to_string();
+        assert!(error.contains("/sys/fs/cgroup/job/memory.max"), "{error}");
+    }
+
+    #[test]
+    fn headroom_shrinks_to_what_the_outer_limit_leaves() {
+        let config = config(&["-m", "100M"]);
+        let lines = config.lines(config.memory, &outer(110)).unwrap();
+        assert_eq!(lines.ceiling, Bytes::mib(110));
+        assert!(config.lines(config.memory, &outer(103)).is_err());
+    }
+
+    #[test]
+    fn names_are_made_safe_or_refused() {
+        let made = |command: &str| name(None, &[command.into()]).unwrap();
+        assert_eq!(made("/usr/bin/python3"), "python3");
+        assert_eq!(made("../.."), "run");
+        assert_eq!(made("a b/\u{1b}[2Jx"), "2Jx");
+        for bad in ["", "a/b", "..", "a b", "ü", &"x".repeat(33)] {
+            assert!(name(Some(bad.to_owned()), &[]).is_err(), "{bad}");
+        }
+    }
+}

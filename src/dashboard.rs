@@ -1,0 +1,81 @@
+//! The dashboard seen from the guardian: a process of its own on the other end of a socket pair, and the command's terminal between them.
+
+use crate::sys::terminal::{is_terminal, new_pty};
+use anyhow::{Context, Result};
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Command, Stdio};
+
+/// The hidden verb that runs the dashboard.
+pub const VERB: &str = "__dashboard";
+
+/// A running dashboard.
+#[derive(Debug)]
+pub struct Dashboard {
+    process: Child,
+    /// Our end of the command's terminal: kept so that the command has one even when the dashboard is gone.
+    pub master: OwnedFd,
+    /// The command's end, until it runs.
+    pub slave: Option<OwnedFd>,
+}
+
+impl Dashboard {
+    /// Whether there is a terminal to show one on.
+    pub fn wanted(plain: bool) -> bool {
+        let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+        !plain && !dumb && is_terminal(io::stdout().as_fd()) && is_terminal(io::stdin().as_fd())
+    }
+
+    /// Starts it. Gives our end of its connection too.
+    ///
+    /// # Errors
+    /// Without a pseudo-terminal, descriptors or our own executable.
+    pub fn start() -> Result<(Dashboard, UnixStream)> {
+        let pty = new_pty(io::stdout().as_fd()).context("make a terminal for the command")?;
+        let (ours, theirs) = UnixStream::pair().context("make a socket pair")?;
+        let program = std::env::current_exe().context("find our own executable")?;
+        inherit(&theirs, true)?;
+        inherit(&pty.master, true)?;
+        let control = theirs.as_raw_fd().to_string();
+        let master = pty.master.as_raw_fd().to_string();
+        let mut command = Command::new(program);
+        command.args([VERB, "--control-fd", &control, "--pty-fd", &master]);
+        let process = command.spawn().context("start the dashboard");
+        inherit(&pty.master, false)?;
+        let dashboard = Dashboard { process: process?, master: pty.master, slave: Some(pty.slave) };
+        Ok((dashboard, ours))
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> i32 {
+        i32::try_from(self.process.id()).unwrap_or(0)
+    }
+
+    /// Gives the command the new terminal wherever it would have had ours.
+    pub fn connect(&self, command: &mut Command) {
+        let Some(slave) = &self.slave else { return };
+        let end = || slave.try_clone().map_or_else(|_| Stdio::inherit(), Stdio::from);
+        if is_terminal(io::stdin().as_fd()) {
+            command.stdin(end());
+        }
+        if is_terminal(io::stdout().as_fd()) {
+            command.stdout(end());
+        }
+        if is_terminal(io::stderr().as_fd()) {
+            command.stderr(end());
+        }
+    }
+
+    /// The descriptor of the command that is its terminal: standard output, or there would be no dashboard.
+    pub fn terminal_of_child(&self) -> RawFd {
+        1
+    }
+}
+
+fn inherit(fd: impl AsFd, inherit: bool) -> Result<()> {
+    let flags = if inherit { FdFlag::empty() } else { FdFlag::FD_CLOEXEC };
+    fcntl(fd, FcntlArg::F_SETFD(flags)).context("set the close-on-exec flag")?;
+    Ok(())
+}

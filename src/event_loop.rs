@@ -1,0 +1,100 @@
+//! The one wait: descriptors and the nearest deadline, as tokens. Knows nothing of what they mean.
+
+use crate::clock::Timestamp;
+use arrayvec::ArrayVec;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use std::io;
+use std::os::fd::AsFd;
+
+/// What became ready. The order is that in which they are served: the workload first, people last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Token {
+    /// `memory.events` of the workload with this index (EPOLLPRI).
+    MemoryEvents(u32),
+    /// inotify: some watched cgroup file changed.
+    Files,
+    /// A signal.
+    Signals,
+    /// The mailbox.
+    Mailbox,
+    /// The command's terminal, once the dashboard is gone.
+    Pty,
+}
+
+impl Token {
+    fn to_data(self) -> u64 {
+        match self {
+            Token::MemoryEvents(index) => u64::from(index) << 8,
+            Token::Files => 1,
+            Token::Signals => 2,
+            Token::Mailbox => 3,
+            Token::Pty => 4,
+        }
+    }
+
+    fn from_data(data: u64) -> Token {
+        match data & 0xff {
+            1 => Token::Files,
+            2 => Token::Signals,
+            3 => Token::Mailbox,
+            4 => Token::Pty,
+            _ => Token::MemoryEvents(u32::try_from(data >> 8).unwrap_or(u32::MAX)),
+        }
+    }
+}
+
+/// Tokens of one wait.
+pub type Ready = ArrayVec<Token, BATCH>;
+const BATCH: usize = 64;
+
+/// The descriptors waited for.
+#[derive(Debug)]
+pub struct EventLoop {
+    epoll: Epoll,
+}
+
+impl EventLoop {
+    /// Waits for nothing yet.
+    ///
+    /// # Errors
+    /// Without free descriptors.
+    pub fn new() -> io::Result<EventLoop> {
+        Ok(EventLoop { epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)? })
+    }
+
+    /// Waits for this descriptor to be readable, or, for a kernel file that notifies, to have changed.
+    ///
+    /// # Errors
+    /// When the descriptor cannot be polled.
+    pub fn add(&self, fd: impl AsFd, token: Token) -> io::Result<()> {
+        let flags = match token {
+            Token::MemoryEvents(_) => EpollFlags::EPOLLPRI,
+            Token::Files | Token::Signals | Token::Mailbox | Token::Pty => EpollFlags::EPOLLIN,
+        };
+        Ok(self.epoll.add(fd, EpollEvent::new(flags, token.to_data()))?)
+    }
+
+    /// Waits for it no longer.
+    pub fn remove(&self, fd: impl AsFd) {
+        // Not being waited for is what is wanted.
+        let _ = self.epoll.delete(fd);
+    }
+
+    /// Waits until something is ready or the deadline has come. Sorted: what matters first.
+    pub fn wait(&self, now: Timestamp, deadline: Option<Timestamp>) -> Ready {
+        let mut events = [EpollEvent::empty(); BATCH];
+        let timeout = match deadline {
+            None => EpollTimeout::NONE,
+            // Up to the next millisecond: waking early would be a busy loop.
+            Some(at) => {
+                let ms = at.since(now).as_micros().div_ceil(1000);
+                EpollTimeout::from(u16::try_from(ms).unwrap_or(u16::MAX))
+            }
+        };
+        // EINTR (a debugger, a stop) and the like: nothing is ready then.
+        let count = self.epoll.wait(&mut events, timeout).unwrap_or(0);
+        let mut ready: Ready = events[..count].iter().map(|e| Token::from_data(e.data())).collect();
+        ready.sort_unstable();
+        ready
+    }
+}

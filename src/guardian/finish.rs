@@ -1,0 +1,122 @@
+//! The end of a run: the terminal back, the dashboard gone, the cgroup and sockets removed, the summary said, the record written.
+//! Nothing is guarded any more, so this may wait.
+
+use super::Guardian;
+use crate::clock::Timestamp;
+use crate::event::{Cause, Ending, Outcome};
+use crate::event_loop::Token;
+use crate::report::escape::escape;
+use crate::report::words;
+use crate::status::{Level, Status};
+use crate::units::show_duration;
+use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
+
+/// The dashboard has this long to leave by itself, then this long after SIGTERM.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+impl Guardian {
+    /// Ends the run. Gives the exit status.
+    pub(super) fn finish(mut self) -> u8 {
+        let Some(outcome) = self.guards[0].outcome else { return 125 };
+        let ended_by_signal = matches!(outcome.child, Ending::Signaled(_));
+        let killed = ended_by_signal || outcome.cause != Cause::Itself;
+        self.foreground.reclaim(self.guards[0].child_pid, killed);
+        self.publisher_last_words();
+        if let Some(server) = self.server.take()
+            && let Err(error) = server.shutdown()
+        {
+            self.say(Level::Warning, format!("remove the socket: {error}"));
+        }
+        self.wait_for_dashboard();
+        let status = self.status(0);
+        self.remove_cgroup();
+        let signal = words::signal_name(self.config.term_signal);
+        let text = words::outcome(&outcome, &self.command_name(), &signal);
+        let code =
+            words::exit_status(&outcome, self.config.term_signal, self.config.limit_exit_code);
+        self.say_summary(&outcome, &text, code, &status);
+        let events = self.log.lines();
+        if let Some(record) = self.record.take()
+            && let Err(error) = record.write(&outcome, text, code, &status, events)
+        {
+            self.say(Level::Error, format!("{error:#}"));
+        }
+        self.console.finish();
+        code
+    }
+
+    fn command_name(&self) -> String {
+        let word = self.config.command.first();
+        let file = word.map(|word| std::path::Path::new(word).file_name().unwrap_or(word));
+        file.map_or_else(|| "the command".to_owned(), |name| escape(name.as_bytes()))
+    }
+
+    fn remove_cgroup(&mut self) {
+        if let Err(error) = self.guards[0].workload.remove() {
+            self.say(Level::Error, format!("{error:#}"));
+        }
+    }
+
+    /// It draws the last status and leaves when its stream ends. A terminal that nobody reads holds it up: then it is ended.
+    fn wait_for_dashboard(&mut self) {
+        let started = self.clock.now();
+        let mut signal = None;
+        while self.has_dashboard() {
+            let now = self.clock.now();
+            let late = now.since(started);
+            let due = match signal {
+                None if late >= FAREWELL => Some(nix::libc::SIGTERM),
+                Some(nix::libc::SIGTERM) if late >= FAREWELL * 2 => Some(nix::libc::SIGKILL),
+                _ => None,
+            };
+            if let (Some(due), Some(pid)) = (due, self.publisher.dashboard_pid()) {
+                signal = Some(due);
+                // Gone meanwhile: the next round sees it.
+                let _ = crate::sys::process::send(pid, due);
+            }
+            let ready = self.events.wait(now, Some(Timestamp(now.0 + Duration::from_millis(200))));
+            if ready.contains(&Token::Signals) {
+                self.take_signals();
+            }
+            self.reap();
+        }
+        self.console.hold(false);
+    }
+
+    /// Who ended what and why, and the figures.
+    fn say_summary(&mut self, outcome: &Outcome, text: &str, code: u8, status: &Status) {
+        let ran = show_duration(Duration::from_millis(status.uptime_ms));
+        let level = if outcome.cause == Cause::Itself { Level::Info } else { Level::Error };
+        let memory = &status.memory;
+        let mut figures = format!(
+            "ran {ran}, peak {} (footprint {} of {})",
+            memory.peak, memory.peak_footprint, status.limits.limit
+        );
+        if let Some((term, ended)) = self.guards[0].term_at.zip(self.guards[0].ended_at) {
+            let signal = words::signal_name(self.config.term_signal);
+            figures += &format!(", gone {} after {signal}", show_duration(ended - term));
+        }
+        let events = &status.events;
+        if status.tier == crate::status::Tier::Kernel {
+            figures += &format!(
+                ", memory.events high {} max {} oom {} oom_kill {}",
+                events.high, events.max, events.oom, events.oom_kill
+            );
+        }
+        if outcome.cause == Cause::Itself {
+            return self.say(level, format!("{text}; {figures}"));
+        }
+        self.say(level, format!("{text} (exit {code})"));
+        self.say(level, figures);
+    }
+
+    /// Watchers see how it ended.
+    fn publisher_last_words(&mut self) {
+        let status = Box::new(self.status(0));
+        if let Some(server) = &mut self.server {
+            let line = crate::status::WatchLine::Status { status, processes: None };
+            server.publish(&line);
+        }
+    }
+}

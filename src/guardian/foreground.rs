@@ -1,0 +1,134 @@
+//! The terminal between a shell, the guardian and the command: handed over, taken back, and stops mirrored so that Ctrl-Z and `fg` work.
+
+use super::Guardian;
+use crate::sys::process::{send_group, stop_self};
+use crate::sys::terminal::{Terminal, is_terminal};
+use nix::libc::{SIGCONT, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU};
+use nix::unistd::{getppid, getsid};
+use std::os::fd::AsFd;
+
+/// Who has the terminal.
+#[derive(Debug)]
+pub(super) struct Foreground {
+    terminal: Option<Terminal>,
+    /// Hand the terminal over at once, and not only when the command asks for it: nobody else of our job reads it.
+    eager: bool,
+    /// Somebody asked us to stop; the command was told and we follow when it stops.
+    asked_to_stop: bool,
+    /// That was a process and not the terminal: it can continue us.
+    by_process: bool,
+}
+
+impl Foreground {
+    /// Looks at the terminal that we were started on. With a dashboard the command has a terminal of its own.
+    pub(super) fn new(dashboard: bool) -> Foreground {
+        let terminal = if dashboard { None } else { Terminal::open() };
+        let eager = is_terminal(std::io::stdin().as_fd()) && is_terminal(std::io::stdout().as_fd());
+        Foreground { terminal, eager, asked_to_stop: false, by_process: false }
+    }
+
+    /// The terminal to hand over when the command starts.
+    pub(super) fn to_hand_over(&self) -> Option<&Terminal> {
+        self.terminal.as_ref().filter(|terminal| self.eager && terminal.is_ours())
+    }
+
+    /// We were told to stop: the command was told too.
+    pub(super) fn asked_to_stop(&mut self, by_kernel: bool) {
+        self.asked_to_stop = true;
+        self.by_process = !by_kernel;
+    }
+
+    fn forget_request(&mut self) {
+        (self.asked_to_stop, self.by_process) = (false, false);
+    }
+
+    /// Brings the terminal back to us, and its modes if the command could not do so itself.
+    pub(super) fn reclaim(&self, child: i32, restore_modes: bool) {
+        if let Some(terminal) = &self.terminal {
+            terminal.take_back(child);
+            if restore_modes {
+                terminal.restore_modes();
+            }
+        }
+    }
+
+    fn hand_over(&self, child: i32) {
+        if let Some(terminal) = &self.terminal
+            && terminal.is_ours()
+        {
+            // A group that is gone needs no terminal.
+            let _ = terminal.give_to(child);
+        }
+    }
+
+    fn wants_terminal(&self, signal: i32) -> bool {
+        matches!(signal, SIGTTIN | SIGTTOU) && self.terminal.as_ref().is_some_and(Terminal::is_ours)
+    }
+
+    /// Whether we stop when the command does: a shell sees us as the job.
+    fn mirrors(&self, signal: i32) -> bool {
+        let from_terminal = matches!(signal, SIGTSTP | SIGTTIN | SIGTTOU | SIGSTOP);
+        self.asked_to_stop || (self.terminal.is_some() && from_terminal)
+    }
+}
+
+impl Guardian {
+    /// The command was stopped by this signal.
+    pub(super) fn child_stopped(&mut self, index: usize, signal: i32) {
+        let child = self.guards[index].child_pid;
+        if self.foreground.wants_terminal(signal) {
+            self.foreground.hand_over(child);
+            // Gone meanwhile: its end is reported soon.
+            let _ = send_group(child, SIGCONT);
+            return;
+        }
+        if !self.foreground.mirrors(signal) || self.guards[index].term_at.is_some() {
+            return;
+        }
+        if self.foreground.by_process || somebody_can_continue_us() {
+            self.suspend(index);
+        } else {
+            // As the kernel does with an orphaned group: nobody could ever continue it.
+            let _ = send_group(child, SIGCONT);
+        }
+    }
+
+    /// Stops the whole workload and then us. A frozen workload needs no guard; it goes on when we do.
+    fn suspend(&mut self, index: usize) {
+        self.foreground.forget_request();
+        let child = self.guards[index].child_pid;
+        self.freeze(index, true);
+        self.foreground.reclaim(child, false);
+        stop_self();
+        self.resume(index);
+    }
+
+    fn resume(&mut self, index: usize) {
+        let child = self.guards[index].child_pid;
+        self.foreground.hand_over(child);
+        if !self.guards[index].policy.frozen() {
+            self.freeze(index, false);
+        }
+        let _ = send_group(child, SIGCONT);
+    }
+
+    /// We were continued (`fg` or `bg`): the terminal may be ours to hand over.
+    pub(super) fn continued(&mut self) {
+        self.foreground.forget_request();
+        for index in 0..self.guards.len() {
+            if self.foreground.eager {
+                self.foreground.hand_over(self.guards[index].child_pid);
+            }
+            let _ = send_group(self.guards[index].child_pid, SIGCONT);
+        }
+    }
+}
+
+/// A parent in our session but not in our group, that is a shell with job control, can continue us (POSIX: orphaned process group).
+/// Outside a session of a terminal, a parent that stopped us by a signal knows what it does.
+fn somebody_can_continue_us() -> bool {
+    let parent = getppid();
+    let same_session = getsid(Some(parent)).ok() == getsid(None).ok();
+    let other_group = nix::unistd::getpgid(Some(parent)).ok() != Some(nix::unistd::getpgrp());
+    parent.as_raw() > 1 && same_session && other_group
+}

@@ -1,0 +1,175 @@
+//! The guardian: one loop that feeds the policy with what happens and does what it says. No `?` leaves it while a workload lives.
+
+mod apply;
+mod finish;
+mod foreground;
+mod publish;
+mod requests;
+mod setup;
+mod signals;
+mod tier;
+
+pub use setup::start;
+
+use crate::clock::{Clock, Timestamp};
+use crate::config::Config;
+use crate::control::server::Server;
+use crate::event::{Event, Outcome};
+use crate::event_loop::{EventLoop, Token};
+use crate::policy::Policy;
+use crate::report::console::Console;
+use crate::report::log::Log;
+use crate::report::record::RecordFile;
+use crate::status::{Level, WatchLine};
+use crate::sys::caller::Caller;
+use crate::sys::signals::Signals;
+use crate::watcher::Watcher;
+use crate::workload::{Look, Workload};
+use foreground::Foreground;
+use publish::Publisher;
+use std::time::Duration;
+
+/// One workload and its policy, and what is remembered of its run.
+#[derive(Debug)]
+struct Guard {
+    policy: Policy,
+    workload: Workload,
+    child_pid: i32,
+    outcome: Option<Outcome>,
+    term_at: Option<Timestamp>,
+    kill_at: Option<Timestamp>,
+    ended_at: Option<Timestamp>,
+    /// A failure that repeats is told once.
+    told_failures: Vec<&'static str>,
+}
+
+/// The guardian of this process.
+#[derive(Debug)]
+pub struct Guardian {
+    config: Config,
+    caller: Caller,
+    clock: Clock,
+    events: EventLoop,
+    signals: Signals,
+    watcher: Option<Watcher>,
+    server: Option<Server>,
+    console: Console,
+    log: Log,
+    guards: Vec<Guard>,
+    foreground: Foreground,
+    publisher: Publisher,
+    tier_reason: String,
+    record: Option<RecordFile>,
+    outer: crate::cgroup::hierarchy::OuterLimit,
+}
+
+impl Guardian {
+    /// Guards until every workload has ended. Gives the exit status.
+    pub fn run(mut self) -> u8 {
+        self.after_start();
+        while self.guards.iter().any(|guard| guard.outcome.is_none()) {
+            let now = self.clock.now();
+            let ready = self.events.wait(now, self.deadline(now));
+            for token in ready {
+                self.serve(token);
+            }
+            self.deadlines();
+            self.publish();
+            self.console.flush();
+        }
+        self.finish()
+    }
+
+    /// What happened between making the watches and now is seen by looking once.
+    fn after_start(&mut self) {
+        for index in 0..self.guards.len() {
+            self.look(index);
+        }
+        self.reap();
+    }
+
+    fn serve(&mut self, token: Token) {
+        match token {
+            Token::MemoryEvents(workload) => self.changed(workload),
+            Token::Files => {
+                let changed = self.watcher.as_mut().map(Watcher::changed).unwrap_or_default();
+                for workload in changed {
+                    self.changed(workload);
+                }
+            }
+            Token::Signals => self.take_signals(),
+            Token::Mailbox => self.take_requests(),
+            Token::Pty => self.publisher.relay_pty(),
+        }
+    }
+
+    /// A file of the workload's cgroup changed: look, and see whether anybody is left.
+    fn changed(&mut self, workload: u32) {
+        let index = usize::try_from(workload).unwrap_or(usize::MAX);
+        if index < self.guards.len() {
+            self.look(index);
+            self.check_empty(index);
+        }
+    }
+
+    fn deadline(&self, now: Timestamp) -> Option<Timestamp> {
+        let policies = self.guards.iter().filter_map(|guard| guard.policy.next_deadline());
+        let server = self.server.as_ref().and_then(Server::next_deadline);
+        let console = self.console.waits().then(|| now + Duration::from_millis(50));
+        let publisher = self.publisher.next_deadline(now);
+        policies.chain(server).chain(console).chain(publisher).min()
+    }
+
+    fn deadlines(&mut self) {
+        for index in 0..self.guards.len() {
+            let now = self.clock.now();
+            if self.guards[index].policy.next_deadline().is_some_and(|at| now >= at) {
+                self.deliver(index, Event::Deadline);
+                self.check_empty_without_events(index);
+            }
+        }
+        let now = self.clock.now();
+        if self.server.as_ref().and_then(Server::next_deadline).is_some_and(|at| now >= at) {
+            self.take_requests();
+        }
+    }
+
+    /// Takes a sample and hands it to the policy.
+    fn look(&mut self, index: usize) {
+        let before = self.clock.now();
+        let event = match self.guards[index].workload.look() {
+            Look::Seen(mut sample) => {
+                sample.cost = self.clock.now() - before;
+                Event::Sample(sample)
+            }
+            Look::Gone => Event::Empty,
+        };
+        self.deliver(index, event);
+    }
+
+    /// Tells the policy when nobody is left; the counters are read once more before.
+    fn check_empty(&mut self, index: usize) {
+        if self.guards[index].outcome.is_none() && self.guards[index].workload.is_empty() {
+            self.look(index);
+            self.deliver(index, Event::Empty);
+        }
+    }
+
+    /// Without `cgroup.events` nobody tells that the last process is gone, unless it was our child.
+    fn check_empty_without_events(&mut self, index: usize) {
+        if self.watcher.is_none() || self.guards[index].workload.cgroup().is_none() {
+            self.check_empty(index);
+        }
+    }
+
+    fn say(&mut self, level: Level, text: String) {
+        let line = self.log.add(self.clock.now(), level, text);
+        if let Some(server) = &mut self.server {
+            server.publish(&WatchLine::Event(line.clone()));
+        }
+        if !self.config.quiet || level != Level::Info {
+            let text = line.text.clone();
+            self.console.say(&text);
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! What others get to see: the status, the process table, the dashboard. All of it made aside, a little at a time.
+
+use super::Guardian;
+use crate::clock::Timestamp;
+use crate::control::protocol::Request;
+use crate::control::server::ClientId;
+use crate::dashboard::Dashboard;
+use crate::event_loop::Token;
+use crate::policy::Rung;
+use crate::processes::{ProcessScan, rss_sum};
+use crate::report::escape::escape;
+use crate::report::words;
+use crate::status::{
+    Level, Limits, Memory, ProcessRow, SCHEMA_VERSION, State, Status, Tier, WatchLine,
+};
+use crate::units::Limit;
+use crate::workload::Workload;
+use std::os::fd::{AsFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::process::Command;
+use std::time::Duration;
+
+/// Watchers get a status this often.
+const STATUS_EVERY: Duration = Duration::from_millis(200);
+/// And a process table this often.
+const TABLE_EVERY: Duration = Duration::from_millis(1000);
+/// Rows in a watch line.
+const ROWS: usize = 200;
+/// The command's terminal is looked at this often once the dashboard is gone and stdout was full.
+const RELAY_EVERY: Duration = Duration::from_millis(50);
+
+/// State of what is published.
+#[derive(Debug, Default)]
+pub(super) struct Publisher {
+    scan: Option<ProcessScan>,
+    rows: Vec<ProcessRow>,
+    rows_at: Option<Timestamp>,
+    rows_sent: bool,
+    waiting: Vec<(ClientId, Request)>,
+    status_at: Option<Timestamp>,
+    dashboard: Option<Dashboard>,
+    /// Output of the command that stdout did not take yet.
+    relay: Option<Relay>,
+}
+
+#[derive(Debug, Default)]
+struct Relay {
+    pending: Vec<u8>,
+    paused: bool,
+}
+
+impl Publisher {
+    pub(super) fn next_deadline(&self, now: Timestamp) -> Option<Timestamp> {
+        let scan = self.scan.is_some().then_some(now);
+        let paused = self.relay.as_ref().is_some_and(|relay| relay.paused);
+        let relay = paused.then(|| now + RELAY_EVERY);
+        [scan, self.status_at, relay].into_iter().flatten().min()
+    }
+
+    pub(super) fn terminal_of_child(&self) -> Option<RawFd> {
+        self.dashboard.as_ref().map(Dashboard::terminal_of_child)
+    }
+
+    pub(super) fn close_terminal_of_child(&mut self) {
+        if let Some(dashboard) = &mut self.dashboard {
+            dashboard.slave = None;
+        }
+    }
+
+    pub(super) fn connect(&self, command: &mut Command) {
+        if let Some(dashboard) = &self.dashboard {
+            dashboard.connect(command);
+        }
+    }
+
+    pub(super) fn dashboard_pid(&self) -> Option<i32> {
+        self.dashboard.as_ref().filter(|_| self.relay.is_none()).map(Dashboard::pid)
+    }
+
+    /// A request that needs the process table waits for the next one.
+    pub(super) fn wait_for_table(&mut self, id: ClientId, request: Request, pids: &[i32]) {
+        self.waiting.push((id, request));
+        self.scan.get_or_insert_with(|| ProcessScan::new(pids));
+    }
+
+    /// Passes on what the command writes to its terminal, as far as stdout takes it without waiting.
+    pub(super) fn relay_pty(&mut self) {
+        let (Some(dashboard), Some(relay)) = (&self.dashboard, &mut self.relay) else { return };
+        let mut buffer = [0u8; 8192];
+        if relay.pending.is_empty() {
+            let count = nix::unistd::read(&dashboard.master, &mut buffer).unwrap_or(0);
+            relay.pending.extend_from_slice(&buffer[..count]);
+        }
+        relay.paused = !stdout_takes();
+        if !relay.paused {
+            use std::io::Write as _;
+            let mut out = std::io::stdout();
+            // Whoever read it is gone: the command goes on all the same.
+            let _ = out.write_all(&relay.pending).and_then(|()| out.flush());
+            relay.pending.clear();
+        }
+    }
+}
+
+fn stdout_takes() -> bool {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    let out = std::io::stdout();
+    let mut fds = [PollFd::new(out.as_fd(), PollFlags::POLLOUT)];
+    poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+}
+
+impl Guardian {
+    /// Starts the dashboard, or says why there is none and goes on without.
+    pub(super) fn open_dashboard(&mut self, workload: &mut Workload) {
+        let Some(server) = &mut self.server else { return };
+        let result = Dashboard::start().and_then(|(dashboard, stream)| {
+            server.adopt(stream)?;
+            Ok(dashboard)
+        });
+        match result {
+            Ok(dashboard) => {
+                workload.leave_out(dashboard.pid());
+                self.publisher.dashboard = Some(dashboard);
+                self.console.hold(true);
+            }
+            Err(error) => self.say(Level::Warning, format!("no dashboard: {error:#}")),
+        }
+    }
+
+    /// A child that is not the command ended: an orphan of the workload, or the dashboard.
+    pub(super) fn other_child_ended(&mut self, pid: i32) {
+        if self.publisher.dashboard_pid() != Some(pid) {
+            return;
+        }
+        self.publisher.relay = Some(Relay::default());
+        self.console.hold(false);
+        let running = self.guards.iter().any(|guard| guard.outcome.is_none());
+        if running {
+            self.say(Level::Info, "the dashboard is gone; going on without".to_owned());
+        }
+        self.wait_for_pty(true);
+    }
+
+    fn wait_for_pty(&mut self, wait: bool) {
+        let Some(dashboard) = &self.publisher.dashboard else { return };
+        if wait {
+            if let Err(error) = self.events.add(&dashboard.master, Token::Pty) {
+                self.log.add(self.clock.now(), Level::Warning, format!("relay output: {error}"));
+            }
+        } else {
+            self.events.remove(&dashboard.master);
+        }
+    }
+
+    /// The dashboard's process is waited for at the end.
+    pub(super) fn has_dashboard(&self) -> bool {
+        self.publisher.dashboard_pid().is_some()
+    }
+
+    /// Publishes what is due. Called once a turn of the loop.
+    pub(super) fn publish(&mut self) {
+        self.step_scan();
+        self.resume_relay();
+        let Some(server) = &self.server else { return };
+        let watchers = server.has_watchers();
+        if watchers.text + watchers.json == 0 {
+            self.publisher.status_at = None;
+            return;
+        }
+        let now = self.clock.now();
+        if self.publisher.status_at.is_some_and(|at| now < at) {
+            return;
+        }
+        self.publisher.status_at = Some(now + STATUS_EVERY);
+        let due = self.publisher.rows_at.is_none_or(|at| now.since(at) >= TABLE_EVERY);
+        if due && self.publisher.scan.is_none() {
+            let pids = self.guards[0].workload.processes().to_vec();
+            self.publisher.scan = Some(ProcessScan::new(&pids));
+        }
+        self.publish_status();
+    }
+
+    fn publish_status(&mut self) {
+        let status = Box::new(self.status(0));
+        let fresh = !std::mem::replace(&mut self.publisher.rows_sent, true);
+        let processes =
+            fresh.then(|| self.publisher.rows.iter().take(ROWS).cloned().collect::<Vec<_>>());
+        if let Some(server) = &mut self.server {
+            server.publish(&WatchLine::Status { status, processes });
+        }
+    }
+
+    fn step_scan(&mut self) {
+        let Some(scan) = &mut self.publisher.scan else { return };
+        if !scan.step() {
+            return;
+        }
+        if let Some(scan) = self.publisher.scan.take() {
+            self.publisher.rows = scan.finish();
+            self.publisher.rows_at = Some(self.clock.now());
+            self.publisher.rows_sent = false;
+        }
+        for (id, request) in std::mem::take(&mut self.publisher.waiting) {
+            self.answer_with_table(id, &request);
+        }
+    }
+
+    fn resume_relay(&mut self) {
+        let paused = self.publisher.relay.as_ref().is_some_and(|relay| relay.paused);
+        if paused {
+            self.wait_for_pty(false);
+            self.publisher.relay_pty();
+            if !self.publisher.relay.as_ref().is_some_and(|relay| relay.paused) {
+                self.wait_for_pty(true);
+            }
+        }
+    }
+
+    /// The last process table.
+    pub(super) fn rows(&self) -> &[ProcessRow] {
+        &self.publisher.rows
+    }
+
+    /// Everything about one workload.
+    pub(super) fn status(&self, index: usize) -> Status {
+        let guard = &self.guards[index];
+        let now = self.clock.now();
+        let policy = &guard.policy;
+        let sample = policy.last();
+        let (state, reason, kill_at) = describe(policy.rung());
+        let footprint = sample.footprint();
+        let headroom = policy.lines().limit.saturating_sub(footprint);
+        Status {
+            schema: SCHEMA_VERSION,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            guardian_pid: std::process::id(),
+            child_pid: u32::try_from(guard.child_pid).unwrap_or(0),
+            command: self.config.command.iter().map(|word| escape(word.as_bytes())).collect(),
+            tier: guard.workload.tier(),
+            tier_reason: self.tier_reason.clone(),
+            cgroup: guard.workload.cgroup().map(|c| escape(c.path().as_os_str().as_bytes())),
+            uptime_ms: millis(guard.ended_at.unwrap_or(now).0),
+            state,
+            frozen: policy.frozen(),
+            dry_run: self.config.dry_run,
+            reason,
+            kill_in_ms: kill_at.map(|at| millis(at.since(now))),
+            limits: self.limits(index),
+            memory: self.memory(index),
+            growth: policy.growth().per_second(),
+            forecast_ms: policy.growth().time_to(headroom).map(millis),
+            pressure: sample.pressure,
+            events: sample.counters,
+            processes: sample.processes,
+        }
+    }
+
+    fn limits(&self, index: usize) -> Limits {
+        let guard = &self.guards[index];
+        let lines = guard.policy.lines();
+        let kernel = guard.workload.tier() == Tier::Kernel && !self.config.dry_run;
+        let wire = match guard.term_at {
+            Some(_) => lines.relief,
+            None => lines.limit,
+        };
+        Limits {
+            limit: lines.limit,
+            trip_wire: if kernel { Limit::At(wire.0) } else { Limit::Max },
+            relief_line: lines.relief,
+            second_line: lines.second,
+            ceiling: lines.ceiling,
+            swap: if kernel { self.config.swap } else { Limit::Max },
+            pids: self.config.pids.0,
+            grace_ms: millis(guard.policy.grace()),
+        }
+    }
+
+    fn memory(&self, index: usize) -> Memory {
+        let policy = &self.guards[index].policy;
+        let sample = policy.last();
+        let (peak, peak_footprint) = policy.peaks();
+        Memory {
+            current: sample.current,
+            footprint: sample.footprint(),
+            rss: self.publisher.rows_at.map(|_| rss_sum(&self.publisher.rows)),
+            anon: sample.anon,
+            shmem: sample.shmem,
+            cache: sample.cache,
+            kernel: sample.kernel,
+            swap: sample.swap,
+            peak,
+            peak_footprint,
+        }
+    }
+}
+
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn describe(rung: Rung) -> (State, Option<String>, Option<Timestamp>) {
+    match rung {
+        Rung::Watching { .. } => (State::Running, None, None),
+        Rung::Terminating { reason, kill_at, .. } => {
+            (State::Terminating, Some(words::reason(&reason)), Some(kill_at))
+        }
+        Rung::Killing { reason, why, .. } => {
+            let text = format!("{}; {}", words::reason(&reason), words::kill_reason(&why));
+            (State::Killing, Some(text), None)
+        }
+        Rung::Ended => (State::Ended, None, None),
+    }
+}

@@ -1,0 +1,262 @@
+//! From settings to a running, guarded command. Whatever fails here fails before the command runs, and leaves nothing behind.
+
+use super::foreground::Foreground;
+use super::publish::Publisher;
+use super::tier::{self, Found};
+use super::{Guard, Guardian};
+use crate::cgroup::hierarchy;
+use crate::cgroup::limits::{self, WorkloadLimits};
+use crate::clock::Clock;
+use crate::command;
+use crate::config::{Config, SocketSetting};
+use crate::control::server::{Access, Server};
+use crate::control::socket::{self, Owner, SocketChoice};
+use crate::dashboard::Dashboard;
+use crate::event_loop::{EventLoop, Token};
+use crate::policy::breach::counter_slack;
+use crate::policy::interval::Cadence;
+use crate::policy::lines::Lines;
+use crate::policy::{Policy, PolicyConfig};
+use crate::report::console::Console;
+use crate::report::log::Log;
+use crate::report::record::{CallerId, RecordFile};
+use crate::status::{Level, Tier};
+use crate::sys::caller::Caller;
+use crate::sys::signals::Signals;
+use crate::sys::spawn::{self, Place};
+use crate::units::Limit;
+use crate::watcher::Watcher;
+use crate::workload::Workload;
+use anyhow::{Context, Result};
+use std::os::fd::AsFd;
+use std::process::Command;
+
+/// Starts the command under guard.
+///
+/// # Errors
+/// When a limit cannot be put in force, the mailbox not opened, the command not run: nothing runs then.
+pub fn start(mut config: Config) -> Result<Guardian> {
+    let caller = Caller::remember();
+    command::find(&config.command)?;
+    let id = CallerId::find();
+    let hierarchies = hierarchy::find()?;
+    let outer = hierarchy::outer_limit(&hierarchies)?;
+    let lines = config.lines(config.memory, &outer)?;
+    let record = config.json.as_deref().map(|path| RecordFile::open(path, id)).transpose()?;
+    let server = open_mailbox(&config, id)?;
+    let name = format!("sentinel-{}-{}", config.name, std::process::id());
+    let found = tier::find(&hierarchies, &name, config.require)?;
+    let note = put_in_force(&mut config, &found, &lines)?;
+    let (tier, reason) = (found.tier, found.reason.clone());
+    let mut workload = Workload::new(tier, found.placed)?;
+    workload.count_shared_from(lines.limit);
+    crate::sys::process::become_subreaper().context("become a subreaper")?;
+    let dashboard = Dashboard::wanted(config.plain);
+    let mut guardian = Guardian {
+        caller,
+        clock: Clock::start(),
+        events: EventLoop::new().context("make an epoll instance")?,
+        signals: Signals::block().context("read signals")?,
+        watcher: None,
+        server,
+        console: Console::new(),
+        log: Log::default(),
+        guards: Vec::new(),
+        foreground: Foreground::new(dashboard),
+        publisher: Publisher::default(),
+        tier_reason: reason,
+        record,
+        outer,
+        config,
+    };
+    guardian.say_notes(note);
+    guardian.wire(&workload)?;
+    if dashboard {
+        guardian.open_dashboard(&mut workload);
+    }
+    guardian.announce(&workload, &lines);
+    guardian.launch(workload, lines)?;
+    Ok(guardian)
+}
+
+/// Writes the limits of the cgroup, as far as the tier has them. Gives what could not be had and was not asked for.
+fn put_in_force(config: &mut Config, found: &Found, lines: &Lines) -> Result<Option<String>> {
+    let Some(placed) = found.placed.as_ref().filter(|_| found.tier == Tier::Kernel) else {
+        let asked = config.pids.1;
+        config.pids.0 = Limit::Max;
+        let note = "the limit of processes (--pids) needs tier kernel and is not in force";
+        return Ok(asked.then(|| note.to_owned()));
+    };
+    let mut note = None;
+    if !config.pids.1 && !placed.cgroup.has("pids.max") {
+        config.pids.0 = Limit::Max;
+        note = Some("no pids controller here: the number of processes is not limited".to_owned());
+    }
+    let lines = (!config.dry_run).then_some(*lines);
+    let limits = WorkloadLimits { lines, swap: config.swap, pids: config.pids.0 };
+    limits::apply(&placed.cgroup, &limits).context("put the limits in force")?;
+    Ok(note)
+}
+
+fn open_mailbox(config: &Config, id: CallerId) -> Result<Option<Server>> {
+    let choice = match &config.socket {
+        SocketSetting::Off => SocketChoice::Off,
+        SocketSetting::Default => SocketChoice::Default,
+        SocketSetting::At(path) => SocketChoice::At(path.clone()),
+    };
+    let owner = Owner { uid: id.uid, gid: id.gid };
+    let mailbox = socket::open_mailbox(choice, owner, &config.name, std::process::id())?;
+    let access = Access { owner_uid: id.uid, others_may_read: false };
+    Server::new(mailbox, access).map(Some).context("serve the mailbox")
+}
+
+impl Guardian {
+    fn say_notes(&mut self, note: Option<String>) {
+        let notices = self.server.as_mut().map(Server::take_notices).unwrap_or_default();
+        for text in notices.into_iter().chain(note) {
+            self.say(Level::Warning, text);
+        }
+    }
+
+    /// Makes the watches; the first look comes after the start.
+    fn wire(&mut self, workload: &Workload) -> Result<()> {
+        self.events.add(&self.signals, Token::Signals).context("wait for signals")?;
+        if let Some(server) = &self.server {
+            self.events.add(server, Token::Mailbox).context("wait for the mailbox")?;
+        }
+        if let Some(file) = workload.memory_events() {
+            self.events.add(file, Token::MemoryEvents(0)).context("wait for memory.events")?;
+        }
+        if let Some(cgroup) = workload.cgroup() {
+            let watch = || {
+                let mut watcher = Watcher::new()?;
+                watcher.watch(cgroup.path(), 0)?;
+                Ok::<Watcher, std::io::Error>(watcher)
+            };
+            match watch() {
+                Ok(watcher) => {
+                    self.events.add(&watcher, Token::Files).context("wait for inotify")?;
+                    self.watcher = Some(watcher);
+                }
+                Err(error) => {
+                    let text = format!(
+                        "inotify cannot be had ({error}): sampling and EPOLLPRI do alone; raise fs.inotify.max_user_instances"
+                    );
+                    self.say(Level::Warning, text);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The tier, where the workload is, and what is lost, one line each.
+    fn announce(&mut self, workload: &Workload, lines: &Lines) {
+        let tier = workload.tier();
+        let place = workload.cgroup().map_or_else(
+            || "no cgroup".to_owned(),
+            |cgroup| crate::report::escape::escape(cgroup.path().as_os_str().as_encoded_bytes()),
+        );
+        let ceiling = match tier {
+            Tier::Kernel if self.config.dry_run => "dry run: no limit in force".to_owned(),
+            Tier::Kernel => format!("memory.max {}", lines.ceiling),
+            Tier::Observed | Tier::Hybrid | Tier::Polled => {
+                format!("killed at {}", lines.second)
+            }
+        };
+        self.say(
+            Level::Info,
+            format!("tier {}: {place}, limit {}, {ceiling}", tier.name(), lines.limit),
+        );
+        if let Some(lost) = tier::lost(tier) {
+            let reason = self.tier_reason.clone();
+            let hint = tier::way_out(&reason);
+            self.say(Level::Warning, format!("{lost}; because {reason}; better: {hint}"));
+        }
+    }
+
+    /// Runs the command and begins to guard it.
+    fn launch(&mut self, mut workload: Workload, lines: Lines) -> Result<()> {
+        let command = self.command_line(&workload);
+        let place = match (self.publisher.terminal_of_child(), self.foreground.to_hand_over()) {
+            (Some(terminal), _) => Place::Session { terminal },
+            (None, Some(terminal)) => Place::Foreground(terminal.as_fd()),
+            (None, None) => Place::Group,
+        };
+        let policy = Policy::new(self.policy_config(lines, workload.tier()), self.clock.now());
+        let spawned = spawn::spawn(command, workload.procs(), place, self.caller);
+        let child = match spawned {
+            Ok(child) => child,
+            Err(error) => {
+                self.foreground.reclaim(0, true);
+                // What went wrong with the command is the error to tell; the cgroup is empty.
+                let _ = workload.remove();
+                return Err(error.into());
+            }
+        };
+        self.publisher.close_terminal_of_child();
+        crate::sys::memory::lower_oom_score();
+        crate::sys::memory::lock();
+        let child_pid = i32::try_from(child.id()).context("a process id")?;
+        workload.started(child_pid);
+        self.guards.push(Guard {
+            policy,
+            workload,
+            child_pid,
+            outcome: None,
+            term_at: None,
+            kill_at: None,
+            ended_at: None,
+            told_failures: Vec::new(),
+        });
+        Ok(())
+    }
+
+    fn command_line(&self, workload: &Workload) -> Command {
+        let mut words = self.config.command.iter();
+        let mut command = Command::new(words.next().map_or("".as_ref(), |word| word.as_os_str()));
+        command.args(words);
+        if let Some(pressure) = pressure_file(workload)
+            && std::env::var_os("MEMORY_PRESSURE_WATCH").is_none()
+        {
+            command.env("MEMORY_PRESSURE_WATCH", pressure);
+            command.env("MEMORY_PRESSURE_WRITE", PRESSURE_TRIGGER);
+        }
+        self.publisher.connect(&mut command);
+        command
+    }
+
+    fn policy_config(&self, lines: Lines, tier: Tier) -> PolicyConfig {
+        let config = &self.config;
+        let cpus = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
+        let (cadence, slack) = match tier {
+            Tier::Kernel => {
+                (Cadence::Events, counter_slack(cpus, procfs::page_size(), lines.limit))
+            }
+            // Sums over processes do not lag.
+            Tier::Observed | Tier::Hybrid | Tier::Polled => {
+                (Cadence::Polled, crate::units::Bytes(0))
+            }
+        };
+        PolicyConfig {
+            lines,
+            grace: config.grace,
+            warn: config.warn,
+            thrash: config.thrash,
+            timeout: config.timeout,
+            on_exit: config.on_exit,
+            dry_run: config.dry_run,
+            cadence: if config.dry_run { Cadence::Polled } else { cadence },
+            slack,
+        }
+    }
+}
+
+/// `some 200000 2000000` and a NUL, in base64: what systemd offers, and what an unprivileged process may write
+/// (systemd: MEMORY_PRESSURE.md; windows without privilege are multiples of 2 s).
+const PRESSURE_TRIGGER: &str = "c29tZSAyMDAwMDAgMjAwMDAwMAA=";
+
+/// Programs that know the protocol shrink by themselves when their cgroup is under pressure.
+fn pressure_file(workload: &Workload) -> Option<std::path::PathBuf> {
+    let cgroup = workload.cgroup().filter(|_| workload.tier() == Tier::Kernel)?;
+    cgroup.has("memory.pressure").then(|| cgroup.path().join("memory.pressure"))
+}

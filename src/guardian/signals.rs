@@ -1,0 +1,63 @@
+//! Signals: children that did something, and everything else passed on to the command.
+
+use super::Guardian;
+use crate::event::{Command, Event};
+use crate::sys::process::{Change, next_change, send_group};
+use crate::sys::signals::Signal;
+use nix::libc::{SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU};
+
+impl Guardian {
+    pub(super) fn take_signals(&mut self) {
+        while let Some(signal) = self.signals.next() {
+            match signal.number {
+                SIGCHLD => self.reap(),
+                SIGCONT => self.continued(),
+                SIGTSTP | SIGTTIN | SIGTTOU => {
+                    self.foreground.asked_to_stop(signal.by_kernel);
+                    self.pass_on(SIGTSTP);
+                }
+                number if self.caller.ignores(number) => {}
+                _ => self.forward(signal),
+            }
+        }
+    }
+
+    /// To the command's group while it lives; what is left behind by it is ended by the signals that end.
+    fn forward(&mut self, signal: Signal) {
+        let Some(guard) = self.guards.first() else { return };
+        if guard.workload.child_alive() {
+            self.pass_on(signal.number);
+        } else if matches!(signal.number, SIGHUP | SIGINT | SIGQUIT | SIGTERM) {
+            for index in 0..self.guards.len() {
+                self.deliver(index, Event::Operator(Command::Terminate));
+            }
+        }
+    }
+
+    fn pass_on(&mut self, signal: i32) {
+        for guard in self.guards.iter().filter(|guard| guard.workload.child_alive()) {
+            // Gone meanwhile: its end is reported soon.
+            let _ = send_group(guard.child_pid, signal);
+        }
+    }
+
+    /// Takes note of all children that did something. The command's are ours by birth, its orphans as subreaper.
+    pub(super) fn reap(&mut self) {
+        while let Some((pid, change)) = next_change() {
+            let guard = self.guards.iter().position(|guard| guard.child_pid == pid);
+            match (guard, change) {
+                (Some(index), Change::Ended(ending)) => {
+                    self.guards[index].workload.child_reaped();
+                    self.check_empty(index);
+                    self.deliver(index, Event::ChildExited(ending));
+                }
+                (Some(index), Change::Stopped(signal)) => self.child_stopped(index, signal),
+                (None, Change::Ended(_)) => self.other_child_ended(pid),
+                (Some(_), Change::Continued) | (None, Change::Stopped(_) | Change::Continued) => {}
+            }
+        }
+        for index in 0..self.guards.len() {
+            self.check_empty_without_events(index);
+        }
+    }
+}

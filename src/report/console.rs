@@ -1,0 +1,94 @@
+//! Our own lines on stderr, without ever waiting for it: a terminal stopped with Ctrl-S or a full pipe must not hold up a kill.
+
+use nix::fcntl::OFlag;
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+
+/// Lines that wait for a reader; the oldest go when there are more.
+const WAITING: usize = 256;
+
+/// Where our lines go.
+#[derive(Debug)]
+pub struct Console {
+    out: Option<File>,
+    waiting: VecDeque<String>,
+    /// Bytes of the first waiting line that are out already.
+    written: usize,
+    lost: u64,
+    held: bool,
+}
+
+impl Console {
+    /// Opens stderr anew where that can be made non-blocking: the flag of the descriptor that we share with others must stay.
+    pub fn new() -> Console {
+        let kind = std::fs::metadata("/proc/self/fd/2").map(|meta| meta.file_type());
+        let can_block = kind.is_ok_and(|kind| kind.is_char_device() || kind.is_fifo());
+        let flags = (OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).bits();
+        let anew = || File::options().write(true).custom_flags(flags).open("/proc/self/fd/2").ok();
+        let out = if can_block { anew() } else { None };
+        Console { out, waiting: VecDeque::with_capacity(WAITING), written: 0, lost: 0, held: false }
+    }
+
+    /// Keeps lines back while the dashboard has the terminal.
+    pub fn hold(&mut self, held: bool) {
+        self.held = held;
+    }
+
+    /// Says a line, or keeps it until somebody reads.
+    pub fn say(&mut self, text: &str) {
+        if self.waiting.len() == WAITING {
+            self.waiting.pop_front();
+            self.written = 0;
+            self.lost += 1;
+        }
+        self.waiting.push_back(format!("sentinel: {text}\n"));
+        if !self.held {
+            self.flush();
+        }
+    }
+
+    /// Writes what can be written now.
+    pub fn flush(&mut self) {
+        while let Some(line) = self.waiting.front() {
+            match self.write(&line.as_bytes()[self.written..]) {
+                Ok(n) if self.written + n < line.len() => self.written += n,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // Nobody will ever read it: not worth more than the line.
+                Ok(_) | Err(_) => {
+                    self.waiting.pop_front();
+                    self.written = 0;
+                }
+            }
+        }
+    }
+
+    /// Whether lines wait.
+    pub fn waits(&self) -> bool {
+        !self.held && !self.waiting.is_empty()
+    }
+
+    /// Writes all that waits, and waits itself for that: nothing is guarded any more.
+    pub fn finish(mut self) {
+        self.out = None;
+        if self.lost > 0 {
+            self.waiting.push_front(format!("sentinel: {} lines were lost\n", self.lost));
+            self.written = 0;
+        }
+        self.flush();
+    }
+
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match &self.out {
+            Some(file) => (&*file).write(bytes),
+            None => io::stderr().write(bytes),
+        }
+    }
+}
+
+impl Default for Console {
+    fn default() -> Self {
+        Console::new()
+    }
+}

@@ -1,0 +1,133 @@
+//! The record of a run for machines (`--json FILE`): opened before the command starts, with the rights of the caller, written at the end.
+
+use crate::event::{Cause, Ending, Outcome};
+use crate::report::words;
+use crate::status::{EventLine, SCHEMA_VERSION, Status};
+use anyhow::{Context, Result};
+use nix::unistd::{Gid, Uid, geteuid, getgroups, setegid, seteuid, setgroups};
+use serde::Serialize;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Who called: under sudo not root but the user behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallerId {
+    /// User id.
+    pub uid: u32,
+    /// Group id.
+    pub gid: u32,
+}
+
+impl CallerId {
+    /// Our real ids, or those that sudo(8) names when we are root.
+    pub fn find() -> CallerId {
+        let own =
+            CallerId { uid: nix::unistd::getuid().as_raw(), gid: nix::unistd::getgid().as_raw() };
+        let named = |name| std::env::var(name).ok()?.parse().ok();
+        match (own.uid, named("SUDO_UID"), named("SUDO_GID")) {
+            (0, Some(uid), Some(gid)) => CallerId { uid, gid },
+            _ => own,
+        }
+    }
+}
+
+/// A file opened for the record.
+#[derive(Debug)]
+pub struct RecordFile {
+    file: File,
+    path: PathBuf,
+}
+
+/// The record. `schema` is that of [`Status`].
+#[derive(Debug, Serialize)]
+struct Record<'a> {
+    schema: u32,
+    outcome: OutcomeRecord,
+    exit_status: u8,
+    ended_unix_ms: u128,
+    status: &'a Status,
+    events: Vec<EventLine>,
+}
+
+#[derive(Debug, Serialize)]
+struct OutcomeRecord {
+    ended_by: &'static str,
+    reason: Option<&'static str>,
+    killed: Option<&'static str>,
+    text: String,
+    child_exited: Option<u8>,
+    child_signal: Option<i32>,
+    kernel_oom_kills: u64,
+}
+
+impl RecordFile {
+    /// Opens (and empties) the file with the caller's rights, so that a root guardian writes nothing its caller could not.
+    ///
+    /// # Errors
+    /// When the caller may not write there.
+    pub fn open(path: &Path, caller: CallerId) -> Result<RecordFile> {
+        let file = as_caller(caller, || File::create(path))
+            .with_context(|| format!("open {} for the record", path.display()))?;
+        Ok(RecordFile { file, path: path.to_owned() })
+    }
+
+    /// Writes the record.
+    ///
+    /// # Errors
+    /// When the disk is full, say.
+    pub fn write(
+        mut self,
+        outcome: &Outcome,
+        text: String,
+        exit_status: u8,
+        status: &Status,
+        events: Vec<EventLine>,
+    ) -> Result<()> {
+        let record = Record {
+            schema: SCHEMA_VERSION,
+            outcome: describe(outcome, text),
+            exit_status,
+            ended_unix_ms: crate::clock::unix_time().as_millis(),
+            status,
+            events,
+        };
+        let mut json = serde_json::to_string_pretty(&record).context("render the record")?;
+        json.push('\n');
+        self.file
+            .write_all(json.as_bytes())
+            .with_context(|| format!("write the record to {}", self.path.display()))
+    }
+}
+
+fn describe(outcome: &Outcome, text: String) -> OutcomeRecord {
+    let (ended_by, reason, killed) = match outcome.cause {
+        Cause::Itself => ("command", None, None),
+        Cause::KernelOom => ("kernel-oom", None, None),
+        Cause::Guardian { reason, killed } => (
+            "sentinel",
+            Some(words::reason_word(&reason)),
+            killed.map(|why| words::kill_word(&why)),
+        ),
+    };
+    let (child_exited, child_signal) = match outcome.child {
+        Ending::Exited(code) => (Some(code), None),
+        Ending::Signaled(signal) => (None, Some(signal)),
+    };
+    let kernel_oom_kills = outcome.kernel_oom_kills;
+    OutcomeRecord { ended_by, reason, killed, text, child_exited, child_signal, kernel_oom_kills }
+}
+
+/// Runs `open` as the caller. Groups too: a file that root's groups may write is not the caller's to write.
+fn as_caller(caller: CallerId, open: impl FnOnce() -> std::io::Result<File>) -> Result<File> {
+    if !geteuid().is_root() || caller.uid == 0 {
+        return Ok(open()?);
+    }
+    let groups = getgroups().context("read our groups")?;
+    let gid = Gid::from_raw(caller.gid);
+    setgroups(&[gid]).and_then(|()| setegid(gid)).context("take the caller's group")?;
+    let result = seteuid(Uid::from_raw(caller.uid)).map_err(Into::into).and_then(|()| open());
+    seteuid(Uid::from_raw(0)).context("become root again")?;
+    setegid(Gid::from_raw(0)).and_then(|()| setgroups(&groups)).context("take our groups back")?;
+    Ok(result?)
+}

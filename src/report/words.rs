@@ -1,0 +1,209 @@
+//! What happened, in words: one line each, with the rule and the numbers behind it.
+
+use crate::event::{Cause, Ending, KillReason, Notice, Outcome, Reason};
+use crate::status::Level;
+use crate::units::{Bytes, show_duration};
+
+/// Why a workload is ended.
+pub fn reason(reason: &Reason) -> String {
+    match reason {
+        Reason::Breach { footprint, limit } => {
+            format!("footprint {footprint} reached the limit {limit}")
+        }
+        Reason::Climb { current, line } => {
+            format!("memory.current {current} stayed over {line} in spite of the throttle")
+        }
+        Reason::Thrash { share, held } => {
+            format!("waited for memory over {share} of the time for {}", show_duration(*held))
+        }
+        Reason::Timeout { after } => format!("ran for its {}", show_duration(*after)),
+        Reason::Operator => "asked for by an operator".to_owned(),
+        Reason::ChildExited => "the command ended before the rest".to_owned(),
+    }
+}
+
+/// The reason as one word, for records.
+pub fn reason_word(reason: &Reason) -> &'static str {
+    match reason {
+        Reason::Breach { .. } => "breach",
+        Reason::Climb { .. } => "climb",
+        Reason::Thrash { .. } => "thrash",
+        Reason::Timeout { .. } => "timeout",
+        Reason::Operator => "operator",
+        Reason::ChildExited => "child-exited",
+    }
+}
+
+/// Why SIGKILL followed.
+pub fn kill_reason(why: &KillReason) -> String {
+    match why {
+        KillReason::GraceOver { grace } => {
+            format!("the grace period of {} is over", show_duration(*grace))
+        }
+        KillReason::SecondLine { current, line } => {
+            format!("memory.current {current} reached the second line {line}")
+        }
+        KillReason::Operator => "asked for by an operator".to_owned(),
+    }
+}
+
+/// The same as one word, for records.
+pub fn kill_word(why: &KillReason) -> &'static str {
+    match why {
+        KillReason::GraceOver { .. } => "grace-over",
+        KillReason::SecondLine { .. } => "second-line",
+        KillReason::Operator => "operator",
+    }
+}
+
+/// What people are told, and how much it matters. `signal` is the polite signal's name.
+pub fn notice(notice: &Notice, signal: &str) -> (Level, String) {
+    let share = |part: &Bytes, whole: &Bytes| u128::from(part.0) * 100 / u128::from(whole.0.max(1));
+    match notice {
+        Notice::NearLimit { footprint, limit } => (
+            Level::Warning,
+            format!("footprint {footprint} is {} % of the limit {limit}", share(footprint, limit)),
+        ),
+        Notice::NearInTime { left, footprint, growth } => {
+            let growth = Bytes(u64::try_from(*growth).unwrap_or(0));
+            let left = show_duration(*left);
+            let text = format!("footprint {footprint} grows {growth}/s: at the limit in {left}");
+            (Level::Warning, text)
+        }
+        Notice::Terminating { reason: why, grace } => {
+            let (why, grace) = (reason(why), show_duration(*grace));
+            (Level::Error, format!("{why}: sent {signal}, SIGKILL in {grace}"))
+        }
+        Notice::WouldTerminate { reason: why } => {
+            (Level::Warning, format!("{}: would send {signal} (dry run)", reason(why)))
+        }
+        Notice::Killing { why, after } => {
+            let after = after.map_or_else(String::new, |after| {
+                format!(", {} after {signal}", show_duration(after))
+            });
+            (Level::Error, format!("{}: sent SIGKILL{after}", kill_reason(why)))
+        }
+        Notice::StillThere { after } => (
+            Level::Error,
+            format!("something does not die {} after SIGKILL; trying on", show_duration(*after)),
+        ),
+        Notice::KernelOom { killed } => (
+            Level::Error,
+            format!("the kernel's OOM killer acted in the workload ({killed} killed)"),
+        ),
+        Notice::PidsMax { .. } => (
+            Level::Warning,
+            "a fork was refused: the limit of processes is reached (--pids)".to_owned(),
+        ),
+        Notice::Leftover { processes } => (
+            Level::Info,
+            format!(
+                "the command ended; waiting for the rest of the workload ({processes} tasks at the last look); Ctrl-C ends it"
+            ),
+        ),
+        Notice::Frozen => (Level::Info, "frozen".to_owned()),
+        Notice::Thawed => (Level::Info, "thawed".to_owned()),
+        Notice::NewLines(lines) => {
+            (Level::Info, format!("limit is {} now, memory.max {}", lines.limit, lines.ceiling))
+        }
+        Notice::NewGrace(grace) => {
+            (Level::Info, format!("grace period is {} now", show_duration(*grace)))
+        }
+    }
+}
+
+/// A signal's name.
+pub fn signal_name(signal: i32) -> String {
+    match nix::sys::signal::Signal::try_from(signal) {
+        Ok(signal) => signal.as_str().to_owned(),
+        Err(_) => format!("signal {signal}"),
+    }
+}
+
+/// How a process ended.
+pub fn ending(ending: Ending) -> String {
+    match ending {
+        Ending::Exited(code) => format!("exited with {code}"),
+        Ending::Signaled(signal) => format!("was ended by {}", signal_name(signal)),
+    }
+}
+
+/// Who ended what and why: the one line that is always said.
+pub fn outcome(outcome: &Outcome, name: &str, signal: &str) -> String {
+    match outcome.cause {
+        Cause::Itself => format!("{name} {}", ending(outcome.child)),
+        Cause::KernelOom => format!(
+            "{name} was ended by the kernel's OOM killer ({} killed) before its limit was seen to be reached",
+            outcome.kernel_oom_kills
+        ),
+        Cause::Guardian { reason: why, killed: None } => {
+            format!("ended {name} with {signal}: {}", reason(&why))
+        }
+        Cause::Guardian { reason: Reason::Operator, killed: Some(kill) } => {
+            format!("ended {name} with SIGKILL: {}", kill_reason(&kill))
+        }
+        Cause::Guardian { reason: why, killed: Some(kill) } => {
+            format!("ended {name} with SIGKILL: {}; {}", reason(&why), kill_reason(&kill))
+        }
+    }
+}
+
+/// The exit status of sentinel for this outcome.
+///
+/// The command's own, or 128 + signal. When we ended it, 128 + the signal that did, or `limit_exit_code` if that was for a
+/// limit and not for an operator.
+pub fn exit_status(outcome: &Outcome, term_signal: i32, limit_exit_code: Option<u8>) -> u8 {
+    let by_signal = |signal: i32| u8::try_from(128 + signal).unwrap_or(u8::MAX);
+    match outcome.cause {
+        Cause::Itself | Cause::KernelOom | Cause::Guardian { reason: Reason::ChildExited, .. } => {
+            match outcome.child {
+                Ending::Exited(code) => code,
+                Ending::Signaled(signal) => by_signal(signal),
+            }
+        }
+        Cause::Guardian { reason, killed } => match limit_exit_code {
+            Some(code) if reason != Reason::Operator => code,
+            _ if killed.is_some() => by_signal(nix::libc::SIGKILL),
+            _ => by_signal(term_signal),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn ended(cause: Cause, child: Ending) -> Outcome {
+        Outcome { cause, child, kernel_oom_kills: 0 }
+    }
+
+    const BREACH: Reason = Reason::Breach { footprint: Bytes::mib(100), limit: Bytes::mib(100) };
+    const GRACE: KillReason = KillReason::GraceOver { grace: Duration::from_secs(3) };
+
+    #[test]
+    fn exit_statuses() {
+        let own = |child| exit_status(&ended(Cause::Itself, child), 15, Some(99));
+        assert_eq!(own(Ending::Exited(7)), 7);
+        assert_eq!(own(Ending::Signaled(11)), 139);
+        assert_eq!(own(Ending::Signaled(64)), 192);
+        let polite = ended(Cause::Guardian { reason: BREACH, killed: None }, Ending::Exited(0));
+        assert_eq!(exit_status(&polite, 15, None), 143);
+        assert_eq!(exit_status(&polite, 2, None), 130);
+        assert_eq!(exit_status(&polite, 15, Some(99)), 99);
+        let cause = Cause::Guardian { reason: BREACH, killed: Some(GRACE) };
+        assert_eq!(exit_status(&ended(cause, Ending::Signaled(9)), 15, None), 137);
+        let operator = Cause::Guardian { reason: Reason::Operator, killed: None };
+        assert_eq!(exit_status(&ended(operator, Ending::Signaled(15)), 15, Some(99)), 143);
+    }
+
+    #[test]
+    fn the_last_line_names_who_and_why() {
+        let cause = Cause::Guardian { reason: BREACH, killed: Some(GRACE) };
+        let text = outcome(&ended(cause, Ending::Signaled(9)), "chaos.py", "SIGTERM");
+        assert_eq!(
+            text,
+            "ended chaos.py with SIGKILL: footprint 100.0M reached the limit 100.0M; the grace period of 3.0s is over"
+        );
+    }
+}

@@ -1,0 +1,78 @@
+//! What `sentinel` does besides running a command: talking to a guardian, showing the dashboard, explaining usage.
+
+use crate::control::client;
+use anyhow::{Context, Result};
+use clap::Parser;
+use std::ffi::OsString;
+use std::os::fd::RawFd;
+use std::path::PathBuf;
+
+/// Talks to a running guardian: sends one line, prints the answer.
+#[derive(Debug, Parser)]
+#[command(name = "sentinel ctl", version)]
+struct Talk {
+    /// The guardian's socket
+    #[arg(long, value_name = "PATH", default_value = "/tmp/sentinel.socket")]
+    socket: PathBuf,
+    /// What to ask: status, ps, limits, events, watch, set, freeze, thaw, terminate, kill, ping, help
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    words: Vec<String>,
+}
+
+/// `sentinel status` is `sentinel ctl status`.
+///
+/// # Errors
+/// When nobody listens there.
+pub fn talk(words: &[OsString]) -> Result<u8> {
+    let status = words.first().is_some_and(|word| word == "status");
+    let mut line: Vec<OsString> = vec!["sentinel ctl".into()];
+    line.extend_from_slice(&words[1..]);
+    if status {
+        line.push("status".into());
+    }
+    match Talk::try_parse_from(line) {
+        Ok(talk) => client::ctl(&talk.socket, &talk.words),
+        Err(error) => Ok(usage(&error)),
+    }
+}
+
+/// What the guardian hands to the dashboard.
+#[derive(Debug, Parser)]
+struct Handed {
+    #[arg(long)]
+    control_fd: RawFd,
+    #[arg(long)]
+    pty_fd: Option<RawFd>,
+}
+
+/// Shows the dashboard; the descriptors are those that the guardian left open for us.
+///
+/// # Errors
+/// When they are not open, or the terminal cannot be set up.
+pub fn dashboard(words: &[OsString]) -> Result<u8> {
+    let words = std::iter::once("dashboard".into()).chain(words.iter().cloned());
+    let handed = Handed::try_parse_from(words).context("the dashboard is started by sentinel")?;
+    let control = crate::sys::inherited::take(handed.control_fd).context("take the stream")?;
+    let pty = handed.pty_fd.map(crate::sys::inherited::take).transpose();
+    let pty = pty.context("take the command's terminal")?;
+    crate::tui::run(crate::tui::Options { control: control.into(), pty })?;
+    Ok(0)
+}
+
+/// Prints help and version as asked for, a mistake as one line and the way out. Gives the exit status.
+pub fn usage(error: &clap::Error) -> u8 {
+    if !error.use_stderr() {
+        // Nobody reading the help is no mistake.
+        let _ = error.print();
+        return 0;
+    }
+    let text = error.to_string();
+    let first = text.lines().next().unwrap_or("error: wrong usage");
+    let first = first.strip_prefix("error: ").unwrap_or(first);
+    let missing = text.contains("required arguments were not provided");
+    let line =
+        if missing { "no command given: sentinel [OPTIONS] [--] COMMAND [ARGS…]" } else { first };
+    eprintln!("sentinel: {}", crate::report::escape::escape(line.as_bytes()));
+    eprintln!("hint: sentinel --help");
+    125
+}

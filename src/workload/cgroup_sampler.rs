@@ -1,0 +1,97 @@
+//! Reads a workload's memory from its cgroup: files held open, one buffer, no allocation. About 20 microseconds a look.
+
+use crate::cgroup::{Cgroup, files};
+use crate::event::Sample;
+use crate::units::Bytes;
+use anyhow::{Context, Result};
+use nix::fcntl::OFlag;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::FileExt;
+
+/// `memory.stat` has about 1.5 KiB on 6.12.
+const BUFFER: usize = 8192;
+
+/// The open files.
+#[derive(Debug)]
+pub struct CgroupSampler {
+    current: File,
+    stat: File,
+    events: File,
+    swap: Option<File>,
+    pressure: Option<File>,
+    pids: Option<File>,
+    pids_events: Option<File>,
+    buffer: Box<[u8; BUFFER]>,
+}
+
+impl CgroupSampler {
+    /// Opens the files. Those that not every kernel has (swap, pressure, pids) may be missing.
+    ///
+    /// # Errors
+    /// When one that is needed cannot be opened.
+    pub fn open(cgroup: &Cgroup) -> Result<CgroupSampler> {
+        let needed = |name: &str| {
+            cgroup
+                .file(name, OFlag::O_RDONLY)
+                .with_context(|| format!("open {}", cgroup.path().join(name).display()))
+        };
+        let optional = |name| cgroup.file(name, OFlag::O_RDONLY).ok();
+        Ok(CgroupSampler {
+            current: needed("memory.current")?,
+            stat: needed("memory.stat")?,
+            events: needed("memory.events")?,
+            swap: optional("memory.swap.current"),
+            pressure: optional("memory.pressure"),
+            pids: optional("pids.current"),
+            pids_events: optional("pids.events"),
+            buffer: Box::new([0; BUFFER]),
+        })
+    }
+
+    /// `memory.events`, for EPOLLPRI. It is read by every sample, which arms it again.
+    pub fn events_fd(&self) -> BorrowedFd<'_> {
+        self.events.as_fd()
+    }
+
+    /// One reading. `memory.stat` first and `memory.current` behind it: growth in between then counts as footprint, not as cache.
+    ///
+    /// # Errors
+    /// ENODEV when the cgroup is gone.
+    pub fn sample(&mut self) -> io::Result<Sample> {
+        let buffer = &mut self.buffer[..];
+        let stat = files::memory_stat(read(&self.stat, buffer)?);
+        let current = number(&self.current, buffer)?;
+        let mut counters = files::memory_events(read(&self.events, buffer)?);
+        if let Some(file) = &self.pids_events {
+            counters.pids_max = files::pids_events(read(file, buffer)?);
+        }
+        let swap = self.swap.as_ref().map(|file| number(file, buffer)).transpose()?;
+        let processes = self.pids.as_ref().map(|file| number(file, buffer)).transpose()?;
+        let text = self.pressure.as_ref().and_then(|file| read(file, buffer).ok());
+        let pressure = text.and_then(files::memory_pressure);
+        Ok(Sample {
+            current: Bytes(current),
+            cache: stat.cache(),
+            swap: Bytes(swap.unwrap_or(0)),
+            anon: stat.anon,
+            shmem: stat.shmem,
+            kernel: stat.kernel,
+            counters,
+            stalled_usec: pressure.map(|(_, total)| total),
+            pressure: pressure.map(|(averages, _)| averages),
+            processes: processes.unwrap_or(0),
+            cost: std::time::Duration::ZERO,
+        })
+    }
+}
+
+fn read<'a>(file: &File, buffer: &'a mut [u8]) -> io::Result<&'a [u8]> {
+    let length = file.read_at(buffer, 0)?;
+    Ok(&buffer[..length])
+}
+
+fn number(file: &File, buffer: &mut [u8]) -> io::Result<u64> {
+    files::number(read(file, buffer)?).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}

@@ -1,0 +1,218 @@
+//! One workload at the edge: its processes, its cgroup if it has one, and the few things that can be done to it.
+//! Everything that ending it needs is open beforehand.
+
+pub mod cgroup_sampler;
+pub mod knobs;
+pub mod members;
+pub mod process_sampler;
+
+use crate::cgroup::placement::Placed;
+use crate::config::KillMode;
+use crate::event::Sample;
+use crate::status::Tier;
+use crate::sys::process::{self, PidFd};
+use crate::units::Limit;
+use anyhow::Result;
+use cgroup_sampler::CgroupSampler;
+use knobs::Knobs;
+use members::{Members, Source};
+use nix::libc::{SIGCONT, SIGKILL, SIGSTOP};
+use process_sampler::ProcessSampler;
+use std::io;
+use std::os::fd::BorrowedFd;
+
+/// How often SIGKILL goes round where there is no `cgroup.kill`: a fork can be ahead of one round, not of all.
+const KILL_ROUNDS: usize = 20;
+
+/// What a look found.
+#[derive(Clone, Copy, Debug)]
+pub enum Look {
+    /// A reading.
+    Seen(Sample),
+    /// The cgroup is gone, removed by somebody else: nothing can be left in it.
+    Gone,
+}
+
+/// A workload and all that is kept open for it.
+#[derive(Debug)]
+pub struct Workload {
+    tier: Tier,
+    placed: Option<Placed>,
+    knobs: Option<Knobs>,
+    by_cgroup: Option<CgroupSampler>,
+    by_process: ProcessSampler,
+    members: Members,
+    child: Option<(i32, Option<PidFd>)>,
+}
+
+impl Workload {
+    /// Opens everything for a workload in this cgroup, or without one.
+    ///
+    /// # Errors
+    /// When a file that the tier needs cannot be opened.
+    pub fn new(tier: Tier, placed: Option<Placed>) -> Result<Workload> {
+        let cgroup = placed.as_ref().map(|placed| &placed.cgroup);
+        let knobs = cgroup.map(Knobs::open).transpose()?;
+        let with_memory = cgroup.filter(|_| tier == Tier::Kernel);
+        let by_cgroup = with_memory.map(CgroupSampler::open).transpose()?;
+        let members = Members::new(cgroup.map_or(Source::Descendants, Source::of))?;
+        let by_process = ProcessSampler::new();
+        Ok(Workload { tier, placed, knobs, by_cgroup, by_process, members, child: None })
+    }
+
+    /// The command's process runs. Keeps a handle of it.
+    pub fn started(&mut self, pid: i32) {
+        self.child = Some((pid, PidFd::open(pid).ok()));
+    }
+
+    /// The command's process is reaped: its number may belong to somebody else from now on.
+    pub fn child_reaped(&mut self) {
+        self.child = None;
+    }
+
+    /// Whether the command's process is not reaped yet.
+    pub fn child_alive(&self) -> bool {
+        self.child.is_some()
+    }
+
+    /// Pages that processes share are looked at more closely from this sum on.
+    pub fn count_shared_from(&mut self, bytes: crate::units::Bytes) {
+        self.by_process.count_shared_from(bytes);
+    }
+
+    /// A process of ours that is no part of the workload.
+    pub fn leave_out(&mut self, pid: i32) {
+        self.members.leave_out(pid);
+    }
+
+    /// The tier.
+    pub fn tier(&self) -> Tier {
+        self.tier
+    }
+
+    /// The cgroup's directory.
+    pub fn cgroup(&self) -> Option<&crate::cgroup::Cgroup> {
+        self.placed.as_ref().map(|placed| &placed.cgroup)
+    }
+
+    /// Where the child writes `0` to join.
+    pub fn procs(&self) -> Option<BorrowedFd<'_>> {
+        self.knobs.as_ref().map(Knobs::procs)
+    }
+
+    /// The descriptor of `memory.events`, for EPOLLPRI.
+    pub fn memory_events(&self) -> Option<BorrowedFd<'_>> {
+        self.by_cgroup.as_ref().map(CgroupSampler::events_fd)
+    }
+
+    /// Reads the workload's memory. Where the cgroup's files fail, sums over the processes instead.
+    pub fn look(&mut self) -> Look {
+        match self.by_cgroup.as_mut().map(CgroupSampler::sample) {
+            Some(Ok(sample)) => Look::Seen(sample),
+            Some(Err(error)) if error.raw_os_error() == Some(nix::libc::ENODEV) => Look::Gone,
+            Some(Err(_)) | None => Look::Seen(self.by_process.sample(self.members.refresh())),
+        }
+    }
+
+    /// Whether no live process is left.
+    pub fn is_empty(&mut self) -> bool {
+        match self.knobs.as_ref().map(Knobs::populated) {
+            Some(Ok(populated)) => !populated,
+            Some(Err(error)) if error.raw_os_error() == Some(nix::libc::ENODEV) => true,
+            Some(Err(_)) | None => self.members.refresh().is_empty(),
+        }
+    }
+
+    /// The processes, as of now.
+    pub fn processes(&mut self) -> &[i32] {
+        self.members.refresh()
+    }
+
+    /// Moves the trip-wire.
+    ///
+    /// # Errors
+    /// When the kernel does not take it, or says something else afterwards.
+    pub fn set_trip_wire(&mut self, limit: Limit) -> io::Result<()> {
+        match &mut self.knobs {
+            Some(knobs) if self.tier == Tier::Kernel => knobs.set_memory_high(limit),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Stops the workload where it is, or lets it go on.
+    ///
+    /// # Errors
+    /// When the kernel does not take it.
+    pub fn freeze(&mut self, frozen: bool) -> io::Result<()> {
+        if let Some(knobs) = self.knobs.as_ref().filter(|knobs| knobs.can_freeze()) {
+            return knobs.freeze(frozen);
+        }
+        let signal = if frozen { SIGSTOP } else { SIGCONT };
+        self.send_to_child(signal);
+        self.send_to_others(signal);
+        Ok(())
+    }
+
+    /// Sends the term signal to the chosen processes, and SIGCONT behind it: a stopped process must be able to end.
+    pub fn terminate(&mut self, signal: i32, mode: KillMode) {
+        self.send_to_child(signal);
+        if mode == KillMode::ControlGroup || self.child.is_none() {
+            self.send_to_others(signal);
+        }
+        self.send_to_child(SIGCONT);
+        self.send_to_others(SIGCONT);
+    }
+
+    /// SIGKILL to every process, atomically where the kernel can.
+    ///
+    /// # Errors
+    /// When `cgroup.kill` is refused; every process got SIGKILL by its number then.
+    pub fn kill(&mut self) -> io::Result<()> {
+        let result = self.knobs.as_ref().map_or(Ok(false), Knobs::kill);
+        self.send_to_child(SIGKILL);
+        if !matches!(result, Ok(true)) {
+            self.kill_one_by_one();
+        }
+        result.map(|_| ())
+    }
+
+    /// Frozen, nothing can fork away from the rounds.
+    fn kill_one_by_one(&mut self) {
+        let frozen = self.knobs.as_ref().is_some_and(|knobs| knobs.freeze(true).is_ok());
+        for _ in 0..KILL_ROUNDS {
+            let before = self.members.refresh().len();
+            self.send_to_others(SIGKILL);
+            if frozen || before == 0 {
+                break;
+            }
+        }
+        if let Some(knobs) = self.knobs.as_ref().filter(|_| frozen) {
+            // Kernels before 5.13 need the thaw to let a killed process go; what fails here is tried again by the policy.
+            let _ = knobs.freeze(false);
+        }
+    }
+
+    /// Sends a signal to the command's process, if it is not reaped.
+    pub fn send_to_child(&self, signal: i32) {
+        // ESRCH and EPERM are outcomes: it is gone, or became somebody else's (setuid).
+        let _ = match &self.child {
+            Some((_, Some(pidfd))) => pidfd.send(signal),
+            Some((pid, None)) => process::send(*pid, signal),
+            None => Ok(()),
+        };
+    }
+
+    /// Sends a signal to every process of the workload but the command's own.
+    fn send_to_others(&mut self, signal: i32) {
+        let child = self.child.as_ref().map(|(pid, _)| *pid);
+        self.members.send(signal, child);
+    }
+
+    /// Removes the cgroup.
+    ///
+    /// # Errors
+    /// While a process is left in it.
+    pub fn remove(&mut self) -> Result<()> {
+        self.placed.take().map_or(Ok(()), |placed| placed.remove())
+    }
+}
