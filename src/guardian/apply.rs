@@ -60,13 +60,13 @@ impl Guardian {
         let (signal, mode) = (self.config.term_signal, self.config.kill_mode);
         let guard = &mut self.guards[index];
         guard.workload.terminate(signal, mode);
-        guard.term_at = Some(self.clock.now());
+        guard.term.get_or_insert((self.clock.now(), *guard.policy.last()));
     }
 
     fn kill(&mut self, index: usize) {
         let guard = &mut self.guards[index];
         let result = guard.workload.kill();
-        guard.kill_at.get_or_insert(self.clock.now());
+        guard.kill.get_or_insert((self.clock.now(), *guard.policy.last()));
         self.note_failure(index, "write cgroup.kill", result);
     }
 

@@ -2,10 +2,12 @@
 //! Nothing is guarded any more, so this may wait.
 
 use super::Guardian;
+use super::publish::millis;
 use crate::clock::Timestamp;
-use crate::event::{Cause, Ending, Outcome};
+use crate::event::{Cause, Ending, Outcome, Sample};
 use crate::event_loop::Token;
 use crate::report::escape::escape;
+use crate::report::record::{Decision, Ended};
 use crate::report::words;
 use crate::status::{Level, Status};
 use crate::units::show_duration;
@@ -29,7 +31,10 @@ impl Guardian {
             self.say(Level::Warning, format!("remove the socket: {error}"));
         }
         self.wait_for_dashboard();
-        let status = self.status(0);
+        let mut status = self.status(0);
+        if let Some(peak) = self.guards[0].workload.kernel_peak() {
+            status.memory.peak = status.memory.peak.max(peak);
+        }
         self.remove_cgroup();
         let signal = words::signal_name(self.config.term_signal);
         let text = words::outcome(&outcome, &self.command_name(), &signal);
@@ -38,12 +43,23 @@ impl Guardian {
         self.say_summary(&outcome, &text, code, &status);
         let events = self.log.lines();
         if let Some(record) = self.record.take()
-            && let Err(error) = record.write(&outcome, text, code, &status, events)
+            && let Err(error) = record.write(self.ended(&outcome, text, code), &status, events)
         {
             self.say(Level::Error, format!("{error:#}"));
         }
         self.console.finish();
         code
+    }
+
+    fn ended<'a>(&self, outcome: &'a Outcome, text: String, exit_status: u8) -> Ended<'a> {
+        let decision = |(at, sample): (Timestamp, Sample)| Decision {
+            at_ms: millis(at.0),
+            current: sample.current,
+            footprint: sample.footprint(),
+        };
+        let guard = &self.guards[0];
+        let (term, kill) = (guard.term.map(decision), guard.kill.map(decision));
+        Ended { outcome, text, exit_status, term, kill }
     }
 
     fn command_name(&self) -> String {
@@ -93,7 +109,7 @@ impl Guardian {
             "ran {ran}, peak {} (footprint {} of {})",
             memory.peak, memory.peak_footprint, status.limits.limit
         );
-        if let Some((term, ended)) = self.guards[0].term_at.zip(self.guards[0].ended_at) {
+        if let Some(((term, _), ended)) = self.guards[0].term.zip(self.guards[0].ended_at) {
             let signal = words::signal_name(self.config.term_signal);
             figures += &format!(", gone {} after {signal}", show_duration(ended - term));
         }

@@ -82,7 +82,7 @@ impl Guardian {
             let _ = send_group(child, SIGCONT);
             return;
         }
-        if !self.foreground.mirrors(signal) || self.guards[index].term_at.is_some() {
+        if !self.foreground.mirrors(signal) || self.guards[index].term.is_some() {
             return;
         }
         if self.foreground.by_process || somebody_can_continue_us() {

@@ -14,7 +14,7 @@ pub use setup::start;
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::control::server::Server;
-use crate::event::{Event, Outcome};
+use crate::event::{Event, Outcome, Sample};
 use crate::event_loop::{EventLoop, Token};
 use crate::policy::Policy;
 use crate::report::console::Console;
@@ -36,8 +36,9 @@ struct Guard {
     workload: Workload,
     child_pid: i32,
     outcome: Option<Outcome>,
-    term_at: Option<Timestamp>,
-    kill_at: Option<Timestamp>,
+    /// The first SIGTERM and SIGKILL, and the look that decided them.
+    term: Option<(Timestamp, Sample)>,
+    kill: Option<(Timestamp, Sample)>,
     ended_at: Option<Timestamp>,
     /// A failure that repeats is told once.
     told_failures: Vec<&'static str>,

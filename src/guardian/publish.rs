@@ -259,7 +259,7 @@ impl Guardian {
         let guard = &self.guards[index];
         let lines = guard.policy.lines();
         let kernel = guard.workload.tier() == Tier::Kernel && !self.config.dry_run;
-        let wire = match guard.term_at {
+        let wire = match guard.term {
             Some(_) => lines.relief,
             None => lines.limit,
         };

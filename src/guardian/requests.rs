@@ -63,7 +63,7 @@ impl Guardian {
     }
 
     fn command(&mut self, id: ClientId, command: Command) {
-        let being_ended = self.guards[0].term_at.is_some() || self.guards[0].kill_at.is_some();
+        let being_ended = self.guards[0].term.is_some() || self.guards[0].kill.is_some();
         if being_ended && matches!(command, Command::Freeze) {
             return self.reply(id, Err("the workload is being ended and is not frozen".to_owned()));
         }

@@ -203,8 +203,8 @@ impl Guardian {
             workload,
             child_pid,
             outcome: None,
-            term_at: None,
-            kill_at: None,
+            term: None,
+            kill: None,
             ended_at: None,
             told_failures: Vec::new(),
         });

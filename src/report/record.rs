@@ -3,6 +3,7 @@
 use crate::event::{Cause, Ending, Outcome};
 use crate::report::words;
 use crate::status::{EventLine, SCHEMA_VERSION, Status};
+use crate::units::Bytes;
 use anyhow::{Context, Result};
 use nix::unistd::{Gid, Uid, geteuid, getgroups, setegid, seteuid, setgroups};
 use serde::Serialize;
@@ -46,8 +47,37 @@ struct Record<'a> {
     outcome: OutcomeRecord,
     exit_status: u8,
     ended_unix_ms: u128,
+    /// When SIGTERM and SIGKILL were sent, and the look that decided it; milliseconds since the start.
+    term: Option<Decision>,
+    kill: Option<Decision>,
     status: &'a Status,
     events: Vec<EventLine>,
+}
+
+/// A step of the ladder, and what memory was then.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Decision {
+    /// Milliseconds since the start.
+    pub at_ms: u64,
+    /// `memory.current`.
+    pub current: Bytes,
+    /// The footprint.
+    pub footprint: Bytes,
+}
+
+/// How the run ended, for [`RecordFile::write`].
+#[derive(Debug)]
+pub struct Ended<'a> {
+    /// Who ended it and why.
+    pub outcome: &'a Outcome,
+    /// The same in words.
+    pub text: String,
+    /// Our exit status.
+    pub exit_status: u8,
+    /// SIGTERM.
+    pub term: Option<Decision>,
+    /// SIGKILL.
+    pub kill: Option<Decision>,
 }
 
 #[derive(Debug, Serialize)]
@@ -78,16 +108,16 @@ impl RecordFile {
     /// When the disk is full, say.
     pub fn write(
         mut self,
-        outcome: &Outcome,
-        text: String,
-        exit_status: u8,
+        ended: Ended<'_>,
         status: &Status,
         events: Vec<EventLine>,
     ) -> Result<()> {
         let record = Record {
             schema: SCHEMA_VERSION,
-            outcome: describe(outcome, text),
-            exit_status,
+            outcome: describe(ended.outcome, ended.text),
+            exit_status: ended.exit_status,
+            term: ended.term,
+            kill: ended.kill,
             ended_unix_ms: crate::clock::unix_time().as_millis(),
             status,
             events,

@@ -104,7 +104,8 @@ pub fn notice(notice: &Notice, signal: &str) -> (Level, String) {
         Notice::Frozen => (Level::Info, "frozen".to_owned()),
         Notice::Thawed => (Level::Info, "thawed".to_owned()),
         Notice::NewLines(lines) => {
-            (Level::Info, format!("limit is {} now, memory.max {}", lines.limit, lines.ceiling))
+            let (limit, second) = (lines.limit, lines.second);
+            (Level::Info, format!("limit is {limit} now, second line {second}"))
         }
         Notice::NewGrace(grace) => {
             (Level::Info, format!("grace period is {} now", show_duration(*grace)))

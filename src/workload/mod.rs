@@ -11,7 +11,7 @@ use crate::config::KillMode;
 use crate::event::Sample;
 use crate::status::Tier;
 use crate::sys::process::{self, PidFd};
-use crate::units::Limit;
+use crate::units::{Bytes, Limit};
 use anyhow::Result;
 use cgroup_sampler::CgroupSampler;
 use knobs::Knobs;
@@ -76,7 +76,7 @@ impl Workload {
     }
 
     /// Pages that processes share are looked at more closely from this sum on.
-    pub fn count_shared_from(&mut self, bytes: crate::units::Bytes) {
+    pub fn count_shared_from(&mut self, bytes: Bytes) {
         self.by_process.count_shared_from(bytes);
     }
 
@@ -206,6 +206,12 @@ impl Workload {
     fn send_to_others(&mut self, signal: i32) {
         let child = self.child.as_ref().map(|(pid, _)| *pid);
         self.members.send(signal, child);
+    }
+
+    /// `memory.peak`, which sees what no look did; `None` before Linux 5.19 and in lower tiers.
+    pub fn kernel_peak(&self) -> Option<Bytes> {
+        let text = self.cgroup()?.read("memory.peak").ok()?;
+        crate::cgroup::files::number(text.as_bytes()).map(Bytes)
     }
 
     /// Removes the cgroup.
