@@ -1,12 +1,13 @@
 //! The dashboard seen from the guardian: a process of its own on the other end of a socket pair, and the command's terminal between them.
 
+use crate::sys::spawn::Program;
 use crate::sys::terminal::{is_terminal, new_pty};
 use anyhow::{Context, Result};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 
 /// The hidden verb that runs the dashboard.
 pub const VERB: &str = "__dashboard";
@@ -54,18 +55,19 @@ impl Dashboard {
     }
 
     /// Gives the command the new terminal wherever it would have had ours.
-    pub fn connect(&self, command: &mut Command) {
-        let Some(slave) = &self.slave else { return };
-        let end = || slave.try_clone().map_or_else(|_| Stdio::inherit(), Stdio::from);
-        if is_terminal(io::stdin().as_fd()) {
-            command.stdin(end());
+    ///
+    /// # Errors
+    /// Without free descriptors.
+    pub fn connect(&self, program: &mut Program) -> Result<()> {
+        let Some(slave) = &self.slave else { return Ok(()) };
+        let (input, output, error) = (io::stdin(), io::stdout(), io::stderr());
+        let ours = [input.as_fd(), output.as_fd(), error.as_fd()];
+        for (standard, ours) in program.standard.iter_mut().zip(ours) {
+            if is_terminal(ours) {
+                *standard = Some(slave.try_clone().context("connect the command's terminal")?);
+            }
         }
-        if is_terminal(io::stdout().as_fd()) {
-            command.stdout(end());
-        }
-        if is_terminal(io::stderr().as_fd()) {
-            command.stderr(end());
-        }
+        Ok(())
     }
 
     /// The descriptor of the command that is its terminal: standard output, or there would be no dashboard.

@@ -13,11 +13,11 @@ use crate::report::words;
 use crate::status::{
     Level, Limits, Memory, ProcessRow, SCHEMA_VERSION, State, Status, Tier, WatchLine,
 };
+use crate::sys::spawn::Program;
 use crate::units::Limit;
 use crate::workload::Workload;
 use std::os::fd::{AsFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
-use std::process::Command;
 use std::time::Duration;
 
 /// Watchers get a status this often.
@@ -67,10 +67,8 @@ impl Publisher {
         }
     }
 
-    pub(super) fn connect(&self, command: &mut Command) {
-        if let Some(dashboard) = &self.dashboard {
-            dashboard.connect(command);
-        }
+    pub(super) fn connect(&self, program: &mut Program) -> anyhow::Result<()> {
+        self.dashboard.as_ref().map_or(Ok(()), |dashboard| dashboard.connect(program))
     }
 
     pub(super) fn dashboard_pid(&self) -> Option<i32> {

@@ -23,13 +23,13 @@ use crate::report::record::{CallerId, RecordFile};
 use crate::status::{Level, Tier};
 use crate::sys::caller::Caller;
 use crate::sys::signals::Signals;
-use crate::sys::spawn::{self, Place};
+use crate::sys::spawn::{self, Place, Program};
 use crate::units::Limit;
 use crate::watcher::Watcher;
 use crate::workload::Workload;
 use anyhow::{Context, Result};
 use std::os::fd::AsFd;
-use std::process::Command;
+use std::path::Path;
 
 /// Starts the command under guard.
 ///
@@ -37,7 +37,7 @@ use std::process::Command;
 /// When a limit cannot be put in force, the mailbox not opened, the command not run: nothing runs then.
 pub fn start(mut config: Config) -> Result<Guardian> {
     let caller = Caller::remember();
-    command::find(&config.command)?;
+    let path = command::find(&config.command)?;
     let id = CallerId::find();
     let hierarchies = hierarchy::find()?;
     let outer = hierarchy::outer_limit(&hierarchies)?;
@@ -75,7 +75,7 @@ pub fn start(mut config: Config) -> Result<Guardian> {
         guardian.open_dashboard(&mut workload);
     }
     guardian.announce(&workload, &lines);
-    guardian.launch(workload, lines)?;
+    guardian.launch(&path, workload, lines)?;
     Ok(guardian)
 }
 
@@ -175,17 +175,17 @@ impl Guardian {
     }
 
     /// Runs the command and begins to guard it.
-    fn launch(&mut self, mut workload: Workload, lines: Lines) -> Result<()> {
-        let command = self.command_line(&workload);
+    fn launch(&mut self, path: &Path, mut workload: Workload, lines: Lines) -> Result<()> {
+        let program = self.program(path, &workload)?;
         let place = match (self.publisher.terminal_of_child(), self.foreground.to_hand_over()) {
             (Some(terminal), _) => Place::Session { terminal },
             (None, Some(terminal)) => Place::Foreground(terminal.as_fd()),
             (None, None) => Place::Group,
         };
         let policy = Policy::new(self.policy_config(lines, workload.tier()), self.clock.now());
-        let spawned = spawn::spawn(command, workload.procs(), place, self.caller);
-        let child = match spawned {
-            Ok(child) => child,
+        let spawned = spawn::spawn(&program, workload.procs(), place, self.caller);
+        let child_pid = match spawned {
+            Ok(pid) => pid,
             Err(error) => {
                 self.foreground.reclaim(0, true);
                 // What went wrong with the command is the error to tell; the cgroup is empty.
@@ -196,7 +196,6 @@ impl Guardian {
         self.publisher.close_terminal_of_child();
         crate::sys::memory::lower_oom_score();
         crate::sys::memory::lock();
-        let child_pid = i32::try_from(child.id()).context("a process id")?;
         workload.started(child_pid);
         self.guards.push(Guard {
             policy,
@@ -211,18 +210,18 @@ impl Guardian {
         Ok(())
     }
 
-    fn command_line(&self, workload: &Workload) -> Command {
-        let mut words = self.config.command.iter();
-        let mut command = Command::new(words.next().map_or("".as_ref(), |word| word.as_os_str()));
-        command.args(words);
+    fn program(&self, path: &Path, workload: &Workload) -> Result<Program> {
+        let mut extra = Vec::new();
         if let Some(pressure) = pressure_file(workload)
             && std::env::var_os("MEMORY_PRESSURE_WATCH").is_none()
         {
-            command.env("MEMORY_PRESSURE_WATCH", pressure);
-            command.env("MEMORY_PRESSURE_WRITE", PRESSURE_TRIGGER);
+            extra.push(("MEMORY_PRESSURE_WATCH", pressure.into_os_string()));
+            extra.push(("MEMORY_PRESSURE_WRITE", PRESSURE_TRIGGER.into()));
         }
-        self.publisher.connect(&mut command);
-        command
+        let mut program =
+            Program::new(path, &self.config.command, &extra).context("run the command")?;
+        self.publisher.connect(&mut program)?;
+        Ok(program)
     }
 
     fn policy_config(&self, lines: Lines, tier: Tier) -> PolicyConfig {

@@ -3,10 +3,12 @@
 
 use super::caller::Caller;
 use nix::libc;
+use nix::poll::{PollFd, PollFlags, poll};
+use std::ffi::{CString, OsStr, OsString};
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
-use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 /// Where the child belongs on the terminal.
 #[derive(Clone, Copy, Debug)]
@@ -41,51 +43,186 @@ pub enum SpawnError {
     },
 }
 
+/// A program, ready to be run: everything that exec needs is made before the fork.
+#[derive(Debug)]
+pub struct Program {
+    path: CString,
+    arguments: Vec<CString>,
+    environment: Vec<CString>,
+    /// Replacements for standard input, output and error.
+    pub standard: [Option<OwnedFd>; 3],
+}
+
+impl Program {
+    /// The program at `path` with these arguments (the first is its name) and our environment, but for `extra`.
+    ///
+    /// # Errors
+    /// When a word holds a NUL, which no word from an exec can.
+    pub fn new(
+        path: &Path,
+        arguments: &[OsString],
+        extra: &[(&str, OsString)],
+    ) -> io::Result<Program> {
+        let inherited = std::env::vars_os();
+        let added = extra.iter().map(|(name, value)| (OsString::from(name), value.clone()));
+        let environment = inherited.chain(added).map(|(mut pair, value)| {
+            pair.push("=");
+            pair.push(value);
+            c_string(&pair)
+        });
+        Ok(Program {
+            path: c_string(path.as_os_str())?,
+            arguments: arguments.iter().map(|word| c_string(word)).collect::<Result<_, _>>()?,
+            environment: environment.collect::<Result<_, _>>()?,
+            standard: [None, None, None],
+        })
+    }
+}
+
+fn c_string(text: &OsStr) -> io::Result<CString> {
+    CString::new(text.as_bytes()).map_err(|_| io::ErrorKind::InvalidInput.into())
+}
+
 /// What can fail in the child before the command runs; its place in the list travels through the pipe.
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 5] = [
     "put the command into its cgroup",
     "make a process group or session for the command",
     "hand the terminal to the command",
     "restore signals for the command",
+    "connect the command's standard input, output and error",
 ];
+/// The step that is the command itself.
+const EXEC: u8 = 255;
 
-/// Starts `command`; the child joins the cgroup by `procs` first.
+/// Starts `program`; the child joins the cgroup by `procs` first. Gives its process id.
+///
+/// Not by `std::process::Command`, which waits for the exec without end: a Ctrl-Z at that moment would stop the child
+/// first and leave both waiting for each other.
 ///
 /// # Errors
 /// See [`SpawnError`]: nothing runs then.
 pub fn spawn(
-    mut command: Command,
+    program: &Program,
     procs: Option<BorrowedFd<'_>>,
     place: Place<'_>,
     caller: Caller,
-) -> Result<std::process::Child, SpawnError> {
-    let before = |source| SpawnError::Before { step: "make a pipe", source };
-    let (report, reporter) = io::pipe().map_err(before)?;
-    let procs = procs.map(|fd| fd.as_raw_fd());
-    let place = RawPlace::from(place);
-    let reporter_fd = reporter.as_raw_fd();
-    let prepare = move || {
-        steps(procs, place, &caller).map_err(|(step, error)| {
-            write_raw(reporter_fd, &[step]);
-            error
-        })
+) -> Result<i32, SpawnError> {
+    let before = |step| move |source| SpawnError::Before { step, source };
+    let (report, reporter) = io::pipe().map_err(before("make a pipe"))?;
+    let child = Prepared {
+        program,
+        arguments: pointers(&program.arguments),
+        environment: pointers(&program.environment),
+        procs: procs.map(|fd| fd.as_raw_fd()),
+        place: RawPlace::from(place),
+        caller,
+        reporter: reporter.as_raw_fd(),
     };
-    // SAFETY: `prepare` runs between fork and exec and only makes system calls: it neither allocates nor takes a lock.
-    unsafe { command.pre_exec(prepare) };
-    let result = command.spawn();
-    drop(reporter);
-    result.map_err(|source| explain(report, source))
+    // SAFETY: this process has one thread; the child makes system calls only and ends in exec or _exit.
+    let pid = unsafe { libc::fork() };
+    match pid {
+        -1 => Err(before("fork")(io::Error::last_os_error())),
+        0 => child.run(),
+        pid => {
+            drop(reporter);
+            wait_for_exec(pid, report)
+        }
+    }
 }
 
-fn explain(mut report: io::PipeReader, source: io::Error) -> SpawnError {
+fn pointers(words: &[CString]) -> Vec<*const libc::c_char> {
+    words.iter().map(|word| word.as_ptr()).chain([std::ptr::null()]).collect()
+}
+
+/// Until the child runs the command, failed to, or was stopped on the way: then it is a job like any other that was stopped.
+fn wait_for_exec(pid: i32, mut report: io::PipeReader) -> Result<i32, SpawnError> {
     use io::Read as _;
-    let mut step = [0u8];
-    match report.read(&mut step) {
-        Ok(1) => SpawnError::Before {
-            step: STEPS.get(usize::from(step[0])).copied().unwrap_or("prepare the command"),
-            source,
-        },
-        _ => SpawnError::Exec { source },
+    let mut message = [0u8; 5];
+    loop {
+        let mut fds = [PollFd::new(report.as_fd(), PollFlags::POLLIN)];
+        let ready = poll(&mut fds, 20u8).unwrap_or(0);
+        if ready > 0 {
+            break;
+        }
+        if is_stopped(pid) {
+            return Ok(pid);
+        }
+    }
+    let Ok(5) = report.read(&mut message) else { return Ok(pid) };
+    reap(pid);
+    let [step, errno @ ..] = message;
+    let source = io::Error::from_raw_os_error(i32::from_ne_bytes(errno));
+    Err(match STEPS.get(usize::from(step)) {
+        Some(step) => SpawnError::Before { step, source },
+        None => SpawnError::Exec { source },
+    })
+}
+
+fn is_stopped(pid: i32) -> bool {
+    // SAFETY: `info` is a live local, all zeroes being a valid value; WNOWAIT leaves the news for the loop.
+    unsafe {
+        let mut info: libc::siginfo_t = std::mem::zeroed();
+        let flags = libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT;
+        let id = libc::id_t::try_from(pid).unwrap_or(0);
+        libc::waitid(libc::P_PID, id, &raw mut info, flags) == 0 && info.si_pid() == pid
+    }
+}
+
+fn reap(pid: i32) {
+    // SAFETY: a null status is allowed.
+    unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) };
+}
+
+/// All that the child needs, made before the fork.
+struct Prepared<'a> {
+    program: &'a Program,
+    arguments: Vec<*const libc::c_char>,
+    environment: Vec<*const libc::c_char>,
+    procs: Option<RawFd>,
+    place: RawPlace,
+    caller: Caller,
+    reporter: RawFd,
+}
+
+impl Prepared<'_> {
+    /// In the child: system calls only, up to the exec.
+    fn run(&self) -> ! {
+        let (step, error) = match steps(self) {
+            Ok(()) => (EXEC, self.exec()),
+            Err(failed) => failed,
+        };
+        let errno = error.raw_os_error().unwrap_or(0);
+        let mut message = [step; 5];
+        message[1..].copy_from_slice(&errno.to_ne_bytes());
+        write_raw(self.reporter, &message);
+        // SAFETY: ends this process without running anything of the parent's.
+        unsafe { libc::_exit(if errno == libc::ENOENT { 127 } else { 126 }) }
+    }
+
+    /// As execvp(3): what the kernel does not know as a program is a script for sh.
+    fn exec(&self) -> io::Error {
+        let (arguments, environment) = (self.arguments.as_ptr(), self.environment.as_ptr());
+        // SAFETY: NUL-terminated strings and null-terminated lists that outlive the call.
+        unsafe { libc::execve(self.program.path.as_ptr(), arguments, environment) };
+        let error = io::Error::last_os_error();
+        if error.raw_os_error() == Some(libc::ENOEXEC) {
+            self.exec_by_shell();
+        }
+        error
+    }
+
+    fn exec_by_shell(&self) {
+        const WORDS: usize = 1024;
+        let mut words = [std::ptr::null(); WORDS];
+        let rest = self.arguments.get(1..).unwrap_or_default();
+        if rest.len() + 2 > WORDS {
+            return;
+        }
+        words[0] = c"sh".as_ptr();
+        words[1] = self.program.path.as_ptr();
+        words[2..2 + rest.len()].copy_from_slice(rest);
+        // SAFETY: as above; `rest` ends with the null pointer.
+        unsafe { libc::execve(c"/bin/sh".as_ptr(), words.as_ptr(), self.environment.as_ptr()) };
     }
 }
 
@@ -106,16 +243,29 @@ impl From<Place<'_>> for RawPlace {
     }
 }
 
-/// In the child: each step by its number in [`STEPS`].
-fn steps(procs: Option<RawFd>, place: RawPlace, caller: &Caller) -> Result<(), (u8, io::Error)> {
-    if let Some(procs) = procs
+/// Each step by its number in [`STEPS`].
+fn steps(child: &Prepared<'_>) -> Result<(), (u8, io::Error)> {
+    if let Some(procs) = child.procs
         && write_raw(procs, b"0") != 1
     {
         return Err((0, io::Error::last_os_error()));
     }
-    position(place)?;
-    restore_oom_score(caller);
-    restore_signals(caller).map_err(|error| (3, error))
+    connect(child.program).map_err(|error| (4, error))?;
+    position(child.place)?;
+    restore_oom_score(&child.caller);
+    restore_signals(&child.caller).map_err(|error| (3, error))
+}
+
+/// dup2(2) also leaves the copy open across exec.
+fn connect(program: &Program) -> io::Result<()> {
+    for (number, fd) in (0..).zip(&program.standard) {
+        let Some(fd) = fd else { continue };
+        // SAFETY: two descriptor numbers.
+        if unsafe { libc::dup2(fd.as_raw_fd(), number) } == -1 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
 }
 
 fn position(place: RawPlace) -> Result<(), (u8, io::Error)> {
@@ -129,11 +279,8 @@ fn position(place: RawPlace) -> Result<(), (u8, io::Error)> {
             RawPlace::Group => check(1, libc::setpgid(0, 0)),
             RawPlace::Foreground(terminal) => {
                 check(1, libc::setpgid(0, 0))?;
-                // The new group is a background one until this: SIGTTOU must not stop it here.
-                libc::signal(libc::SIGTTOU, libc::SIG_IGN);
-                let handed = check(2, libc::tcsetpgrp(terminal, libc::getpid()));
-                libc::signal(libc::SIGTTOU, libc::SIG_DFL);
-                handed
+                // The new group is a background one until this; SIGTTOU is blocked, as all signals are.
+                check(2, libc::tcsetpgrp(terminal, libc::getpid()))
             }
             RawPlace::Session(terminal) => {
                 check(1, libc::setsid())?;
@@ -161,7 +308,7 @@ fn restore_oom_score(caller: &Caller) {
 
 /// Dispositions first, then the mask: a signal that waits must meet what the caller wanted.
 fn restore_signals(caller: &Caller) -> io::Result<()> {
-    for signal in [libc::SIGPIPE, libc::SIGCHLD, libc::SIGTTOU] {
+    for signal in [libc::SIGPIPE, libc::SIGCHLD] {
         let disposition = if caller.ignores(signal) { libc::SIG_IGN } else { libc::SIG_DFL };
         // SAFETY: no handler of ours is installed.
         unsafe { libc::signal(signal, disposition) };
