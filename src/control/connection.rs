@@ -1,11 +1,12 @@
 //! One client: its line, its answer, its time. Never blocks; every buffer is bounded. What a request means is not known here.
 
+use super::output::Output;
 use super::protocol::MAX_LINE;
 use crate::clock::Timestamp;
 use arrayvec::ArrayVec;
 use nix::errno::Errno;
 use nix::sys::epoll::EpollFlags;
-use nix::sys::socket::{MsgFlags, recv, send};
+use nix::sys::socket::{MsgFlags, recv};
 use std::net::Shutdown;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
@@ -66,8 +67,7 @@ pub(super) struct Connection {
     peer: Peer,
     phase: Phase,
     input: ArrayVec<u8, INPUT>,
-    output: Vec<u8>,
-    sent: usize,
+    output: Output,
     /// The client will send nothing more.
     ended: bool,
     /// The client is gone, or the connection is broken.
@@ -75,8 +75,6 @@ pub(super) struct Connection {
     /// A request of a watching client is with the guardian.
     awaits_reply: bool,
     since: Timestamp,
-    /// The last progress of the output, `None` until [`Connection::stamp`] noted it.
-    moved: Option<Timestamp>,
     /// What the epoll set was told to look for.
     pub(super) registered: EpollFlags,
 }
@@ -89,13 +87,11 @@ impl Connection {
             peer,
             phase: Phase::Asking,
             input: ArrayVec::new(),
-            output: Vec::new(),
-            sent: 0,
+            output: Output::default(),
             ended: false,
             gone: false,
             awaits_reply: false,
             since: now,
-            moved: None,
             registered: EpollFlags::EPOLLIN,
         }
     }
@@ -155,7 +151,7 @@ impl Connection {
     }
 
     fn waiting(&self) -> usize {
-        self.output.len() - self.sent
+        self.output.waiting()
     }
 
     /// What the epoll set is to look for.
@@ -242,57 +238,28 @@ impl Connection {
     }
 
     fn push(&mut self, bytes: &[u8]) {
-        if self.gone {
-            return;
-        }
-        let written = if self.waiting() == 0 { self.write(bytes) } else { 0 };
-        if written < bytes.len() && !self.gone {
-            self.output.extend_from_slice(&bytes[written..]);
-        }
+        let pushed = self.output.push(&self.stream, bytes);
+        self.gone |= pushed.is_err();
     }
 
     /// Sends what waits, as far as the kernel takes it.
     pub(super) fn flush(&mut self) {
-        while self.waiting() > 0 && !self.gone {
-            let output = std::mem::take(&mut self.output);
-            let written = self.write(&output[self.sent..]);
-            self.output = output;
-            self.sent += written;
-            if written == 0 {
-                break;
-            }
-        }
-        if self.waiting() == 0 || self.gone {
-            // Given back, so that a hundred clients that once were slow do not hold the memory for ever.
-            self.output = Vec::new();
-            self.sent = 0;
-        } else if self.sent > READ_BELOW {
-            self.output.drain(..self.sent);
-            self.sent = 0;
-        }
-    }
-
-    /// One send; zero when the kernel takes nothing now.
-    fn write(&mut self, bytes: &[u8]) -> usize {
-        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-        match send(self.stream.as_raw_fd(), bytes, flags) {
-            Ok(written) => {
-                self.moved = None;
-                written
-            }
-            Err(Errno::EAGAIN | Errno::EINTR | Errno::ENOBUFS) => 0,
-            Err(_) => {
-                self.gone = true;
-                0
-            }
-        }
+        let flushed = self.output.flush(&self.stream);
+        self.gone |= flushed.is_err();
     }
 
     /// Notes the time of progress made since the last call.
     pub(super) fn stamp(&mut self, now: Timestamp) {
-        if self.moved.is_none() {
-            self.moved = Some(now);
-        }
+        self.output.stamp(now);
+    }
+
+    /// Tries once more. The epoll set calls a socket writable only when three quarters of its queue are free; a client that reads
+    /// slowly, but reads, is not to be dropped for that.
+    pub(super) fn has_moved(&mut self, now: Timestamp) -> bool {
+        self.flush();
+        let moved = self.output.moved().is_none();
+        self.stamp(now);
+        moved
     }
 
     /// When it is dropped unless something happens before; zero when it must be stamped first.
@@ -301,7 +268,9 @@ impl Connection {
             return None;
         }
         if self.waiting() > 0 {
-            return Some(self.moved.map_or_else(Timestamp::default, |moved| moved + PATIENCE));
+            return Some(
+                self.output.moved().map_or_else(Timestamp::default, |moved| moved + PATIENCE),
+            );
         }
         (self.phase == Phase::Asking).then_some(self.since + PATIENCE)
     }

@@ -5,6 +5,7 @@ pub mod client;
 mod connection;
 mod listening;
 mod notices;
+mod output;
 pub mod protocol;
 pub mod runtime_dir;
 pub mod server;

@@ -1,17 +1,19 @@
 //! Serves the mailbox: many clients, one epoll set of its own, nothing that blocks, bounded work in a turn.
-//! It knows who may ask what; what the answers are is the guardian's business.
+//! Who gets in is in `reception`, who may ask what in `requests`; what the answers are is the guardian's business.
 
-use super::connection::{Connection, Incoming, Peer};
-use super::listening::{Accepted, Listening};
+mod reception;
+mod requests;
+
+use super::connection::{Connection, Peer};
+use super::listening::Listening;
 use super::notices::Notices;
-use super::protocol::{MAX_LINE, Request, parse};
+use super::protocol::Request;
 use super::socket::Mailbox;
 use crate::clock::{Clock, Timestamp};
 use crate::report::text::watch_line;
 use crate::status::WatchLine;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -128,10 +130,9 @@ impl Server {
                 None => self.serve(ClientId(event.data()), event.events(), &mut requests),
             }
         }
+        // First the stamp: what was sent since the last turn is timed from here.
+        self.clients.values_mut().for_each(|client| client.stamp(now));
         self.drop_late();
-        for client in self.clients.values_mut() {
-            client.stamp(now);
-        }
         requests
     }
 
@@ -228,118 +229,6 @@ impl Server {
         events[..count].to_vec()
     }
 
-    fn accept(&mut self, index: usize, accepts: &mut usize) {
-        while *accepts > 0 {
-            *accepts -= 1;
-            let Some(listener) = self.mailbox.listeners().get(index) else { return };
-            match Listening::accept(listener) {
-                Accepted::Nobody => return,
-                Accepted::Client(stream) => self.welcome(stream),
-                Accepted::Resting(error) => {
-                    self.notices.say(self.now, || format!("mailbox: cannot accept: {error}"));
-                    let now = self.now;
-                    self.listening.rest(&self.epoll, self.mailbox.listeners(), now);
-                    // Whoever holds a descriptor without a question gives it to one who may have one.
-                    self.evict(Duration::from_secs(1));
-                    return;
-                }
-            }
-        }
-    }
-
-    fn welcome(&mut self, stream: UnixStream) {
-        let uid = match getsockopt(&stream, PeerCredentials) {
-            Ok(credentials) => credentials.uid(),
-            Err(errno) => {
-                return self.notices.say(self.now, || format!("mailbox: client unknown: {errno}"));
-            }
-        };
-        // Only the uid counts: the pid is zero for a client of another pid namespace.
-        let peer = match uid == 0 || uid == self.access.owner_uid {
-            true => Peer::Owner,
-            false => Peer::Stranger { uid },
-        };
-        let full =
-            self.clients.values().filter(|c| c.peer() != Peer::Trusted).count() >= MAX_CLIENTS;
-        if full && !self.evict(Duration::ZERO) {
-            self.notices.say(self.now, || "mailbox: too many clients".to_owned());
-            return turn_away(stream, "error: too many clients\n");
-        }
-        if let Err(error) = self.admit(stream, peer) {
-            self.notices.say(self.now, || format!("mailbox: cannot serve a client: {error}"));
-        }
-    }
-
-    fn admit(&mut self, stream: UnixStream, peer: Peer) -> io::Result<ClientId> {
-        let id = ClientId(self.next_id);
-        self.epoll.add(&stream, EpollEvent::new(EpollFlags::EPOLLIN, id.0))?;
-        self.next_id += 1;
-        self.clients.insert(id, Connection::new(stream, peer, self.now));
-        Ok(id)
-    }
-
-    /// Drops the oldest client that has asked for nothing in this time, strangers first. False if there is none.
-    fn evict(&mut self, age: Duration) -> bool {
-        let now = self.now;
-        let idle = || self.clients.iter().filter(|(_, client)| client.is_idle(now, age));
-        let stranger = idle().find(|(_, client)| client.peer() != Peer::Owner);
-        let Some(id) = stranger.or_else(|| idle().next()).map(|(id, _)| *id) else { return false };
-        if let Some(client) = self.clients.get_mut(&id) {
-            client.answer_and_leave(b"error: dropped: there are too many clients\n");
-        }
-        self.remove(id);
-        true
-    }
-
-    fn serve(&mut self, id: ClientId, flags: EpollFlags, requests: &mut Vec<(ClientId, Request)>) {
-        let Some(client) = self.clients.get_mut(&id) else { return };
-        client.ready(flags);
-        self.hear(id, requests);
-    }
-
-    /// Takes one request of the client, if there is one.
-    fn hear(&mut self, id: ClientId, requests: &mut Vec<(ClientId, Request)>) {
-        let Some(client) = self.clients.get_mut(&id) else { return };
-        match client.take_line() {
-            None => {}
-            Some(Incoming::TooLong) => {
-                let text =
-                    format!("error: the request is longer than {MAX_LINE} bytes; try: help\n");
-                client.answer_and_leave(text.as_bytes());
-            }
-            Some(Incoming::Line(line)) => self.decide(id, &line, requests),
-        }
-        self.settle(id);
-    }
-
-    fn decide(&mut self, id: ClientId, line: &[u8], requests: &mut Vec<(ClientId, Request)>) {
-        let request = parse(line);
-        let Some(client) = self.clients.get_mut(&id) else { return };
-        if let Peer::Stranger { uid } = client.peer() {
-            let reads = request.as_ref().is_ok_and(|request| !request.changes());
-            if !(reads && self.access.others_may_read) {
-                return self.refuse(id, uid, request.ok());
-            }
-        }
-        match request {
-            Ok(Request::Watch { json }) => {
-                client.watch(json);
-                requests.push((id, Request::Watch { json }));
-            }
-            Ok(request) => requests.push((id, request)),
-            Err(problem) => self.reply(id, false, problem),
-        }
-    }
-
-    fn refuse(&mut self, id: ClientId, uid: u32, request: Option<Request>) {
-        let asked = request.map_or("something unknown", |request| request.verb());
-        self.notices.say(self.now, || format!("mailbox: refused uid {uid}, who asked for {asked}"));
-        let owner = self.access.owner_uid;
-        let may =
-            if self.access.others_may_read { "change anything here" } else { "use this mailbox" };
-        self.reply(id, false, format!("only uid {owner} and root may {may}, not uid {uid}"));
-    }
-
     /// After anything was done with a client: closes it, or tells the set what to look for now.
     fn settle(&mut self, id: ClientId) {
         let Some(client) = self.clients.get_mut(&id) else { return };
@@ -368,10 +257,6 @@ impl Server {
         }
     }
 
-    fn wake(&mut self, room: bool) {
-        self.listening.wake(&self.epoll, self.mailbox.listeners(), self.now, room);
-    }
-
     fn drop_late(&mut self) {
         let late = |(id, client): (&ClientId, &Connection)| client.is_late(self.now).then_some(*id);
         let late: Vec<_> = self.clients.iter().filter_map(late).collect();
@@ -379,8 +264,12 @@ impl Server {
             let Some(client) = self.clients.get_mut(&id) else { continue };
             if client.is_idle(self.now, Duration::ZERO) {
                 client.answer_and_leave(b"error: no request came within 10 s; try: help\n");
+                self.remove(id);
+            } else if client.has_moved(self.now) {
+                self.settle(id);
+            } else {
+                self.remove(id);
             }
-            self.remove(id);
         }
     }
 }
@@ -407,11 +296,4 @@ fn render(line: &WatchLine, json: bool) -> String {
         text.push('\n');
     }
     text
-}
-
-/// One line, and the end.
-fn turn_away(stream: UnixStream, line: &str) {
-    let mut client = Connection::new(stream, Peer::Owner, Timestamp::default());
-    client.answer_and_leave(line.as_bytes());
-    client.close();
 }

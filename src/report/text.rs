@@ -215,3 +215,187 @@ pub fn watch_line(line: &WatchLine) -> String {
         WatchLine::Reply { ok: false, text } => format!("error: {text}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::{Pressure, SCHEMA_VERSION, Tier};
+
+    fn status() -> Status {
+        Status {
+            schema: SCHEMA_VERSION,
+            version: "0.1.0".to_owned(),
+            guardian_pid: 4120,
+            child_pid: 4121,
+            command: vec!["python3".to_owned(), "train.py".to_owned()],
+            tier: Tier::Kernel,
+            tier_reason: String::new(),
+            cgroup: Some("/sys/fs/cgroup/sentinel-4120".to_owned()),
+            uptime_ms: 125_000,
+            state: State::Running,
+            frozen: false,
+            dry_run: false,
+            reason: None,
+            kill_in_ms: None,
+            limits: limits(),
+            memory: Memory {
+                current: Bytes::mib(75),
+                footprint: Bytes::mib(61),
+                rss: Some(Bytes::mib(58)),
+                anon: Bytes::mib(50),
+                shmem: Bytes::mib(1),
+                cache: Bytes::mib(14),
+                kernel: Bytes::mib(4),
+                swap: Bytes(0),
+                peak: Bytes::mib(80),
+                peak_footprint: Bytes::mib(70),
+            },
+            growth: 1_258_291,
+            forecast_ms: Some(32_500),
+            pressure: Some(Pressure { some_avg10: 1.5, full_avg10: 0.25 }),
+            events: Counters { high: 3, ..Counters::default() },
+            processes: 4,
+        }
+    }
+
+    fn limits() -> Limits {
+        Limits {
+            limit: Bytes::mib(100),
+            trip_wire: Limit::At(100 << 20),
+            relief_line: Bytes::mib(108),
+            second_line: Bytes::mib(124),
+            ceiling: Bytes::mib(132),
+            swap: Limit::At(0),
+            pids: Limit::Max,
+            grace_ms: 3000,
+        }
+    }
+
+    #[test]
+    fn a_running_workload() {
+        let expected = "\
+command    python3 train.py (pid 4121)
+state      running, up 2m05s
+memory     61.0M of 100.0M (61%), peak 70.0M
+in all     75.0M with cache, peak 80.0M, sum of RSS 58.0M
+split      anon 50.0M, shmem 1.0M, kernel 4.0M, cache 14.0M, swap 0B
+growth     +1.1M/s, limit in 32.5s
+pressure   some 1.50%, full 0.25% of the last 10 s
+processes  4 of max
+kernel     high 3, max 0, oom 0, oom_kill 0, pids_max 0
+lines      limit 100.0M, trip-wire 100.0M, relief 108.0M, second 124.0M, ceiling 132.0M
+limits     grace 3.0s, swap 0B, pids max
+tier       kernel
+cgroup     /sys/fs/cgroup/sentinel-4120
+guardian   sentinel 0.1.0 (pid 4120)";
+        assert_eq!(status_text(&status()), expected);
+    }
+
+    #[test]
+    fn a_workload_that_is_being_ended() {
+        let ending = Status {
+            state: State::Terminating,
+            frozen: true,
+            dry_run: true,
+            reason: Some("footprint 100.0M reached the limit 100.0M".to_owned()),
+            kill_in_ms: Some(2400),
+            tier: Tier::Polled,
+            tier_reason: "no cgroup2 is mounted".to_owned(),
+            cgroup: None,
+            pressure: None,
+            growth: -1024,
+            forecast_ms: None,
+            memory: Memory { rss: None, ..Memory::default() },
+            ..status()
+        };
+        let expected = "\
+command    python3 train.py (pid 4121)
+state      terminating, SIGKILL in 2.4s, frozen, dry run, up 2m05s
+reason     footprint 100.0M reached the limit 100.0M
+memory     0B of 100.0M (0%), peak 0B
+in all     0B with cache, peak 0B, sum of RSS -
+split      anon 0B, shmem 0B, kernel 0B, cache 0B, swap 0B
+growth     -1.0K/s
+pressure   -
+processes  4 of max
+kernel     high 3, max 0, oom 0, oom_kill 0, pids_max 0
+lines      limit 100.0M, trip-wire 100.0M, relief 108.0M, second 124.0M, ceiling 132.0M
+limits     grace 3.0s, swap 0B, pids max
+tier       polled: no cgroup2 is mounted
+guardian   sentinel 0.1.0 (pid 4120)";
+        assert_eq!(status_text(&ending), expected);
+        assert!(watch_text(&ending).ends_with(
+            "4 processes, terminating, SIGKILL in 2.4s, frozen, dry run: footprint 100.0M reached the limit 100.0M"
+        ));
+    }
+
+    #[test]
+    fn a_line_for_those_who_watch() {
+        assert_eq!(
+            watch_text(&status()),
+            "   2m05s    61.0M of 100.0M  61% in all    75.0M +1.1M/s, limit in 32.5s 4 processes, running"
+        );
+        let reply = |ok| WatchLine::Reply { ok, text: "done".to_owned() };
+        assert_eq!(watch_line(&reply(true)), "done");
+        assert_eq!(watch_line(&reply(false)), "error: done");
+    }
+
+    #[test]
+    fn extreme_numbers_are_shown_and_nothing_overflows() {
+        let mut extreme = status();
+        extreme.growth = i64::MIN;
+        extreme.memory.footprint = Bytes(u64::MAX);
+        extreme.limits.limit = Bytes(0);
+        extreme.uptime_ms = u64::MAX;
+        assert!(status_text(&extreme).contains("16777215.9T of 0B (-)"));
+        assert!(status_text(&extreme).contains("-8388608.0T/s"));
+    }
+
+    fn process(pid: u32, name: &str, command: &str) -> ProcessRow {
+        ProcessRow {
+            pid,
+            ppid: 4120,
+            name: name.to_owned(),
+            state: 'S',
+            rss: Bytes::mib(58),
+            share_permille: 975,
+            command: command.to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_table_of_processes() {
+        let processes =
+            [process(4121, "python3", "python3 train.py"), process(4_194_304, "sh", "")];
+        let expected = "       \
+       PID       PPID S       RSS  SHARE NAME    COMMAND
+      4121       4120 S     58.0M  97.5% python3 python3 train.py
+   4194304       4120 S     58.0M  97.5% sh";
+        assert_eq!(ps_text(&processes), expected);
+        assert_eq!(ps_text(&[]), "no processes");
+    }
+
+    #[test]
+    fn a_list_of_events() {
+        let event = |at_ms, level, text: &str| EventLine { at_ms, level, text: text.to_owned() };
+        let events = [
+            event(7, Level::Info, "started"),
+            event(62_345, Level::Warning, "memory is at 80%"),
+            event(3_600_000, Level::Error, "SIGTERM sent"),
+        ];
+        let expected = "      \
+      0.007s info    started
+     62.345s warning memory is at 80%
+   3600.000s error   SIGTERM sent";
+        assert_eq!(events_text(&events), expected);
+        assert_eq!(events_text(&[]), "no events so far");
+    }
+
+    #[test]
+    fn nothing_ends_with_a_line_end() {
+        for text in [status_text(&status()), limits_text(&limits()), ps_text(&[]), events_text(&[])]
+        {
+            assert!(!text.ends_with('\n'), "{text:?}");
+        }
+    }
+}

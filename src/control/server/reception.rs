@@ -1,0 +1,87 @@
+//! Who gets in: accepting, making room, turning away. What a client says is not read here.
+
+use super::{ClientId, MAX_CLIENTS, Server};
+use crate::clock::Timestamp;
+use crate::control::connection::{Connection, Peer};
+use crate::control::listening::{Accepted, Listening};
+use nix::sys::epoll::{EpollEvent, EpollFlags};
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+impl Server {
+    pub(super) fn accept(&mut self, index: usize, accepts: &mut usize) {
+        while *accepts > 0 {
+            *accepts -= 1;
+            let Some(listener) = self.mailbox.listeners().get(index) else { return };
+            match Listening::accept(listener) {
+                Accepted::Nobody => return,
+                Accepted::Client(stream) => self.welcome(stream),
+                Accepted::Resting(error) => {
+                    self.notices.say(self.now, || format!("mailbox: cannot accept: {error}"));
+                    let now = self.now;
+                    self.listening.rest(&self.epoll, self.mailbox.listeners(), now);
+                    // Whoever holds a descriptor without a question gives it to one who may have one.
+                    self.evict(Duration::from_secs(1));
+                    return;
+                }
+            }
+        }
+    }
+
+    fn welcome(&mut self, stream: UnixStream) {
+        let uid = match getsockopt(&stream, PeerCredentials) {
+            Ok(credentials) => credentials.uid(),
+            Err(errno) => {
+                return self.notices.say(self.now, || format!("mailbox: client unknown: {errno}"));
+            }
+        };
+        // Only the uid counts: the pid is zero for a client of another pid namespace.
+        let peer = match uid == 0 || uid == self.access.owner_uid {
+            true => Peer::Owner,
+            false => Peer::Stranger { uid },
+        };
+        let full =
+            self.clients.values().filter(|c| c.peer() != Peer::Trusted).count() >= MAX_CLIENTS;
+        if full && !self.evict(Duration::ZERO) {
+            self.notices.say(self.now, || "mailbox: too many clients".to_owned());
+            return turn_away(stream, "error: too many clients\n");
+        }
+        if let Err(error) = self.admit(stream, peer) {
+            self.notices.say(self.now, || format!("mailbox: cannot serve a client: {error}"));
+        }
+    }
+
+    pub(super) fn admit(&mut self, stream: UnixStream, peer: Peer) -> io::Result<ClientId> {
+        let id = ClientId(self.next_id);
+        self.epoll.add(&stream, EpollEvent::new(EpollFlags::EPOLLIN, id.0))?;
+        self.next_id += 1;
+        self.clients.insert(id, Connection::new(stream, peer, self.now));
+        Ok(id)
+    }
+
+    /// Drops the oldest client that has asked for nothing in this time, strangers first. False if there is none.
+    fn evict(&mut self, age: Duration) -> bool {
+        let now = self.now;
+        let idle = || self.clients.iter().filter(|(_, client)| client.is_idle(now, age));
+        let stranger = idle().find(|(_, client)| client.peer() != Peer::Owner);
+        let Some(id) = stranger.or_else(|| idle().next()).map(|(id, _)| *id) else { return false };
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.answer_and_leave(b"error: dropped: there are too many clients\n");
+        }
+        self.remove(id);
+        true
+    }
+
+    pub(super) fn wake(&mut self, room: bool) {
+        self.listening.wake(&self.epoll, self.mailbox.listeners(), self.now, room);
+    }
+}
+
+/// One line, and the end.
+fn turn_away(stream: UnixStream, line: &str) {
+    let mut client = Connection::new(stream, Peer::Owner, Timestamp::default());
+    client.answer_and_leave(line.as_bytes());
+    client.close();
+}
