@@ -331,6 +331,13 @@ fn a_limit_set_while_terminating_moves_the_lines_and_ends_nothing_twice() {
 }
 
 #[test]
+fn the_slack_of_a_large_limit_does_not_outlive_it() {
+    let rules = PolicyConfig { lines: lines(2048), slack: Bytes::mib(32), ..rules() };
+    let steps = [(0, used(80)), (500, asks(Command::SetLines(lines(100))))];
+    run(rules, &steps, 9000).does(&[(500, Action::SetLines(lines(100)))]);
+}
+
+#[test]
 fn the_grace_can_be_changed_while_it_runs() {
     let grace = |seconds| asks(Command::SetGrace(Duration::from_secs(seconds)));
     for (seconds, kill_at) in [(2, 2000), (1, 1500), (0, 1500), (8, 8000)] {
