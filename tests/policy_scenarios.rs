@@ -478,4 +478,6 @@ fn a_dry_run_obeys_its_operator() {
         (3100, KILL),
     ]);
     run(rules, &[(0, used(10)), (100, asks(Command::Kill))], 150).does(&[(100, KILL)]);
+    let set = asks(Command::SetLines(lines(200)));
+    run(rules, &[(0, terminate), (100, set)], 2999).does(&[(0, TERM)]);
 }

@@ -233,9 +233,9 @@ impl Policy {
         self.told_would = false;
         if !self.config.dry_run {
             actions.push(Action::SetLines(lines));
-        }
-        if let Rung::Terminating { .. } = self.rung {
-            actions.push(Action::SetTripWire(crate::units::Limit::At(lines.relief.0)));
+            if let Rung::Terminating { .. } = self.rung {
+                actions.push(Action::SetTripWire(crate::units::Limit::At(lines.relief.0)));
+            }
         }
         actions.push(Action::Tell(Notice::NewLines(lines)));
         self.look_at = now;
