@@ -464,6 +464,11 @@ fn a_dry_run_tells_of_the_other_reasons_once_too() {
     run(exit, &[(0, used(10)), (500, exits(0)), (900, empty())], 9000)
         .does(&[(900, by_itself(DONE))])
         .tells(&[(500, would(Reason::ChildExited))]);
+    let thrash = PolicyConfig { thrash: Some(THRASH), ..dry };
+    let mut steps = vec![(0, Step::Stalled(90))];
+    steps.extend((0..600).map(|look| (look * 100, cached(100, 60))));
+    let reason = Reason::Thrash { share: THRASH.share, held: THRASH.hold };
+    run(thrash, &steps, 60_000).does(&[]).tells(&[(10_000, would(reason))]);
 }
 
 #[test]

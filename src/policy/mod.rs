@@ -77,7 +77,7 @@ pub struct Policy {
     frozen: bool,
     child: Option<Ending>,
     emptied: bool,
-    /// Dry run: what would have been done was told, until the footprint falls again.
+    /// Dry run: what would have been done was told, until the footprint falls again and no thrashing lasts.
     told_would: bool,
 }
 
@@ -168,7 +168,8 @@ impl Policy {
     }
 
     fn calm(&mut self, footprint: Bytes) {
-        if footprint.0 < self.lines.limit.0 - self.lines.limit.0 / 10 {
+        let near = footprint.0 >= self.lines.limit.0 - self.lines.limit.0 / 10;
+        if !near && !self.thrash.lasts() {
             self.told_would = false;
         }
     }
