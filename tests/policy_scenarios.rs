@@ -122,6 +122,16 @@ fn a_long_stall_at_the_trip_wire_is_thrash() {
 }
 
 #[test]
+fn a_glimpse_of_a_breach_does_not_put_off_the_end_for_thrash() {
+    let rules = PolicyConfig { thrash: Some(THRASH), ..rules() };
+    let mut glimpse = memory(120, 0);
+    glimpse.stalled_usec = Some(10_000_000);
+    let full = cached(100, 60);
+    let steps = [(0, Step::Stalled(100)), (0, full), (10_000, Step::Glimpse(glimpse))];
+    run(rules, &steps, 10_050).does(&[(10_000, wire(108)), (10_000, TERM)]);
+}
+
+#[test]
 fn the_wall_clock_limit_ends_a_run() {
     let rules = PolicyConfig { timeout: Some(ms(5000)), ..rules() };
     run(rules, &[(0, used(10))], 4999).does(&[]);

@@ -153,7 +153,9 @@ impl Policy {
         actions
             .extend(self.warn.judge(footprint, self.lines.limit, &self.growth).map(Action::Tell));
         let thrash = self.thrash.judge(sample, self.lines.limit, now);
-        let reason = self.breach.judge(sample, &self.lines, now).or(thrash);
+        // Thrash first: it needs no second look, and a breach seen once must not put it off.
+        let breach = self.breach.judge(sample, &self.lines, now);
+        let reason = thrash.or(breach);
         self.rung = Rung::Watching { confirming: false };
         match reason {
             None => self.calm(footprint),
