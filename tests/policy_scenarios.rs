@@ -81,6 +81,14 @@ fn page_cache_for_an_hour_is_none_of_our_business() {
 }
 
 #[test]
+fn a_look_that_took_for_ever_is_no_reason_to_die() {
+    let mut sample = memory(50, 0);
+    sample.cost = Duration::MAX;
+    run(rules(), &[(0, Step::State(sample)), (10, used(99))], 10)
+        .does(&[(10, wire(108)), (10, TERM)]);
+}
+
+#[test]
 fn swapped_memory_counts() {
     let mut sample = memory(60, 10);
     sample.swap = Bytes::mib(50);
