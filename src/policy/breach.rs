@@ -39,8 +39,9 @@ impl Breach {
         sample.current >= lines.second && self.reaches(sample.footprint(), lines.limit)
     }
 
+    /// The slack is never more than a 32nd of the line, also after the limit was set far lower than it was at the start.
     fn reaches(&self, footprint: Bytes, line: Bytes) -> bool {
-        footprint.saturating_add(self.slack) >= line
+        footprint.saturating_add(self.slack.min(Bytes(line.0 / 32))) >= line
     }
 
     /// Over the relief line for the hold time, with a footprint of at least half the limit: `memory.stat` then lags or

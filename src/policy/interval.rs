@@ -36,7 +36,7 @@ pub fn watching(cadence: Cadence, sample: &Sample, lines: &Lines, growth: i64) -
 
 /// Looking takes at most a fifth of the time: thousands of processes are dear to sum.
 pub fn affordable(wait: Duration, sample: &Sample) -> Duration {
-    wait.max(sample.cost * 4)
+    wait.max(sample.cost.saturating_mul(4))
 }
 
 /// A quarter of the time in which `rate` bytes a second fill the headroom, in milliseconds.

@@ -167,7 +167,7 @@ impl Policy {
                 let processes = self.last.processes;
                 actions.push(Action::Tell(Notice::Leftover { processes }));
             }
-            OnExit::Terminate => self.terminate(Reason::ChildExited, now, actions),
+            OnExit::Terminate => self.end(Reason::ChildExited, now, actions),
         }
     }
 

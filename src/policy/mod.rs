@@ -77,7 +77,7 @@ pub struct Policy {
     frozen: bool,
     child: Option<Ending>,
     emptied: bool,
-    /// Dry run: what would have been done was told, until the footprint falls again.
+    /// Dry run: what would have been done was told, until the footprint falls again and no thrashing lasts.
     told_would: bool,
 }
 
@@ -153,7 +153,9 @@ impl Policy {
         actions
             .extend(self.warn.judge(footprint, self.lines.limit, &self.growth).map(Action::Tell));
         let thrash = self.thrash.judge(sample, self.lines.limit, now);
-        let reason = self.breach.judge(sample, &self.lines, now).or(thrash);
+        // Thrash first: it needs no second look, and a breach seen once must not put it off.
+        let breach = self.breach.judge(sample, &self.lines, now);
+        let reason = thrash.or(breach);
         self.rung = Rung::Watching { confirming: false };
         match reason {
             None => self.calm(footprint),
@@ -168,7 +170,8 @@ impl Policy {
     }
 
     fn calm(&mut self, footprint: Bytes) {
-        if footprint.0 < self.lines.limit.0 - self.lines.limit.0 / 10 {
+        let near = footprint.0 >= self.lines.limit.0 - self.lines.limit.0 / 10;
+        if !near && !self.thrash.lasts() {
             self.told_would = false;
         }
     }
@@ -233,9 +236,9 @@ impl Policy {
         self.told_would = false;
         if !self.config.dry_run {
             actions.push(Action::SetLines(lines));
-        }
-        if let Rung::Terminating { .. } = self.rung {
-            actions.push(Action::SetTripWire(crate::units::Limit::At(lines.relief.0)));
+            if let Rung::Terminating { .. } = self.rung {
+                actions.push(Action::SetTripWire(crate::units::Limit::At(lines.relief.0)));
+            }
         }
         actions.push(Action::Tell(Notice::NewLines(lines)));
         self.look_at = now;

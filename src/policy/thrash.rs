@@ -51,6 +51,11 @@ impl Thrash {
         let held = now.since(*self.since.get_or_insert(then));
         (held >= rule.hold).then_some(Reason::Thrash { share: rule.share, held })
     }
+
+    /// Whether the last interval was one of thrashing, however short that has lasted.
+    pub fn lasts(&self) -> bool {
+        self.since.is_some()
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,208 @@
+//! The notation of the scenarios: what the workload does and when, and what the guardian does about it.
+//! A small perfect edge: every look shows the state at that moment, every deadline comes on the millisecond.
+
+use sentinel::clock::Timestamp;
+use sentinel::event::{Action, Command, Ending, Event, Notice, Sample};
+use sentinel::policy::interval::Cadence;
+use sentinel::policy::lines::Lines;
+use sentinel::policy::thrash::ThrashRule;
+use sentinel::policy::warn::WarnRule;
+use sentinel::policy::{OnExit, Policy, PolicyConfig};
+use sentinel::units::{Bytes, Percent};
+use std::time::Duration;
+
+/// What happens at a moment.
+#[derive(Clone, Copy, Debug)]
+pub enum Step {
+    /// From now on looks see this; the kernel's event makes for a look at once.
+    State(Sample),
+    /// One look sees this; those after it see the state again.
+    Glimpse(Sample),
+    /// From now on all tasks wait for memory for this share of the time.
+    Stalled(u64),
+    /// Anything else.
+    Happens(Event),
+}
+
+/// A footprint of so many MiB and no page cache.
+pub fn used(mib: u64) -> Step {
+    Step::State(memory(mib, 0))
+}
+
+/// `memory.current` of so many MiB, so many of them page cache.
+pub fn cached(current: u64, cache: u64) -> Step {
+    Step::State(memory(current, cache))
+}
+
+/// One look at a footprint that is gone at the next.
+pub fn glimpse(mib: u64) -> Step {
+    Step::Glimpse(memory(mib, 0))
+}
+
+/// The command ends with this status.
+pub fn exits(status: u8) -> Step {
+    Step::Happens(Event::ChildExited(Ending::Exited(status)))
+}
+
+/// This signal ends the command.
+pub fn dies(signal: i32) -> Step {
+    Step::Happens(Event::ChildExited(Ending::Signaled(signal)))
+}
+
+/// No process is left.
+pub fn empty() -> Step {
+    Step::Happens(Event::Empty)
+}
+
+/// An operator asks for this.
+pub fn asks(command: Command) -> Step {
+    Step::Happens(Event::Operator(command))
+}
+
+/// A reading in MiB.
+pub fn memory(current: u64, cache: u64) -> Sample {
+    Sample {
+        current: Bytes::mib(current),
+        cache: Bytes::mib(cache),
+        processes: 3,
+        ..Sample::default()
+    }
+}
+
+/// The lines of a limit of so many MiB. 100: relief line 108, second line 128.75, ceiling 132.
+pub fn lines(mib: u64) -> Lines {
+    match Lines::new(Bytes::mib(mib), None, None) {
+        Ok(lines) => lines,
+        Err(error) => panic!("lines of {mib} MiB: {error}"),
+    }
+}
+
+/// 100 MiB, three seconds of grace, a warning at 80 %, 1 MiB of slack; everything else off.
+pub fn rules() -> PolicyConfig {
+    PolicyConfig {
+        lines: lines(100),
+        grace: Duration::from_secs(3),
+        warn: WarnRule { share: Percent(80), within: Duration::from_secs(10) },
+        thrash: None,
+        timeout: None,
+        on_exit: OnExit::Wait,
+        dry_run: false,
+        cadence: Cadence::Events,
+        slack: Bytes::mib(1),
+    }
+}
+
+/// All tasks waiting for 80 % of the time over ten seconds.
+pub const THRASH: ThrashRule = ThrashRule { share: Percent(80), hold: Duration::from_secs(10) };
+
+/// What was done, and at which millisecond.
+#[derive(Debug, Default)]
+pub struct Log(Vec<(u64, Action)>);
+
+/// Plays the steps, and then the time until `until`.
+pub fn run(config: PolicyConfig, steps: &[(u64, Step)], until: u64) -> Log {
+    let mut edge = Edge {
+        policy: Policy::new(config, Timestamp::default()),
+        now: 0,
+        state: Sample::default(),
+        stalled: (0, 0, 0),
+        log: Log::default(),
+    };
+    for (ms, step) in steps {
+        edge.pass_time(*ms);
+        edge.take(*step);
+    }
+    edge.pass_time(until + 1);
+    edge.log
+}
+
+struct Edge {
+    policy: Policy,
+    now: u64,
+    state: Sample,
+    /// Since when, in milliseconds; microseconds stalled until then; share of the time from then on.
+    stalled: (u64, u64, u64),
+    log: Log,
+}
+
+impl Edge {
+    /// Delivers every deadline before this moment.
+    fn pass_time(&mut self, ms: u64) {
+        while let Some(at) = self.policy.next_deadline() {
+            let due = u64::try_from(at.0.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+            let due = due.max(self.now);
+            if due >= ms {
+                break;
+            }
+            self.now = due;
+            self.deliver(Event::Deadline);
+            let next = self.policy.next_deadline();
+            assert!(next.is_none_or(|at| at > Timestamp::from_millis(due)), "busy at {due} ms");
+        }
+        self.now = ms;
+    }
+
+    fn take(&mut self, step: Step) {
+        match step {
+            Step::State(state) => {
+                self.state = state;
+                self.look();
+            }
+            Step::Glimpse(sample) => self.deliver(Event::Sample(sample)),
+            Step::Stalled(share) => self.stalled = (self.now, self.stalled_so_far(), share),
+            Step::Happens(event) => self.deliver(event),
+        }
+    }
+
+    fn stalled_so_far(&self) -> u64 {
+        let (since, before, share) = self.stalled;
+        before + (self.now - since) * 10 * share
+    }
+
+    fn look(&mut self) {
+        let stalled_usec = Some(self.stalled_so_far());
+        self.deliver(Event::Sample(Sample { stalled_usec, ..self.state }));
+    }
+
+    fn deliver(&mut self, event: Event) {
+        let actions = self.policy.handle(event, Timestamp::from_millis(self.now));
+        self.log.0.extend(actions.iter().map(|action| (self.now, *action)));
+        if actions.contains(&Action::Look) {
+            self.look();
+        }
+    }
+}
+
+impl Log {
+    /// Everything that touches the workload, the end of the run included.
+    pub fn does(&self, expected: &[(u64, Action)]) -> &Self {
+        let acts: Vec<_> = self
+            .0
+            .iter()
+            .filter(|(_, action)| !matches!(action, Action::Look | Action::Tell(_)))
+            .copied()
+            .collect();
+        assert_eq!(acts, expected, "acts");
+        self
+    }
+
+    /// Everything that people are told.
+    pub fn tells(&self, expected: &[(u64, Notice)]) -> &Self {
+        let told: Vec<_> =
+            self.0
+                .iter()
+                .filter_map(|(ms, action)| {
+                    if let Action::Tell(notice) = action { Some((*ms, *notice)) } else { None }
+                })
+                .collect();
+        assert_eq!(told, expected, "told");
+        self
+    }
+
+    /// How often it was looked from this millisecond to that one (excluded).
+    pub fn looks(&self, from: u64, to: u64) -> usize {
+        let look =
+            |(ms, action): &&(u64, Action)| *action == Action::Look && (from..to).contains(ms);
+        self.0.iter().filter(look).count()
+    }
+}
