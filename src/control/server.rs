@@ -156,7 +156,7 @@ impl Server {
         self.settle(id);
     }
 
-    /// Sends a line to all that watch. Who cannot take it now and has [too much](super::connection::MAX_WAITING) waiting loses it.
+    /// Sends a line to all that watch. Who has 256 KiB waiting already loses it.
     pub fn publish(&mut self, line: &WatchLine) {
         let watchers = self.has_watchers();
         let text = if watchers.text > 0 { render(line, false) } else { String::new() };

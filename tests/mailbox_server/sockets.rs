@@ -1,6 +1,7 @@
 //! Making the sockets: what is replaced, what is left alone, and what is said then.
 
 use crate::fixture::{Place, me, skipped};
+use nix::fcntl::{Flock, FlockArg};
 use nix::sys::stat::{Mode, umask};
 use sentinel::control::runtime_dir::list;
 use sentinel::control::socket::{
@@ -9,6 +10,7 @@ use sentinel::control::socket::{
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::Barrier;
 
 fn open_at(place: &Place, path: &Path) -> Result<Mailbox, SocketError> {
     open_mailbox_in(&place.roots(), SocketChoice::At(path.to_owned()), me(), "work", 1)
@@ -127,19 +129,35 @@ fn dead_entries_are_swept_and_live_ones_are_not() {
 }
 
 #[test]
-fn two_that_start_at_once_both_get_a_place() {
+fn of_many_that_start_at_once_one_gets_the_default() {
     for _ in 0..20 {
         let place = Place::new();
         drop(UnixListener::bind(place.default_path()).unwrap());
-        let open = |pid| place.open(SocketChoice::Default, pid);
-        let (first, second) = std::thread::scope(|scope| {
-            let other = scope.spawn(|| open(2));
-            (open(1), other.join().unwrap())
+        let start = Barrier::new(6);
+        let open = |pid| {
+            start.wait();
+            place.open(SocketChoice::Default, pid)
+        };
+        let mailboxes: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (1..=6).map(|pid| scope.spawn(move || open(pid))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
-        assert_eq!(first.paths().count() + second.paths().count(), 3);
+        assert_eq!(mailboxes.iter().map(|mailbox| mailbox.paths().count()).sum::<usize>(), 7);
         UnixStream::connect(place.default_path()).unwrap();
-        assert_eq!(list(&place.roots()).len(), 2);
+        assert_eq!(list(&place.roots()).len(), 6);
     }
+}
+
+#[test]
+fn who_holds_the_directory_s_lock_for_ever_stops_no_guardian() {
+    let place = Place::new();
+    let directory = std::fs::File::open(place.path("tmp")).unwrap();
+    let _lock = Flock::lock(directory, FlockArg::LockExclusive).unwrap();
+    // A free name is taken all the same; a dead socket is not replaced, for it might be about to live.
+    assert_eq!(place.open(SocketChoice::Default, 1).paths().count(), 2);
+    drop(UnixListener::bind(place.default_path()).unwrap());
+    assert!(matches!(refused(&place, &place.default_path()).problem, Problem::Locked));
+    assert!(std::fs::symlink_metadata(place.default_path()).is_ok());
 }
 
 #[test]
