@@ -1,6 +1,7 @@
 //! Does what the policy says, in its order; words come after deeds.
 
 use super::Guardian;
+use crate::clock::Timestamp;
 use crate::event::{Action, Event, Notice};
 use crate::policy::lines::Lines;
 use crate::report::words;
@@ -11,21 +12,22 @@ use std::io;
 impl Guardian {
     /// Hands an event to a policy and does what it says.
     pub(super) fn deliver(&mut self, index: usize, event: Event) {
-        let actions = self.guards[index].policy.handle(event, self.clock.now());
+        let now = self.clock.now();
+        let actions = self.guards[index].policy.handle(event, now);
         for action in actions {
-            self.apply(index, action);
+            self.apply(index, action, now);
         }
     }
 
-    fn apply(&mut self, index: usize, action: Action) {
+    fn apply(&mut self, index: usize, action: Action, decided: Timestamp) {
         match action {
             Action::Look => self.look(index),
             Action::SetTripWire(limit) => self.set_trip_wire(index, limit),
             Action::SetLines(lines) => self.set_lines(index, &lines),
             Action::Freeze => self.freeze(index, true),
             Action::Thaw => self.freeze(index, false),
-            Action::Terminate => self.terminate(index),
-            Action::Kill => self.kill(index),
+            Action::Terminate => self.terminate(index, decided),
+            Action::Kill => self.kill(index, decided),
             Action::Tell(notice) => self.tell(&notice),
             Action::Finish(outcome) => {
                 let guard = &mut self.guards[index];
@@ -56,17 +58,17 @@ impl Guardian {
         self.note_failure(index, if frozen { "freeze" } else { "thaw" }, result);
     }
 
-    fn terminate(&mut self, index: usize) {
+    fn terminate(&mut self, index: usize, decided: Timestamp) {
         let (signal, mode) = (self.config.term_signal, self.config.kill_mode);
         let guard = &mut self.guards[index];
         guard.workload.terminate(signal, mode);
-        guard.term.get_or_insert((self.clock.now(), *guard.policy.last()));
+        guard.term.get_or_insert((decided, *guard.policy.last()));
     }
 
-    fn kill(&mut self, index: usize) {
+    fn kill(&mut self, index: usize, decided: Timestamp) {
         let guard = &mut self.guards[index];
         let result = guard.workload.kill();
-        guard.kill.get_or_insert((self.clock.now(), *guard.policy.last()));
+        guard.kill.get_or_insert((decided, *guard.policy.last()));
         self.note_failure(index, "write cgroup.kill", result);
     }
 

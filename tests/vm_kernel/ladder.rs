@@ -18,7 +18,8 @@ fn assert_killed_in_time(run: &Run) {
     assert!(matches!(killed, "grace-over" | "second-line"), "{run}");
     if killed == "grace-over" {
         let waited = run.number("/kill/at_ms") - run.number("/term/at_ms");
-        assert!(waited >= run.number("/status/limits/grace_ms"), "{run}");
+        // Both are cut to milliseconds: one can get lost in between.
+        assert!(waited + 1 >= run.number("/status/limits/grace_ms"), "{run}");
     } else {
         let (line, seen) = (run.number("/status/limits/second_line"), run.number("/kill/current"));
         assert!(seen >= line, "{run}");
@@ -208,12 +209,12 @@ fn page_cache_of_ten_limits_is_left_alone() {
 fn a_sort_of_a_big_file_is_left_alone() {
     require_kernel_tier();
     let (input, output) = (disk("big"), disk("sorted"));
-    let make = "import sys\nwith open(sys.argv[1], 'w') as f:\n for i in range(4000000): f.write('%d line of some length to sort\\n' % (i * 7919 % 4000037))";
+    let make = "import sys\nwith open(sys.argv[1], 'w') as f:\n for i in range(1500000): f.write('%d line of some length to sort\\n' % (i * 7919 % 1500007))";
     assert!(python(&[make, &input]));
-    let words = ["sort", "-S", "20M", "-T", "/disk", "-o", &output, &input];
-    let run = Sentinel::new().args(&["-m", "50M"]).run(&words);
+    let words = ["sort", "-S", "8M", "-T", "/disk", "-o", &output, &input];
+    let run = Sentinel::new().args(&["-m", "24M"]).run(&words);
     assert_left_alone(&run);
-    assert!(std::fs::metadata(&output).unwrap().len() > 100 << 20);
+    assert!(std::fs::metadata(&output).unwrap().len() > 48 << 20);
     println!("sort: {}", run.line());
 }
 
