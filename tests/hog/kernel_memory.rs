@@ -1,0 +1,115 @@
+//! Shapes that take memory which no process has mapped: files in memory, pipes, sockets, inodes.
+
+use anyhow::{Context, Result};
+use nix::errno::Errno;
+use nix::fcntl::{FallocateFlags, FcntlArg, OFlag, fallocate, fcntl, open};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, setsockopt, socketpair, sockopt};
+use nix::sys::stat::Mode;
+use nix::unistd::{pipe2, write};
+use sentinel::units::{Bytes, MIB};
+use std::os::fd::{AsFd, OwnedFd};
+
+const SHM: &str = "/dev/shm";
+/// What an empty file costs: inode, directory entry and open file, roughly.
+const INODE_BYTES: u64 = 1 << 10;
+
+/// A memory file, written by so much a call.
+pub fn mem_file(cap: Bytes, call: Bytes) -> Result<()> {
+    fill(memfd_create("hog", MFdFlags::MFD_CLOEXEC)?, cap, call)
+}
+
+/// A memory file that is allocated in one call.
+pub fn reserve(cap: Bytes) -> Result<()> {
+    let file = memfd_create("hog", MFdFlags::MFD_CLOEXEC)?;
+    let outcome = fallocate(&file, FallocateFlags::empty(), 0, i64::try_from(cap.0)?);
+    std::mem::forget(file);
+    outcome.context("fallocate")
+}
+
+/// A file without a name on /dev/shm.
+pub fn shm(cap: Bytes) -> Result<()> {
+    fill(nameless()?, cap, Bytes::mib(1))
+}
+
+/// Pipes of 1 MiB, full.
+pub fn pipes(cap: Bytes) -> Result<()> {
+    raise_open_files()?;
+    let size = i32::try_from(MIB)?;
+    let mut taken = 0;
+    while taken < cap.0 {
+        let (reader, writer) = pipe2(OFlag::O_NONBLOCK).context("pipe")?;
+        // Without privilege a user's pipes may hold only so much: smaller ones go on.
+        let _ = fcntl(&writer, FcntlArg::F_SETPIPE_SZ(size));
+        taken += stuff(&writer)?;
+        std::mem::forget((reader, writer));
+    }
+    Ok(())
+}
+
+/// Pairs of sockets whose buffers are full.
+pub fn sockets(cap: Bytes) -> Result<()> {
+    raise_open_files()?;
+    let mut taken = 0;
+    while taken < cap.0 {
+        let (left, right) =
+            socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_NONBLOCK)
+                .context("socketpair")?;
+        // As root only; the usual buffer does it as well, with more sockets.
+        let _ = setsockopt(&left, sockopt::SndBufForce, &usize::try_from(MIB)?);
+        taken += stuff(&left)?;
+        std::mem::forget((left, right));
+    }
+    Ok(())
+}
+
+/// Empty files, as many as there may be open.
+pub fn inodes(cap: Bytes) -> Result<()> {
+    raise_open_files()?;
+    for _ in 0..cap.0 / INODE_BYTES {
+        match nameless() {
+            Ok(file) => std::mem::forget(file),
+            Err(Errno::EMFILE | Errno::ENFILE | Errno::ENOSPC) => break,
+            Err(error) => return Err(error).context("open a file on /dev/shm"),
+        }
+    }
+    Ok(())
+}
+
+fn nameless() -> nix::Result<OwnedFd> {
+    open(SHM, OFlag::O_TMPFILE | OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::S_IRUSR | Mode::S_IWUSR)
+}
+
+/// Writes up to the cap. The source is never touched, so it is the kernel's one zero page and costs nothing.
+fn fill(file: OwnedFd, cap: Bytes, call: Bytes) -> Result<()> {
+    let source = vec![0_u8; usize::try_from(call.0)?];
+    let mut taken = 0;
+    while taken < cap.0 {
+        taken += write(&file, &source).context("write")? as u64;
+    }
+    std::mem::forget(file);
+    Ok(())
+}
+
+/// Writes until nothing more goes in.
+fn stuff(writer: impl AsFd) -> Result<u64> {
+    let source = [0_u8; 64 << 10];
+    let mut taken = 0;
+    loop {
+        match write(&writer, &source) {
+            Ok(written) => taken += written as u64,
+            Err(Errno::EAGAIN) => return Ok(taken.max(1)),
+            Err(error) => return Err(error).context("write"),
+        }
+    }
+}
+
+/// As many open files as the kernel lets this user have.
+fn raise_open_files() -> Result<()> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    let most = std::fs::read_to_string("/proc/sys/fs/nr_open")?.trim().parse()?;
+    setrlimit(Resource::RLIMIT_NOFILE, most, most)
+        .or_else(|_| setrlimit(Resource::RLIMIT_NOFILE, hard, hard))
+        .context("raise the number of open files")
+}

@@ -1,0 +1,151 @@
+//! The shapes by name, and which code each one runs.
+
+use crate::{kernel_memory, memory, own_cgroup, processes};
+use anyhow::{Context, Result, bail};
+use sentinel::units::{Bytes, parse_duration};
+use std::str::FromStr;
+use std::time::Duration;
+
+/// What the hog does. A name with a colon takes a value.
+#[derive(Clone, Copy, Debug)]
+pub enum Shape {
+    /// A chunk every 10 ms, at the chosen rate.
+    Step,
+    /// Page after page, flat out.
+    Touch,
+    /// The whole cap in one call that fills it.
+    Populate,
+    /// The whole cap in one call, locked.
+    LockAll,
+    /// So many threads that touch.
+    Threads(u32),
+    /// So many processes that touch.
+    Processes(u32),
+    /// Processes that take 2 MiB each and fork for ever.
+    ForkBomb,
+    /// A memory file, by a MiB a call.
+    MemFile,
+    /// A memory file, by 64 MiB a call.
+    MemFileBig,
+    /// A memory file, reserved in one call.
+    Reserve,
+    /// A deleted file on /dev/shm.
+    Shm,
+    /// Huge pages.
+    HugePages,
+    /// One vector that doubles.
+    Realloc,
+    /// Full pipes.
+    Pipes,
+    /// Full sockets.
+    Sockets,
+    /// Empty files on /dev/shm, deleted and held open.
+    Inodes,
+    /// So much, and no more.
+    Idle(Bytes),
+    /// Ends with this status.
+    Exit(u8),
+    /// Kills itself with this signal.
+    Signal(i32),
+    /// Leaves a process in a session of its own behind, and ends.
+    Daemon,
+    /// Leaves a child behind, and ends.
+    Orphan,
+    /// Stops itself.
+    StopSelf,
+    /// Freezes its own cgroup.
+    FreezeSelf,
+    /// Moves into a cgroup below its own, and touches.
+    SubCgroup,
+    /// Writes so many bytes, and ends.
+    Print(u64),
+    /// Ends after a while.
+    Sleep(Duration),
+}
+
+impl Shape {
+    /// Does it. Returns when the hog should stay as it is.
+    ///
+    /// # Errors
+    /// What the kernel refused, other than memory beyond a limit.
+    pub fn run(self, cap: Bytes, rate: Bytes) -> Result<()> {
+        match self {
+            Shape::Step => memory::step(cap, rate),
+            Shape::Touch => memory::touch(cap),
+            Shape::Populate => memory::populate(cap)?,
+            Shape::LockAll => memory::lock_all(cap)?,
+            Shape::Threads(count) => memory::threads(cap, count)?,
+            Shape::HugePages => memory::huge_pages(cap)?,
+            Shape::Realloc => memory::realloc(cap)?,
+            Shape::Idle(size) => memory::touch(size),
+            Shape::MemFile => kernel_memory::mem_file(cap, Bytes::mib(1))?,
+            Shape::MemFileBig => kernel_memory::mem_file(cap, Bytes::mib(64))?,
+            Shape::Reserve => kernel_memory::reserve(cap)?,
+            Shape::Shm => kernel_memory::shm(cap)?,
+            Shape::Pipes => kernel_memory::pipes(cap)?,
+            Shape::Sockets => kernel_memory::sockets(cap)?,
+            Shape::Inodes => kernel_memory::inodes(cap)?,
+            Shape::Processes(count) => processes::many(cap, count)?,
+            Shape::ForkBomb => processes::fork_bomb()?,
+            Shape::Exit(status) => std::process::exit(status.into()),
+            Shape::Signal(number) => processes::die_of(number)?,
+            Shape::Daemon => processes::daemon()?,
+            Shape::Orphan => processes::orphan()?,
+            Shape::StopSelf => processes::stop()?,
+            Shape::FreezeSelf => own_cgroup::freeze()?,
+            Shape::SubCgroup => {
+                own_cgroup::move_below()?;
+                memory::touch(cap);
+            }
+            Shape::Print(bytes) => processes::print(bytes)?,
+            Shape::Sleep(time) => {
+                processes::sleep(time);
+                std::process::exit(0);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Shape {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Ok(match text.split_once(':') {
+            None => plain(text)?,
+            Some(("threads", count)) => Shape::Threads(count.parse()?),
+            Some(("procs", count)) => Shape::Processes(count.parse()?),
+            Some(("idle", size)) => Shape::Idle(size.parse()?),
+            Some(("exit", status)) => Shape::Exit(status.parse()?),
+            Some(("signal", number)) => Shape::Signal(number.parse()?),
+            Some(("print", bytes)) => Shape::Print(bytes.parse::<Bytes>()?.0),
+            Some(("sleep", time)) => Shape::Sleep(parse_duration(time).context("sleep")?),
+            Some(_) => bail!("no such shape"),
+        })
+    }
+}
+
+fn plain(name: &str) -> Result<Shape> {
+    Ok(match name {
+        "step" => Shape::Step,
+        "touch" => Shape::Touch,
+        "populate" => Shape::Populate,
+        "mlockall" => Shape::LockAll,
+        "forkbomb" => Shape::ForkBomb,
+        "memfd" => Shape::MemFile,
+        "memfd-big" => Shape::MemFileBig,
+        "fallocate" => Shape::Reserve,
+        "tmpfs" => Shape::Shm,
+        "thp" => Shape::HugePages,
+        "realloc" => Shape::Realloc,
+        "pipes" => Shape::Pipes,
+        "sockets" => Shape::Sockets,
+        "inodes" => Shape::Inodes,
+        "daemon" => Shape::Daemon,
+        "orphan" => Shape::Orphan,
+        "stop-self" => Shape::StopSelf,
+        "freeze-self" => Shape::FreezeSelf,
+        "subcgroup" => Shape::SubCgroup,
+        _ => bail!("no such shape"),
+    })
+}
