@@ -1,0 +1,241 @@
+//! The promises, each checked on a whole run by arithmetic of its own: nothing here asks the policy.
+
+use crate::policy::trace::{Step, Trace};
+use proptest::prelude::*;
+use sentinel::clock::Timestamp;
+use sentinel::event::{Action, Command, Event, Notice, Reason, Sample};
+use sentinel::policy::OnExit;
+use sentinel::policy::lines::Lines;
+use sentinel::units::Limit;
+use std::time::Duration;
+
+type Verdict = Result<(), TestCaseError>;
+
+/// All of them.
+pub fn all(trace: &Trace) -> Verdict {
+    the_end_comes_once(trace)?;
+    sigterm_comes_first(trace)?;
+    sigterm_has_its_reason(trace)?;
+    no_breach_is_missed(trace)?;
+    sigkill_has_its_reason(trace)?;
+    no_sigkill_is_missed(trace)?;
+    a_dry_run_acts_for_operators_only(trace)
+}
+
+/// One SIGTERM, one end, when both command and workload are gone; nothing after it.
+pub fn the_end_comes_once(trace: &Trace) -> Verdict {
+    let count = |wanted: fn(&Action) -> bool| {
+        trace.steps.iter().flat_map(|step| &step.actions).filter(|action| wanted(action)).count()
+    };
+    prop_assert!(count(|action| matches!(action, Action::Terminate)) <= 1);
+    let (mut gone, mut empty, mut over) = (false, false, false);
+    for step in &trace.steps {
+        prop_assert!(!over || step.actions.is_empty(), "after the end: {step:?}");
+        gone |= matches!(step.event, Event::ChildExited(_));
+        empty |= matches!(step.event, Event::Empty);
+        let finishes = step.actions.iter().any(|action| matches!(action, Action::Finish(_)));
+        prop_assert_eq!(finishes, gone && empty && !over);
+        over |= finishes;
+    }
+    Ok(())
+}
+
+/// SIGKILL without SIGTERM before it only because an operator wants just that. Before SIGTERM the trip-wire is lifted
+/// and the workload thawed.
+pub fn sigterm_comes_first(trace: &Trace) -> Verdict {
+    if let Some(kill) = trace.first(Action::Kill) {
+        let asked = trace.steps[kill].event == Event::Operator(Command::Kill);
+        prop_assert!(asked || trace.first(Action::Terminate).is_some_and(|term| term <= kill));
+    }
+    let Some(term) = trace.first(Action::Terminate) else { return Ok(()) };
+    let actions = &trace.steps[term].actions;
+    let place = |wanted| actions.iter().position(|action| *action == wanted);
+    prop_assert!(place(Action::Kill).is_none_or(|kill| Some(kill) > place(Action::Terminate)));
+    let relief = place(Action::SetTripWire(Limit::At(trace.lines(term).relief.0)));
+    prop_assert!(
+        trace.config.dry_run || relief.is_some_and(|at| Some(at) < place(Action::Terminate))
+    );
+    let frozen =
+        trace.steps[..term].iter().flat_map(|step| &step.actions).fold(false, |frozen, action| {
+            (frozen || *action == Action::Freeze) && *action != Action::Thaw
+        });
+    let thawed = place(Action::Thaw).is_some_and(|at| Some(at) < place(Action::Terminate));
+    prop_assert_eq!(frozen, thawed, "thawed if and only if frozen");
+    Ok(())
+}
+
+/// The reason that is told for SIGTERM is true of the event that led to it, and of the looks before it.
+pub fn sigterm_has_its_reason(trace: &Trace) -> Verdict {
+    let Some(term) = trace.first(Action::Terminate) else { return Ok(()) };
+    let step = &trace.steps[term];
+    let reason = step.actions.iter().find_map(|action| match action {
+        Action::Tell(Notice::Terminating { reason, .. }) => Some(*reason),
+        Action::Tell(_) | Action::Look | Action::SetTripWire(_) | Action::SetLines(_) => None,
+        Action::Freeze | Action::Thaw | Action::Terminate | Action::Kill | Action::Finish(_) => {
+            None
+        }
+    });
+    let true_reason = match reason {
+        None => false,
+        Some(Reason::Operator) => step.event == Event::Operator(Command::Terminate),
+        Some(Reason::ChildExited) => {
+            matches!(step.event, Event::ChildExited(_)) && trace.config.on_exit == OnExit::Terminate
+        }
+        Some(Reason::Timeout { after }) => {
+            step.event == Event::Deadline
+                && trace.config.timeout == Some(after)
+                && step.at >= Timestamp::default() + after
+        }
+        Some(Reason::Thrash { held, .. }) => thrashed(trace, term, held),
+        Some(Reason::Breach { footprint, limit }) => {
+            let last = sample(step);
+            last.is_some_and(|last| {
+                limit == trace.lines(term).limit
+                    && footprint == footprint_of(last)
+                    && reaches(trace, last, &trace.lines(term))
+            }) && breached_twice(trace, term)
+        }
+        Some(Reason::Climb { .. }) => climbs(trace, term) && breached_twice(trace, term),
+    };
+    prop_assert!(true_reason, "{reason:?} at {step:?}");
+    Ok(())
+}
+
+/// Two looks in a row that say breach are answered by SIGTERM (or, in a dry run, were told).
+pub fn no_breach_is_missed(trace: &Trace) -> Verdict {
+    let acts = |step: &Step| {
+        step.actions.iter().any(|action| matches!(action, Action::Terminate | Action::Kill))
+    };
+    if trace.config.dry_run {
+        return Ok(());
+    }
+    for index in 0..trace.end().unwrap_or(trace.steps.len()) {
+        let step = &trace.steps[index];
+        if sample(step).is_some() && breached_twice(trace, index) {
+            prop_assert!(acts(step), "missed: {step:?}");
+        }
+        if acts(step) {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// The first SIGKILL comes for an operator, for the second line or when the grace is over; the others 100 ms apart.
+pub fn sigkill_has_its_reason(trace: &Trace) -> Verdict {
+    let mut last: Option<Timestamp> = None;
+    for (index, step) in trace.steps.iter().enumerate() {
+        if !step.actions.contains(&Action::Kill) {
+            continue;
+        }
+        let due = match (step.event, last) {
+            (Event::Operator(Command::Kill | Command::Terminate), _) => true,
+            (Event::Deadline, Some(last)) => step.at >= last + Duration::from_millis(100),
+            (_, Some(_)) => false,
+            (Event::Sample(sample), None) => {
+                at_second_line(trace, index, &sample) || grace_is_over(trace, index)
+            }
+            (Event::Deadline | Event::ChildExited(_), None) => grace_is_over(trace, index),
+            (Event::Empty | Event::Operator(_), None) => false,
+        };
+        prop_assert!(due, "{step:?}");
+        last = Some(step.at);
+    }
+    Ok(())
+}
+
+/// Once SIGTERM is sent, neither a deadline after the grace nor a look beyond the second line goes without SIGKILL.
+pub fn no_sigkill_is_missed(trace: &Trace) -> Verdict {
+    let Some(term) = trace.first(Action::Terminate) else { return Ok(()) };
+    let last = trace.first(Action::Kill).map(|kill| kill + 1);
+    let last = last.or(trace.end()).unwrap_or(trace.steps.len());
+    for index in term + 1..last {
+        let step = &trace.steps[index];
+        let due = match step.event {
+            Event::Deadline => grace_is_over(trace, index),
+            Event::Sample(sample) => at_second_line(trace, index, &sample),
+            Event::Operator(Command::Kill | Command::Terminate) => true,
+            Event::Operator(_) | Event::ChildExited(_) | Event::Empty => false,
+        };
+        prop_assert_eq!(due, step.actions.contains(&Action::Kill), "{:?}", step);
+    }
+    Ok(())
+}
+
+/// A dry run writes no limit, and sends no signal that no operator asked for.
+pub fn a_dry_run_acts_for_operators_only(trace: &Trace) -> Verdict {
+    if !trace.config.dry_run {
+        return Ok(());
+    }
+    for step in &trace.steps {
+        let writes =
+            |action: &Action| matches!(action, Action::SetTripWire(_) | Action::SetLines(_));
+        prop_assert!(!step.actions.iter().any(writes), "{step:?}");
+        let asked = step.event == Event::Operator(Command::Terminate);
+        prop_assert!(asked || !step.actions.contains(&Action::Terminate), "{step:?}");
+    }
+    Ok(())
+}
+
+fn sample(step: &Step) -> Option<&Sample> {
+    if let Event::Sample(sample) = &step.event { Some(sample) } else { None }
+}
+
+fn footprint_of(sample: &Sample) -> sentinel::units::Bytes {
+    let firm = sample.current.0.saturating_sub(sample.cache.0);
+    sentinel::units::Bytes(firm.saturating_add(sample.swap.0))
+}
+
+fn reaches(trace: &Trace, sample: &Sample, lines: &Lines) -> bool {
+    let slack = trace.config.slack.0.min(lines.limit.0 / 32);
+    u128::from(footprint_of(sample).0) + u128::from(slack) >= u128::from(lines.limit.0)
+}
+
+/// The looks up to a step, the latest first, each with its step's number.
+fn looks(trace: &Trace, index: usize) -> impl Iterator<Item = (usize, &Step, &Sample)> {
+    let steps = trace.steps[..=index].iter().enumerate().rev();
+    steps.filter_map(|(index, step)| sample(step).map(|sample| (index, step, sample)))
+}
+
+/// Over the relief line, with half the limit not reclaimable, at every look of the last 200 ms.
+fn climbs(trace: &Trace, index: usize) -> bool {
+    let held = |(index, _, sample): &(usize, &Step, &Sample)| {
+        let lines = trace.lines(*index);
+        sample.current >= lines.relief && footprint_of(sample).0 >= lines.limit.0 / 2
+    };
+    let since = looks(trace, index).take_while(held).last().map(|(_, step, _)| step.at);
+    since.is_some_and(|since| trace.steps[index].at.since(since) >= Duration::from_millis(200))
+}
+
+fn breached_twice(trace: &Trace, index: usize) -> bool {
+    let breached = |(index, _, sample): (usize, &Step, &Sample)| {
+        reaches(trace, sample, &trace.lines(index)) || climbs(trace, index)
+    };
+    looks(trace, index).take(2).filter(|look| breached(*look)).count() == 2
+}
+
+/// Stalled for the share of the time since then, by the kernel's own total, and at the trip-wire now.
+fn thrashed(trace: &Trace, index: usize, held: Duration) -> bool {
+    let (Some(rule), Some(last)) = (trace.config.thrash, sample(&trace.steps[index])) else {
+        return false;
+    };
+    let limit = trace.lines(index).limit.0;
+    let begins = |step: &Step| trace.steps[index].at.since(step.at) == held;
+    let total = |sample: &Sample| u128::from(sample.stalled_usec.unwrap_or(0));
+    held >= rule.hold
+        && last.current.0 >= limit - limit / 16
+        && looks(trace, index).any(|(_, step, first)| {
+            let stalled = total(last).saturating_sub(total(first));
+            begins(step) && stalled * 100 >= held.as_micros() * u128::from(rule.share.0)
+        })
+}
+
+fn at_second_line(trace: &Trace, index: usize, sample: &Sample) -> bool {
+    let lines = trace.lines(index);
+    !trace.config.dry_run && sample.current >= lines.second && reaches(trace, sample, &lines)
+}
+
+fn grace_is_over(trace: &Trace, index: usize) -> bool {
+    let term = trace.first(Action::Terminate);
+    term.is_some_and(|term| trace.steps[index].at >= trace.steps[term].at + trace.grace(index))
+}

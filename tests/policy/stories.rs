@@ -1,0 +1,208 @@
+//! What the properties are tried with: rules, workloads, operators, and bare lists of events around the lines.
+
+use crate::policy::trace::Story;
+use crate::policy::workload::{OnTerm, Phase, Plan};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use sentinel::clock::Timestamp;
+use sentinel::event::{Command, Ending, Event, Sample};
+use sentinel::policy::interval::Cadence;
+use sentinel::policy::lines::Lines;
+use sentinel::policy::thrash::ThrashRule;
+use sentinel::policy::warn::WarnRule;
+use sentinel::policy::{OnExit, PolicyConfig};
+use sentinel::status::Counters;
+use sentinel::units::{Bytes, MIB, Percent};
+use std::time::Duration;
+
+/// The lines of a limit of so many MiB.
+pub fn lines(mib: u64) -> Lines {
+    match Lines::new(Bytes::mib(mib), None, None) {
+        Ok(lines) => lines,
+        Err(error) => panic!("lines of {mib} MiB: {error}"),
+    }
+}
+
+/// Any rules for 100 MiB.
+pub fn configs() -> impl Strategy<Value = PolicyConfig> {
+    let grace = prop_oneof![1 => Just(0), 5 => 1..2000u64].prop_map(Duration::from_millis);
+    let hold = prop::option::weighted(0.3, (500..3000u64).prop_map(Duration::from_millis));
+    let timeout = prop::option::weighted(0.2, (0..6000u64).prop_map(Duration::from_millis));
+    let on_exit = prop_oneof![Just(OnExit::Wait), Just(OnExit::Terminate)];
+    let cadence = prop_oneof![Just(Cadence::Events), Just(Cadence::Polled)];
+    let slack = prop_oneof![Just(0), Just(MIB), Just(10 * MIB)];
+    (grace, hold, timeout, on_exit, prop::bool::weighted(0.2), cadence, slack).prop_map(
+        |(grace, hold, timeout, on_exit, dry_run, cadence, slack)| PolicyConfig {
+            lines: lines(100),
+            grace,
+            warn: WarnRule { share: Percent(80), within: Duration::from_secs(10) },
+            thrash: hold.map(|hold| ThrashRule { share: Percent(70), hold }),
+            timeout,
+            on_exit,
+            dry_run,
+            cadence,
+            slack: Bytes(slack),
+        },
+    )
+}
+
+/// What an operator may ask for; limits of these MiB.
+pub fn commands(limits: &'static [u64]) -> impl Strategy<Value = Command> {
+    prop_oneof![
+        2 => Just(Command::Terminate),
+        1 => Just(Command::Kill),
+        2 => Just(Command::Freeze),
+        2 => Just(Command::Thaw),
+        2 => prop::sample::select(limits).prop_map(|mib| Command::SetLines(lines(mib))),
+        2 => (0..3000u64).prop_map(|ms| Command::SetGrace(Duration::from_millis(ms))),
+    ]
+}
+
+fn phases() -> impl Strategy<Value = Vec<Phase>> {
+    let kib = prop_oneof![3 => Just(0), 3 => 0..200i64, 2 => 0..1000i64, 1 => -100..0i64];
+    let reads = prop_oneof![3 => Just(0), 1 => 0..2000u64];
+    let phase = (1..2000u64, kib, reads).prop_map(|(lasts, kib, reads)| Phase {
+        lasts,
+        grows: kib * 1024,
+        reads: reads * 1024,
+    });
+    vec(phase, 1..5)
+}
+
+/// Any workload. One that obeys is gone 50 ms after SIGTERM at the latest.
+pub fn plans() -> impl Strategy<Value = Plan> {
+    let on_term = prop_oneof![
+        Just(OnTerm::Ignores),
+        (0..50u64).prop_map(OnTerm::DiesAfter),
+        (0..50u64).prop_map(OnTerm::LeavesRestAfter),
+    ];
+    let ends_at = prop::option::weighted(0.5, 0..6000u64);
+    (phases(), on_term, ends_at, 0..30u64, 1..4u32, any::<bool>(), 1..25u64).prop_map(
+        |(phases, on_term, ends_at, dying, kills, empty_first, creep)| Plan {
+            phases,
+            on_term,
+            ends_at,
+            dying,
+            kills,
+            empty_first,
+            creep: creep * 1024,
+        },
+    )
+}
+
+/// Any run that an operator may meddle with.
+pub fn stories() -> impl Strategy<Value = Story> {
+    let commands = vec((0..6000u64, commands(&[50, 100, 150, 400])), 0..4);
+    (configs(), plans(), commands).prop_map(|(config, plan, commands)| Story {
+        config,
+        plan,
+        commands,
+    })
+}
+
+/// Any run that is left alone, and is not a dry one.
+pub fn lonely_stories() -> impl Strategy<Value = Story> {
+    (configs(), plans()).prop_map(|(config, plan)| Story {
+        config: PolicyConfig { dry_run: false, ..config },
+        plan,
+        commands: Vec::new(),
+    })
+}
+
+/// Readings at the lines and a byte beside them, and anywhere.
+fn sizes() -> impl Strategy<Value = (Bytes, Bytes, Bytes)> {
+    let l = lines(100);
+    let at = |line: Bytes| prop_oneof![Just(line.0), Just(line.0 - 1), Just(line.0 + 1)];
+    let current = prop_oneof![
+        4 => at(l.limit),
+        2 => at(Bytes(l.limit.0 - MIB)),
+        4 => at(l.relief),
+        4 => at(l.second),
+        1 => at(Bytes(l.limit.0 - l.limit.0 / 16)),
+        4 => 0..l.ceiling.0,
+    ];
+    let firm = prop_oneof![
+        Just(l.limit.0),
+        Just(l.limit.0 - 1),
+        Just(l.limit.0 - MIB),
+        Just(l.limit.0 - MIB - 1),
+        Just(l.limit.0 / 2),
+        Just(l.limit.0 / 2 - 1),
+        Just(u64::MAX),
+    ];
+    let swap = prop_oneof![9 => Just(0), 1 => 0..l.limit.0];
+    (current, firm, swap).prop_map(|(current, firm, swap)| {
+        (Bytes(current), Bytes(current.saturating_sub(firm)), Bytes(swap))
+    })
+}
+
+/// Readings as a kernel could give them, events and times in order; mostly readings.
+pub fn events() -> impl Strategy<Value = Vec<(Timestamp, Event)>> {
+    let dt = prop_oneof![2 => Just(0), 5 => 1..120u64, 1 => 120..3000u64];
+    let event = prop_oneof![
+        20 => sizes().prop_map(|(current, cache, swap)| {
+            Event::Sample(Sample { current, cache, swap, ..Sample::default() })
+        }),
+        4 => Just(Event::Deadline),
+        1 => commands(&[50, 100, 150]).prop_map(Event::Operator),
+        1 => any::<u8>().prop_map(|status| Event::ChildExited(Ending::Exited(status))),
+    ];
+    let step = (dt, prop_oneof![1 => Just(0), 2 => 0..=100u64], event);
+    (vec(step, 1..60), any::<bool>()).prop_map(|(steps, empties)| {
+        let (mut now, mut stalled) = (0, 0);
+        let mut events: Vec<_> = steps
+            .into_iter()
+            .map(|(dt, share, mut event)| {
+                now += dt;
+                stalled += dt * 10 * share;
+                if let Event::Sample(sample) = &mut event {
+                    sample.stalled_usec = Some(stalled);
+                }
+                (Timestamp::from_millis(now), event)
+            })
+            .collect();
+        if empties {
+            events.push((Timestamp::from_millis(now), Event::Empty));
+        }
+        events
+    })
+}
+
+/// Events that no kernel and no sane edge would give, at times in any order.
+pub fn absurd_events() -> impl Strategy<Value = Vec<(Timestamp, Event)>> {
+    let n = || prop_oneof![Just(0), Just(u64::MAX), Just(lines(100).limit.0), any::<u64>()];
+    let time = prop_oneof![
+        Just(Duration::ZERO),
+        Just(Duration::MAX),
+        (0..9000u64).prop_map(Duration::from_millis),
+        any::<u64>().prop_map(Duration::from_micros)
+    ];
+    let sample = (n(), n(), n(), n(), n(), prop::option::of(n()), time.clone()).prop_map(
+        |(current, cache, swap, oom_kill, pids_max, stalled_usec, cost)| {
+            Event::Sample(Sample {
+                current: Bytes(current),
+                cache: Bytes(cache),
+                swap: Bytes(swap),
+                counters: Counters { oom_kill, pids_max, ..Counters::default() },
+                stalled_usec,
+                processes: swap,
+                cost,
+                ..Sample::default()
+            })
+        },
+    );
+    let set_lines = (n(), n(), n(), n()).prop_map(|(limit, relief, second, ceiling)| {
+        let (limit, relief) = (Bytes(limit), Bytes(relief));
+        Command::SetLines(Lines { limit, relief, second: Bytes(second), ceiling: Bytes(ceiling) })
+    });
+    let event = prop_oneof![
+        8 => sample,
+        3 => Just(Event::Deadline),
+        1 => commands(&[2, 100, 1_000_000]).prop_map(Event::Operator),
+        1 => set_lines.prop_map(Event::Operator),
+        1 => time.clone().prop_map(|grace| Event::Operator(Command::SetGrace(grace))),
+        1 => any::<i32>().prop_map(|signal| Event::ChildExited(Ending::Signaled(signal))),
+        1 => Just(Event::Empty),
+    ];
+    vec((time.prop_map(Timestamp), event), 1..40)
+}

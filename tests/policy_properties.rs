@@ -1,0 +1,229 @@
+//! What holds of every run: tried on simulated workloads with a guardian that obeys each action, and on bare lists of events.
+//! `PROPTEST_CASES` sets how many cases each property is tried with.
+
+mod policy {
+    pub mod rules;
+    pub mod stories;
+    pub mod trace;
+    pub mod workload;
+}
+
+use policy::rules;
+use policy::stories::*;
+use policy::trace::{Step, Trace};
+use policy::workload::{OnTerm, Phase};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use sentinel::clock::Timestamp;
+use sentinel::event::{Action, Command, Event, KillReason, Notice, Sample};
+use sentinel::policy::{Policy, PolicyConfig};
+use sentinel::units::{Bytes, MIB, Percent};
+use std::time::Duration;
+
+/// So many cases unless `PROPTEST_CASES` says otherwise; nothing is written to the source tree.
+fn tried(cases: u32) -> ProptestConfig {
+    let asked = ProptestConfig::default();
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { asked.cases } else { cases };
+    ProptestConfig { cases, failure_persistence: None, ..asked }
+}
+
+fn told(trace: &Trace, wanted: fn(&Notice) -> bool) -> bool {
+    let told = |action: &Action| matches!(action, Action::Tell(notice) if wanted(notice));
+    trace.steps.iter().any(|step| step.actions.iter().any(told))
+}
+
+/// The first step with an act against the workload (in a dry run: with word of one), and the first with SIGKILL.
+fn acts(trace: &Trace) -> (usize, usize) {
+    let ends = |action: &Action| {
+        matches!(
+            action,
+            Action::Terminate | Action::Kill | Action::Tell(Notice::WouldTerminate { .. })
+        )
+    };
+    let first =
+        |wanted: &dyn Fn(&Step) -> bool| trace.steps.iter().position(wanted).unwrap_or(usize::MAX);
+    (
+        first(&|step| step.actions.iter().any(ends)),
+        first(&|step| step.actions.contains(&Action::Kill)),
+    )
+}
+
+proptest! {
+    #![proptest_config(tried(512))]
+
+    #[test]
+    fn every_promise_holds_of_every_simulated_run(story in stories()) {
+        let trace = Trace::simulate(&story, &[]);
+        prop_assert!(trace.end().is_some());
+        rules::all(&trace)?;
+    }
+
+    #[test]
+    fn deadlines_that_nobody_asked_for_change_nothing(
+        story in stories(),
+        early in vec(0..6000u64, 0..200),
+    ) {
+        let (punctual, nervous) = (Trace::simulate(&story, &[]), Trace::simulate(&story, &early));
+        prop_assert_eq!(punctual.steps, nervous.steps);
+    }
+
+    #[test]
+    fn who_ignores_sigterm_is_killed_on_the_millisecond(mut story in lonely_stories()) {
+        story.plan.on_term = OnTerm::Ignores;
+        let trace = Trace::simulate(&story, &[]);
+        let early = told(&trace, |notice| {
+            matches!(notice, Notice::Killing { why: KillReason::SecondLine { .. }, .. })
+        });
+        if let Some(term) = trace.first(Action::Terminate).filter(|_| !early) {
+            let due = trace.steps[term].at + story.config.grace;
+            match trace.first(Action::Kill) {
+                Some(kill) => prop_assert_eq!(trace.steps[kill].at, due),
+                None => prop_assert!(trace.steps.last().is_some_and(|end| end.at <= due)),
+            }
+        }
+    }
+
+    #[test]
+    fn who_obeys_sigterm_is_never_killed(
+        mut story in lonely_stories(),
+        freeze in prop::option::of(0..6000u64),
+    ) {
+        story.config.grace = Duration::from_millis(51);
+        story.plan.on_term = OnTerm::DiesAfter(50);
+        story.plan.creep = 10 * 1024;
+        // Growth that only the throttle holds would reach the second line before the handler is through.
+        story.commands = freeze.map(|at| (at, Command::Freeze)).into_iter().collect();
+        story.plan.phases.iter_mut().for_each(|phase| phase.grows = phase.grows.min(100 * 1024));
+        let trace = Trace::simulate(&story, &[]);
+        // A workload that is frozen for good is ended by the simulated operator.
+        let asked = trace.steps.iter().position(|s| s.event == Event::Operator(Command::Kill));
+        prop_assert_eq!(trace.first(Action::Kill), asked);
+    }
+
+    #[test]
+    fn the_kernel_never_has_to_kill(mut story in lonely_stories()) {
+        story.plan.kills = 1;
+        let trace = Trace::simulate(&story, &[]);
+        let missed = told(&trace, |notice| matches!(notice, Notice::KernelOom { .. }));
+        prop_assert!(!missed, "the kernel came first");
+    }
+
+    #[test]
+    fn page_cache_alone_is_never_acted_upon(
+        mut story in lonely_stories(),
+        reads in vec((1..3000u64, 0..5000u64), 1..5),
+    ) {
+        story.config.thrash = None;
+        story.config.timeout = None;
+        story.config.on_exit = sentinel::policy::OnExit::Wait;
+        story.plan.ends_at = Some(7000);
+        story.plan.phases =
+            reads.iter().map(|(lasts, kib)| Phase { lasts: *lasts, grows: 4096, reads: kib * 1024 }).collect();
+        let trace = Trace::simulate(&story, &[]);
+        prop_assert_eq!(acts(&trace), (usize::MAX, usize::MAX));
+    }
+}
+
+proptest! {
+    #![proptest_config(tried(512))]
+
+    #[test]
+    fn every_promise_holds_of_any_events(config in configs(), events in events()) {
+        rules::all(&Trace::play(config, &events))?;
+    }
+
+    #[test]
+    fn more_memory_never_acts_later(
+        config in configs(),
+        events in events(),
+        more in vec(prop_oneof![Just(0), 0..40 * MIB], 60),
+        constant in prop::option::of(0..20 * MIB),
+        from_cache in any::<bool>(),
+    ) {
+        let heavier: Vec<_> = events.iter().zip(more.iter().cycle()).map(|((at, event), more)| {
+            let more = Bytes(constant.unwrap_or(*more));
+            (*at, match *event {
+                Event::Sample(s) if from_cache => {
+                    Event::Sample(Sample { cache: s.cache.saturating_sub(more), ..s })
+                }
+                Event::Sample(s) => {
+                    Event::Sample(Sample { current: s.current.saturating_add(more), ..s })
+                }
+                other @ (Event::Deadline | Event::ChildExited(_) | Event::Empty | Event::Operator(_)) => other,
+            })
+        }).collect();
+        let (light, heavy) = (Trace::play(config, &events), Trace::play(config, &heavier));
+        prop_assert!(acts(&heavy).0 <= acts(&light).0, "acts {:?} {:?}", acts(&heavy), acts(&light));
+        prop_assert!(acts(&heavy).1 <= acts(&light).1, "kills {:?} {:?}", acts(&heavy), acts(&light));
+    }
+
+    #[test]
+    fn under_the_limit_by_more_than_the_slack_is_never_acted_upon(
+        config in configs(),
+        looks in vec((1..500u64, 0..99 * MIB - 1, any::<u64>(), any::<u64>()), 1..80),
+    ) {
+        let config = PolicyConfig { thrash: None, timeout: None, slack: Bytes(MIB), ..config };
+        let mut now = 0;
+        let events: Vec<_> = looks.iter().map(|(dt, current, cache, stalled)| {
+            now += dt;
+            let (current, cache) = (Bytes(*current), Bytes(cache % (current + 1)));
+            let stalled_usec = Some(*stalled);
+            let sample = Sample { current, cache, stalled_usec, ..Sample::default() };
+            (Timestamp::from_millis(now), Event::Sample(sample))
+        }).collect();
+        let trace = Trace::play(config, &events);
+        prop_assert_eq!(acts(&trace), (usize::MAX, usize::MAX));
+        prop_assert!(trace.steps.iter().all(|step| !step.actions.contains(&Action::Look)));
+    }
+
+    #[test]
+    fn no_event_is_too_absurd(config in configs(), events in absurd_events()) {
+        let trace = Trace::play(config, &events);
+        rules::the_end_comes_once(&trace)?;
+        if let (Some(kill), None) = (trace.first(Action::Kill), trace.first(Action::Terminate)) {
+            prop_assert_eq!(trace.steps[kill].event, Event::Operator(Command::Kill));
+        }
+    }
+
+    #[test]
+    fn a_deadline_that_was_handled_lies_ahead(config in configs(), events in events()) {
+        let mut policy = Policy::new(config, Timestamp::default());
+        for (at, event) in events {
+            let _ = policy.handle(event, at);
+            let Some(due) = policy.next_deadline() else { break };
+            let now = at.max(due);
+            let _ = policy.handle(Event::Deadline, now);
+            prop_assert!(policy.next_deadline() > Some(now), "busy at {:?}", policy.rung());
+            let again = policy.handle(Event::Deadline, now);
+            prop_assert!(again.is_empty(), "twice: {:?}", again);
+        }
+    }
+}
+
+/// Everything that one look can lead to at once still leaves room in the list of actions.
+#[test]
+fn the_fullest_event_fits() {
+    let config = PolicyConfig {
+        lines: lines(100),
+        grace: Duration::ZERO,
+        warn: sentinel::policy::warn::WarnRule { share: Percent(80), within: Duration::ZERO },
+        thrash: Some(sentinel::policy::thrash::ThrashRule {
+            share: Percent(1),
+            hold: Duration::from_millis(500),
+        }),
+        timeout: None,
+        on_exit: sentinel::policy::OnExit::Wait,
+        dry_run: false,
+        cadence: sentinel::policy::interval::Cadence::Events,
+        slack: Bytes(0),
+    };
+    let mut policy = Policy::new(config, Timestamp::default());
+    let quiet = Sample { stalled_usec: Some(0), ..Sample::default() };
+    let _ = policy.handle(Event::Operator(Command::Freeze), Timestamp::default());
+    let _ = policy.handle(Event::Sample(quiet), Timestamp::default());
+    let mut loud = Sample { current: lines(100).second, stalled_usec: Some(u64::MAX), ..quiet };
+    (loud.counters.oom_kill, loud.counters.pids_max) = (1, 1);
+    let actions = policy.handle(Event::Sample(loud), Timestamp::from_millis(500));
+    assert_eq!(actions.len(), 9, "{actions:?}");
+    assert!(actions.contains(&Action::Thaw) && actions.contains(&Action::Kill), "{actions:?}");
+}
