@@ -1,6 +1,22 @@
 //! The dashboard: a process of its own that shows what the guardian reports and passes keys on.
 //! It speaks to the guardian through the control stream alone, so a stopped terminal delays nobody.
 
+pub mod app;
+mod commands;
+pub mod decode;
+pub mod history;
+pub mod keys;
+pub mod look;
+pub mod pane;
+pub mod prompt;
+mod pty;
+mod session;
+mod signals;
+mod terminal;
+mod transcript;
+pub mod view;
+mod wire;
+
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
@@ -9,15 +25,19 @@ use std::os::unix::net::UnixStream;
 pub struct Options {
     /// The mailbox: `watch json` goes out, one `status::WatchLine` a line comes in.
     pub control: UnixStream,
-    /// The master side of the command's terminal, if it has one.
+    /// The master side of the command's terminal, if it has one. It is made non-blocking.
     pub pty: Option<OwnedFd>,
+    /// Panic after the first frame: a rehearsal for tests that the terminal is restored.
+    pub rehearse_panic: bool,
 }
 
-/// Shows the dashboard until the guardian closes the stream or the user leaves.
+/// Shows the dashboard until the guardian closes the stream, the user leaves, or SIGTERM or SIGHUP comes. Then the terminal is as
+/// before and the command's output is on it.
 ///
 /// # Errors
-/// When the terminal cannot be set up or written to, or the stream breaks.
+/// When the terminal cannot be set up or written to.
 pub fn run(options: Options) -> anyhow::Result<()> {
-    drop(options);
-    anyhow::bail!("the dashboard is not built yet")
+    let signals = signals::Signals::hold()?;
+    terminal::restore_on_panic();
+    session::Session::open(options, signals)?.run()
 }

@@ -1,0 +1,191 @@
+//! What the dashboard asks its user: a value for a setting, or whether something is really meant. No drawing, no I/O.
+
+use super::keys::Input;
+use crate::status::Limits;
+use crate::units::{Bytes, MIB, Size, parse_duration, show_duration};
+use ratatui::crossterm::event::{KeyCode, KeyModifiers};
+use std::time::Duration;
+
+/// Longest value that can be typed.
+const MAX_TEXT: usize = 24;
+
+/// What can be set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// The memory limit.
+    Memory,
+    /// The time from SIGTERM to SIGKILL.
+    Grace,
+}
+
+impl Setting {
+    /// Its name for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Setting::Memory => "memory limit",
+            Setting::Grace => "grace period",
+        }
+    }
+
+    fn request(self, value: &str) -> String {
+        match self {
+            Setting::Memory => format!("set memory {value}"),
+            Setting::Grace => format!("set grace {value}"),
+        }
+    }
+
+    fn problem(self, value: &str) -> Option<String> {
+        match self {
+            Setting::Memory => value.parse::<Size>().err(),
+            Setting::Grace => parse_duration(value).err(),
+        }
+        .map(|error| error.to_string())
+    }
+}
+
+/// A value being typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prompt {
+    /// What it is for.
+    pub setting: Setting,
+    /// The value so far.
+    pub text: String,
+    /// Why the value was not taken.
+    pub problem: Option<String>,
+}
+
+/// What a key did to a prompt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It goes on.
+    Open,
+    /// It was left.
+    Left,
+    /// Send this request line.
+    Request(String),
+}
+
+impl Prompt {
+    /// Asks for a memory limit, `percent` of the present one being proposed.
+    pub fn memory(limits: Option<&Limits>, percent: u64) -> Self {
+        let now = limits.map_or(Bytes::mib(100), |limits| limits.limit);
+        let wanted = u128::from(now.0) * u128::from(percent) / 100;
+        // Whole MiB, up when raising, so that small limits change at all.
+        let up = if percent > 100 { u128::from(MIB) - 1 } else { 0 };
+        let mib = ((wanted + up) / u128::from(MIB)).max(1);
+        Prompt { setting: Setting::Memory, text: format!("{mib}M"), problem: None }
+    }
+
+    /// Asks for a grace period, the present one being proposed.
+    pub fn grace(limits: Option<&Limits>) -> Self {
+        let grace = Duration::from_millis(limits.map_or(3000, |limits| limits.grace_ms));
+        let text = match grace.as_millis() % 1000 {
+            0 => format!("{}s", grace.as_secs()),
+            _ => format!("{}ms", grace.as_millis()),
+        };
+        Prompt { setting: Setting::Grace, text, problem: None }
+    }
+
+    /// Takes one thing typed.
+    pub fn take(&mut self, input: &Input) -> Answer {
+        match input {
+            Input::Key(key) => self.key(key.code, key.modifiers),
+            Input::Pasted(bytes) => {
+                String::from_utf8_lossy(bytes).chars().for_each(|c| self.insert(c));
+                Answer::Open
+            }
+            Input::PasteStart | Input::PasteEnd | Input::Other(_) => Answer::Open,
+        }
+    }
+
+    fn key(&mut self, code: KeyCode, modifiers: KeyModifiers) -> Answer {
+        match (code, modifiers.contains(KeyModifiers::CONTROL)) {
+            (KeyCode::Esc, _) | (KeyCode::Char('c'), true) => return Answer::Left,
+            (KeyCode::Enter, _) => return self.enter(),
+            (KeyCode::Char('u'), true) => self.text.clear(),
+            (KeyCode::Backspace, _) | (KeyCode::Char('h'), true) => drop(self.text.pop()),
+            (KeyCode::Char(c), false) => self.insert(c),
+            _ => return Answer::Open,
+        }
+        self.problem = None;
+        Answer::Open
+    }
+
+    fn insert(&mut self, c: char) {
+        if (c.is_ascii_alphanumeric() || c == '.' || c == '%') && self.text.len() < MAX_TEXT {
+            self.text.push(c);
+        }
+    }
+
+    fn enter(&mut self) -> Answer {
+        self.problem = self.setting.problem(&self.text);
+        match self.problem {
+            Some(_) => Answer::Open,
+            None => Answer::Request(self.setting.request(&self.text)),
+        }
+    }
+}
+
+/// What has to be confirmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// SIGTERM, the grace period, SIGKILL.
+    Terminate,
+    /// SIGKILL at once.
+    Kill,
+    /// The same, asked again.
+    KillReally,
+    /// How to leave.
+    Quit,
+}
+
+impl Question {
+    /// The question, and the keys that answer it.
+    pub fn words(self, limits: Option<&Limits>) -> (String, &'static str) {
+        let grace = limits.map_or(Duration::from_secs(3), |l| Duration::from_millis(l.grace_ms));
+        match self {
+            Question::Terminate => (
+                format!("Ask the workload to end, {} to SIGKILL?", show_duration(grace)),
+                "y yes   n no",
+            ),
+            Question::Kill => ("Kill every process at once?".to_owned(), "y yes   n no"),
+            Question::KillReally => {
+                ("Really? What is not saved is lost.".to_owned(), "y kill   n no")
+            }
+            Question::Quit => {
+                ("End the workload?".to_owned(), "t terminate   d detach the view   n stay")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proposals_can_be_sent_as_they_are() {
+        for (prompt, expected) in [
+            (Prompt::memory(None, 100), "set memory 100M"),
+            (Prompt::memory(None, 125), "set memory 125M"),
+            (Prompt::memory(None, 0), "set memory 1M"),
+            (Prompt::grace(None), "set grace 3s"),
+        ] {
+            assert_eq!(prompt.clone().enter(), Answer::Request(expected.to_owned()));
+        }
+    }
+
+    #[test]
+    fn what_is_no_size_is_told_and_not_sent() {
+        let mut prompt = Prompt { text: "1X".into(), ..Prompt::memory(None, 100) };
+        assert_eq!(prompt.enter(), Answer::Open);
+        assert!(prompt.problem.is_some_and(|problem| problem.contains("1X")));
+    }
+
+    #[test]
+    fn a_pasted_value_cannot_carry_a_second_request() {
+        let mut prompt = Prompt { text: String::new(), ..Prompt::memory(None, 100) };
+        prompt.take(&Input::Pasted(b"2G\nkill \x1b[A".to_vec()));
+        assert_eq!(prompt.text, "2GkillA");
+    }
+}

@@ -1,0 +1,107 @@
+//! The real terminal: raw mode and the alternate screen for as long as a [`Guard`] lives, and as before afterwards, also when
+//! something panics. A dashboard that leaves a broken terminal behind is worse than none.
+
+use anyhow::Context as _;
+use nix::fcntl::OFlag;
+use nix::sys::termios::{FlushArg, tcflush};
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+use ratatui::crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
+use ratatui::crossterm::style::ResetColor;
+use ratatui::crossterm::terminal::{
+    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
+use ratatui::crossterm::{cursor, execute};
+use std::fs::OpenOptions;
+use std::io::{BufWriter, IsTerminal as _, Stdout, stdin, stdout};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A whole frame fits, so that it is written at once.
+const FRAME_BUFFER: usize = 64 * 1024;
+
+/// The terminal that the dashboard draws on.
+pub type Screen = Terminal<CrosstermBackend<BufWriter<Stdout>>>;
+
+/// True while the terminal is not as it was found: there is one terminal, so one flag.
+static CHANGED: AtomicBool = AtomicBool::new(false);
+
+/// Restores the terminal when dropped.
+#[derive(Debug)]
+#[must_use]
+pub struct Guard(());
+
+impl Guard {
+    /// Raw mode, the alternate screen, pastes marked, the cursor hidden.
+    ///
+    /// # Errors
+    /// When the terminal refuses.
+    pub fn enter() -> anyhow::Result<Self> {
+        CHANGED.store(true, Ordering::SeqCst);
+        let guard = Guard(());
+        enable_raw_mode().context("set the terminal to raw mode")?;
+        execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste, cursor::Hide)
+            .context("enter the alternate screen")?;
+        Ok(guard)
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+/// Puts the terminal back, once. Errors are left alone: a terminal that has gone needs nothing.
+fn restore() {
+    if !CHANGED.swap(false, Ordering::SeqCst) {
+        return;
+    }
+    let _ =
+        execute!(stdout(), DisableBracketedPaste, ResetColor, LeaveAlternateScreen, cursor::Show);
+    // Keys typed for the dashboard are not for the shell that comes next.
+    let _ = tcflush(stdin(), FlushArg::TCIFLUSH);
+    let _ = disable_raw_mode();
+}
+
+/// From now on a panic restores the terminal first, so that its message can be read.
+pub fn restore_on_panic() {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        restore();
+        before(info);
+    }));
+}
+
+/// What to draw on.
+///
+/// # Errors
+/// When the terminal's size cannot be read.
+pub fn screen() -> anyhow::Result<Screen> {
+    let out = BufWriter::with_capacity(FRAME_BUFFER, stdout());
+    Terminal::new(CrosstermBackend::new(out)).context("read the size of the terminal")
+}
+
+/// Rows and columns of the terminal, if it has any.
+pub fn size() -> Option<(u16, u16)> {
+    let size = rustix::termios::tcgetwinsize(stdout()).ok()?;
+    (size.ws_row > 0 && size.ws_col > 0).then_some((size.ws_row, size.ws_col))
+}
+
+/// Where keys come from: stdin, or the controlling terminal where stdin is something else. Opened anew, since whether it blocks is
+/// otherwise shared with everybody who has the same terminal open.
+///
+/// # Errors
+/// When there is neither.
+pub fn keyboard() -> anyhow::Result<OwnedFd> {
+    let is_terminal = stdin().is_terminal();
+    let path = if is_terminal { "/proc/self/fd/0" } else { "/dev/tty" };
+    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    match OpenOptions::new().read(true).custom_flags(flags.bits()).open(path) {
+        Ok(file) => Ok(file.into()),
+        // Somebody else's terminal (su): reading it is allowed, opening it is not.
+        Err(_) if is_terminal => stdin().as_fd().try_clone_to_owned().context("duplicate stdin"),
+        Err(error) => Err(error).context("open /dev/tty"),
+    }
+}

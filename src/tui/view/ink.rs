@@ -1,0 +1,132 @@
+//! Drawing in small: lines that fit, bars, head lines. Everything here stays within the rectangle that it is given.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::{Modifier, Style};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget as _;
+
+/// Row `n` of `area`; empty where there is none.
+pub fn row(area: Rect, n: u16) -> Rect {
+    if n >= area.height {
+        return Rect { height: 0, ..area };
+    }
+    Rect { y: area.y + n, height: 1, ..area }
+}
+
+/// Writes `line` into the first row of `area`.
+pub fn put(buffer: &mut Buffer, area: Rect, line: impl Into<Line<'static>>) {
+    if !area.is_empty() {
+        line.into().render(area, buffer);
+    }
+}
+
+/// The groups of `groups` that fit `width`, in order, `gap` columns apart. The first is always there (cut by the terminal's edge).
+pub fn fit(groups: Vec<Vec<Span<'static>>>, gap: usize, width: usize) -> Line<'static> {
+    let mut line = Line::default();
+    for group in groups {
+        let needed: usize = group.iter().map(Span::width).sum();
+        let before = line.width();
+        if needed == 0 || (before > 0 && before + gap + needed > width) {
+            continue;
+        }
+        if before > 0 {
+            line.push_span(" ".repeat(gap));
+        }
+        line.spans.extend(group);
+    }
+    line
+}
+
+/// `text` in at most `width` columns, `…` at the end where something was cut.
+pub fn cut(text: &str, width: usize) -> String {
+    if Span::raw(text).width() <= width {
+        return text.to_owned();
+    }
+    let mut out = String::new();
+    for c in text.chars() {
+        out.push(c);
+        if Span::raw(out.as_str()).width() >= width {
+            out.pop();
+            break;
+        }
+    }
+    if width > 0 {
+        out.push('…');
+    }
+    out
+}
+
+/// How many of `cells` cells `value` fills where `whole` fills all.
+pub fn cells(value: u64, whole: u64, cells: usize) -> usize {
+    let filled = u128::from(value) * cells as u128 / u128::from(whole.max(1));
+    usize::try_from(filled).unwrap_or(cells).min(cells)
+}
+
+/// Eighths of a cell, from the left.
+const ACROSS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
+/// Eighths of a cell, from the bottom.
+const UPWARDS: [char; 8] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇'];
+
+/// Cell `n` of a bar that is filled by so many eighths.
+pub fn across(eighths: usize, n: usize) -> char {
+    part(eighths, n, ACROSS)
+}
+
+/// Cell `n` from the bottom of a column that is filled by so many eighths.
+pub fn upwards(eighths: usize, n: usize) -> char {
+    part(eighths, n, UPWARDS)
+}
+
+fn part(eighths: usize, n: usize, parts: [char; 8]) -> char {
+    match eighths.saturating_sub(n * 8) {
+        8.. => '█',
+        rest => parts[rest],
+    }
+}
+
+/// A panel's head line: a rule with a title; gives what is below it.
+pub fn head(buffer: &mut Buffer, area: Rect, title: Line<'static>, style: Style) -> Rect {
+    let line = row(area, 0);
+    let rule = "─".repeat(usize::from(line.width));
+    put(buffer, line, Span::styled(rule, style));
+    let title_area =
+        Rect { x: line.x + line.width.min(2), width: line.width.saturating_sub(3), ..line };
+    let mut padded = Line::from(" ").spans;
+    padded.extend(title.spans);
+    padded.push(Span::raw(" "));
+    put(buffer, title_area, Line::from(padded).style(Style::reset()));
+    Rect { y: area.y + line.height, height: area.height - line.height, ..area }
+}
+
+/// A panel's name.
+pub fn name(text: &str) -> Span<'static> {
+    Span::styled(text.to_owned(), Style::new().add_modifier(Modifier::BOLD))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_cut_by_columns_not_characters() {
+        assert_eq!(cut("short", 5), "short");
+        assert_eq!(cut("longer", 5), "long…");
+        assert_eq!(cut("漢字漢字", 5), "漢字…");
+        assert_eq!(cut("x", 0), "");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_left_out_as_a_whole() {
+        let groups = ["one", "twenty", "six"].map(|text| vec![Span::raw(text)]);
+        assert_eq!(fit(groups.to_vec(), 2, 9).to_string(), "one  six");
+    }
+
+    #[test]
+    fn bars_do_not_overflow() {
+        assert_eq!(cells(u64::MAX, 1, 10), 10);
+        assert_eq!(cells(5, 0, 10), 10);
+        let bar: String = (0..4).map(|n| across(20, n)).collect();
+        assert_eq!(bar, "██▌ ");
+    }
+}

@@ -1,0 +1,134 @@
+//! Boxes over everything else: help, questions, values. Where there is no room for a box, the footer shows [`short`].
+
+use crate::tui::app::{App, Mode};
+use crate::tui::look::Look;
+use crate::tui::prompt::{Prompt, Question};
+use ratatui::buffer::{Buffer, Cell};
+use ratatui::layout::{Alignment, Position, Rect};
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Clear, Paragraph, Widget as _};
+
+const HELP: [(&str, &str); 15] = [
+    ("f", "freeze, or thaw again"),
+    ("m + -", "set the memory limit"),
+    ("g", "set the grace period"),
+    ("t", "terminate: SIGTERM, grace, SIGKILL"),
+    ("k", "kill everything at once"),
+    ("i Enter Tab", "type into the command"),
+    ("Ctrl-]", "stop typing into it"),
+    ("Ctrl-C", "goes to the command, always"),
+    ("PgUp PgDn", "scroll its output"),
+    ("z", "enlarge its output"),
+    ("s", "sort processes by rss, pid, name"),
+    ("Up Down", "scroll processes"),
+    ("p", "hold the panels still"),
+    ("q", "terminate, or detach the view"),
+    ("? h", "this help; any key closes it"),
+];
+
+/// True when a box of a question has room.
+pub fn fits(area: Rect) -> bool {
+    area.width >= 36 && area.height >= 8
+}
+
+/// Draws the box that the mode asks for; gives the place of the cursor in it.
+pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) -> Option<Position> {
+    match &app.mode {
+        Mode::Normal | Mode::Typing => None,
+        Mode::Help => {
+            help(app.look, area, buffer);
+            None
+        }
+        Mode::Prompt(prompt) if fits(area) => Some(value(app.look, prompt, area, buffer)),
+        Mode::Question(asked) if fits(area) => {
+            question(app, *asked, area, buffer);
+            None
+        }
+        Mode::Prompt(_) | Mode::Question(_) => None,
+    }
+}
+
+/// The question as one line, and the column of the cursor in it.
+pub fn short(app: &App) -> (Line<'static>, Option<u16>) {
+    match &app.mode {
+        Mode::Prompt(prompt) => {
+            let text = format!("{}: {}", prompt.setting.name(), prompt.text);
+            let line = Line::styled(text, Style::new().add_modifier(Modifier::BOLD));
+            let cursor = u16::try_from(line.width()).ok();
+            (line, cursor)
+        }
+        Mode::Question(asked) => {
+            let (question, keys) = asked.words(app.limits());
+            (Line::styled(format!("{keys}  {question}"), app.look.badge(Color::Yellow)), None)
+        }
+        Mode::Normal | Mode::Typing | Mode::Help => (Line::default(), None),
+    }
+}
+
+/// An empty framed box in the middle; gives its inside.
+fn frame(title: &str, style: Style, size: (u16, u16), area: Rect, buffer: &mut Buffer) -> Rect {
+    let (width, height) = (size.0.min(area.width), size.1.min(area.height));
+    let x = area.x + (area.width - width) / 2;
+    let y = area.y + (area.height - height) / 2;
+    let place = Rect { x, y, width, height };
+    // A wide character half under the left edge would push the frame aside.
+    let edge = x.checked_sub(1).filter(|edge| *edge >= area.x);
+    for (edge, y) in edge.into_iter().flat_map(|edge| (y..y + height).map(move |y| (edge, y))) {
+        let wide = |cell: &&mut Cell| Span::raw(cell.symbol().to_owned()).width() > 1;
+        if let Some(cell) = buffer.cell_mut((edge, y)).filter(wide) {
+            cell.set_char(' ');
+        }
+    }
+    Clear.render(place, buffer);
+    let title = Line::styled(format!(" {title} "), style.add_modifier(Modifier::BOLD));
+    let block = Block::bordered().title(title).border_style(style);
+    let inner = block.inner(place);
+    block.render(place, buffer);
+    Rect { x: inner.x + inner.width.min(1), width: inner.width.saturating_sub(2), ..inner }
+}
+
+fn help(look: Look, area: Rect, buffer: &mut Buffer) {
+    let rows = u16::try_from(HELP.len()).unwrap_or(u16::MAX).saturating_add(2);
+    let inner = frame("keys", look.fg(Color::Cyan), (54, rows), area, buffer);
+    let lines: Vec<Line<'static>> = HELP
+        .iter()
+        .map(|(key, text)| {
+            let bold = Style::new().add_modifier(Modifier::BOLD);
+            Line::from(vec![Span::styled(format!("{key:<12} "), bold), Span::raw(*text)])
+        })
+        .collect();
+    Paragraph::new(lines).render(inner, buffer);
+}
+
+fn value(look: Look, prompt: &Prompt, area: Rect, buffer: &mut Buffer) -> Position {
+    let title = format!("new {}", prompt.setting.name());
+    let inner = frame(&title, look.fg(Color::Cyan), (52, 5), area, buffer);
+    let bold = Style::new().add_modifier(Modifier::BOLD);
+    let below = match &prompt.problem {
+        Some(problem) => Line::styled(problem.clone(), look.strong(Color::Red)),
+        None => Line::styled("Enter sets it, Ctrl-U clears, Esc leaves", look.dim()),
+    };
+    let typed =
+        Line::from(vec![Span::styled("> ", look.dim()), Span::styled(prompt.text.clone(), bold)]);
+    let cursor = u16::try_from(typed.width()).unwrap_or(0);
+    Paragraph::new(vec![typed, Line::default(), below]).render(inner, buffer);
+    let last = inner.right().saturating_sub(1);
+    Position::new(inner.x.saturating_add(cursor).min(last), inner.y)
+}
+
+fn question(app: &App, asked: Question, area: Rect, buffer: &mut Buffer) {
+    let colour = match asked {
+        Question::Terminate | Question::Quit => Color::Yellow,
+        Question::Kill | Question::KillReally => Color::Red,
+    };
+    let (text, keys) = asked.words(app.limits());
+    let inner = frame("sure?", app.look.strong(colour), (52, 5), area, buffer);
+    let bold = Style::new().add_modifier(Modifier::BOLD);
+    let lines = vec![
+        Line::styled(text, bold),
+        Line::default(),
+        Line::styled(keys, app.look.strong(colour)),
+    ];
+    Paragraph::new(lines).alignment(Alignment::Center).render(inner, buffer);
+}

@@ -1,0 +1,76 @@
+//! The first row: state, command, and to the right tier and uptime. Live even while the panels stand still.
+
+use super::ink::{cut, fit, put};
+use crate::status::{State, Status};
+use crate::tui::app::App;
+use crate::units::show_duration;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::{Line, Span};
+use std::time::Duration;
+
+/// The word for a state.
+fn word(state: State) -> &'static str {
+    match state {
+        State::Running => "RUNNING",
+        State::Terminating => "TERMINATING",
+        State::Killing => "KILLING",
+        State::Ended => "ENDED",
+    }
+}
+
+/// Draws it.
+pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
+    let width = usize::from(area.width);
+    let Some(status) = app.now() else {
+        put(buffer, area, Span::styled(" sentinel  waiting for the guardian ", app.look.dim()));
+        return;
+    };
+    let left = badges(app, status);
+    let right = facts(app, status, width.saturating_sub(left.width() + 12));
+    let room = width.saturating_sub(left.width() + right.width() + 2);
+    let command = cut(&status.command.join(" "), room);
+    put(buffer, area, right.right_aligned());
+    let at = u16::try_from(left.width()).unwrap_or(area.width).min(area.width);
+    put(buffer, area, left);
+    let rest = Rect { x: area.x + at, width: area.width - at, ..area };
+    let bold = Style::new().add_modifier(Modifier::BOLD);
+    put(buffer, rest, Span::styled(format!(" {command}"), bold));
+}
+
+fn badges(app: &App, status: &Status) -> Line<'static> {
+    let look = app.look;
+    let mut line =
+        Line::from(Span::styled(format!(" {} ", word(status.state)), look.state(status.state)));
+    for (set, text, colour) in [
+        (status.frozen, " FROZEN ", Color::Blue),
+        (status.dry_run, " DRY RUN ", Color::Magenta),
+        (app.is_paused(), " PAUSED ", Color::Cyan),
+    ] {
+        if set {
+            line.push_span(" ");
+            line.push_span(Span::styled(text, look.badge(colour)));
+        }
+    }
+    line
+}
+
+fn facts(app: &App, status: &Status, width: usize) -> Line<'static> {
+    let uptime = show_duration(Duration::from_millis(status.uptime_ms));
+    // Tenths of a second would only flicker.
+    let uptime = match uptime.split_once('.') {
+        Some((seconds, _)) => format!("{seconds}s"),
+        None => uptime,
+    };
+    let dim = app.look.dim();
+    let tier = if status.tier_reason.is_empty() { "" } else { " (?)" };
+    let groups = vec![
+        vec![Span::raw(uptime)],
+        vec![Span::styled(format!("{} tier{tier}", status.tier.name()), dim)],
+        vec![Span::styled(format!("pid {}", status.child_pid), dim)],
+    ];
+    let mut line = fit(groups, 2, width);
+    line.push_span(" ");
+    line
+}

@@ -1,0 +1,169 @@
+//! The control stream: watch lines in, request lines out. Never blocks; what is too long or not understood is told and left out.
+
+use crate::status::WatchLine;
+use anyhow::Context as _;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+
+/// A line longer than this is skipped: 200 processes with long command lines stay well below.
+const MAX_LINE: usize = 1 << 20;
+/// Requests that the guardian has not taken yet; more are refused.
+const MAX_OUT: usize = 16 * 1024;
+/// Read at a time, so that keys get their turn.
+const CHUNK: usize = 64 * 1024;
+
+/// Our end of the stream.
+#[derive(Debug)]
+pub struct Wire {
+    stream: UnixStream,
+    inbox: Vec<u8>,
+    outbox: Vec<u8>,
+    skipping: bool,
+    ended: bool,
+}
+
+impl Wire {
+    /// Takes the stream over and asks for the watch lines.
+    ///
+    /// # Errors
+    /// When the stream cannot be made non-blocking or is already broken.
+    pub fn open(stream: UnixStream) -> anyhow::Result<Self> {
+        stream.set_nonblocking(true).context("make the control stream non-blocking")?;
+        let (inbox, outbox) = (Vec::new(), Vec::new());
+        let mut wire = Wire { stream, inbox, outbox, skipping: false, ended: false };
+        wire.send("watch json");
+        Ok(wire)
+    }
+
+    /// True once the guardian has closed the stream.
+    pub fn is_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// True while requests wait for the stream to take them.
+    pub fn wants_write(&self) -> bool {
+        !self.outbox.is_empty()
+    }
+
+    /// Queues one request line and sends what can be sent. False where too many wait already.
+    pub fn send(&mut self, request: &str) -> bool {
+        if self.outbox.len() + request.len() > MAX_OUT {
+            return false;
+        }
+        self.outbox.extend_from_slice(request.as_bytes());
+        self.outbox.push(b'\n');
+        self.flush();
+        true
+    }
+
+    /// Sends what can be sent.
+    pub fn flush(&mut self) {
+        while !self.outbox.is_empty() {
+            match self.stream.write(&self.outbox) {
+                Ok(written) => drop(self.outbox.drain(..written)),
+                Err(error) if error.kind() == ErrorKind::Interrupted => (),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                // The reading side will see the end and everything before it.
+                Err(_) => self.outbox.clear(),
+            }
+        }
+    }
+
+    /// The lines that are there, each understood or with the reason why not.
+    pub fn receive(&mut self) -> Vec<Result<WatchLine, String>> {
+        let mut chunk = vec![0; CHUNK];
+        match self.stream.read(&mut chunk) {
+            Ok(0) => self.ended = true,
+            Ok(length) => self.inbox.extend_from_slice(&chunk[..length]),
+            Err(error)
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            Err(_) => self.ended = true,
+        }
+        self.take_lines()
+    }
+
+    fn take_lines(&mut self) -> Vec<Result<WatchLine, String>> {
+        let mut lines = Vec::new();
+        let mut start = 0;
+        while let Some(length) = self.inbox[start..].iter().position(|byte| *byte == b'\n') {
+            let line = &self.inbox[start..start + length];
+            if !std::mem::take(&mut self.skipping) && !line.trim_ascii().is_empty() {
+                lines.push(parse(line));
+            }
+            start += length + 1;
+        }
+        self.inbox.drain(..start);
+        if self.inbox.len() > MAX_LINE {
+            self.inbox.clear();
+            if !std::mem::replace(&mut self.skipping, true) {
+                lines.push(Err(format!("a line of the guardian is longer than {MAX_LINE} bytes")));
+            }
+        }
+        lines
+    }
+}
+
+impl AsFd for Wire {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}
+
+fn parse(line: &[u8]) -> Result<WatchLine, String> {
+    serde_json::from_slice(line)
+        .map_err(|error| format!("a line of the guardian is not understood: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::BufRead as _;
+
+    fn pair() -> (Wire, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        (Wire::open(ours).unwrap(), theirs)
+    }
+
+    #[test]
+    fn it_asks_to_watch_first() {
+        let (mut wire, theirs) = pair();
+        assert!(wire.send("freeze"));
+        let mut lines = std::io::BufReader::new(theirs).lines();
+        assert_eq!(lines.next().unwrap().unwrap(), "watch json");
+        assert_eq!(lines.next().unwrap().unwrap(), "freeze");
+    }
+
+    #[test]
+    fn lines_may_come_in_pieces_and_broken() {
+        let (mut wire, mut theirs) = pair();
+        theirs.write_all(br#"{"type":"reply","ok"#).unwrap();
+        assert_eq!(wire.receive(), []);
+        theirs.write_all(b"\":true,\"text\":\"done\"}\nnonsense\n\n").unwrap();
+        let lines = wire.receive();
+        assert_eq!(lines[0], Ok(WatchLine::Reply { ok: true, text: "done".into() }));
+        assert!(lines[1].is_err() && lines.len() == 2);
+        drop(theirs);
+        assert_eq!(wire.receive(), []);
+        assert!(wire.is_ended());
+    }
+
+    #[test]
+    fn an_endless_line_is_dropped_and_told_once() {
+        let (mut wire, theirs) = pair();
+        wire.inbox = vec![b'x'; MAX_LINE + 1];
+        assert_eq!(wire.take_lines().len(), 1);
+        wire.inbox = vec![b'x'; MAX_LINE + 1];
+        assert_eq!(wire.take_lines().len(), 0);
+        wire.inbox = b"rest\n{\"type\":\"reply\",\"ok\":true,\"text\":\"\"}\n".to_vec();
+        assert_eq!(wire.take_lines(), [Ok(WatchLine::Reply { ok: true, text: String::new() })]);
+        drop(theirs);
+    }
+
+    #[test]
+    fn a_guardian_that_does_not_read_is_not_waited_for() {
+        let (mut wire, _theirs) = pair();
+        let taken = (0..1_000_000).take_while(|_| wire.send("freeze")).count();
+        assert!(taken < 1_000_000 && wire.outbox.len() <= MAX_OUT);
+    }
+}
