@@ -44,13 +44,14 @@ impl Console {
             self.lost += 1;
         }
         self.waiting.push_back(format!("sentinel: {text}\n"));
-        if !self.held {
-            self.flush();
-        }
+        self.flush();
     }
 
-    /// Writes what can be written now.
+    /// Writes what can be written now; nothing while lines are kept back.
     pub fn flush(&mut self) {
+        if self.held {
+            return;
+        }
         while let Some(line) = self.waiting.front() {
             match self.write(&line.as_bytes()[self.written..]) {
                 Ok(n) if self.written + n < line.len() => self.written += n,
@@ -71,7 +72,7 @@ impl Console {
 
     /// Writes all that waits, and waits itself for that: nothing is guarded any more.
     pub fn finish(mut self) {
-        self.out = None;
+        (self.out, self.held) = (None, false);
         if self.lost > 0 {
             self.waiting.push_front(format!("sentinel: {} lines were lost\n", self.lost));
             self.written = 0;
