@@ -1,0 +1,79 @@
+//! How a run ends, and who is said to have ended it.
+
+use crate::*;
+
+#[test]
+fn a_run_is_over_when_the_command_is_gone_and_nothing_is_left_in_either_order() {
+    run(rules(), &[(0, used(10)), (500, empty()), (510, exits(0))], 900)
+        .does(&[(510, by_itself(DONE))]);
+    run(rules(), &[(0, used(10)), (500, exits(0)), (510, empty())], 900)
+        .does(&[(510, by_itself(DONE))]);
+    run(rules(), &[(0, used(10)), (500, dies(9)), (510, empty())], 900)
+        .does(&[(510, by_itself(KILLED))]);
+}
+
+#[test]
+fn what_the_command_leaves_behind_is_guarded_on() {
+    let steps = [(0, used(10)), (500, exits(0)), (60_000, used(99)), (60_100, empty())];
+    run(rules(), &steps, 90_000)
+        .does(&[(60_000, wire(108)), (60_000, TERM), (60_100, by_us(breach(99), None, DONE))])
+        .tells(&[
+            (500, Notice::Leftover { processes: 3 }),
+            (60_000, near(99)),
+            (60_000, Notice::Terminating { reason: breach(99), grace: ms(3000) }),
+        ]);
+}
+
+#[test]
+fn what_the_command_leaves_behind_is_ended_when_asked_for() {
+    let rules = PolicyConfig { on_exit: OnExit::Terminate, ..rules() };
+    run(rules, &[(0, used(10)), (500, exits(0)), (3550, empty())], 9000).does(&[
+        (500, wire(108)),
+        (500, TERM),
+        (3500, KILL),
+        (3550, by_us(Reason::ChildExited, None, DONE)),
+    ]);
+    run(rules, &[(0, used(10)), (500, empty()), (501, exits(0))], 900)
+        .does(&[(501, by_itself(DONE))]);
+    run(rules, &[(0, used(99)), (500, exits(0))], 999).does(&[(0, wire(108)), (0, TERM)]);
+}
+
+#[test]
+fn a_kill_by_the_kernel_is_told_and_is_a_miss_when_it_took_the_command() {
+    let mut sample = memory(90, 0);
+    sample.counters.oom_kill = 2;
+    let killed = Step::State(sample);
+    let outcome = |cause, child| Action::Finish(Outcome { cause, child, kernel_oom_kills: 2 });
+    let steps = [(0, used(50)), (10, killed), (11, killed), (11, dies(9)), (12, empty())];
+    run(rules(), &steps, 900).does(&[(12, outcome(Cause::KernelOom, KILLED))]).tells(&[
+        (10, Notice::KernelOom { killed: 2 }),
+        (10, near(90)),
+        (11, Notice::Leftover { processes: 3 }),
+    ]);
+    run(rules(), &[(0, used(50)), (10, killed), (11, exits(1)), (12, empty())], 900)
+        .does(&[(12, outcome(Cause::Itself, Ending::Exited(1)))]);
+    let ours = Cause::Guardian { reason: breach(99), killed: None };
+    run(rules(), &[(0, used(99)), (10, killed), (11, dies(9)), (12, empty())], 900).does(&[
+        (0, wire(108)),
+        (0, TERM),
+        (12, outcome(ours, KILLED)),
+    ]);
+}
+
+#[test]
+fn nothing_happens_after_the_end() {
+    let steps = [
+        (0, exits(0)),
+        (1, empty()),
+        (2, used(131)),
+        (3, used(131)),
+        (4, asks(Command::Kill)),
+        (5, asks(Command::SetLines(lines(50)))),
+        (6, Step::Happens(sentinel::event::Event::Deadline)),
+        (7, exits(1)),
+        (8, empty()),
+    ];
+    let log = run(rules(), &steps, 9000);
+    log.does(&[(1, by_itself(DONE))]).tells(&[(0, Notice::Leftover { processes: 0 })]);
+    assert_eq!(log.looks(1, 9001), 0);
+}

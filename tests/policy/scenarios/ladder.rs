@@ -1,0 +1,82 @@
+//! From SIGTERM to SIGKILL: the grace period, the second line, and what does not die.
+
+use crate::*;
+
+#[test]
+fn sigkill_follows_when_the_grace_is_over_and_is_repeated_until_empty() {
+    run(rules(), &[(1000, used(99)), (4250, dies(9)), (4251, empty())], 9000)
+        .does(&[
+            (1000, wire(108)),
+            (1000, TERM),
+            (4000, KILL),
+            (4100, KILL),
+            (4200, KILL),
+            (4251, by_us(breach(99), Some(grace_over(3000)), KILLED)),
+        ])
+        .tells(&[
+            (1000, near(99)),
+            (1000, Notice::Terminating { reason: breach(99), grace: ms(3000) }),
+            (4000, Notice::Killing { why: grace_over(3000), after: Some(ms(3000)) }),
+        ]);
+}
+
+#[test]
+fn what_does_not_die_is_told_once() {
+    let log = run(rules(), &[(0, asks(Command::Kill))], 20_000);
+    log.tells(&[
+        (0, Notice::Killing { why: KillReason::Operator, after: None }),
+        (5000, Notice::StillThere { after: ms(5000) }),
+    ]);
+}
+
+#[test]
+fn the_second_line_cuts_the_grace_short() {
+    let (current, line) = (Bytes::mib(129), lines(100).second);
+    let why = KillReason::SecondLine { current, line };
+    let steps =
+        [(0, used(99)), (900, used(128)), (1000, used(129)), (1001, dies(9)), (1002, empty())];
+    run(rules(), &steps, 9000).does(&[
+        (0, wire(108)),
+        (0, TERM),
+        (1000, KILL),
+        (1002, by_us(breach(99), Some(why), KILLED)),
+    ]);
+}
+
+#[test]
+fn sigterm_comes_before_sigkill_even_beyond_the_second_line() {
+    run(rules(), &[(0, used(10)), (700, used(131))], 750).does(&[
+        (700, wire(108)),
+        (700, TERM),
+        (700, KILL),
+    ]);
+}
+
+#[test]
+fn page_cache_at_the_second_line_does_not_cut_the_grace_short() {
+    run(rules(), &[(0, used(99)), (10, cached(131, 40))], 2999).does(&[(0, wire(108)), (0, TERM)]);
+}
+
+#[test]
+fn without_grace_sigkill_is_right_behind_sigterm() {
+    let rules = PolicyConfig { grace: Duration::ZERO, ..rules() };
+    run(rules, &[(0, used(99))], 50).does(&[(0, wire(108)), (0, TERM), (0, KILL)]);
+}
+
+#[test]
+fn a_workload_that_shrinks_again_is_ended_all_the_same() {
+    let log = run(rules(), &[(0, used(99)), (10, used(5))], 3000);
+    log.does(&[(0, wire(108)), (0, TERM), (3000, KILL)]);
+    assert!(log.looks(1, 3000) > 500, "looks every 5 ms while terminating");
+}
+
+#[test]
+fn sigkill_for_leftovers_is_not_what_ended_the_command() {
+    let steps = [(0, used(99)), (100, exits(0)), (3050, empty())];
+    run(rules(), &steps, 9000).does(&[
+        (0, wire(108)),
+        (0, TERM),
+        (3000, KILL),
+        (3050, by_us(breach(99), None, DONE)),
+    ]);
+}

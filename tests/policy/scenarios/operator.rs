@@ -1,0 +1,132 @@
+//! What operators may ask for, and what becomes of it.
+
+use crate::*;
+
+#[test]
+fn an_operator_ends_a_run_politely_and_a_second_request_at_once() {
+    let terminate = asks(Command::Terminate);
+    run(rules(), &[(0, used(10)), (500, terminate), (600, terminate), (650, terminate)], 700)
+        .does(&[(500, wire(108)), (500, TERM), (600, KILL), (650, KILL)])
+        .tells(&[
+            (500, Notice::Terminating { reason: Reason::Operator, grace: ms(3000) }),
+            (600, Notice::Killing { why: KillReason::Operator, after: Some(ms(100)) }),
+        ]);
+}
+
+#[test]
+fn an_operator_kills_at_once() {
+    let steps = [(0, used(10)), (500, asks(Command::Kill)), (510, empty()), (511, dies(9))];
+    let end = by_us(Reason::Operator, Some(KillReason::Operator), KILLED);
+    run(rules(), &steps, 9000).does(&[(500, KILL), (511, end)]);
+    run(rules(), &[(0, used(99)), (500, asks(Command::Kill))], 550).does(&[
+        (0, wire(108)),
+        (0, TERM),
+        (500, KILL),
+    ]);
+}
+
+#[test]
+fn freezing_and_thawing_count_once_each() {
+    let (freeze, thaw) = (asks(Command::Freeze), asks(Command::Thaw));
+    run(rules(), &[(0, thaw), (1, freeze), (2, freeze), (3, thaw), (4, thaw)], 900)
+        .does(&[(1, FREEZE), (3, THAW)])
+        .tells(&[(1, Notice::Frozen), (3, Notice::Thawed)]);
+}
+
+#[test]
+fn a_frozen_workload_is_looked_at_seldom() {
+    let steps = [(0, used(10)), (1000, used(70)), (1000, asks(Command::Freeze))];
+    let looks = run(rules(), &steps, 11_000).looks(1000, 11_001);
+    assert!((20..=21).contains(&looks), "{looks} looks in ten seconds");
+}
+
+#[test]
+fn a_frozen_workload_is_thawed_before_sigterm() {
+    run(rules(), &[(0, asks(Command::Freeze)), (700, used(99))], 2000).does(&[
+        (0, FREEZE),
+        (700, wire(108)),
+        (700, THAW),
+        (700, TERM),
+    ]);
+    let rules = PolicyConfig { timeout: Some(ms(5000)), ..rules() };
+    run(rules, &[(0, asks(Command::Freeze))], 6000).does(&[
+        (0, FREEZE),
+        (5000, wire(108)),
+        (5000, THAW),
+        (5000, TERM),
+    ]);
+}
+
+#[test]
+fn what_is_being_ended_cannot_be_frozen() {
+    let freeze = asks(Command::Freeze);
+    run(rules(), &[(0, used(99)), (10, freeze), (3050, freeze)], 3060).does(&[
+        (0, wire(108)),
+        (0, TERM),
+        (3000, KILL),
+    ]);
+}
+
+#[test]
+fn a_raised_limit_saves_a_run() {
+    let up = lines(200);
+    let steps = [(0, used(90)), (500, asks(Command::SetLines(up))), (600, used(150))];
+    run(rules(), &steps, 60_000).does(&[(500, Action::SetLines(up))]);
+}
+
+#[test]
+fn a_limit_set_below_the_footprint_is_a_breach() {
+    let down = lines(50);
+    run(rules(), &[(0, used(60)), (333, asks(Command::SetLines(down)))], 1000).does(&[
+        (333, Action::SetLines(down)),
+        (333, wire(58)),
+        (333, TERM),
+    ]);
+}
+
+#[test]
+fn a_limit_set_while_terminating_moves_the_lines_and_ends_nothing_twice() {
+    let up = lines(200);
+    let steps = [(0, used(99)), (500, asks(Command::SetLines(up))), (600, used(150))];
+    run(rules(), &steps, 3000)
+        .does(&[
+            (0, wire(108)),
+            (0, TERM),
+            (500, Action::SetLines(up)),
+            (500, wire(208)),
+            (3000, KILL),
+        ])
+        .tells(&[
+            (0, near(99)),
+            (0, Notice::Terminating { reason: breach(99), grace: ms(3000) }),
+            (500, Notice::NewLines(up)),
+            (3000, Notice::Killing { why: grace_over(3000), after: Some(ms(3000)) }),
+        ]);
+}
+
+#[test]
+fn the_slack_of_a_large_limit_does_not_outlive_it() {
+    let rules = PolicyConfig { lines: lines(2048), slack: Bytes::mib(32), ..rules() };
+    let steps = [(0, used(80)), (500, asks(Command::SetLines(lines(100))))];
+    run(rules, &steps, 9000).does(&[(500, Action::SetLines(lines(100)))]);
+}
+
+#[test]
+fn the_grace_can_be_changed_while_it_runs() {
+    let grace = |seconds| asks(Command::SetGrace(Duration::from_secs(seconds)));
+    for (seconds, kill_at) in [(2, 2000), (1, 1500), (0, 1500), (8, 8000)] {
+        run(rules(), &[(0, used(99)), (1500, grace(seconds))], kill_at + 99).does(&[
+            (0, wire(108)),
+            (0, TERM),
+            (kill_at, KILL),
+        ]);
+    }
+    run(rules(), &[(0, grace(1)), (500, used(99))], 1500)
+        .does(&[(500, wire(108)), (500, TERM), (1500, KILL)])
+        .tells(&[
+            (0, Notice::NewGrace(ms(1000))),
+            (500, near(99)),
+            (500, Notice::Terminating { reason: breach(99), grace: ms(1000) }),
+            (1500, Notice::Killing { why: grace_over(1000), after: Some(ms(1000)) }),
+        ]);
+}
