@@ -1,10 +1,10 @@
 //! Writes the limits of a workload's cgroup through cgroups-rs, and reads every one of them back.
 //! Only its writers are used: its readers turn errors into numbers.
 
-use super::Cgroup;
+use super::{Cgroup, files};
 use crate::policy::lines::Lines;
 use crate::units::Limit;
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use cgroups_rs::fs::MaxValue;
 use cgroups_rs::fs::memory::{MemController, SetMemory};
 use cgroups_rs::fs::pid::PidController;
@@ -35,17 +35,30 @@ pub fn apply(cgroup: &Cgroup, limits: &WorkloadLimits) -> Result<()> {
     set_pids(cgroup, limits.pids)
 }
 
-/// `memory.max`, then `memory.high`: the ceiling first, so that no moment is without one.
+/// `memory.high`, then `memory.max`: lowered lines reclaim page cache first.
 ///
 /// # Errors
-/// When one is not in force afterwards.
+/// When one is not in force afterwards, or `memory.max` would be below what is in use, which the kernel answers with a kill.
 pub fn set_lines(cgroup: &Cgroup, lines: &Lines) -> Result<()> {
+    set_memory(cgroup, "memory.high", Limit::At(lines.limit.0))?;
+    let current = cgroup.read("memory.current")?;
+    if files::number(current.as_bytes()).is_some_and(|current| current >= lines.ceiling.0) {
+        let path = cgroup.path().join("memory.max");
+        bail!("{} stays: {} bytes are in use", path.display(), current.trim());
+    }
+    set_memory(cgroup, "memory.max", Limit::At(lines.ceiling.0))
+}
+
+fn set_memory(cgroup: &Cgroup, name: &str, limit: Limit) -> Result<()> {
     let memory = MemController::new(cgroup.path().into(), cgroup.path().into(), true);
-    let (max, high) = (Limit::At(lines.ceiling.0), Limit::At(lines.limit.0));
-    let both = SetMemory { low: None, min: None, max: to_max(max)?, high: to_max(high)? };
-    memory.set_mem(both).map_err(|error| wrong(cgroup, "memory.high and memory.max", &error))?;
-    cgroup.verify("memory.max", &max.to_string())?;
-    cgroup.verify("memory.high", &high.to_string())
+    let value = to_max(limit)?;
+    let none = SetMemory { low: None, min: None, max: None, high: None };
+    let set = match name {
+        "memory.high" => SetMemory { high: value, ..none },
+        _ => SetMemory { max: value, ..none },
+    };
+    memory.set_mem(set).map_err(|error| wrong(cgroup, name, &error))?;
+    cgroup.verify(name, &limit.to_string())
 }
 
 /// `memory.swap.max`. Where the kernel does not account swap there is no such file, and nothing to write if there is no swap.

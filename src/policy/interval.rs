@@ -34,9 +34,12 @@ pub fn watching(cadence: Cadence, sample: &Sample, lines: &Lines, growth: i64) -
     affordable(wait, sample)
 }
 
+/// However dear a look was, the next one comes after this.
+const LONGEST_REST: Duration = Duration::from_millis(500);
+
 /// Looking takes at most a fifth of the time: thousands of processes are dear to sum.
 pub fn affordable(wait: Duration, sample: &Sample) -> Duration {
-    wait.max(sample.cost.saturating_mul(4))
+    wait.max(sample.cost.saturating_mul(4).min(LONGEST_REST))
 }
 
 /// A quarter of the time in which `rate` bytes a second fill the headroom, in milliseconds.

@@ -231,12 +231,16 @@ impl Policy {
         }
     }
 
+    /// A limit below what is in use is a breach, which the next look finds. The kernel's own lines stay then: `memory.max`
+    /// below `memory.current` would bring its OOM killer before our SIGTERM, and leave no room for a handler.
     fn set_lines(&mut self, lines: Lines, now: Timestamp, actions: &mut Actions) {
-        self.lines = lines;
+        let ending = matches!(self.rung, Rung::Terminating { .. } | Rung::Killing { .. });
+        let breached = self.last.footprint() >= lines.limit;
+        self.lines = if breached { Lines { limit: lines.limit, ..self.lines } } else { lines };
         self.told_would = false;
-        if !self.config.dry_run {
+        if !self.config.dry_run && !breached {
             actions.push(Action::SetLines(lines));
-            if let Rung::Terminating { .. } = self.rung {
+            if ending {
                 actions.push(Action::SetTripWire(crate::units::Limit::At(lines.relief.0)));
             }
         }

@@ -159,3 +159,21 @@ fn what_the_workload_does_to_its_own_cgroup_does_not_save_it() {
         assert_eq!(run.number("/status/events/oom_kill"), 0, "{shape}: {run}");
     }
 }
+
+#[test]
+fn a_limit_lowered_below_what_is_in_use_ends_politely() {
+    require_kernel_tier();
+    let (sentinel, socket) = (std::env::var("SENTINEL_BIN").unwrap(), scratch("socket"));
+    let script = format!(
+        "\"$0\" idle:150M --checkpoint /disk/lowered & sleep 2; {sentinel} ctl --socket {} set memory 100M; wait $!",
+        socket.display()
+    );
+    let args = ["-m", "300M", "--socket", socket.to_str().unwrap(), "--on-exit", "wait"];
+    let run = Sentinel::new().args(&args).run(&["sh", "-c", &script, &hog()]);
+    assert_eq!(run.status, 143, "{run}");
+    assert_eq!(run.text("/outcome/reason"), "breach", "{run}");
+    assert!(run.stdout.contains("checkpoint_ms"), "the handler ran: {run}");
+    for counter in ["max", "oom", "oom_kill"] {
+        assert_eq!(run.number(&format!("/status/events/{counter}")), 0, "{run}");
+    }
+}
