@@ -92,14 +92,14 @@ impl Transcript {
         // U+0080..U+009F are control characters too, in UTF-8 (0xc2 first) as well as bare.
         let control = (0x80..=0x9f).contains(&byte);
         if std::mem::take(&mut self.held) {
-            if control {
-                return;
+            match byte {
+                _ if control => return,
+                0xa0..=0xbf => self.lead(0xc2, 1),
+                _ => (),
             }
-            self.keep(0xc2);
-            self.continuation = 1;
         }
         match byte {
-            0xc2 => self.held = true,
+            0xc2 => (self.held, self.continuation) = (true, 0),
             0xc3..=0xdf => self.lead(byte, 1),
             0xe0..=0xef => self.lead(byte, 2),
             0xf0..=0xf4 => self.lead(byte, 3),
