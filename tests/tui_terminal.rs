@@ -119,7 +119,10 @@ fn afterwards(seen: &str) -> &str {
 
 #[test]
 fn a_short_command_does_not_flash() {
-    let stage = Stage::open(&["short", "--", "printf", "\\033[32mhello\\033[0m\\n"], &[]);
+    let stage = Stage::open(
+        &["short", "--", "printf", "\\033[32mhello\\033[0m\\n"],
+        &[("__SENTINEL_QUIET", "1h")],
+    );
     let (seen, status) = stage.end();
     assert!(status.success(), "{seen:?}");
     assert!(!seen.contains(ENTER_SCREEN), "{seen:?}");

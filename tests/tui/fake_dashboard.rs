@@ -37,8 +37,12 @@ fn main() -> anyhow::Result<()> {
         }
     };
     let guardian = std::thread::spawn(move || Guardian::new(ours, child).play(&scenario));
-    let rehearse_panic = std::env::var_os("__SENTINEL_PANIC").is_some();
-    let shown = run(Options { control: theirs, pty, rehearse_panic });
+    let mut options = Options::new(theirs, pty);
+    options.rehearse_panic = std::env::var_os("__SENTINEL_PANIC").is_some();
+    if let Ok(quiet) = std::env::var("__SENTINEL_QUIET") {
+        options.quiet = parse_duration(&quiet)?;
+    }
+    let shown = run(options);
     guardian.join().map_err(|_| anyhow::anyhow!("the fake guardian panicked"))?;
     println!("fake_dashboard: over");
     shown
