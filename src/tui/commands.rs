@@ -166,3 +166,158 @@ impl App {
 fn is_control(input: &Input, letter: char) -> bool {
     *input == Input::Key(KeyEvent::new(KeyCode::Char(letter), KeyModifiers::CONTROL))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::WatchLine;
+    use crate::tui::look::Look;
+
+    const NOW: Timestamp = Timestamp::from_millis(0);
+    const LOOK: Look = Look { colour: true, unicode: true };
+
+    /// `^x` is Ctrl with x, `\n` Enter, `\x1b` Escape.
+    fn keys(text: &str) -> Vec<Input> {
+        let mut keys = Vec::new();
+        let mut chars = text.chars();
+        while let Some(c) = chars.next() {
+            let (code, modifiers) = match c {
+                '^' => (KeyCode::Char(chars.next().unwrap()), KeyModifiers::CONTROL),
+                '\n' => (KeyCode::Enter, KeyModifiers::NONE),
+                '\x1b' => (KeyCode::Esc, KeyModifiers::NONE),
+                c => (KeyCode::Char(c), KeyModifiers::NONE),
+            };
+            keys.push(Input::Key(KeyEvent::new(code, modifiers)));
+        }
+        keys
+    }
+
+    fn effects(app: &mut App, text: &str) -> Vec<Effect> {
+        let inputs = keys(text).into_iter();
+        inputs
+            .map(|input| app.take_input(input, NOW))
+            .filter(|effect| *effect != Effect::None)
+            .collect()
+    }
+
+    fn requests(text: &str) -> Vec<Effect> {
+        effects(&mut App::new(LOOK, true), text)
+    }
+
+    fn request(line: &str) -> Effect {
+        Effect::Request(line.to_owned())
+    }
+
+    #[test]
+    fn what_ends_the_workload_is_asked_first() {
+        for (typed, expected) in [
+            ("t", vec![]),
+            ("ty", vec![request("terminate")]),
+            ("tn", vec![]),
+            ("t\ny", vec![]),
+            ("ky", vec![]),
+            ("kk", vec![]),
+            ("kyn", vec![]),
+            ("kyy", vec![request("kill")]),
+            ("q", vec![]),
+            ("qn", vec![]),
+            ("qt", vec![request("terminate")]),
+            ("qd", vec![Effect::Leave]),
+        ] {
+            assert_eq!(requests(typed), expected, "{typed:?}");
+        }
+    }
+
+    #[test]
+    fn values_are_sent_once_and_only_with_enter() {
+        for (typed, expected) in [
+            ("m\n", vec![request("set memory 100M")]),
+            ("+\n", vec![request("set memory 125M")]),
+            ("-\n", vec![request("set memory 80M")]),
+            ("m^u2G\n", vec![request("set memory 2G")]),
+            ("m^u80%\n", vec![request("set memory 80%")]),
+            ("m^u\n\x1b", vec![]),
+            ("m^c", vec![]),
+            ("g^u10s\n", vec![request("set grace 10s")]),
+            ("gkyy\n\x1bkyy", vec![request("kill")]),
+        ] {
+            assert_eq!(requests(typed), expected, "{typed:?}");
+        }
+    }
+
+    #[test]
+    fn typing_goes_to_the_command_until_it_is_left() {
+        let mut app = App::new(LOOK, true);
+        let to_command =
+            |text: &str| keys(text).into_iter().map(Effect::Command).collect::<Vec<_>>();
+        assert_eq!(effects(&mut app, "iqkyy^c^z\n\x1b"), to_command("qkyy^c^z\n\x1b"));
+        assert_eq!(effects(&mut app, "^]f"), [request("freeze")]);
+        assert_eq!(app.mode, Mode::Normal);
+    }
+
+    #[test]
+    fn ctrl_c_always_means_the_workload() {
+        let mut app = App::new(LOOK, true);
+        assert_eq!(
+            effects(&mut app, "^c"),
+            keys("^c").into_iter().map(Effect::Command).collect::<Vec<_>>()
+        );
+        let mut app = App::new(LOOK, false);
+        assert_eq!(effects(&mut app, "^c"), []);
+        assert_eq!(effects(&mut app, "^c"), [request("terminate")]);
+        assert_eq!(effects(&mut app, "i"), []);
+        assert_eq!(app.mode, Mode::Normal);
+    }
+
+    #[test]
+    fn a_paste_is_never_a_command() {
+        let mut app = App::new(LOOK, true);
+        for input in [Input::PasteStart, Input::Pasted(b"kyy".to_vec()), Input::PasteEnd] {
+            assert_eq!(app.take_input(input, NOW), Effect::None);
+        }
+        assert_eq!(app.mode, Mode::Normal);
+    }
+
+    #[test]
+    fn a_refusal_is_told_and_goes_by_itself() {
+        let mut app = App::new(LOOK, true);
+        let text = "set memory: too small\nmore".to_owned();
+        app.take_line(WatchLine::Reply { ok: false, text }, NOW);
+        let message = app.message.clone().unwrap();
+        assert!(message.bad && message.text == "set memory: too small");
+        let until = app.next_deadline().unwrap();
+        assert!(!app.tick(NOW) && app.tick(until) && app.message.is_none());
+    }
+
+    #[test]
+    fn events_are_bounded_and_can_be_read_back() {
+        let mut app = App::new(LOOK, false);
+        for at_ms in 0..2000 {
+            let event = crate::status::EventLine {
+                at_ms,
+                level: crate::status::Level::Info,
+                text: String::new(),
+            };
+            app.take_line(WatchLine::Event(event), NOW);
+        }
+        assert_eq!(app.picture().events.len(), crate::tui::app::EVENTS);
+        let page_up = Input::Key(KeyEvent::new(KeyCode::PageUp, KeyModifiers::NONE));
+        assert_eq!(app.take_input(page_up, NOW), Effect::None);
+        assert_eq!(app.events_back, PAGE);
+    }
+
+    #[test]
+    fn a_pause_holds_the_panels_and_not_the_title() {
+        let mut app = App::new(LOOK, true);
+        assert_eq!(effects(&mut app, "p"), []);
+        let event = crate::status::EventLine {
+            at_ms: 1,
+            level: crate::status::Level::Info,
+            text: String::new(),
+        };
+        app.take_line(WatchLine::Event(event), NOW);
+        assert!(app.is_paused() && app.picture().events.is_empty());
+        assert_eq!(effects(&mut app, "p"), []);
+        assert_eq!(app.picture().events.len(), 1);
+    }
+}

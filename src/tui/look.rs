@@ -40,9 +40,11 @@ impl Look {
     /// A word on a coloured ground.
     pub fn badge(self, colour: Color) -> Style {
         let style = Style::new().add_modifier(Modifier::BOLD);
-        match self.colour {
-            true => style.fg(Color::Black).bg(colour),
-            false => style.add_modifier(Modifier::REVERSED),
+        let on_dark = matches!(colour, Color::Red | Color::Blue | Color::Magenta);
+        match (self.colour, on_dark) {
+            (true, true) => style.fg(Color::White).bg(colour),
+            (true, false) => style.fg(Color::Black).bg(colour),
+            (false, _) => style.add_modifier(Modifier::REVERSED),
         }
     }
 
@@ -122,9 +124,9 @@ mod tests {
     #[test]
     fn the_environment_decides() {
         assert_eq!(look(&[("LANG", "C.UTF-8")]), Look { colour: true, unicode: true });
-        assert_eq!(look(&[("LANG", "en_US.utf8"), ("LC_ALL", "C")]).unicode, false);
-        assert_eq!(look(&[]).unicode, false);
-        assert_eq!(look(&[("NO_COLOR", "1")]).colour, false);
-        assert_eq!(look(&[("NO_COLOR", "")]).colour, true);
+        assert!(!look(&[("LANG", "en_US.utf8"), ("LC_ALL", "C")]).unicode);
+        assert!(!look(&[]).unicode);
+        assert!(!look(&[("NO_COLOR", "1")]).colour);
+        assert!(look(&[("NO_COLOR", "")]).colour);
     }
 }

@@ -5,11 +5,13 @@ pub mod app;
 mod commands;
 pub mod decode;
 pub mod history;
+mod keyboard;
 pub mod keys;
 pub mod look;
 pub mod pane;
 pub mod prompt;
 mod pty;
+mod ready;
 mod session;
 mod signals;
 mod terminal;
@@ -19,6 +21,10 @@ mod wire;
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+/// Time before the first frame.
+pub const QUIET: Duration = Duration::from_millis(250);
 
 /// What the guardian hands over. The terminal itself is stdin and stdout.
 #[derive(Debug)]
@@ -27,8 +33,17 @@ pub struct Options {
     pub control: UnixStream,
     /// The master side of the command's terminal, if it has one. It is made non-blocking.
     pub pty: Option<OwnedFd>,
+    /// Nothing is drawn before so long, [`QUIET`] but for tests: a command that is done sooner does not make the screen flash.
+    pub quiet: Duration,
     /// Panic after the first frame: a rehearsal for tests that the terminal is restored.
     pub rehearse_panic: bool,
+}
+
+impl Options {
+    /// The options of a real run.
+    pub fn new(control: UnixStream, pty: Option<OwnedFd>) -> Self {
+        Options { control, pty, quiet: QUIET, rehearse_panic: false }
+    }
 }
 
 /// Shows the dashboard until the guardian closes the stream, the user leaves, or SIGTERM or SIGHUP comes. Then the terminal is as

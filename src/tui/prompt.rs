@@ -152,9 +152,7 @@ impl Question {
             Question::KillReally => {
                 ("Really? What is not saved is lost.".to_owned(), "y kill   n no")
             }
-            Question::Quit => {
-                ("End the workload?".to_owned(), "t terminate   d detach the view   n stay")
-            }
+            Question::Quit => ("End the workload?".to_owned(), "t terminate   d detach   n stay"),
         }
     }
 }

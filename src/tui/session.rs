@@ -2,29 +2,23 @@
 //! does not make the screen flash; then it draws, at most ten times a second and only what changed.
 
 use super::app::{App, Effect};
-use super::decode::Decoder;
+use super::keyboard::Keyboard;
 use super::keys::{Input, encode};
 use super::look::Look;
 use super::pane::Pane;
 use super::pty::{Output, Pty};
+use super::ready::{self, Ready};
 use super::signals::Signals;
 use super::transcript::Transcript;
 use super::wire::Wire;
-use super::{Options, terminal, view};
-use crate::clock::{Clock, Timestamp};
+use super::{Options, terminal, transcript, view};
+use crate::clock::Clock;
 use anyhow::Context as _;
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io::Write as _;
-use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-/// Nothing is drawn before.
-const QUIET: Duration = Duration::from_millis(250);
 /// Time between two frames.
 const FRAME: Duration = Duration::from_millis(100);
-/// An Escape that nothing follows for so long is the Escape key.
-const ESCAPE: Duration = Duration::from_millis(30);
 /// Read at a time, so that everybody gets a turn.
 const CHUNK: usize = 64 * 1024;
 /// Output that may wait for the first frame; the command waits with more.
@@ -41,15 +35,6 @@ enum End {
     Leave,
 }
 
-/// Who has something for us.
-#[derive(Clone, Copy, Debug, Default)]
-struct Ready {
-    wire: bool,
-    pty: bool,
-    keyboard: bool,
-    signals: bool,
-}
-
 /// Everything but the terminal.
 pub struct Session {
     wire: Wire,
@@ -62,6 +47,7 @@ pub struct Session {
     clock: Clock,
     app: App,
     buffer: Vec<u8>,
+    quiet: Duration,
     rehearse_panic: bool,
 }
 
@@ -86,6 +72,7 @@ impl Session {
             signals,
             clock: Clock::start(),
             buffer: vec![0; CHUNK],
+            quiet: options.quiet,
             rehearse_panic: options.rehearse_panic,
         })
     }
@@ -106,7 +93,7 @@ impl Session {
     fn wait_quietly(&mut self) -> anyhow::Result<(Vec<u8>, Option<End>)> {
         let mut early = Vec::new();
         loop {
-            let left = QUIET.saturating_sub(self.clock.now().0);
+            let left = self.quiet.saturating_sub(self.clock.now().0);
             if left.is_zero() {
                 return Ok((early, None));
             }
@@ -146,10 +133,9 @@ impl Session {
     /// Draws until the end.
     fn show(&mut self, early: &[u8]) -> anyhow::Result<()> {
         let mut screen = terminal::screen()?;
-        let keyboard = terminal::keyboard()?;
+        let mut keyboard = Keyboard::open()?;
         self.fit_pane();
         self.take_output(early);
-        let mut keys = Keys::default();
         let mut dirty = true;
         let mut next_frame = self.clock.now();
         loop {
@@ -161,11 +147,12 @@ impl Session {
                 assert!(!self.rehearse_panic, "a rehearsed panic");
                 (dirty, next_frame) = (false, now + FRAME);
             }
-            let deadlines = [dirty.then_some(next_frame), self.app.next_deadline(), keys.deadline];
+            let deadlines =
+                [dirty.then_some(next_frame), self.app.next_deadline(), keyboard.deadline()];
             let timeout = deadlines.into_iter().flatten().min().map(|at| at.since(now));
             let ready = self.wait(timeout, Some(&keyboard), true)?;
             dirty |= self.app.tick(self.clock.now()) || ready.any();
-            let end = self.serve(ready, &keyboard, &mut keys);
+            let end = self.serve(ready, &mut keyboard);
             if end == Some(End::Guardian) {
                 self.drain();
             }
@@ -176,7 +163,7 @@ impl Session {
     }
 
     /// Does what is to be done for those who are ready.
-    fn serve(&mut self, ready: Ready, keyboard: &OwnedFd, keys: &mut Keys) -> Option<End> {
+    fn serve(&mut self, ready: Ready, keyboard: &mut Keyboard) -> Option<End> {
         if ready.signals && self.signals.take() {
             return Some(End::Leave);
         }
@@ -187,8 +174,8 @@ impl Session {
         }
         let typed = match ready.keyboard {
             // A terminal that hung up has nobody to show anything to.
-            true => keys.read(keyboard, self.clock.now()).map_err(|_| End::Leave),
-            false => Ok(keys.late(self.clock.now())),
+            true => keyboard.read(self.clock.now()).map_err(|_| End::Leave),
+            false => Ok(keyboard.late(self.clock.now())),
         };
         let typed = match typed {
             Ok(typed) => typed,
@@ -295,110 +282,18 @@ impl Session {
     /// Leaves the command's output on the normal screen.
     fn write_transcript(&self) -> anyhow::Result<()> {
         let Some(pane) = &self.pane else { return Ok(()) };
-        let (text, note) = match self.transcript.is_addressed() {
-            true => {
-                let note = pane.is_full().then(|| "earlier lines left out".to_owned());
-                (pane.text().into_bytes(), note)
-            }
-            false => {
-                let (text, left_out) = self.transcript.text();
-                (
-                    text,
-                    (left_out > 0).then(|| format!("{left_out} bytes of earlier output left out")),
-                )
-            }
-        };
-        if text.is_empty() {
-            return Ok(());
-        }
-        let note = note.map_or(String::new(), |note| format!("[{note}]\n"));
-        let end: &[u8] = if text.ends_with(b"\n") { b"\x1b[0m" } else { b"\x1b[0m\n" };
+        let text = transcript::farewell(&self.transcript, pane);
         let mut out = std::io::stdout().lock();
-        let all = [note.as_bytes(), &text, end].concat();
-        out.write_all(&all).and_then(|()| out.flush()).context("write the command's output")
+        out.write_all(&text).and_then(|()| out.flush()).context("write the command's output")
     }
 
-    /// Waits until somebody is ready or the time is over.
     fn wait(
         &self,
         timeout: Option<Duration>,
-        keyboard: Option<&OwnedFd>,
+        keyboard: Option<&Keyboard>,
         read_pty: bool,
     ) -> anyhow::Result<Ready> {
-        let flags = |read: bool, write: bool| {
-            let mut flags = PollFlags::empty();
-            flags.set(PollFlags::POLLIN, read);
-            flags.set(PollFlags::POLLOUT, write);
-            flags
-        };
-        let pty =
-            self.pty.as_ref().filter(|pty| (read_pty && !self.pty_closed) || pty.wants_write());
-        let mut fds = vec![
-            PollFd::new(self.wire.as_fd(), flags(true, self.wire.wants_write())),
-            PollFd::new(self.signals.as_fd(), flags(true, false)),
-        ];
-        let keyboard_at = keyboard.map(|fd| {
-            fds.push(PollFd::new(fd.as_fd(), flags(true, false)));
-            fds.len() - 1
-        });
-        let pty_at = pty.map(|pty| {
-            fds.push(PollFd::new(pty.as_fd(), flags(read_pty, pty.wants_write())));
-            fds.len() - 1
-        });
-        match poll(&mut fds, poll_timeout(timeout)) {
-            Ok(_) | Err(Errno::EINTR) => (),
-            Err(error) => return Err(error).context("wait for input"),
-        }
-        let ready = |at: usize| fds[at].any().unwrap_or(false);
-        Ok(Ready {
-            wire: ready(0),
-            signals: ready(1),
-            keyboard: keyboard_at.is_some_and(ready),
-            pty: pty_at.is_some_and(ready),
-        })
-    }
-}
-
-/// Rounded up, or a wait for less than a millisecond would spin.
-fn poll_timeout(timeout: Option<Duration>) -> PollTimeout {
-    let Some(timeout) = timeout else { return PollTimeout::NONE };
-    let ms = timeout.as_micros().div_ceil(1000);
-    i32::try_from(ms).ok().and_then(|ms| PollTimeout::try_from(ms).ok()).unwrap_or(PollTimeout::MAX)
-}
-
-impl Ready {
-    fn any(self) -> bool {
-        self.wire || self.pty || self.keyboard || self.signals
-    }
-}
-
-/// The keyboard's bytes on their way to inputs.
-#[derive(Default)]
-struct Keys {
-    decoder: Decoder,
-    /// When an incomplete sequence is taken as it is.
-    deadline: Option<Timestamp>,
-}
-
-impl Keys {
-    fn read(&mut self, keyboard: &OwnedFd, now: Timestamp) -> Result<Vec<Input>, Errno> {
-        let mut bytes = [0; 4096];
-        let length = match nix::unistd::read(keyboard, &mut bytes) {
-            Ok(0) => return Err(Errno::EIO),
-            Ok(length) => length,
-            Err(Errno::EAGAIN | Errno::EINTR) => 0,
-            Err(error) => return Err(error),
-        };
-        let inputs = self.decoder.feed(&bytes[..length]);
-        self.deadline = self.decoder.is_waiting().then(|| now + ESCAPE);
-        Ok(inputs)
-    }
-
-    fn late(&mut self, now: Timestamp) -> Vec<Input> {
-        if self.deadline.is_none_or(|at| now < at) {
-            return Vec::new();
-        }
-        self.deadline = None;
-        self.decoder.flush().into_iter().collect()
+        let pty = self.pty.as_ref().map(|pty| (pty, read_pty && !self.pty_closed));
+        ready::wait(timeout, &self.wire, &self.signals, keyboard, pty)
     }
 }

@@ -2,7 +2,6 @@
 //! something panics. A dashboard that leaves a broken terminal behind is worse than none.
 
 use anyhow::Context as _;
-use nix::fcntl::OFlag;
 use nix::sys::termios::{FlushArg, tcflush};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
@@ -12,10 +11,7 @@ use ratatui::crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use ratatui::crossterm::{cursor, execute};
-use std::fs::OpenOptions;
-use std::io::{BufWriter, IsTerminal as _, Stdout, stdin, stdout};
-use std::os::fd::{AsFd as _, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::{BufWriter, Stdout, stdin, stdout};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A whole frame fits, so that it is written at once.
@@ -87,21 +83,4 @@ pub fn screen() -> anyhow::Result<Screen> {
 pub fn size() -> Option<(u16, u16)> {
     let size = rustix::termios::tcgetwinsize(stdout()).ok()?;
     (size.ws_row > 0 && size.ws_col > 0).then_some((size.ws_row, size.ws_col))
-}
-
-/// Where keys come from: stdin, or the controlling terminal where stdin is something else. Opened anew, since whether it blocks is
-/// otherwise shared with everybody who has the same terminal open.
-///
-/// # Errors
-/// When there is neither.
-pub fn keyboard() -> anyhow::Result<OwnedFd> {
-    let is_terminal = stdin().is_terminal();
-    let path = if is_terminal { "/proc/self/fd/0" } else { "/dev/tty" };
-    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
-    match OpenOptions::new().read(true).custom_flags(flags.bits()).open(path) {
-        Ok(file) => Ok(file.into()),
-        // Somebody else's terminal (su): reading it is allowed, opening it is not.
-        Err(_) if is_terminal => stdin().as_fd().try_clone_to_owned().context("duplicate stdin"),
-        Err(error) => Err(error).context("open /dev/tty"),
-    }
 }

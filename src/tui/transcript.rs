@@ -1,6 +1,7 @@
 //! What the command wrote, kept for the normal screen after the dashboard has gone: the last 256 KiB of it as text, line controls and
 //! colours. Whatever moves the cursor, changes a mode or sets a title is left out, and the first such noted.
 
+use super::pane::Pane;
 use std::collections::VecDeque;
 
 /// Bytes kept.
@@ -92,14 +93,14 @@ impl Transcript {
         // U+0080..U+009F are control characters too, in UTF-8 (0xc2 first) as well as bare.
         let control = (0x80..=0x9f).contains(&byte);
         if std::mem::take(&mut self.held) {
-            if control {
-                return;
+            match byte {
+                _ if control => return,
+                0xa0..=0xbf => self.lead(0xc2, 1),
+                _ => (),
             }
-            self.keep(0xc2);
-            self.continuation = 1;
         }
         match byte {
-            0xc2 => self.held = true,
+            0xc2 => (self.held, self.continuation) = (true, 0),
             0xc3..=0xdf => self.lead(byte, 1),
             0xe0..=0xef => self.lead(byte, 2),
             0xf0..=0xf4 => self.lead(byte, 3),
@@ -164,6 +165,28 @@ impl Transcript {
 fn is_other_screen(parameters: &[u8]) -> bool {
     let mut numbers = parameters.split(|byte| *byte == b';');
     numbers.any(|number| matches!(number, b"47" | b"1047" | b"1048" | b"1049"))
+}
+
+/// What to leave on the normal screen: what the command wrote, or its screen as text where it placed the cursor; a line about what is
+/// left out first, colours reset and a line's end last. Empty when nothing was written.
+pub fn farewell(transcript: &Transcript, pane: &Pane) -> Vec<u8> {
+    let (text, note) = match transcript.is_addressed() {
+        true => {
+            (pane.text().into_bytes(), pane.is_full().then(|| "earlier lines left out".to_owned()))
+        }
+        false => {
+            let (text, left_out) = transcript.text();
+            let note =
+                (left_out > 0).then(|| format!("{left_out} bytes of earlier output left out"));
+            (text, note)
+        }
+    };
+    if text.is_empty() {
+        return text;
+    }
+    let note = note.map_or(String::new(), |note| format!("[{note}]\n"));
+    let end: &[u8] = if text.ends_with(b"\n") { b"\x1b[0m" } else { b"\x1b[0m\n" };
+    [note.as_bytes(), &text, end].concat()
 }
 
 #[cfg(test)]
@@ -240,6 +263,28 @@ mod tests {
         assert_eq!(text.len() % 100, 0);
         assert!(text.len() <= KEPT && text.len() > KEPT - 100);
         assert_eq!(text.len() as u64 + left_out, 300_000);
+    }
+
+    fn left(bytes: &[u8]) -> String {
+        let (mut transcript, mut pane) = (Transcript::default(), Pane::new(5, 20));
+        transcript.push(bytes);
+        let _ = pane.feed(bytes);
+        String::from_utf8(farewell(&transcript, &pane)).unwrap()
+    }
+
+    #[test]
+    fn what_is_left_ends_with_a_line_and_no_colour() {
+        assert_eq!(left(b""), "");
+        assert_eq!(left(b"a\x1b[31mb"), "a\x1b[31mb\x1b[0m\n");
+        assert_eq!(left(b"a\r\n"), "a\r\n\x1b[0m");
+        assert_eq!(left(b"\x1b[2Ja\x1b[3;2Hb\x1b[?25l"), "a\n\n b\x1b[0m\n");
+        let long = left(&b"0123456789\n".repeat(30_000));
+        assert!(
+            long.starts_with("[67")
+                && long.contains(" bytes of earlier output left out]\n0123456789\n")
+        );
+        let scrolled = left(&[b"\x1b[H".as_slice(), &b"x\r\n".repeat(3000)].concat());
+        assert!(scrolled.starts_with("[earlier lines left out]\nx\n"), "{:?}", &scrolled[..40]);
     }
 
     proptest! {

@@ -4,21 +4,27 @@
 #[path = "sample.rs"]
 mod sample;
 
-use nix::pty::openpty;
+#[path = "pseudo_terminal.rs"]
+mod pseudo_terminal;
+
+use nix::sys::signal::{SigSet, Signal};
 use sentinel::clock::{Clock, Timestamp};
 use sentinel::status::{Level, State, Status, WatchLine};
 use sentinel::tui::{Options, run};
 use sentinel::units::{Bytes, parse_duration};
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
-const STEP: Duration = Duration::from_millis(200);
+const STEP_MS: u64 = 200;
 
 fn main() -> anyhow::Result<()> {
+    // As the dashboard does, but for the guardian's threads too: they would be ended by what is meant for it.
+    [Signal::SIGTERM, Signal::SIGHUP].into_iter().collect::<SigSet>().thread_block()?;
     let mut args = std::env::args().skip(1);
     let scenario = args.next().unwrap_or_else(|| "leak".into());
     let command: Vec<String> = args.skip_while(|arg| arg != "--").skip(1).collect();
@@ -26,13 +32,17 @@ fn main() -> anyhow::Result<()> {
     let (pty, child) = match command.as_slice() {
         [] => (None, None),
         words => {
-            let pair = openpty(None, None)?;
-            (Some(pair.master), Some(start(words, pair.slave)?))
+            let (master, slave) = pseudo_terminal::open()?;
+            (Some(master), Some(start(words, slave)?))
         }
     };
     let guardian = std::thread::spawn(move || Guardian::new(ours, child).play(&scenario));
-    let rehearse_panic = std::env::var_os("__SENTINEL_PANIC").is_some();
-    let shown = run(Options { control: theirs, pty, rehearse_panic });
+    let mut options = Options::new(theirs, pty);
+    options.rehearse_panic = std::env::var_os("__SENTINEL_PANIC").is_some();
+    if let Ok(quiet) = std::env::var("__SENTINEL_QUIET") {
+        options.quiet = parse_duration(&quiet)?;
+    }
+    let shown = run(options);
     guardian.join().map_err(|_| anyhow::anyhow!("the fake guardian panicked"))?;
     println!("fake_dashboard: over");
     shown
@@ -79,6 +89,8 @@ impl Guardian {
             let _ = child.kill();
             let _ = child.wait();
         }
+        // Closing would not do: the thread that reads has the stream too.
+        let _ = self.stream.shutdown(Shutdown::Both);
     }
 
     fn wait_for_child(&mut self) {
@@ -88,8 +100,8 @@ impl Guardian {
     }
 
     fn say(&mut self, line: &WatchLine) -> bool {
-        let text = serde_json::to_string(line).expect("the schema has no map with odd keys");
-        self.stream.write_all(format!("{text}\n").as_bytes()).is_ok()
+        let text = serde_json::to_string(line);
+        text.is_ok_and(|text| self.stream.write_all(format!("{text}\n").as_bytes()).is_ok())
     }
 
     fn tell(&mut self, level: Level, text: &str) {
@@ -107,7 +119,7 @@ impl Guardian {
             if !self.say(&sample::line(self.status.clone())) || over {
                 return;
             }
-            match self.requests.recv_timeout(STEP) {
+            match self.requests.recv_timeout(Duration::from_millis(STEP_MS)) {
                 Ok(request) if self.answer(&request) => return,
                 Ok(_) | Err(RecvTimeoutError::Timeout) => (),
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -171,7 +183,7 @@ fn leak(guardian: &mut Guardian, now: Timestamp) -> bool {
         guardian.status.reason = Some(format!("footprint {mib}.0M reached the limit 100.0M"));
         let level = if state == State::Ended { Level::Info } else { Level::Error };
         guardian.tell(level, &format!("{state:?}: footprint {mib}.0M reached the limit"));
-    } else if ms / STEP.as_millis() as u64 == 60 {
+    } else if ms / STEP_MS == 60 {
         guardian.tell(Level::Warning, "80% of the limit is in use");
     }
     state == State::Ended

@@ -80,7 +80,7 @@ pub fn processes(mib: u64) -> Vec<ProcessRow> {
         ppid: 4000,
         name: name.into(),
         state,
-        rss: Bytes(mib * MIB * u64::from(share_permille) / 1000),
+        rss: Bytes((mib * MIB / 1000).saturating_mul(u64::from(share_permille))),
         share_permille,
         command: command.into(),
     })

@@ -1,4 +1,4 @@
-//! The command's own screen, cell by cell: its colours and attributes are its own matter, also under `NO_COLOR`.
+//! The command's own screen, cell by cell, with its colours and attributes (crossterm drops colours under `NO_COLOR`).
 
 use super::ink::head;
 use super::plan::pane_inner;

@@ -1,7 +1,7 @@
 //! Memory against its lines: numbers, a bar with the lines marked, and what the marks mean.
 
 use super::ink::{across, cells, fit, put, row};
-use crate::status::{Limits, Status};
+use crate::status::{Limits, State, Status};
 use crate::tui::app::App;
 use crate::tui::look::Look;
 use crate::units::{Bytes, show_duration};
@@ -46,8 +46,11 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
         1 => one_row(app.look, status, area, buffer),
         _ => {
             numbers(app.look, status, row(area, 0), buffer);
-            bar(app.look, status, row(area, 1), buffer);
-            legend(app.look, status, row(area, 2), buffer);
+            let thick = area.height.saturating_sub(2).max(1);
+            for n in 1..=thick {
+                bar(app.look, status, row(area, n), buffer);
+            }
+            legend(app.look, status, row(area, thick + 1), buffer);
         }
     }
 }
@@ -76,7 +79,8 @@ fn numbers(look: Look, status: &Status, area: Rect, buffer: &mut Buffer) {
         vec![Span::styled(format!("{name} "), look.dim()), Span::raw(value)]
     };
     let mut groups = vec![vec![Span::styled(headline(status), look.strong(tone))]];
-    if let Some(forecast) = status.forecast_ms {
+    let below = status.state == State::Running && memory.footprint < status.limits.limit;
+    if let Some(forecast) = status.forecast_ms.filter(|_| below) {
         let text = format!("limit in {}", show_duration(Duration::from_millis(forecast)));
         groups.push(vec![Span::styled(text, look.strong(Color::Yellow))]);
     }
@@ -96,6 +100,9 @@ fn growth(rate: i64) -> String {
 }
 
 fn bar(look: Look, status: &Status, area: Rect, buffer: &mut Buffer) {
+    if area.is_empty() {
+        return;
+    }
     let width = usize::from(area.width);
     let (memory, limits) = (&status.memory, &status.limits);
     let scale = limits.ceiling.max(memory.current).max(memory.footprint).0;

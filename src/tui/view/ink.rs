@@ -90,12 +90,13 @@ pub fn head(buffer: &mut Buffer, area: Rect, title: Line<'static>, style: Style)
     let line = row(area, 0);
     let rule = "─".repeat(usize::from(line.width));
     put(buffer, line, Span::styled(rule, style));
-    let title_area =
-        Rect { x: line.x + line.width.min(2), width: line.width.saturating_sub(3), ..line };
     let mut padded = Line::from(" ").spans;
     padded.extend(title.spans);
     padded.push(Span::raw(" "));
-    put(buffer, title_area, Line::from(padded).style(Style::reset()));
+    let padded = Line::from(padded).style(Style::reset());
+    let width = u16::try_from(padded.width()).unwrap_or(u16::MAX);
+    let width = width.min(line.width.saturating_sub(3));
+    put(buffer, Rect { x: line.x + line.width.min(2), width, ..line }, padded);
     Rect { y: area.y + line.height, height: area.height - line.height, ..area }
 }
 

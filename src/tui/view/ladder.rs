@@ -1,7 +1,7 @@
 //! The rungs: warn, TERM, KILL, the present one lit, with the countdown and the reason once the workload is being ended.
 
 use super::gauge::percent;
-use super::ink::{cells, put};
+use super::ink::{cells, cut, put};
 use crate::status::{State, Status};
 use crate::tui::app::App;
 use crate::tui::look::Look;
@@ -18,6 +18,8 @@ const WARN_FORECAST_MS: u64 = 10_000;
 /// Cells of the countdown.
 const COUNTDOWN: usize = 10;
 
+const LEAST_REASON: usize = 16;
+
 /// Draws it.
 pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     let Some(status) = app.picture().status.as_deref() else { return };
@@ -31,6 +33,7 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     line.push_span(Span::styled(if wide { " ──── " } else { " ─ " }, look.dim()));
     rung(&mut line, look, "KILL", Color::Red, status.state == State::Killing);
     tail(&mut line, look, status, wide);
+    reason(&mut line, look, status, usize::from(area.width));
     put(buffer, area, line);
 }
 
@@ -61,9 +64,14 @@ fn tail(line: &mut Line<'static>, look: Look, status: &Status, wide: bool) {
         }
         (State::Terminating | State::Killing | State::Ended, _) => (),
     }
-    if let Some(reason) = &status.reason {
+}
+
+/// Left out where only a scrap of it would be seen.
+fn reason(line: &mut Line<'static>, look: Look, status: &Status, width: usize) {
+    let room = width.saturating_sub(line.width() + 3);
+    if let Some(reason) = status.reason.as_deref().filter(|_| room >= LEAST_REASON) {
         line.push_span("   ");
-        line.push_span(Span::styled(reason.clone(), look.strong(Color::Red)));
+        line.push_span(Span::styled(cut(reason, room), look.strong(Color::Red)));
     }
 }
 

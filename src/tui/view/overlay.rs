@@ -7,7 +7,7 @@ use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::{Alignment, Position, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Clear, Paragraph, Widget as _};
+use ratatui::widgets::{Block, Clear, Paragraph, Widget as _, Wrap};
 
 const HELP: [(&str, &str); 15] = [
     ("f", "freeze, or thaw again"),
@@ -103,7 +103,7 @@ fn help(look: Look, area: Rect, buffer: &mut Buffer) {
 
 fn value(look: Look, prompt: &Prompt, area: Rect, buffer: &mut Buffer) -> Position {
     let title = format!("new {}", prompt.setting.name());
-    let inner = frame(&title, look.fg(Color::Cyan), (52, 5), area, buffer);
+    let inner = frame(&title, look.fg(Color::Cyan), (56, 6), area, buffer);
     let bold = Style::new().add_modifier(Modifier::BOLD);
     let below = match &prompt.problem {
         Some(problem) => Line::styled(problem.clone(), look.strong(Color::Red)),
@@ -112,7 +112,9 @@ fn value(look: Look, prompt: &Prompt, area: Rect, buffer: &mut Buffer) -> Positi
     let typed =
         Line::from(vec![Span::styled("> ", look.dim()), Span::styled(prompt.text.clone(), bold)]);
     let cursor = u16::try_from(typed.width()).unwrap_or(0);
-    Paragraph::new(vec![typed, Line::default(), below]).render(inner, buffer);
+    Paragraph::new(vec![typed, Line::default(), below])
+        .wrap(Wrap { trim: true })
+        .render(inner, buffer);
     let last = inner.right().saturating_sub(1);
     Position::new(inner.x.saturating_add(cursor).min(last), inner.y)
 }

@@ -6,6 +6,8 @@ use ratatui::layout::Rect;
 const TWO_COLUMNS: u16 = 72;
 /// Events beside the command's output from this width on.
 const WIDE: u16 = 130;
+/// Empty rows between groups from this height on.
+const AIRY: u16 = 32;
 
 /// The place of each panel; an empty one is left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -79,12 +81,16 @@ pub fn plan(area: Rect, wishes: Wishes) -> Plan {
     }
     plan.title = rows.take(1);
     let small = wishes.zoomed && wishes.pane;
+    let airy = area.height >= AIRY && !small;
+    rows.take(u16::from(airy));
     plan.gauge = rows.take(match area.height {
         0..=9 => 1,
         _ if small => 1,
         10..=19 => 2,
-        _ => 3,
+        20..=39 => 3,
+        _ => 4,
     });
+    rows.take(u16::from(airy));
     if area.height >= 5 {
         plan.ladder = rows.take(1);
     }
@@ -98,6 +104,7 @@ pub fn plan(area: Rect, wishes: Wishes) -> Plan {
     if area.height >= 20 {
         plan.pressure = rows.take(1);
     }
+    rows.take(u16::from(airy));
     panels(&mut plan, rows, wishes);
     plan
 }

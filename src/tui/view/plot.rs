@@ -92,7 +92,8 @@ fn rule(look: Look, colour: Color, area: Rect, buffer: &mut Buffer) {
                 let ground = cell.fg;
                 cell.set_char('╌').set_fg(Color::Black).set_bg(ground);
             }
-            "█" => (),
+            // The curve's edge says more than the line behind it.
+            symbol if symbol != " " => (),
             _ => {
                 cell.set_char('╌').set_style(look.fg(colour));
             }

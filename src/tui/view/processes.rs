@@ -25,11 +25,12 @@ struct Columns {
 impl Columns {
     /// PID 8, RSS 8, SHARE 6, bar 9, state 2; the rest is for name and command.
     fn at(width: usize) -> Self {
-        let (pid, bar, state) = (width >= 30, width >= 42, width >= 60);
+        let (pid, bar, state) = (width >= 30, width >= 40, width >= 46);
         let fixed = 14 + usize::from(pid) * 8 + usize::from(bar) * 9 + usize::from(state) * 2;
         let rest = width.saturating_sub(fixed);
         match rest {
-            0..24 => Columns { pid, bar, state, name: rest.min(16), command: 0 },
+            0..20 => Columns { pid, bar, state, name: rest.min(16), command: 0 },
+            20..40 => Columns { pid, bar, state, name: 10, command: rest - 11 },
             _ => Columns { pid, bar, state, name: 16, command: rest - 17 },
         }
     }

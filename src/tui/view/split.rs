@@ -10,6 +10,9 @@ use ratatui::layout::Rect;
 use ratatui::style::Color;
 use ratatui::text::{Line, Span};
 
+/// Longer than this a bar only shouts.
+const LONGEST: u16 = 60;
+
 struct Part {
     name: &'static str,
     pattern: char,
@@ -40,7 +43,8 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     put(buffer, area, legend);
     // Shorter than this a bar tells nothing.
     if area.width - used >= 8 {
-        let area = Rect { x: area.x + used, width: area.width - used, ..area };
+        let width = (area.width - used).min(LONGEST);
+        let area = Rect { x: area.x + used, width, ..area };
         put(buffer, area, bar(app.look, &parts, usize::from(area.width)));
     }
 }

@@ -1,0 +1,236 @@
+//! What the dashboard draws: golden screens under `tests/fixtures/tui` (`UPDATE_GOLDEN=1` writes them anew), and what must hold at
+//! every size.
+#![expect(clippy::expect_used, reason = "what cannot fail here is not under test")]
+
+#[path = "tui/sample.rs"]
+mod sample;
+
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::style::Color;
+use sentinel::clock::Timestamp;
+use sentinel::status::{Level, State, Status, WatchLine};
+use sentinel::tui::app::App;
+use sentinel::tui::keys::Input;
+use sentinel::tui::look::Look;
+use sentinel::tui::pane::Pane;
+use sentinel::tui::view;
+use std::path::Path;
+
+const LOOK: Look = Look { colour: true, unicode: true };
+const NOW: Timestamp = Timestamp::from_millis(42_000);
+
+/// A minute of growth to 70 MiB, with events.
+fn grown(look: Look, has_pane: bool) -> App {
+    let mut app = App::new(look, has_pane);
+    app.take_line(
+        sample::event(0, Level::Info, "kernel tier: cgroup /sys/fs/cgroup/sentinel-4000"),
+        NOW,
+    );
+    for second in 0..60 {
+        let mut status = sample::status(second * 1000, 20 + second * 5 / 6);
+        status.forecast_ms = (second > 40).then_some(21_000);
+        app.take_line(sample::line(status), NOW);
+    }
+    app.take_line(sample::event(48_300, Level::Warning, "60% of the limit is in use"), NOW);
+    app
+}
+
+fn with(mut app: App, change: impl FnOnce(&mut Status)) -> App {
+    let mut status = app.now().expect("a status was taken").clone();
+    change(&mut status);
+    app.take_line(sample::line(status), NOW);
+    app
+}
+
+fn terminating() -> App {
+    let mut app = with(grown(LOOK, true), |status| {
+        status.uptime_ms = 61_000;
+        status.state = State::Terminating;
+        status.memory = sample::memory(104);
+        status.kill_in_ms = Some(1_800);
+        status.reason = Some("footprint 101.2M reached the limit 100.0M".into());
+        status.limits.trip_wire = sentinel::units::Limit::At(108 << 20);
+    });
+    let text = "SIGTERM to 6 processes: footprint 101.2M reached the limit 100.0M";
+    app.take_line(sample::event(60_010, Level::Error, text), NOW);
+    app
+}
+
+fn typed(mut app: App, keys: &str) -> App {
+    for c in keys.chars() {
+        let code = if c == '\n' { KeyCode::Enter } else { KeyCode::Char(c) };
+        let _ = app.take_input(Input::Key(KeyEvent::new(code, KeyModifiers::NONE)), NOW);
+    }
+    app
+}
+
+fn output() -> Pane {
+    let mut pane = Pane::new(24, 80);
+    for epoch in 1..40 {
+        let line = format!("\x1b[36mepoch {epoch}\x1b[0m loss 0.{:04} 漢字\r\n", 9999 - epoch * 37);
+        let _ = pane.feed(line.as_bytes());
+    }
+    pane
+}
+
+fn draw(app: &App, width: u16, height: u16) -> Buffer {
+    let mut pane = output();
+    if let Some((rows, columns)) = view::pane_size(app, height, width) {
+        pane.resize(rows, columns);
+    }
+    let pane = app.has_pane.then_some(&pane);
+    let mut terminal =
+        Terminal::new(TestBackend::new(width, height)).expect("no terminal can fail");
+    terminal.draw(|frame| view::draw(app, pane, frame)).expect("no terminal can fail");
+    terminal.backend().buffer().clone()
+}
+
+fn text(buffer: &Buffer) -> String {
+    let width = usize::from(buffer.area.width);
+    let mut text = String::new();
+    for row in buffer.content.chunks(width.max(1)) {
+        let mut line = String::new();
+        let mut skip = 0;
+        for cell in row {
+            if skip == 0 {
+                line.push_str(cell.symbol());
+            }
+            let wide = ratatui::text::Span::raw(cell.symbol().to_owned()).width();
+            skip = if skip > 0 { skip - 1 } else { wide.saturating_sub(1) };
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+#[track_caller]
+fn golden(name: &str, app: &App, width: u16, height: u16) {
+    let drawn = text(&draw(app, width, height));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tui").join(name);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, &drawn).expect("the fixture can be written");
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(drawn, expected, "{} differs; UPDATE_GOLDEN=1 writes it anew", path.display());
+}
+
+#[test]
+fn running_at_the_usual_sizes() {
+    let app = grown(LOOK, true);
+    golden("running-80x24.txt", &app, 80, 24);
+    golden("running-200x60.txt", &app, 200, 60);
+    golden("running-40x15.txt", &app, 40, 15);
+    golden("running-20x4.txt", &app, 20, 4);
+}
+
+#[test]
+fn terminating_shows_countdown_and_reason() {
+    golden("terminating-80x24.txt", &terminating(), 80, 24);
+    golden("terminating-120x40.txt", &terminating(), 120, 40);
+    golden("terminating-40x15.txt", &terminating(), 40, 15);
+}
+
+#[test]
+fn without_a_pane_events_get_its_room() {
+    golden("no-pane-100x30.txt", &grown(LOOK, false), 100, 30);
+}
+
+#[test]
+fn the_pane_can_have_nearly_all_the_room() {
+    golden("zoomed-80x24.txt", &typed(grown(LOOK, true), "z"), 80, 24);
+}
+
+#[test]
+fn boxes_and_questions() {
+    golden("help-80x24.txt", &typed(grown(LOOK, true), "?"), 80, 24);
+    golden("prompt-80x24.txt", &typed(grown(LOOK, true), "mX\n"), 80, 24);
+    golden("kill-80x24.txt", &typed(grown(LOOK, true), "ky"), 80, 24);
+    golden("quit-40x15.txt", &typed(grown(LOOK, true), "q"), 40, 15);
+    golden("prompt-30x3.txt", &typed(grown(LOOK, true), "m"), 30, 3);
+}
+
+#[test]
+fn frozen_paused_and_refused_are_seen() {
+    let mut app = with(grown(LOOK, true), |status| status.frozen = true);
+    app = typed(app, "p");
+    let text = "set memory: below what is in use".to_owned();
+    app.take_line(WatchLine::Reply { ok: false, text }, NOW);
+    golden("frozen-80x24.txt", &app, 80, 24);
+}
+
+#[test]
+fn before_the_first_status() {
+    golden("waiting-80x24.txt", &App::new(LOOK, true), 80, 24);
+}
+
+#[test]
+fn ascii_where_the_locale_is_not_utf8() {
+    let app = grown(Look { unicode: false, ..LOOK }, true);
+    let drawn = draw(&app, 80, 24);
+    assert!(text(&drawn).is_ascii());
+    golden("ascii-80x24.txt", &app, 80, 24);
+}
+
+#[test]
+fn no_colour_means_none_of_ours() {
+    let app = grown(Look { colour: false, ..LOOK }, false);
+    for (width, height) in [(80, 24), (200, 60), (40, 15)] {
+        let drawn = draw(&app, width, height);
+        let coloured = |c: Color| c != Color::Reset;
+        assert!(!drawn.content.iter().any(|cell| coloured(cell.fg) || coloured(cell.bg)));
+    }
+}
+
+#[test]
+fn only_the_base_colours_are_used() {
+    let base = |colour: Color| !matches!(colour, Color::Rgb(..) | Color::Indexed(_));
+    for app in [grown(LOOK, false), typed(grown(LOOK, false), "?"), typed(grown(LOOK, false), "k")]
+    {
+        let drawn = draw(&app, 120, 40);
+        assert!(drawn.content.iter().all(|cell| base(cell.fg) && base(cell.bg)));
+    }
+}
+
+#[test]
+fn the_commands_colours_reach_the_screen() {
+    let drawn = draw(&grown(LOOK, true), 80, 24);
+    assert!(drawn.content.iter().any(|cell| cell.fg == Color::Indexed(6) && cell.symbol() == "e"));
+}
+
+#[test]
+fn no_size_panics() {
+    let wild = with(grown(LOOK, true), |status| {
+        status.memory = sentinel::status::Memory {
+            current: sentinel::units::Bytes(u64::MAX),
+            footprint: sentinel::units::Bytes(u64::MAX),
+            anon: sentinel::units::Bytes(u64::MAX),
+            ..status.memory
+        };
+        status.limits.limit = sentinel::units::Bytes(0);
+        status.growth = i64::MIN;
+        status.command = vec!["漢字".repeat(100)];
+    });
+    let apps = [
+        App::new(LOOK, true),
+        grown(LOOK, false),
+        terminating(),
+        wild,
+        typed(grown(LOOK, true), "z"),
+        typed(grown(LOOK, true), "?"),
+        typed(grown(LOOK, true), "m"),
+        typed(grown(LOOK, true), "k"),
+        typed(grown(LOOK, true), "i"),
+    ];
+    let widths = (1..=24).chain((25..=120).step_by(7));
+    for (width, height) in
+        widths.flat_map(|w| (1..=12).chain((13..=40).step_by(5)).map(move |h| (w, h)))
+    {
+        for app in &apps {
+            draw(app, width, height);
+        }
+    }
+}
