@@ -55,7 +55,7 @@ pub fn dashboard(words: &[OsString]) -> Result<u8> {
     let control = crate::sys::inherited::take(handed.control_fd).context("take the stream")?;
     let pty = handed.pty_fd.map(crate::sys::inherited::take).transpose();
     let pty = pty.context("take the command's terminal")?;
-    crate::tui::run(crate::tui::Options { control: control.into(), pty, rehearse_panic: false })?;
+    crate::tui::run(crate::tui::Options::new(control.into(), pty))?;
     Ok(0)
 }
 

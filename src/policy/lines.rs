@@ -92,6 +92,11 @@ impl Lines {
         Ok(Lines { limit, relief: whole_pages(relief), second: whole_pages(second), ceiling })
     }
 
+    /// The same lines with the limit at this or lower; the others stay.
+    pub fn lowered(self, limit: Bytes) -> Lines {
+        Lines { limit: self.limit.min(limit), ..self }
+    }
+
     /// The distance from limit to ceiling.
     pub fn headroom(&self) -> Bytes {
         self.ceiling.saturating_sub(self.limit)

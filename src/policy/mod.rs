@@ -74,6 +74,9 @@ pub struct Policy {
     breach: Breach,
     thrash: Thrash,
     warn: Warn,
+    /// Lower lines that an operator set while more than that was in use: they come into force with the first look
+    /// that finds less.
+    held_back: Option<Lines>,
     frozen: bool,
     child: Option<Ending>,
     emptied: bool,
@@ -97,6 +100,7 @@ impl Policy {
             breach: Breach::new(config.slack),
             thrash: Thrash::new(config.thrash),
             warn: Warn::new(config.warn),
+            held_back: None,
             frozen: false,
             child: None,
             emptied: false,
@@ -150,6 +154,7 @@ impl Policy {
     /// A breach must be seen twice: the last look before SIGTERM still says so.
     fn watch(&mut self, sample: &Sample, confirming: bool, now: Timestamp, actions: &mut Actions) {
         let footprint = sample.footprint();
+        self.settle(footprint, actions);
         actions
             .extend(self.warn.judge(footprint, self.lines.limit, &self.growth).map(Action::Tell));
         let thrash = self.thrash.judge(sample, self.lines.limit, now);
@@ -235,17 +240,32 @@ impl Policy {
     /// below `memory.current` would bring its OOM killer before our SIGTERM, and leave no room for a handler.
     fn set_lines(&mut self, lines: Lines, now: Timestamp, actions: &mut Actions) {
         let ending = matches!(self.rung, Rung::Terminating { .. } | Rung::Killing { .. });
-        let breached = self.last.footprint() >= lines.limit;
-        self.lines = if breached { Lines { limit: lines.limit, ..self.lines } } else { lines };
+        let breached = self.last.footprint() >= lines.limit && lines.ceiling < self.lines.ceiling;
         self.told_would = false;
-        if !self.config.dry_run && !breached {
-            actions.push(Action::SetLines(lines));
-            if ending {
+        self.held_back = breached.then_some(lines);
+        if breached {
+            self.lines = self.lines.lowered(lines.limit);
+        } else {
+            self.enforce(lines, actions);
+            if ending && !self.config.dry_run {
                 actions.push(Action::SetTripWire(crate::units::Limit::At(lines.relief.0)));
             }
         }
-        actions.push(Action::Tell(Notice::NewLines(lines)));
+        actions.push(Action::Tell(Notice::NewLines(self.lines)));
         self.look_at = now;
+    }
+
+    fn settle(&mut self, footprint: Bytes, actions: &mut Actions) {
+        if let Some(lines) = self.held_back.take_if(|lines| footprint < lines.limit) {
+            self.enforce(lines, actions);
+        }
+    }
+
+    fn enforce(&mut self, lines: Lines, actions: &mut Actions) {
+        self.lines = lines;
+        if !self.config.dry_run {
+            actions.push(Action::SetLines(lines));
+        }
     }
 
     fn set_grace(&mut self, grace: Duration, actions: &mut Actions) {

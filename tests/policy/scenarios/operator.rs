@@ -77,11 +77,16 @@ fn a_raised_limit_saves_a_run() {
 #[test]
 fn a_limit_set_below_the_footprint_is_a_breach() {
     let down = lines(50);
-    run(rules(), &[(0, used(60)), (333, asks(Command::SetLines(down)))], 1000).does(&[
-        (333, Action::SetLines(down)),
-        (333, wire(58)),
-        (333, TERM),
-    ]);
+    run(rules(), &[(0, used(60)), (333, asks(Command::SetLines(down)))], 1000)
+        .does(&[(333, wire(108)), (333, TERM)]);
+}
+
+/// The kernel's own lines move only when nothing is beyond them.
+#[test]
+fn a_limit_set_below_a_footprint_that_falls_comes_into_force_then() {
+    let down = lines(50);
+    let steps = [(0, used(60)), (333, asks(Command::SetLines(down))), (333, used(40))];
+    run(rules(), &steps, 1000).does(&[(333, Action::SetLines(down))]);
 }
 
 #[test]

@@ -1,0 +1,123 @@
+//! A terminal with somebody at it: types, reads what is shown.
+
+use super::process::Heard;
+use super::scene::Scene;
+use super::eventually;
+use nix::pty::{Winsize, openpty};
+use std::fs::File;
+use std::io::Write;
+use std::process::{Child, Stdio};
+
+/// Ctrl-C, Ctrl-Z.
+pub const INTERRUPT: &str = "\x03";
+pub const SUSPEND: &str = "\x1a";
+
+/// A session on a pseudo-terminal of its own.
+pub struct Pty {
+    keyboard: File,
+    pub screen: Heard,
+    /// What was shown before this is done with.
+    seen: usize,
+    child: Child,
+}
+
+impl Pty {
+    /// Runs a program as the leader of a session whose terminal it is.
+    pub fn run(scene: &Scene, words: &[&str]) -> Pty {
+        let size = Winsize { ws_row: 24, ws_col: 200, ws_xpixel: 0, ws_ypixel: 0 };
+        let pty = openpty(&size, None).unwrap();
+        for fd in [&pty.master, &pty.slave] {
+            let flag = nix::fcntl::FdFlag::FD_CLOEXEC;
+            nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_SETFD(flag)).unwrap();
+        }
+        let slave = || Stdio::from(pty.slave.try_clone().unwrap());
+        let mut command = scene.program("setsid");
+        command.args(["--ctty", "--wait"]).args(words).env("TERM", "dumb");
+        let child = command.stdin(slave()).stdout(slave()).stderr(slave()).spawn().unwrap();
+        let master = File::from(pty.master);
+        let (screen, _) = Heard::to(master.try_clone().unwrap());
+        Pty { keyboard: master, screen, seen: 0, child }
+    }
+
+    /// An interactive shell with job control and the prompt `$ `, and `s` for sentinel with the scene's options.
+    pub fn shell(scene: &Scene, shell: &[&str]) -> Pty {
+        let options = scene.options().join(" ");
+        let script = format!("s() {{ {} {options} \"$@\"; }}\n", super::binary());
+        let setup = scene.write("setup.sh", script);
+        let mut pty = Pty::run(scene, shell);
+        pty.type_line(&format!("PS1='re''ady> '; . {setup}"));
+        pty.await_text("ready> ");
+        pty
+    }
+
+    pub fn type_text(&mut self, text: &str) {
+        self.keyboard.write_all(text.as_bytes()).unwrap();
+    }
+
+    pub fn type_line(&mut self, line: &str) {
+        self.type_text(line);
+        self.type_text("\n");
+    }
+
+    /// Waits until `needle` is shown, and goes on behind it. What is typed is shown too: a needle must not be in it.
+    pub fn await_text(&mut self, needle: &str) -> String {
+        let from = self.seen;
+        let mut shown = String::new();
+        let found = eventually_or(&format!("{needle:?} is shown"), || {
+            let bytes = self.screen.bytes();
+            shown = String::from_utf8_lossy(&bytes[from..]).into_owned();
+            let at = bytes[from..].windows(needle.len()).position(|w| w == needle.as_bytes())?;
+            Some((at, String::from_utf8_lossy(&bytes[from..from + at]).into_owned()))
+        });
+        let Some((at, before)) = found else { panic!("{needle:?} is not shown in: {shown}") };
+        self.seen = from + at + needle.len();
+        before
+    }
+
+    /// What the shell prints for a text in which `%` is split, so that the echo of what is typed does not match.
+    pub fn ask(&mut self, text: &str) -> String {
+        self.type_line(&format!("echo \"<\"\"{text}\"\">\""));
+        self.await_text("<");
+        loop {
+            let answer = self.await_text(">");
+            if !answer.contains('"') {
+                self.await_text("ready> ");
+                return answer;
+            }
+            self.await_text("<");
+        }
+    }
+
+    /// Leaves the shell.
+    pub fn leave(mut self) {
+        self.type_line("exit");
+        let ended = eventually_or("the shell ends", || self.child.try_wait().unwrap());
+        assert!(ended.is_some(), "the shell does not end: {}", self.screen.text());
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn file(&self) -> &File {
+        &self.keyboard
+    }
+}
+
+/// As [`eventually`], but the caller says what was there instead.
+fn eventually_or<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    let clock = sentinel::clock::Clock::start();
+    eventually(what, || match look() {
+        Some(found) => Some(Some(found)),
+        None if clock.now().0 * 10 > super::PATIENCE * 9 => Some(None),
+        None => None,
+    })
+}
+
+impl Drop for Pty {
+    fn drop(&mut self) {
+        // The session's leader; its terminal hangs up with it.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,141 @@
+//! One test's place: an empty home, a socket of its own, a name by which everything that it starts is found again.
+
+use super::leftovers::Leftovers;
+use super::process::{Run, Running};
+use serde_json::Value;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use tempfile::TempDir;
+
+/// What every process that a scene starts has in its environment.
+pub const MARK: &str = "SENTINEL_SCENE";
+
+static SCENES: AtomicU32 = AtomicU32::new(0);
+
+/// A scene. Dropped, it checks that nothing is left of what was started in it.
+pub struct Scene {
+    dir: TempDir,
+    name: String,
+}
+
+impl Scene {
+    pub fn new() -> Scene {
+        let number = SCENES.fetch_add(1, Ordering::Relaxed);
+        let dir = tempfile::Builder::new().prefix("scene").tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("home")).unwrap();
+        Scene { dir, name: format!("t{}.{number}", std::process::id()) }
+    }
+
+    /// The name of its runs.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A path in it.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// The same as text.
+    pub fn text_path(&self, name: &str) -> String {
+        self.path(name).to_str().unwrap().to_owned()
+    }
+
+    /// Writes a file into it.
+    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) -> String {
+        std::fs::write(self.path(name), text).unwrap();
+        self.text_path(name)
+    }
+
+    /// What a file of it says; empty when it is not there.
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap_or_default()
+    }
+
+    /// Any program, in this scene's environment.
+    pub fn program(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        self.furnish(&mut command);
+        command
+    }
+
+    /// Its environment: no configuration, no user behind sudo, the mark.
+    fn furnish(&self, command: &mut Command) {
+        let home = self.path("home");
+        for name in ["SUDO_UID", "SUDO_GID", "MEMORY_PRESSURE_WATCH", "MEMORY_PRESSURE_WRITE"] {
+            command.env_remove(name);
+        }
+        command.env("HOME", &home).env("XDG_CONFIG_HOME", &home).env(MARK, &self.name);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    }
+
+    /// Bare sentinel.
+    pub fn sentinel(&self) -> Command {
+        self.program(super::binary())
+    }
+
+    /// The options that every guarded run gets: plain, without mailbox, findable.
+    pub fn options(&self) -> Vec<String> {
+        ["--plain", "--name", &self.name, "--socket", "off"].map(str::to_owned).to_vec()
+    }
+
+    /// Sentinel without a mailbox, with these options and this command.
+    pub fn guarded(&self, options: &[&str], command: &[&str]) -> Command {
+        let mut sentinel = self.sentinel();
+        sentinel.args(self.options()).args(options).arg("--").args(command);
+        sentinel
+    }
+
+    /// Starts it.
+    pub fn start(&self, options: &[&str], command: &[&str]) -> Running {
+        Running::start(&mut self.guarded(options, command))
+    }
+
+    /// Runs it to its end.
+    pub fn run(&self, options: &[&str], command: &[&str]) -> Run {
+        self.start(options, command).finish()
+    }
+
+    /// The same, quiet and with a record: for what is to be read by a program.
+    pub fn recorded(&self, options: &[&str], command: &[&str]) -> (Run, Value) {
+        let record = self.text_path("record.json");
+        let options = [&["--json", &record], options].concat();
+        let run = self.run(&options, command);
+        let text = self.read("record.json");
+        let value = serde_json::from_str(&text);
+        (run, value.unwrap_or_else(|error| panic!("no record ({error}): {text}")))
+    }
+
+    /// Where its mailbox is, if it has one.
+    pub fn socket(&self) -> PathBuf {
+        self.path("s.socket")
+    }
+
+    /// What is left of what was started in it.
+    pub fn leftovers(&self) -> Leftovers {
+        Leftovers::of(&self.name)
+    }
+
+    /// Waits until nothing is left, for tests that ended the guardian the hard way.
+    pub fn clear(&self) {
+        self.leftovers().clear();
+    }
+
+    /// The scene's directory.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        let left = self.leftovers();
+        left.clear();
+        if !std::thread::panicking() {
+            assert!(left.is_empty(), "left behind: {left:?}");
+            assert!(!self.socket().exists(), "the socket is left behind");
+        }
+    }
+}
