@@ -57,6 +57,7 @@ fn shapes() -> Vec<&'static str> {
 }
 
 #[test]
+#[ignore = "for a guest: scripts/vm/test"]
 fn the_demonstration_ends_in_time() {
     require_kernel_tier();
     let chaos = guest::chaos();
@@ -67,6 +68,7 @@ fn the_demonstration_ends_in_time() {
 }
 
 #[test]
+#[ignore = "for a guest: scripts/vm/test"]
 fn every_shape_is_terminated_first_at_100_mib() {
     require_kernel_tier();
     for shape in shapes() {
@@ -82,6 +84,7 @@ fn every_shape_is_terminated_first_at_100_mib() {
 }
 
 #[test]
+#[ignore = "for a guest: scripts/vm/test"]
 fn every_shape_is_terminated_first_at_1_gib() {
     require_kernel_tier();
     for shape in shapes() {
@@ -103,6 +106,7 @@ fn every_shape_is_terminated_first_at_1_gib() {
 }
 
 #[test]
+#[ignore = "for a guest: scripts/vm/test"]
 fn who_ignores_sigterm_dies_of_ours_at_100_mib() {
     require_kernel_tier();
     for shape in shapes() {
@@ -113,6 +117,7 @@ fn who_ignores_sigterm_dies_of_ours_at_100_mib() {
 }
 
 #[test]
+#[ignore = "for a guest: scripts/vm/test"]
 fn who_ignores_sigterm_dies_of_ours_at_1_gib() {
     require_kernel_tier();
     for shape in shapes() {
@@ -124,6 +129,7 @@ fn who_ignores_sigterm_dies_of_ours_at_1_gib() {
 }
 
 #[test]
+#[ignore = "for a guest: scripts/vm/test"]
 fn a_leak_in_python_at_full_speed() {
     require_kernel_tier();
     let run =
@@ -132,6 +138,7 @@ fn a_leak_in_python_at_full_speed() {
 }
 
 #[test]
+#[ignore = "for a guest: scripts/vm/test"]
 fn handlers_that_allocate_and_bombs_that_fork() {
     require_kernel_tier();
     for words in
@@ -146,6 +153,7 @@ fn handlers_that_allocate_and_bombs_that_fork() {
 }
 
 #[test]
+#[ignore = "for a guest: scripts/vm/test"]
 fn the_kernel_s_own_kill_is_not_claimed_as_ours() {
     require_kernel_tier();
     // As root the workload can lower its own ceiling behind our back.
@@ -157,6 +165,7 @@ fn the_kernel_s_own_kill_is_not_claimed_as_ours() {
 }
 
 #[test]
+#[ignore = "for a guest: scripts/vm/test"]
 fn a_checkpoint_completes_and_twice_as_fast_as_behind_the_trip_wire() {
     require_kernel_tier();
     let file = disk("checkpoint");
@@ -179,6 +188,7 @@ fn a_checkpoint_completes_and_twice_as_fast_as_behind_the_trip_wire() {
 }
 
 #[test]
+#[ignore = "for a guest: scripts/vm/test"]
 fn a_python_checkpoint_completes() {
     require_kernel_tier();
     let (chaos, file) = (guest::chaos(), disk("chaos-checkpoint"));
@@ -198,6 +208,7 @@ fn assert_left_alone(run: &Run) {
 }
 
 #[test]
+#[ignore = "for a guest: scripts/vm/test"]
 fn page_cache_of_ten_limits_is_left_alone() {
     require_kernel_tier();
     let (chaos, directory) = (guest::chaos(), disk("cache"));
@@ -209,6 +220,7 @@ fn page_cache_of_ten_limits_is_left_alone() {
 }
 
 #[test]
+#[ignore = "for a guest: scripts/vm/test"]
 fn a_sort_of_a_big_file_is_left_alone() {
     require_kernel_tier();
     let (input, output) = (disk("big"), disk("sorted"));
@@ -222,6 +234,7 @@ fn a_sort_of_a_big_file_is_left_alone() {
 }
 
 #[test]
+#[ignore = "for a guest: scripts/vm/test"]
 fn a_build_is_left_alone() {
     require_kernel_tier();
     let tree = disk("stdlib");
@@ -234,6 +247,7 @@ fn a_build_is_left_alone() {
 }
 
 #[test]
+#[ignore = "for a guest: scripts/vm/test"]
 fn a_mapped_file_larger_than_the_limit_is_left_alone() {
     require_kernel_tier();
     let file = disk("mapped");
