@@ -40,6 +40,7 @@ pub struct Members {
     source: Source,
     root: File,
     pids: Vec<i32>,
+    /// Each process with its parent in front.
     parents: Vec<(i32, i32)>,
     left_out: Vec<i32>,
     text: Box<[u8]>,
@@ -121,19 +122,24 @@ impl Members {
                 return;
             };
             if let Some(parent) = parent_of(&self.root, pid, text) {
-                parents.push((pid, parent));
+                parents.push((parent, pid));
             }
         });
+        parents.sort_unstable();
         let mut found = 0;
         self.pids.push(own);
         while found < self.pids.len() {
-            let parent = self.pids[found];
-            let left_out = &self.left_out;
-            let children = self.parents.iter().filter(|(pid, p)| *p == parent && *pid != parent);
-            self.pids.extend(children.map(|(pid, _)| *pid).filter(|pid| !left_out.contains(pid)));
+            self.add_children_of(self.pids[found]);
             found += 1;
         }
         self.pids.remove(0);
+    }
+
+    fn add_children_of(&mut self, parent: i32) {
+        let first = self.parents.partition_point(|(of, _)| *of < parent);
+        let children = self.parents[first..].iter().take_while(|(of, _)| *of == parent);
+        let left_out = &self.left_out;
+        self.pids.extend(children.map(|(_, pid)| *pid).filter(|pid| !left_out.contains(pid)));
     }
 }
 
