@@ -163,14 +163,21 @@ fn parent_of(proc: &File, pid: i32, text: &mut [u8]) -> Option<i32> {
 
 fn in_cgroup(pid: i32, path: &std::path::Path, text: &mut [u8]) -> bool {
     use std::os::unix::ffi::OsStrExt as _;
-    // The last part of the path, `sentinel-NAME-PID`, is unique on the machine.
-    let Some(name) = path.file_name() else { return true };
+    let Some(name) = unique_name(path) else { return true };
     let Ok(mut file) = File::open(format!("/proc/{pid}/cgroup")) else { return false };
     let length = file.read(text).unwrap_or(0);
     let name = name.as_bytes();
     text[..length].split(|byte| *byte == b'\n').any(|line| {
         line.starts_with(b"0::") && line.split(|byte| *byte == b'/').any(|part| part == name)
     })
+}
+
+/// The part of the path that is unique on the machine, `sentinel-NAME-PID`: the last, or in a scope the last but one.
+fn unique_name(path: &std::path::Path) -> Option<&std::ffi::OsStr> {
+    match path.file_name() {
+        Some(name) if name == crate::placement::WORKLOAD => path.parent()?.file_name(),
+        name => name,
+    }
 }
 
 /// The processes of a cgroup directory and all below it.
