@@ -23,6 +23,7 @@ pub mod command;
 pub mod config;
 pub mod control;
 pub mod dashboard;
+pub mod doctor;
 pub mod event;
 pub mod event_loop;
 pub mod guardian;

@@ -120,10 +120,10 @@ fn start_transient_unit(
     connection
         .call_method(service, OBJECT, Some(MANAGER), "StartTransientUnit", &body)
         .map(drop)
-        .map_err(|error| match error {
-            zbus::Error::MethodError(name, text, _) => {
-                anyhow!("{}", text.unwrap_or_else(|| name.to_string()))
+        .map_err(|error| {
+            if let zbus::Error::MethodError(_, Some(text), _) = &error {
+                return anyhow!("{text}");
             }
-            other => other.into(),
+            error.into()
         })
 }

@@ -60,7 +60,10 @@ fn path_of(process: &Process) -> Result<Option<String>> {
 fn below(mount_point: &Path, root: &str, own: &str) -> Option<PathBuf> {
     let rest = Path::new(own).strip_prefix(root).ok()?;
     let inside = rest.components().all(|part| matches!(part, std::path::Component::Normal(_)));
-    inside.then(|| mount_point.join(rest))
+    match rest.as_os_str().is_empty() {
+        true => Some(mount_point.to_owned()),
+        false => inside.then(|| mount_point.join(rest)),
+    }
 }
 
 impl Hierarchy {

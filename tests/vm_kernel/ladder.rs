@@ -64,7 +64,7 @@ fn the_demonstration_ends_in_time() {
     let run = Sentinel::new().run(&["python3", &chaos, "--rate", "50M"]);
     assert_ended_politely(&run);
     assert_eq!(run.text("/outcome/reason"), "breach");
-    assert!(run.stderr.contains("tier kernel: /sys/fs/cgroup/"), "{run}");
+    assert!(run.stderr.contains("tier kernel (plain): /sys/fs/cgroup/"), "{run}");
 }
 
 #[test]

@@ -105,7 +105,7 @@ fn beside_others_the_nearest_cgroup_above_without_a_limit_between_serves() {
     let outer = Outer::new("outer-free", &[]);
     let run = Sentinel::new().through(&outer.beside()).run(&[&hog(), "touch", "--cap", "1G"]);
     assert_eq!(run.status, 143, "{run}");
-    assert!(run.stderr.contains("tier kernel: /sys/fs/cgroup/sentinel-hog-"), "{run}");
+    assert!(run.stderr.contains("tier kernel (plain): /sys/fs/cgroup/sentinel-hog-"), "{run}");
 }
 
 #[test]
