@@ -47,7 +47,7 @@ fn insist(required: Tier, best: Tier, why: &str) -> Result<()> {
         return Ok(());
     }
     Err(anyhow!(
-        "tier {} is required and cannot be had: {why}\nhint: {}",
+        "tier {} is required and cannot be had: {why}; better: {}",
         required.name(),
         way_out(why)
     ))
