@@ -1,6 +1,6 @@
 //! What a person types, and what a configuration file says: text to typed settings. No other input or output.
 
-use crate::units::{Bytes, Limit, Percent, Size, parse_duration};
+use crate::units::{Bytes, Limit, Percent, Size, parse_count, parse_duration};
 use clap::Parser;
 use serde::Deserialize;
 use serde::de::Deserializer;
@@ -72,7 +72,7 @@ pub struct Settings {
     /// Processes and threads that the workload may have, or max [default: 4096]
     #[arg(long, value_name = "N")]
     #[serde(deserialize_with = "from_text")]
-    pub pids: Option<Amount>,
+    pub pids: Option<Count>,
     /// Ends the workload after this time
     #[arg(long, value_name = "DURATION")]
     #[serde(deserialize_with = "from_text")]
@@ -185,6 +185,17 @@ impl FromStr for Amount {
             return Ok(Amount(Limit::Max));
         }
         text.parse::<Bytes>().map(|bytes| Amount(Limit::At(bytes.0)))
+    }
+}
+
+/// A number of processes, or `max`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count(pub Limit);
+
+impl FromStr for Count {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        parse_count(text.trim()).map(Count)
     }
 }
 
@@ -321,7 +332,7 @@ mod tests {
     fn a_file_takes_numbers_and_strings_and_nothing_unknown() {
         let settings: Settings =
             toml::from_str("memory = \"1G\"\npids = 64\ngrace = 5\ndry-run = true").unwrap();
-        assert_eq!(settings.pids, Some(Amount(Limit::At(64))));
+        assert_eq!(settings.pids, Some(Count(Limit::At(64))));
         assert_eq!(settings.grace, Some(Span(Duration::from_secs(5))));
         assert!(settings.dry_run);
         assert!(toml::from_str::<Settings>("memroy = \"1G\"").is_err());

@@ -35,10 +35,11 @@ pub fn find(command: &[OsString]) -> Result<PathBuf, CommandError> {
     let shown = escape(word.as_bytes());
     if word.as_bytes().contains(&b'/') {
         let path = PathBuf::from(word);
-        return match (executable(&path), path.exists()) {
+        return match (executable(&path), path.try_exists()) {
             (true, _) => Ok(path),
-            (false, true) => Err(CommandError::NotExecutable(shown)),
-            (false, false) => Err(CommandError::NotFound(shown)),
+            (false, Ok(false)) => Err(CommandError::NotFound(shown)),
+            // There, or behind a directory that we may not look into.
+            (false, Ok(true) | Err(_)) => Err(CommandError::NotExecutable(shown)),
         };
     }
     // What execvp(3) takes where PATH is not set.

@@ -238,11 +238,11 @@ fn default_file() -> Option<PathBuf> {
 }
 
 fn read(path: &Path) -> Result<Settings> {
-    let shown = || format!("read configuration {}", path.display());
+    let shown = || format!("read configuration {}", escape(path.as_os_str().as_bytes()));
     let text = std::fs::read_to_string(path).with_context(shown)?;
     toml::from_str(&text).map_err(|error| {
-        let line = error.span().map_or(0, |span| text[..span.start].lines().count().max(1));
-        anyhow::anyhow!("{}", error.message().replace('\n', " "))
+        let line = error.span().map_or(0, |span| text[..span.start].matches('\n').count() + 1);
+        anyhow::anyhow!("{}", escape(error.message().as_bytes()))
             .context(format!("{} line {line}", shown()))
     })
 }

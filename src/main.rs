@@ -26,13 +26,13 @@ fn main() -> ExitCode {
 fn run(words: &[OsString]) -> anyhow::Result<u8> {
     let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
-        Err(error) => return Ok(sentinel::verbs::usage(&error)),
+        Err(error) => return Ok(sentinel::verbs::usage(&error, "sentinel")),
     };
     Ok(sentinel::guardian::start(Config::new(cli)?)?.run())
 }
 
 fn fail(error: &anyhow::Error) -> u8 {
-    eprintln!("sentinel: {error:#}");
+    sentinel::verbs::complain(&format!("{error:#}"));
     if let Some(error) = error.downcast_ref::<CommandError>() {
         return error.exit_status();
     }

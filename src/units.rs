@@ -188,6 +188,24 @@ pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
     }
 }
 
+/// The kernel's bound of `pids.max` on 64 bits (PID_MAX_LIMIT, include/linux/threads.h).
+const MOST_PIDS: u64 = 4 << 20;
+
+/// Parses a number of processes, or `max`: the kernel takes no zero and nothing above its bound.
+///
+/// # Errors
+/// One line: what would do.
+pub fn parse_count(text: &str) -> Result<Limit, String> {
+    if text.eq_ignore_ascii_case("max") {
+        return Ok(Limit::Max);
+    }
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.parse() {
+        Ok(number @ 1..=MOST_PIDS) if digits => Ok(Limit::At(number)),
+        _ => Err(format!("{text} is neither max nor a number from 1 to {MOST_PIDS}")),
+    }
+}
+
 impl fmt::Display for Percent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}%", self.0)

@@ -3,8 +3,10 @@
 use crate::control::client;
 use anyhow::{Context, Result};
 use clap::Parser;
+use clap::error::{ContextKind, ErrorKind};
+use std::error::Error as _;
 use std::ffi::OsString;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::os::fd::RawFd;
 use std::path::PathBuf;
 
@@ -16,7 +18,12 @@ struct Talk {
     #[arg(long, value_name = "PATH", default_value = "/tmp/sentinel.socket")]
     socket: PathBuf,
     /// What to ask: status, ps, limits, events, watch, set, freeze, thaw, terminate, kill, ping, help
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "VERB"
+    )]
     words: Vec<String>,
 }
 
@@ -33,7 +40,7 @@ pub fn talk(words: &[OsString]) -> Result<u8> {
     }
     match Talk::try_parse_from(line) {
         Ok(talk) => client::ctl(&talk.socket, &talk.words),
-        Err(error) => Ok(usage(&error)),
+        Err(error) => Ok(usage(&error, "sentinel ctl")),
     }
 }
 
@@ -53,7 +60,7 @@ struct Doctor {
 pub fn doctor(words: &[OsString]) -> Result<u8> {
     let wanted = match Doctor::try_parse_from(words) {
         Ok(wanted) => wanted,
-        Err(error) => return Ok(usage(&error)),
+        Err(error) => return Ok(usage(&error, "sentinel doctor")),
     };
     let finding = crate::doctor::examine()?;
     let text = match wanted.json {
@@ -87,20 +94,36 @@ pub fn dashboard(words: &[OsString]) -> Result<u8> {
     Ok(0)
 }
 
-/// Prints help and version as asked for, a mistake as one line and the way out. Gives the exit status.
-pub fn usage(error: &clap::Error) -> u8 {
+/// Prints help and version as asked for, a mistake as one line with the way out. Gives the exit status.
+pub fn usage(error: &clap::Error, program: &str) -> u8 {
     if !error.use_stderr() {
         // Nobody reading the help is no mistake.
         let _ = error.print();
         return 0;
     }
-    let text = error.to_string();
-    let first = text.lines().next().unwrap_or("error: wrong usage");
-    let first = first.strip_prefix("error: ").unwrap_or(first);
-    let missing = text.contains("required arguments were not provided");
-    let line =
-        if missing { "no command given: sentinel [OPTIONS] [--] COMMAND [ARGS…]" } else { first };
-    eprintln!("sentinel: {}", crate::report::escape::escape(line.as_bytes()));
-    eprintln!("hint: sentinel --help");
+    complain(&format!("{}; try: {program} --help", mistake(error)));
     125
+}
+
+/// What is wrong, without clap's layout of many lines.
+fn mistake(error: &clap::Error) -> String {
+    let argument = error.get(ContextKind::InvalidArg).map(ToString::to_string);
+    let text = match (error.kind(), argument, error.source()) {
+        (ErrorKind::MissingRequiredArgument, Some(argument), _) => {
+            let name = argument.trim_matches(|c: char| !c.is_alphabetic()).to_lowercase();
+            format!("no {name} given")
+        }
+        (ErrorKind::ValueValidation, Some(argument), Some(why)) => format!("{argument}: {why}"),
+        _ => {
+            let text = error.to_string();
+            let first = text.lines().next().unwrap_or("wrong usage");
+            first.strip_prefix("error: ").unwrap_or(first).to_owned()
+        }
+    };
+    crate::report::escape::escape(text.as_bytes())
+}
+
+/// One line on stderr. That nobody can read it must not change the exit status.
+pub fn complain(text: &str) {
+    let _ = writeln!(io::stderr(), "sentinel: {text}");
 }

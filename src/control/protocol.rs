@@ -2,14 +2,11 @@
 
 use super::verbs::{nearest_setting, nearest_verb};
 use crate::report::escape::escape_cut;
-use crate::units::{Bytes, Limit, Size, parse_duration};
+use crate::units::{Bytes, Limit, Size, parse_count, parse_duration};
 use std::time::Duration;
 
 /// The longest request line, bytes without its end.
 pub const MAX_LINE: usize = 1024;
-
-/// The kernel's bound of `pids.max` on 64 bits (PID_MAX_LIMIT, include/linux/threads.h).
-const MOST_PIDS: u64 = 4 << 20;
 
 /// How much of a strange word is quoted back, characters.
 const QUOTED: usize = 40;
@@ -212,14 +209,7 @@ fn parse_memory(value: &str) -> Result<Size, String> {
 }
 
 fn parse_pids(value: &str) -> Result<Limit, String> {
-    if value.eq_ignore_ascii_case("max") {
-        return Ok(Limit::Max);
-    }
-    let digits = value.bytes().all(|byte| byte.is_ascii_digit());
-    match value.parse() {
-        Ok(number @ 1..=MOST_PIDS) if digits => Ok(Limit::At(number)),
-        _ => Err(format!("set pids: {value} is neither max nor a number from 1 to {MOST_PIDS}")),
-    }
+    parse_count(value).map_err(|problem| format!("set pids: {problem}"))
 }
 
 /// The word, if it needs no escaping: all values are plain text.

@@ -52,7 +52,7 @@ fn insist(around: &Surroundings, required: Tier, best: Tier, why: &str) -> Resul
         return Ok(());
     }
     Err(anyhow!(
-        "tier {} is required and cannot be had: {why}\nhint: {}; more: sentinel doctor",
+        "tier {} is required and cannot be had: {why}; better: {} (more: sentinel doctor)",
         required.name(),
         way_out(around)
     ))

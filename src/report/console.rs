@@ -1,13 +1,23 @@
 //! Our own lines on stderr, without ever waiting for it: a terminal stopped with Ctrl-S or a full pipe must not hold up a kill.
 
+use crate::clock::Clock;
 use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::time::Duration;
 
 /// Lines that wait for a reader; the oldest go when there are more.
 const WAITING: usize = 256;
+/// At the end somebody who does not read for so long does not read any more: whoever waits for us must not wait for ever.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Between two tries then.
+const PAUSE_MS: u8 = 10;
+/// A pipe that takes anything takes so much at once (pipe(7), PIPE_BUF).
+const PIECE: usize = 4096;
 
 /// Where our lines go.
 #[derive(Debug)]
@@ -26,6 +36,7 @@ impl Console {
         let kind = std::fs::metadata("/proc/self/fd/2").map(|meta| meta.file_type());
         let can_block = kind.is_ok_and(|kind| kind.is_char_device() || kind.is_fifo());
         let flags = (OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).bits();
+        // A socket cannot be opened so, nor can another user's pipe: they are asked before each write.
         let anew = || File::options().write(true).custom_flags(flags).open("/proc/self/fd/2").ok();
         let out = if can_block { anew() } else { None };
         Console { out, waiting: VecDeque::with_capacity(WAITING), written: 0, lost: 0, held: false }
@@ -70,22 +81,42 @@ impl Console {
         !self.held && !self.waiting.is_empty()
     }
 
-    /// Writes all that waits, and waits itself for that: nothing is guarded any more.
+    /// Writes all that waits, and waits itself for a reader, for a while: nothing is guarded any more.
     pub fn finish(mut self) {
-        (self.out, self.held) = (None, false);
+        self.held = false;
         if self.lost > 0 {
             self.waiting.push_front(format!("sentinel: {} lines were lost\n", self.lost));
             self.written = 0;
         }
-        self.flush();
+        let clock = Clock::start();
+        let mut moved = clock.now();
+        while !self.waiting.is_empty() && clock.now().since(moved) < PATIENCE {
+            let before = (self.waiting.len(), self.written);
+            self.flush();
+            if before != (self.waiting.len(), self.written) {
+                moved = clock.now();
+            } else {
+                // A poll of nothing: a terminal may say that it takes something, and then not take it.
+                let _ = poll(&mut [], PAUSE_MS);
+            }
+        }
     }
 
     fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let piece = &bytes[..bytes.len().min(PIECE)];
         match &self.out {
-            Some(file) => (&*file).write(bytes),
-            None => io::stderr().write(bytes),
+            Some(file) => (&*file).write(piece),
+            None if takes() => io::stderr().write(piece),
+            None => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
+}
+
+/// Whether stderr takes something now. What cannot be polled is for the write to tell.
+fn takes() -> bool {
+    let stderr = io::stderr();
+    let mut fds = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
+    poll(&mut fds, PollTimeout::ZERO) != Ok(0)
 }
 
 impl Default for Console {

@@ -1,6 +1,7 @@
 //! The record of a run for machines (`--json FILE`): opened before the command starts, with the rights of the caller, written at the end.
 
 use crate::event::{Cause, Ending, Outcome};
+use crate::report::escape::escape;
 use crate::report::words;
 use crate::status::{EventLine, SCHEMA_VERSION, Status};
 use crate::units::Bytes;
@@ -9,6 +10,7 @@ use nix::unistd::{Gid, Uid, geteuid, getgroups, setegid, seteuid, setgroups};
 use serde::Serialize;
 use std::fs::File;
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// Who called: under sudo not root but the user behind it.
@@ -98,7 +100,7 @@ impl RecordFile {
     /// When the caller may not write there.
     pub fn open(path: &Path, caller: CallerId) -> Result<RecordFile> {
         let file = as_caller(caller, || File::create(path))
-            .with_context(|| format!("open {} for the record", path.display()))?;
+            .with_context(|| format!("open {} for the record", shown(path)))?;
         Ok(RecordFile { file, path: path.to_owned() })
     }
 
@@ -126,8 +128,12 @@ impl RecordFile {
         json.push('\n');
         self.file
             .write_all(json.as_bytes())
-            .with_context(|| format!("write the record to {}", self.path.display()))
+            .with_context(|| format!("write the record to {}", shown(&self.path)))
     }
+}
+
+fn shown(path: &Path) -> String {
+    escape(path.as_os_str().as_bytes())
 }
 
 fn describe(outcome: &Outcome, text: String) -> OutcomeRecord {

@@ -1,18 +1,34 @@
-//! What the caller gave us and the child must get unchanged: signal dispositions, the signal mask, `oom_score_adj`.
+//! What the caller gave us and the child must get unchanged: signal dispositions, the signal mask, `oom_score_adj`,
+//! standard descriptors that are closed.
 
 use nix::libc;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::os::fd::RawFd;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 /// Signals that were ignored when the process started, one bit each (bit 1 is SIGHUP).
 static IGNORED: AtomicU64 = AtomicU64::new(0);
 
-/// Runs before `main` and before the Rust runtime, which ignores SIGPIPE: afterwards nobody knows what the caller had.
+/// Standard input, output and error that were closed when the process started, one bit each.
+static CLOSED: AtomicU8 = AtomicU8::new(0);
+
+/// Runs before `main` and before the Rust runtime, which ignores SIGPIPE and opens /dev/null for what is closed:
+/// afterwards nobody knows what the caller had.
 #[unsafe(link_section = ".init_array")]
 #[used]
-static REMEMBER: extern "C" fn() = remember_ignored;
+static REMEMBER: extern "C" fn() = remember;
 
-extern "C" fn remember_ignored() {
+extern "C" fn remember() {
+    remember_ignored();
+    for fd in 0..3 {
+        // SAFETY: takes numbers only.
+        if unsafe { libc::fcntl(fd, libc::F_GETFD) } == -1 {
+            CLOSED.fetch_or(1 << fd, Ordering::Relaxed);
+        }
+    }
+}
+
+fn remember_ignored() {
     let mut ignored = 0;
     for signal in 1..=64 {
         // SAFETY: a null `act` changes nothing; `old` is a local of the right type, all zeroes being a valid value.
@@ -32,6 +48,7 @@ extern "C" fn remember_ignored() {
 #[derive(Clone, Copy, Debug)]
 pub struct Caller {
     ignored: u64,
+    closed: u8,
     /// The signal mask.
     pub mask: SigSet,
     /// `/proc/self/oom_score_adj`, if it could be read.
@@ -46,11 +63,18 @@ impl Caller {
         let _ = sigprocmask(SigmaskHow::SIG_BLOCK, None, Some(&mut mask));
         let oom_score_adj = std::fs::read_to_string("/proc/self/oom_score_adj").ok();
         let oom_score_adj = oom_score_adj.and_then(|text| text.trim().parse().ok());
-        Caller { ignored: IGNORED.load(Ordering::Relaxed), mask, oom_score_adj }
+        let ignored = IGNORED.load(Ordering::Relaxed);
+        Caller { ignored, closed: CLOSED.load(Ordering::Relaxed), mask, oom_score_adj }
     }
 
     /// Whether the caller ignores this signal.
     pub fn ignores(&self, signal: i32) -> bool {
         (1..=64).contains(&signal) && self.ignored & (1 << (signal - 1)) != 0
+    }
+
+    /// The standard descriptors that the caller closed.
+    pub fn closed(&self) -> impl Iterator<Item = RawFd> + use<> {
+        let closed = self.closed;
+        (0..3).filter(move |fd| closed & (1 << fd) != 0)
     }
 }

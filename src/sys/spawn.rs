@@ -314,10 +314,19 @@ impl From<Place<'_>> for RawPlace {
 
 /// Each step by its number in [`STEPS`].
 fn steps(child: &Prepared<'_>) -> Result<(), (u8, io::Error)> {
+    close_as_caller(&child.caller);
     connect(child.program).map_err(|error| (3, error))?;
     position(child.place)?;
     restore_oom_score(&child.caller);
     restore_signals(&child.caller).map_err(|error| (2, error))
+}
+
+/// What is there instead is the runtime's /dev/null.
+fn close_as_caller(caller: &Caller) {
+    for fd in caller.closed() {
+        // SAFETY: a descriptor that nothing of ours has.
+        unsafe { libc::close(fd) };
+    }
 }
 
 /// dup2(2) also leaves the copy open across exec.

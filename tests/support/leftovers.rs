@@ -81,7 +81,8 @@ fn find_cgroups(directory: &Path, prefix: &str, found: &mut Vec<PathBuf>) {
 }
 
 fn sockets(prefix: &str) -> Vec<PathBuf> {
-    let session = std::env::var_os("XDG_RUNTIME_DIR").map(|dir| PathBuf::from(dir).join("sentinel"));
+    let session =
+        std::env::var_os("XDG_RUNTIME_DIR").map(|dir| PathBuf::from(dir).join("sentinel"));
     let own = PathBuf::from(format!("/tmp/sentinel-{}", nix::unistd::geteuid()));
     let directories = [PathBuf::from("/run/sentinel"), own].into_iter().chain(session);
     let entries = directories.flat_map(fs::read_dir).flatten().flatten();

@@ -2,7 +2,6 @@
 //! check that nothing is left behind. Nothing here reads the source tree: the executables are copied into guests.
 
 #![allow(dead_code, reason = "each suite uses a part of it")]
-#![expect(clippy::allow_attributes, reason = "what is dead differs from suite to suite")]
 
 pub mod leftovers;
 pub mod process;

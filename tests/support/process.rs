@@ -167,6 +167,10 @@ impl fmt::Debug for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = self.stdout();
         let cut = shown.chars().take(2000).collect::<String>();
-        write!(f, "{} (patience {PATIENCE:?})\n--- stdout\n{cut}\n--- stderr\n{}", self.status, self.stderr)
+        write!(
+            f,
+            "{} (patience {PATIENCE:?})\n--- stdout\n{cut}\n--- stderr\n{}",
+            self.status, self.stderr
+        )
     }
 }

@@ -1,8 +1,8 @@
 //! A terminal with somebody at it: types, reads what is shown.
 
+use super::eventually;
 use super::process::Heard;
 use super::scene::Scene;
-use super::eventually;
 use nix::pty::{Winsize, openpty};
 use std::fs::File;
 use std::io::Write;

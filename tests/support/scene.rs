@@ -1,9 +1,10 @@
 //! One test's place: an empty home, a socket of its own, a name by which everything that it starts is found again.
 
-use super::leftovers::Leftovers;
+use super::leftovers::{Leftovers, cgroup2_mounts};
 use super::process::{Run, Running};
 use serde_json::Value;
 use std::ffi::OsStr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -74,6 +75,27 @@ impl Scene {
     /// Bare sentinel.
     pub fn sentinel(&self) -> Command {
         self.program(super::binary())
+    }
+
+    /// A program as a user who owns nothing. Only root can; everybody may look into the scene then.
+    pub fn as_nobody(&self, program: impl AsRef<OsStr>) -> Command {
+        let everybody = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(self.dir(), everybody).unwrap();
+        let mut command = self.program("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(program);
+        command
+    }
+
+    /// The same command where no cgroup file system is mounted. Only root can.
+    pub fn without_cgroups(&self, command: &Command) -> Command {
+        const SCRIPT: &str =
+            "for mount in $MOUNTS; do umount -l $mount || exit 99; done; unset MOUNTS; exec \"$@\"";
+        let mounts = cgroup2_mounts();
+        let mounts: Vec<_> = mounts.iter().rev().filter_map(|path| path.to_str()).collect();
+        let mut outer = self.program("unshare");
+        outer.args(["--mount", "sh", "-c", SCRIPT, "sh"]).env("MOUNTS", mounts.join(" "));
+        outer.arg(command.get_program()).args(command.get_args());
+        outer
     }
 
     /// The options that every guarded run gets: plain, without mailbox, findable.

@@ -1,0 +1,123 @@
+//! Values that are none, and combinations that leave no room.
+
+use crate::refusal::{attempt, refused, table};
+use crate::support::Scene;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+#[test]
+fn options_that_there_are_not() {
+    table(&[
+        (&["--nonsense"], "'--nonsense'"),
+        (&["--plian"], "'--plian'"),
+        (&["-Z"], "'-Z'"),
+        (&["-m", "1G", "--memory", "2G"], "cannot be used multiple times"),
+        (&["--dry-run=yes"], "--dry-run"),
+    ]);
+}
+
+#[test]
+fn sizes_that_are_none() {
+    let not_a_size = "is not a size";
+    table(&[
+        (&["-m", ""], not_a_size),
+        (&["-m", "lots"], not_a_size),
+        (&["-m", "100X"], not_a_size),
+        (&["-m", "0x10"], not_a_size),
+        (&["-m", "1.2.3M"], not_a_size),
+        (&["-m", "1e9"], not_a_size),
+        (&["-m", "NaN"], not_a_size),
+        (&["-m", "１００M"], not_a_size),
+        (&["-m", "100M\n200M"], not_a_size),
+        (&["-m", "\u{1b}[2J"], not_a_size),
+        (&["--memory=-5M"], not_a_size),
+        (&["-m", "-5M"], "'-5'"),
+        (&["-m", "99999999999999T"], "is too large"),
+        (&["-m", "18446744073709551616"], "is too large"),
+        (&["-m", "0%"], "is not a share"),
+        (&["-m", "101%"], "is not a share"),
+        (&["-m", "-1%"], "'-1'"),
+        (&["--swap", "some"], not_a_size),
+        (&["--headroom", "x"], not_a_size),
+        (&["--second-line", "50%"], not_a_size),
+    ]);
+}
+
+#[test]
+fn limits_that_leave_no_room() {
+    table(&[
+        (&["-m", "0"], "limit 0B is below 2.0M"),
+        (&["-m", "1M"], "limit 1.0M is below 2.0M"),
+        (&["-m", "1%", "--headroom", "1K"], "headroom"),
+        (&["--headroom", "0"], "headroom 0B is below 4.0M"),
+        (&["--headroom", "900T"], "headroom 900.0T is more than"),
+        (&["-m", "900T"], "is above what this machine's memory allows"),
+        (&["-m", "100%"], "use for instance -m 80%"),
+        (&["--second-line", "0"], "second line 0B is not between"),
+        (&["--second-line", "50M"], "second line 50.0M is not between the limit 100.0M"),
+        (&["--second-line", "100M"], "is not between"),
+        (&["--second-line", "132M"], "and the ceiling 132.0M"),
+        (&["--second-line", "1T"], "is not between"),
+    ]);
+}
+
+#[test]
+fn durations_that_are_none() {
+    let not_a_duration = "is not a duration";
+    table(&[
+        (&["--grace", ""], not_a_duration),
+        (&["--grace", "soon"], not_a_duration),
+        (&["--grace=-1s"], not_a_duration),
+        (&["--grace", "1x"], not_a_duration),
+        (&["--grace", "99999999999d"], "is too large"),
+        (&["--timeout", "1:30"], not_a_duration),
+        (&["--timeout", "18446744073709551616s"], "is too large"),
+        (&["--warn-within", "10 seconds"], not_a_duration),
+        (&["--thrash", "80%:x"], not_a_duration),
+    ]);
+}
+
+#[test]
+fn words_that_are_no_choice() {
+    table(&[
+        (&["--kill-mode", "some"], "control-group, mixed, process"),
+        (&["--on-exit", "panic"], "wait, terminate"),
+        (&["--require", "best"], "kernel, hybrid, polled"),
+        (&["--term-signal", "NOPE"], "is no signal"),
+        (&["--term-signal", "0"], "is no signal"),
+        (&["--term-signal", "65"], "is no signal"),
+        (&["--term-signal", "KILL"], "cannot be handled"),
+        (&["--term-signal", "19"], "cannot be handled"),
+        (&["--thrash", "80%"], "is not SHARE:DURATION"),
+        (&["--thrash", "0%:1m"], "is not a share"),
+        (&["--warn-at", "80"], "is not a share"),
+        (&["--warn-at", "0%"], "is not a share"),
+        (&["--limit-exit-code", "256"], "--limit-exit-code"),
+        (&["--limit-exit-code", "-1"], "'-1'"),
+        (&["--limit-exit-code", "no"], "--limit-exit-code"),
+        (&["--pids", "0"], "from 1 to"),
+        (&["--pids", "1.5"], "from 1 to"),
+        (&["--pids", "2G"], "from 1 to"),
+        (&["--pids", "99999999999999999999"], "from 1 to"),
+        (&["--name", ""], "is not 1 to 32 letters"),
+        (&["--name", "../up"], "is not 1 to 32 letters"),
+        (&["--name", "two words"], "is not 1 to 32 letters"),
+        (&["--name", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"], "is not 1 to 32 letters"),
+    ]);
+}
+
+#[test]
+fn bytes_that_are_no_text() {
+    let scene = Scene::new();
+    for options in [[b"-m".as_slice(), b"\xff\xfe"], [b"--name", b"\xc3"], [b"--\xff", b"x"]] {
+        let options = options.map(OsStr::from_bytes);
+        refused(&scene, &mut attempt(&scene, &options), 125);
+    }
+}
+
+#[test]
+fn a_value_that_is_missing() {
+    let scene = Scene::new();
+    let run = refused(&scene, scene.sentinel().args(["--plain", "-m"]), 125);
+    assert!(run.stderr.contains("a value is required for '--memory"), "{run:?}");
+}

@@ -1,0 +1,166 @@
+//! Files and places that cannot be used: configuration, mailbox, record, and a tier that is not to be had.
+
+use crate::refusal::{MARKER, attempt, refused, table};
+use crate::support::{Running, Scene, binary, is_root, skip};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
+
+#[test]
+fn a_configuration_that_cannot_be_read() {
+    table(&[
+        (&["--config", "/no/such/file"], "read configuration /no/such/file: No such file"),
+        (&["--config", "/etc"], "read configuration /etc: Is a directory"),
+        (&["--config", "two\nlines"], "read configuration two\\nlines: No such file"),
+        (&["--config", "/proc/self/exe"], "valid UTF-8"),
+    ]);
+}
+
+#[test]
+fn a_configuration_that_makes_no_sense() {
+    let scene = Scene::new();
+    for (text, line, needle) in [
+        ("memory = \"1G\"\nmemroy = \"2G\"\n", 2, "unknown field `memroy`"),
+        ("memory = ", 1, ""),
+        ("memory = \"1G", 1, ""),
+        ("\n\n[section]\n", 3, "unknown field `section`"),
+        ("memory = \"lots\"", 1, "is not a size"),
+        ("memory = [1, 2]", 1, ""),
+        ("grace = \"later\"", 1, "is not a duration"),
+        ("dry-run = \"yes\"", 1, "expected a boolean"),
+        ("limit-exit-code = 300", 1, "300"),
+        ("kill-mode = \"all\"", 1, "control-group, mixed, process"),
+        ("pids = -5", 1, "from 1 to"),
+        ("\"two\\nlines\" = 1", 1, "two\\nlines"),
+        ("\u{0}", 1, ""),
+    ] {
+        let path = scene.write("bad.toml", text);
+        let run = refused(&scene, &mut attempt(&scene, &["--config", &path]), 125);
+        let place = format!("read configuration {path} line {line}: ");
+        assert!(run.stderr.contains(&place) && run.stderr.contains(needle), "{text:?}: {run:?}");
+    }
+    let path = scene.write("bad.toml", "memory = \"1M\"");
+    let run = refused(&scene, &mut attempt(&scene, &["--config", &path]), 125);
+    assert!(run.stderr.contains("limit 1.0M is below"), "{run:?}");
+}
+
+#[test]
+fn the_user_s_own_configuration_counts_too() {
+    let scene = Scene::new();
+    std::fs::create_dir(scene.path("home/sentinel")).unwrap();
+    scene.write("home/sentinel/config.toml", "nonsense = 1");
+    let run = refused(&scene, &mut attempt::<&str>(&scene, &[]), 125);
+    assert!(run.stderr.contains("home/sentinel/config.toml line 1: "), "{run:?}");
+    scene.write("home/sentinel/config.toml", "plain = true\nquiet = true\ngrace = 9");
+    let run = scene.run(&[], &["true"]).expect(0);
+    assert!(!run.stderr.contains("tier hybrid"), "quiet: {run:?}");
+}
+
+#[test]
+fn a_mailbox_that_cannot_be_made() {
+    let long = format!("/tmp/{}", "x".repeat(200));
+    table(&[
+        (&["--socket", "/no/such/directory/s"], "cannot open its directory"),
+        (&["--socket", "/proc/s"], "cannot listen at /proc/s"),
+        (&["--socket", "/etc/passwd/s"], "cannot open its directory"),
+        (&["--socket", &long], "the kernel takes 107 at most"),
+        (&["--socket", ""], "a value is required"),
+        (&["--socket", "/tmp/"], "names no file"),
+        (&["--socket", ".."], "names no file"),
+        (&["--socket", "/no\n/s"], "cannot listen at /no\\n/s"),
+    ]);
+}
+
+#[test]
+fn what_is_in_the_mailbox_s_place_is_left_alone() {
+    let scene = Scene::new();
+    scene.write("file", "mine");
+    symlink("file", scene.path("link")).unwrap();
+    symlink("nowhere", scene.path("dangling")).unwrap();
+    let _live = UnixListener::bind(scene.path("live")).unwrap();
+    symlink("live", scene.path("link-to-live")).unwrap();
+    for (name, needle) in [
+        ("file", "a file is in the way"),
+        ("link", "a symbolic link is in the way"),
+        ("dangling", "a symbolic link is in the way"),
+        ("link-to-live", "a symbolic link is in the way"),
+        ("home", "a directory is in the way"),
+        ("live", "somebody is listening there already"),
+    ] {
+        let path = scene.text_path(name);
+        let run = refused(&scene, &mut attempt(&scene, &["--socket", &path]), 125);
+        assert!(run.stderr.contains(needle), "{name}: {run:?}");
+    }
+    assert_eq!(scene.read("file"), "mine");
+    assert!(!scene.path("nowhere").exists());
+    assert!(std::os::unix::net::UnixStream::connect(scene.path("live")).is_ok());
+}
+
+#[test]
+fn a_public_directory_without_the_sticky_bit_is_no_place_for_a_mailbox() {
+    let scene = Scene::new();
+    std::fs::create_dir(scene.path("open")).unwrap();
+    let everybody = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(scene.path("open"), everybody).unwrap();
+    let run = refused(&scene, &mut attempt(&scene, &["--socket", &scene.text_path("open/s")]), 125);
+    assert!(run.stderr.contains("everybody may rename files"), "{run:?}");
+}
+
+#[test]
+fn a_record_that_cannot_be_written() {
+    table(&[
+        (&["--json", "/no/such/directory/r"], "open /no/such/directory/r for the record"),
+        (&["--json", "/etc"], "Is a directory"),
+        (&["--json", "/proc/sys/kernel/nothing"], "for the record"),
+        (&["--json", "/no\n/r"], "open /no\\n/r for the record"),
+        (&["--json", ""], "a value is required"),
+    ]);
+}
+
+/// A guardian of root's writes nothing that the user behind sudo could not.
+#[test]
+fn what_only_others_may_use_is_refused() {
+    if !is_root() {
+        return skip("only root can become somebody else");
+    }
+    let scene = Scene::new();
+    std::fs::create_dir(scene.path("closed")).unwrap();
+    scene.write("private.toml", "memory = \"1G\"");
+    for (name, mode) in [("closed", 0o755), ("private.toml", 0o600)] {
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(scene.path(name), mode).unwrap();
+    }
+    let closed = |name: &str| scene.text_path(&format!("closed/{name}"));
+    for (options, needle) in [
+        (["--socket", &closed("s")], "cannot listen"),
+        (["--json", &closed("r")], "for the record: Permission denied"),
+        (["--config", &scene.text_path("private.toml")], "Permission denied"),
+    ] {
+        let words = attempt(&scene, &options)
+            .get_args()
+            .map(Into::into)
+            .collect::<Vec<std::ffi::OsString>>();
+        let run = refused(&scene, scene.as_nobody(binary()).args(words), 125);
+        assert!(run.stderr.contains(needle), "{options:?}: {run:?}");
+    }
+    let path = closed("r");
+    let mut sudo = attempt(&scene, &["--json", &path]);
+    let run = refused(&scene, sudo.env("SUDO_UID", "65534").env("SUDO_GID", "65534"), 125);
+    assert!(run.stderr.contains("for the record: Permission denied"), "{run:?}");
+}
+
+#[test]
+fn a_tier_that_is_not_to_be_had_is_refused_when_required() {
+    if !is_root() {
+        return skip("only root can take the cgroup file system away");
+    }
+    let scene = Scene::new();
+    for tier in ["kernel", "hybrid"] {
+        let mut sentinel = scene.without_cgroups(&attempt(&scene, &["--require", tier]));
+        let run = refused(&scene, &mut sentinel, 125);
+        let needle = format!("tier {tier} is required and cannot be had: no cgroup v2");
+        assert!(run.stderr.contains(&needle) && run.stderr.contains("better: "), "{run:?}");
+    }
+    let mut polled = scene.without_cgroups(&attempt(&scene, &["--require", "polled"]));
+    let run = Running::start(&mut polled).finish().expect(0).says("tier polled: no cgroup");
+    assert!(scene.path(MARKER).exists(), "{run:?}");
+}
