@@ -82,7 +82,7 @@ fn words_that_are_no_choice() {
     table(&[
         (&["--kill-mode", "some"], "control-group, mixed, process"),
         (&["--on-exit", "panic"], "wait, terminate"),
-        (&["--require", "best"], "kernel, hybrid, polled"),
+        (&["--require", "best"], "kernel, observed, hybrid, polled"),
         (&["--term-signal", "NOPE"], "is no signal"),
         (&["--term-signal", "0"], "is no signal"),
         (&["--term-signal", "65"], "is no signal"),
