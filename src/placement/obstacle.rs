@@ -80,6 +80,9 @@ pub fn remedy(around: &Surroundings) -> Vec<String> {
             "in PowerShell: wsl --update, then wsl --shutdown (WSL 2.5.1 and later use cgroup v2)",
             "or in %UserProfile%\\.wslconfig under [wsl2]: kernelCommandLine = cgroup_no_v1=all, then wsl --shutdown",
         ],
+        Obstacle::V1 if !around.systemd => {
+            &["boot with cgroup_no_v1=all on the kernel's command line, and mount cgroup2"]
+        }
         Obstacle::V1 => &[
             "boot with systemd.unified_cgroup_hierarchy=1 cgroup_no_v1=all on the kernel's command line",
         ],
