@@ -22,7 +22,7 @@ use std::time::Duration;
 /// Watchers get a status this often.
 const STATUS_EVERY: Duration = Duration::from_millis(200);
 /// And a process table this often.
-const TABLE_EVERY: Duration = Duration::from_millis(1000);
+const TABLE_EVERY: Duration = Duration::from_millis(500);
 /// Rows in a watch line.
 const ROWS: usize = 200;
 /// The command's terminal is looked at this often once the dashboard is gone and stdout was full.
