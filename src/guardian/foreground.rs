@@ -1,10 +1,9 @@
 //! The terminal between a shell, the guardian and the command: handed over, taken back, and stops mirrored so that Ctrl-Z and `fg` work.
 
 use super::Guardian;
-use crate::sys::process::{send_group, stop_self};
+use crate::sys::process::{send_group, stop_group, stop_self};
 use crate::sys::terminal::{Terminal, is_terminal};
 use nix::libc::{SIGCONT, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU};
-use nix::unistd::{getppid, getsid};
 use std::os::fd::AsFd;
 
 /// Who has the terminal.
@@ -52,6 +51,10 @@ impl Foreground {
         }
     }
 
+    fn has_terminal(&self, child: i32) -> bool {
+        self.terminal.as_ref().is_some_and(|terminal| terminal.is_held_by(child))
+    }
+
     fn hand_over(&self, child: i32) {
         if let Some(terminal) = &self.terminal
             && terminal.is_ours()
@@ -85,27 +88,32 @@ impl Guardian {
         if !self.foreground.mirrors(signal) || self.guards[index].term.is_some() {
             return;
         }
-        if self.foreground.by_process || somebody_can_continue_us() {
-            self.suspend(index);
-        } else {
-            // As the kernel does with an orphaned group: nobody could ever continue it.
-            let _ = send_group(child, SIGCONT);
-        }
+        self.suspend(index);
     }
 
     /// Stops the whole workload and then us. A frozen workload needs no guard; it goes on when we do.
     fn suspend(&mut self, index: usize) {
+        // Whoever stopped us by a signal continues us too; what the terminal stops is the whole job, a script around us included.
+        let alone = self.foreground.by_process;
         self.foreground.forget_request();
         let child = self.guards[index].child_pid;
         self.freeze(index, true);
+        let had_terminal = self.foreground.has_terminal(child);
         self.foreground.reclaim(child, false);
-        stop_self();
-        self.resume(index);
+        if alone {
+            stop_self();
+        } else {
+            stop_group();
+        }
+        self.resume(index, had_terminal);
     }
 
-    fn resume(&mut self, index: usize) {
+    /// In a pipeline that reads the terminal elsewhere, Ctrl-C is for all of us: only who had the terminal gets it back.
+    fn resume(&mut self, index: usize, had_terminal: bool) {
         let child = self.guards[index].child_pid;
-        self.foreground.hand_over(child);
+        if had_terminal {
+            self.foreground.hand_over(child);
+        }
         if !self.guards[index].policy.frozen() {
             self.freeze(index, false);
         }
@@ -122,13 +130,4 @@ impl Guardian {
             let _ = send_group(self.guards[index].child_pid, SIGCONT);
         }
     }
-}
-
-/// A parent in our session but not in our group, that is a shell with job control, can continue us (POSIX: orphaned process group).
-/// Outside a session of a terminal, a parent that stopped us by a signal knows what it does.
-fn somebody_can_continue_us() -> bool {
-    let parent = getppid();
-    let same_session = getsid(Some(parent)).ok() == getsid(None).ok();
-    let other_group = nix::unistd::getpgid(Some(parent)).ok() != Some(nix::unistd::getpgrp());
-    parent.as_raw() > 1 && same_session && other_group
 }

@@ -2,6 +2,7 @@
 
 use crate::event::Ending;
 use nix::libc;
+use nix::sys::signal::{SigSet, Signal};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -66,6 +67,16 @@ fn kill(target: i32, signal: i32) -> io::Result<()> {
 pub fn stop_self() {
     // Stopping oneself cannot be refused.
     let _ = kill(nix::unistd::getpid().as_raw(), libc::SIGSTOP);
+}
+
+/// Stops our whole process group as Ctrl-Z would, us included, if anybody can continue it: the kernel lets an orphaned group
+/// go on (POSIX: orphaned process group). Returns when we are continued, or at once. SIGTSTP is blocked before and after.
+pub fn stop_group() {
+    let stop = SigSet::from(Signal::SIGTSTP);
+    // A group of ours is always there, and the set is valid.
+    let _ = kill(0, libc::SIGTSTP);
+    let _ = stop.thread_unblock();
+    let _ = stop.thread_block();
 }
 
 /// What a child did.

@@ -37,11 +37,16 @@ impl Signals {
         Ok(Signals(SignalFd::with_flags(&all, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?))
     }
 
-    /// The next one, if any.
+    /// The next one that somebody else sent, if any. Our own is the SIGPIPE of a write that nobody reads.
     pub fn next(&self) -> Option<Signal> {
-        let info = self.0.read_signal().ok().flatten()?;
-        let number = i32::try_from(info.ssi_signo).ok()?;
-        Some(Signal { number, by_kernel: info.ssi_code == libc::SI_KERNEL })
+        loop {
+            let info = self.0.read_signal().ok().flatten()?;
+            if info.ssi_code == libc::SI_USER && info.ssi_pid == std::process::id() {
+                continue;
+            }
+            let number = i32::try_from(info.ssi_signo).ok()?;
+            return Some(Signal { number, by_kernel: info.ssi_code == libc::SI_KERNEL });
+        }
     }
 }
 

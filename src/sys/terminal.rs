@@ -24,7 +24,12 @@ impl Terminal {
 
     /// Whether our process group is its foreground.
     pub fn is_ours(&self) -> bool {
-        tcgetpgrp(&self.file).is_ok_and(|group| group == getpgrp())
+        self.is_held_by(getpgrp().as_raw())
+    }
+
+    /// Whether this process group is its foreground.
+    pub fn is_held_by(&self, group: i32) -> bool {
+        tcgetpgrp(&self.file).is_ok_and(|holder| holder.as_raw() == group)
     }
 
     /// Makes a process group its foreground. Needs SIGTTOU blocked where ours is not.

@@ -74,8 +74,18 @@ fn pause() {
 
 /// The state letter of a process (proc_pid_stat(5)); `None` when there is none.
 pub fn state(pid: u32) -> Option<char> {
+    field(pid, 0)?.chars().next()
+}
+
+/// The parent of a process.
+pub fn parent(pid: u32) -> Option<u32> {
+    field(pid, 1)?.parse().ok()
+}
+
+/// A field of /proc/PID/stat behind the name, which may hold anything.
+fn field(pid: u32, index: usize) -> Option<String> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(')')?.1.trim_start().chars().next()
+    stat.rsplit_once(')')?.1.split_whitespace().nth(index).map(str::to_owned)
 }
 
 /// Whether a process is there and no zombie.

@@ -33,7 +33,13 @@ impl Pty {
         let slave = || Stdio::from(pty.slave.try_clone().unwrap());
         let mut command = scene.program("setsid");
         command.args(["--ctty", "--wait"]).args(words).env("TERM", "dumb");
-        let child = command.stdin(slave()).stdout(slave()).stderr(slave()).spawn().unwrap();
+        let child = command
+            .stdin(slave())
+            .stdout(slave())
+            .stderr(slave())
+            .current_dir(scene.dir())
+            .spawn()
+            .unwrap();
         let master = File::from(pty.master);
         let (screen, _) = Heard::to(master.try_clone().unwrap());
         Pty { keyboard: master, screen, seen: 0, child }
@@ -95,12 +101,20 @@ impl Pty {
         assert!(ended.is_some(), "the shell does not end: {}", self.screen.text());
     }
 
+    /// The program's process, leader of the session.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    pub fn file(&self) -> &File {
-        &self.keyboard
+    /// `fg`, and waits until the shell has handed the terminal over: what is typed before can get lost.
+    pub fn bring_forward(&mut self) {
+        self.type_line("fg");
+        super::until("the job has the terminal", || self.foreground() != self.pid());
+    }
+
+    /// The process group in the terminal's foreground.
+    pub fn foreground(&self) -> u32 {
+        nix::unistd::tcgetpgrp(&self.keyboard).map_or(0, |group| group.as_raw().try_into().unwrap())
     }
 }
 

@@ -50,6 +50,13 @@ impl Scene {
         self.text_path(name)
     }
 
+    /// An executable script for sh.
+    pub fn script(&self, name: &str, text: &str) -> String {
+        let path = self.write(name, format!("#!/bin/sh\n{text}\n"));
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+
     /// What a file of it says; empty when it is not there.
     pub fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(name)).unwrap_or_default()
@@ -92,9 +99,8 @@ impl Scene {
             "for mount in $MOUNTS; do umount -l $mount || exit 99; done; unset MOUNTS; exec \"$@\"";
         let mounts = cgroup2_mounts();
         let mounts: Vec<_> = mounts.iter().rev().filter_map(|path| path.to_str()).collect();
-        let mut outer = self.program("unshare");
-        outer.args(["--mount", "sh", "-c", SCRIPT, "sh"]).env("MOUNTS", mounts.join(" "));
-        outer.arg(command.get_program()).args(command.get_args());
+        let mut outer = self.through(&["unshare", "--mount", "sh", "-c", SCRIPT, "sh"], command);
+        outer.env("MOUNTS", mounts.join(" "));
         outer
     }
 
@@ -103,11 +109,42 @@ impl Scene {
         ["--plain", "--name", &self.name, "--socket", "off"].map(str::to_owned).to_vec()
     }
 
-    /// Sentinel without a mailbox, with these options and this command.
+    /// Sentinel with these options and this command; without a mailbox unless the options name one.
     pub fn guarded(&self, options: &[&str], command: &[&str]) -> Command {
+        let mut own = self.options();
+        if options.contains(&"--socket") {
+            own.truncate(3);
+        }
         let mut sentinel = self.sentinel();
-        sentinel.args(self.options()).args(options).arg("--").args(command);
+        sentinel.args(own).args(options).arg("--").args(command);
         sentinel
+    }
+
+    /// The same, with SIGTERM ignored from the start: no moment in which the command could still hear it.
+    pub fn deaf(&self, options: &[&str], command: &[&str]) -> Command {
+        self.through(&["env", "--ignore-signal=TERM"], &self.guarded(options, command))
+    }
+
+    /// The same command, run by these words.
+    pub fn through(&self, words: &[&str], command: &Command) -> Command {
+        let mut outer = self.program(words[0]);
+        outer.args(&words[1..]).arg(command.get_program()).args(command.get_args());
+        outer
+    }
+
+    /// Starts a command that has a mailbox.
+    pub fn with_mailbox(&self, options: &[&str], command: &[&str]) -> Running {
+        let socket = self.text_path("s.socket");
+        let running = self.start(&[&["--socket", &socket], options].concat(), command);
+        super::until("the mailbox is there", || self.socket().exists());
+        running
+    }
+
+    /// Asks its mailbox. The words are split at blanks.
+    pub fn ask(&self, request: &str) -> Run {
+        let mut sentinel = self.sentinel();
+        sentinel.args(["ctl", "--socket", &self.text_path("s.socket")]).args(request.split(' '));
+        Running::start(&mut sentinel).finish()
     }
 
     /// Starts it.
@@ -120,14 +157,18 @@ impl Scene {
         self.start(options, command).finish()
     }
 
-    /// The same, quiet and with a record: for what is to be read by a program.
+    /// The same, with its record.
     pub fn recorded(&self, options: &[&str], command: &[&str]) -> (Run, Value) {
         let record = self.text_path("record.json");
-        let options = [&["--json", &record], options].concat();
-        let run = self.run(&options, command);
+        let run = self.run(&[&["--json", &record], options].concat(), command);
+        (run, self.record())
+    }
+
+    /// What a run with `--json record.json` wrote.
+    pub fn record(&self) -> Value {
         let text = self.read("record.json");
         let value = serde_json::from_str(&text);
-        (run, value.unwrap_or_else(|error| panic!("no record ({error}): {text}")))
+        value.unwrap_or_else(|error| panic!("no record ({error}): {text}"))
     }
 
     /// Where its mailbox is, if it has one.

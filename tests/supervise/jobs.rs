@@ -1,0 +1,302 @@
+//! A shell with job control on a terminal: sentinel is a job like any other, and hands the terminal over and back.
+
+use crate::support::pty::{INTERRUPT, Pty, SUSPEND};
+use crate::support::{Scene, is_alive, parent, state, until};
+
+const BASH: &[&str] = &["bash", "--norc", "--noprofile", "-i"];
+const DASH: &[&str] = &["dash", "-i"];
+const SHELLS: [&[&str]; 2] = [BASH, DASH];
+
+/// Each shell in a scene of its own.
+fn each_shell(test: impl Fn(&Scene, Pty)) {
+    for shell in SHELLS {
+        let scene = Scene::new();
+        test(&scene, Pty::shell(&scene, shell));
+    }
+}
+
+/// A command that says its number and stays.
+const STAY: &str = "sh -c 'echo pid $$.; exec sleep 100000'";
+
+fn pid(pty: &mut Pty) -> u32 {
+    pty.await_text("pid ");
+    // What was typed is shown as well, with two dollar signs in place of the number.
+    loop {
+        if let Ok(pid) = pty.await_text(".").parse() {
+            return pid;
+        }
+        pty.await_text("pid ");
+    }
+}
+
+/// The guardian stops last: before that a shell cannot bring the job back.
+fn await_stop(child: u32) {
+    let guardian = parent(child).unwrap();
+    until("command and guardian are stopped", || {
+        [child, guardian].map(state) == [Some('T'), Some('T')]
+    });
+}
+
+fn await_start(child: u32) {
+    until("the command goes on", || matches!(state(child), Some('S' | 'R')));
+}
+
+#[test]
+fn ctrl_c_ends_the_command_and_the_shell_goes_on() {
+    each_shell(|_, mut pty| {
+        pty.type_line(&format!("s {STAY}"));
+        let child = pid(&mut pty);
+        pty.type_text(INTERRUPT);
+        pty.await_text("was ended by SIGINT");
+        pty.await_text("ready> ");
+        assert_eq!(pty.ask("$?"), "130");
+        assert!(!is_alive(child));
+        pty.leave();
+    });
+}
+
+#[test]
+fn a_command_that_handles_ctrl_c_stays() {
+    each_shell(|_, mut pty| {
+        pty.type_line(
+            "s sh -c 'trap \"echo he''ard\" INT; echo st''arted; read x; echo $x; read x; exit 8'",
+        );
+        pty.await_text("started");
+        pty.type_text(INTERRUPT);
+        pty.await_text("heard");
+        pty.type_line("");
+        pty.await_text("ready> ");
+        assert_eq!(pty.ask("$?"), "8");
+        pty.leave();
+    });
+}
+
+#[test]
+fn ctrl_z_stops_both_and_fg_goes_on() {
+    each_shell(|_, mut pty| {
+        pty.type_line(&format!("s {STAY}"));
+        let child = pid(&mut pty);
+        for _ in 0..2 {
+            pty.type_text(SUSPEND);
+            pty.await_text("topped");
+            pty.await_text("ready> ");
+            await_stop(child);
+            pty.bring_forward();
+            await_start(child);
+        }
+        pty.type_text(INTERRUPT);
+        pty.await_text("was ended by SIGINT");
+        pty.await_text("ready> ");
+        assert_eq!(pty.ask("$?"), "130");
+        pty.leave();
+    });
+}
+
+#[test]
+fn a_stopped_job_goes_on_in_the_background() {
+    each_shell(|_, mut pty| {
+        pty.type_line(&format!("s {STAY}"));
+        let child = pid(&mut pty);
+        pty.type_text(SUSPEND);
+        pty.await_text("ready> ");
+        await_stop(child);
+        pty.type_line("bg");
+        await_start(child);
+        assert_eq!(pty.ask("on"), "on");
+        pty.type_line("kill %1; wait %1; echo \"[$?\"\"]\"");
+        pty.await_text("[143]");
+        pty.await_text("ready> ");
+        assert!(!is_alive(child));
+        pty.leave();
+    });
+}
+
+#[test]
+fn started_in_the_background_and_brought_forward() {
+    each_shell(|_, mut pty| {
+        pty.type_line(&format!("s {STAY} &"));
+        let child = pid(&mut pty);
+        assert_eq!(pty.ask("on"), "on");
+        assert!(is_alive(child) && state(child) != Some('T'));
+        pty.bring_forward();
+        pty.type_text(INTERRUPT);
+        pty.await_text("was ended by SIGINT");
+        pty.await_text("ready> ");
+        assert!(!is_alive(child));
+        pty.leave();
+    });
+}
+
+#[test]
+fn the_command_reads_the_terminal() {
+    each_shell(|_, mut pty| {
+        pty.type_line(
+            "s sh -c 'echo st''arted; read x; echo \"<$x\"\">\"; read x; echo \"<$x\"\">\"'",
+        );
+        pty.await_text("started");
+        pty.type_line("first");
+        pty.await_text("<first>");
+        pty.type_text(SUSPEND);
+        pty.await_text("ready> ");
+        pty.bring_forward();
+        pty.type_line("second");
+        pty.await_text("<second>");
+        pty.await_text("ready> ");
+        assert_eq!(pty.ask("$?"), "0");
+        pty.leave();
+    });
+}
+
+#[test]
+fn in_the_background_who_wants_the_terminal_is_stopped_until_fg() {
+    each_shell(|_, mut pty| {
+        pty.type_line("s sh -c 'echo pid $$.; read x; echo \"<$x\"\">\"' &");
+        let child = pid(&mut pty);
+        await_stop(child);
+        assert_eq!(pty.ask("on"), "on");
+        pty.bring_forward();
+        pty.type_line("word");
+        pty.await_text("<word>");
+        pty.await_text("ready> ");
+        pty.leave();
+    });
+}
+
+#[test]
+fn at_the_head_of_a_pipeline() {
+    each_shell(|_, mut pty| {
+        pty.type_line("s sh -c 'echo a; echo b; echo pid $$.; exec sleep 100000' | grep -v b");
+        let child = pid(&mut pty);
+        pty.type_text(INTERRUPT);
+        pty.await_text("ready> ");
+        until("the command ends", || !is_alive(child));
+        pty.type_line("s printf 'x\\ny\\n' | wc -l | tr 2 '#'");
+        pty.await_text("#");
+        pty.await_text("ready> ");
+        pty.leave();
+    });
+}
+
+#[test]
+fn at_the_tail_of_a_pipeline_and_in_its_middle() {
+    each_shell(|_, mut pty| {
+        pty.type_line("echo one two | s tr a-z A-Z");
+        pty.await_text("ONE TWO");
+        pty.await_text("ready> ");
+        pty.type_line("yes | s head -n 3 | wc -l | tr 3 '#'");
+        pty.await_text("#");
+        pty.await_text("ready> ");
+        pty.type_line("sleep 100000 | s sh -c 'echo pid $$.; exec cat' | cat");
+        let child = pid(&mut pty);
+        pty.type_text(SUSPEND);
+        pty.await_text("ready> ");
+        await_stop(child);
+        pty.bring_forward();
+        await_start(child);
+        pty.type_text(INTERRUPT);
+        pty.await_text("ready> ");
+        until("the command ends", || !is_alive(child));
+        pty.leave();
+    });
+}
+
+/// Not the terminal's owner from the start, for it may not be the only reader; it gets it when it asks.
+#[test]
+fn a_command_whose_output_goes_elsewhere_can_still_read_the_terminal() {
+    each_shell(|_, mut pty| {
+        pty.type_line("s sh -c 'echo st''arted; read x; echo \"<$x\"\">\"' | cat");
+        pty.await_text("started");
+        pty.type_line("word");
+        pty.await_text("<word>");
+        pty.await_text("ready> ");
+        pty.leave();
+    });
+}
+
+#[test]
+fn modes_of_the_terminal_are_as_before_when_the_command_could_not_do_so() {
+    each_shell(|scene, mut pty| {
+        pty.type_line("stty -a > before");
+        pty.await_text("ready> ");
+        pty.type_line("s sh -c 'stty raw -echo; echo pid $$.; exec sleep 100000'");
+        let child = pid(&mut pty);
+        crate::support::send(child, nix::libc::SIGKILL);
+        pty.await_text("was ended by SIGKILL");
+        pty.await_text("ready> ");
+        pty.type_line("stty -a > after");
+        pty.await_text("ready> ");
+        assert_eq!(scene.read("after"), scene.read("before"));
+        assert!(!scene.read("before").is_empty());
+        pty.leave();
+    });
+}
+
+#[test]
+fn a_limit_reached_in_the_foreground_gives_the_terminal_back() {
+    each_shell(|_, mut pty| {
+        pty.type_line("s --timeout 500ms sleep 100000");
+        pty.await_text("(exit 143)");
+        pty.await_text("ready> ");
+        assert_eq!(pty.ask("$?"), "143");
+        pty.leave();
+    });
+}
+
+/// The shell sees the script as its job, and the script's other processes are stopped and go on too.
+#[test]
+fn a_script_around_us_stops_and_goes_on_as_a_whole() {
+    each_shell(|scene, mut pty| {
+        let words = scene.guarded(&[], &["sh", "-c", "echo pid $$.; exec sleep 100000"]);
+        let words = std::iter::once(words.get_program()).chain(words.get_args());
+        let words: Vec<_> = words.map(|word| format!("'{}'", word.to_str().unwrap())).collect();
+        let script = scene.script("script", &format!("{}; echo \"script: $?\"", words.join(" ")));
+        pty.type_line(&script);
+        let child = pid(&mut pty);
+        pty.type_text(SUSPEND);
+        pty.await_text("ready> ");
+        await_stop(child);
+        pty.bring_forward();
+        await_start(child);
+        pty.type_text(INTERRUPT);
+        pty.await_text("ready> ");
+        until("the command ends", || !is_alive(child));
+        pty.leave();
+    });
+}
+
+/// The shell is gone: the kernel hangs up and nobody is left behind.
+#[test]
+fn a_hangup_ends_the_command() {
+    for shell in SHELLS {
+        let scene = Scene::new();
+        let mut pty = Pty::shell(&scene, shell);
+        pty.type_line(&format!("s {STAY}"));
+        let child = pid(&mut pty);
+        drop(pty);
+        until("the command ends", || !is_alive(child));
+        until("nothing is left", || scene.leftovers().is_empty());
+    }
+}
+
+/// Without a shell: the leader of the session is sentinel itself.
+#[test]
+fn as_the_terminal_s_only_program() {
+    let scene = Scene::new();
+    let options = scene.options();
+    let binary = crate::support::binary();
+    let mut words = vec![binary.as_str()];
+    words.extend(options.iter().map(String::as_str));
+    words.extend([
+        "sh",
+        "-c",
+        "echo pid $$.; trap 'echo interrupted; exit 3' INT; while :; do sleep 0.05; done",
+    ]);
+    let mut pty = Pty::run(&scene, &words);
+    let child = pid(&mut pty);
+    pty.type_text(SUSPEND);
+    // Nobody could continue it, so it is not stopped for good.
+    pty.type_text(INTERRUPT);
+    pty.await_text("interrupted");
+    pty.await_text("exited with 3");
+    until("it ends", || !is_alive(child));
+}

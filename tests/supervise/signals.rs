@@ -1,0 +1,148 @@
+//! Signals sent to sentinel reach the command; once the command is gone they end what it left.
+
+use crate::support::{Running, Scene, eventually, is_alive, python, state, until};
+use nix::libc::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
+
+/// Tells each signal that comes, until SIGTERM.
+const LISTENER: &str = "
+import signal
+every = set(range(1, 65)) - {9, 17, 19, 32, 33}
+signal.pthread_sigmask(signal.SIG_BLOCK, every)
+print('ready', flush=True)
+number = 0
+while number != 15:
+    number = int(signal.sigwait(every))
+    print(f'<{number}>', flush=True)
+raise SystemExit(42)
+";
+
+/// Not those that no process can hear, that tell of a fault of our own, or that stop a process: they have their own tests.
+fn is_passed_on(signal: &i32) -> bool {
+    !matches!(signal, 4 | 6 | 7 | 8 | 9 | 11 | 15 | 17 | 19 | 20 | 21 | 22 | 32 | 33)
+}
+
+#[test]
+fn every_signal_is_passed_on() {
+    let scene = Scene::new();
+    let running = scene.start(&[], &[python(), "-c", LISTENER]);
+    running.await_out("ready");
+    for signal in (1..=64).filter(is_passed_on).chain([SIGTSTP, SIGTERM]) {
+        running.send(signal);
+        running.await_out(&format!("<{signal}>"));
+    }
+    let run = running.finish().expect(42);
+    assert_eq!(run.stdout().matches("<28>").count(), 1, "once each: {run:?}");
+}
+
+#[test]
+fn a_signal_reaches_the_whole_group() {
+    let scene = Scene::new();
+    let script =
+        "sh -c 'trap \"echo member; exit\" USR1; echo ready; while :; do sleep 0.05; done' &
+        trap 'echo leader; wait; exit 5' USR1; wait; exit 1";
+    let running = scene.start(&[], &["sh", "-c", script]);
+    running.await_out("ready");
+    running.send(nix::libc::SIGUSR1);
+    let run = running.finish().expect(5);
+    assert!(run.stdout().contains("leader") && run.stdout().contains("member"), "{run:?}");
+}
+
+#[test]
+fn what_the_command_does_not_handle_ends_it() {
+    let scene = Scene::new();
+    for signal in [SIGHUP, SIGINT, SIGTERM, 40] {
+        let running = scene.start(&[], &["sh", "-c", "echo ready; exec sleep 1000"]);
+        running.await_out("ready");
+        running.send(signal);
+        running.finish().expect(128 + signal).says("was ended by");
+    }
+}
+
+#[test]
+fn what_is_harmless_stays_so() {
+    let scene = Scene::new();
+    let running = scene.start(&[], &["sh", "-c", "echo ready; exec sleep 1000"]);
+    running.await_out("ready");
+    for signal in [SIGWINCH, SIGCONT, nix::libc::SIGURG] {
+        running.send(signal);
+    }
+    running.send(SIGTERM);
+    running.finish().expect(143);
+}
+
+/// A workload whose command left something that does not mind SIGTERM.
+fn leftover(scene: &Scene, options: &[&str]) -> (Running, u32) {
+    let script =
+        "(trap '' TERM HUP INT; echo; exec sleep 1000) & read -r line; echo pid $!; exit 5";
+    let mut sentinel = scene.guarded(options, &["sh", "-c", script]);
+    let mut running = Running::start(sentinel.stdin(std::process::Stdio::piped()));
+    running.await_out("\n");
+    running.type_line("");
+    let pid = running.number_after("pid ");
+    running.await_err("waiting for the rest");
+    (running, pid)
+}
+
+#[test]
+fn once_the_command_is_gone_a_signal_ends_the_rest_and_a_second_one_at_once() {
+    let scene = Scene::new();
+    for (first, second) in [(SIGTERM, SIGTERM), (SIGINT, SIGHUP)] {
+        let record = scene.text_path("record.json");
+        let (running, pid) = leftover(&scene, &["--grace", "1000s", "--json", &record]);
+        running.send(first);
+        running.await_err("asked for by an operator: sent SIGTERM");
+        assert!(is_alive(pid), "it does not mind");
+        running.send(second);
+        let run = running.finish().says("asked for by an operator: sent SIGKILL");
+        assert!(!is_alive(pid), "{run:?}");
+        assert_eq!(scene.record()["outcome"]["ended_by"], "sentinel");
+        assert_eq!(scene.record()["outcome"]["child_exited"], 5);
+    }
+}
+
+#[test]
+fn other_signals_do_not_end_the_rest() {
+    let scene = Scene::new();
+    let (running, pid) = leftover(&scene, &["--grace", "100ms"]);
+    for signal in [SIGWINCH, nix::libc::SIGUSR1, SIGCONT, 50] {
+        running.send(signal);
+    }
+    // Signals are taken in the order of their numbers or arrival; this one is answered last.
+    running.send(SIGTERM);
+    running.await_err("sent SIGKILL");
+    let run = running.finish();
+    assert!(!is_alive(pid) && !run.stderr.contains("SIGUSR1"), "{run:?}");
+}
+
+#[test]
+fn without_a_terminal_sigtstp_stops_both_and_sigcont_goes_on() {
+    let scene = Scene::new();
+    let running = scene.start(&[], &["sh", "-c", "echo pid $$; exec sleep 1000"]);
+    let child = running.number_after("pid ");
+    eventually("it sleeps", || {
+        let comm = std::fs::read_to_string(format!("/proc/{child}/comm")).ok()?;
+        (comm == "sleep\n").then_some(())
+    });
+    for _ in 0..3 {
+        running.send(SIGTSTP);
+        until("both stop", || state(child) == Some('T') && state(running.pid()) == Some('T'));
+        running.send(SIGCONT);
+        until("both go on", || state(child) == Some('S') && state(running.pid()) == Some('S'));
+    }
+    running.send(SIGTERM);
+    running.finish().expect(143);
+}
+
+/// A stopped guardian is not a dead one: what was due is done when it goes on.
+#[test]
+fn a_guardian_that_was_stopped_catches_up() {
+    let scene = Scene::new();
+    let running =
+        scene.start(&["--timeout", "300ms"], &["sh", "-c", "echo pid $$; exec sleep 1000"]);
+    let child = running.number_after("pid ");
+    running.send(nix::libc::SIGSTOP);
+    until("it stops", || state(running.pid()) == Some('T'));
+    running.send(SIGCONT);
+    running.finish().expect(143);
+    assert!(!is_alive(child));
+}
