@@ -43,7 +43,10 @@ fn read(pid: u32) -> Option<String> {
 
 fn shown(text: &[u8]) -> Option<String> {
     let text = text.strip_suffix(b"\0").unwrap_or(text);
-    let words: Vec<String> = text.split(|byte| *byte == 0).map(escape).collect();
+    let mut words = text.split(|byte| *byte == 0);
+    // Where a program lies is seldom what tells two apart.
+    let program = words.next().and_then(|word| word.rsplit(|byte| *byte == b'/').next());
+    let words: Vec<String> = program.into_iter().chain(words).map(escape).collect();
     (!text.is_empty()).then(|| words.join(" "))
 }
 
@@ -53,7 +56,10 @@ mod tests {
 
     #[test]
     fn words_are_joined_and_escaped() {
-        assert_eq!(shown(b"python3\0a b\0\x1b[2J\0").as_deref(), Some("python3 a b \\u{1b}[2J"));
+        assert_eq!(
+            shown(b"/usr/bin/python3\0a/b\0\x1b[2J\0").as_deref(),
+            Some("python3 a/b \\u{1b}[2J")
+        );
         assert_eq!(shown(b""), None);
     }
 
@@ -71,7 +77,8 @@ mod tests {
         let mut rows = [row(std::process::id(), "me"), row(u32::MAX, "gone")];
         CommandLines::default().fill(&mut rows);
         let own = std::env::args().next().unwrap();
-        assert!(rows[0].command.starts_with(&own), "{rows:?}");
+        let own = own.rsplit('/').next().unwrap();
+        assert!(rows[0].command.starts_with(own), "{rows:?}");
         assert_eq!(rows[1].command, "gone");
     }
 }
