@@ -45,7 +45,7 @@ pub struct Settings {
     #[arg(short, long, value_name = "SIZE")]
     #[serde(deserialize_with = "from_text")]
     pub memory: Option<Size>,
-    /// Room above the limit up to memory.max [default: 32M or 10%, whichever is more]
+    /// Room above the limit up to memory.max [default: 64M or 10%, whichever is more]
     #[arg(long, value_name = "SIZE")]
     #[serde(deserialize_with = "from_text")]
     pub headroom: Option<Bytes>,

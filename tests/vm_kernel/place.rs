@@ -48,7 +48,7 @@ fn the_limits_are_in_force_when_the_command_starts() {
     assert_eq!(run.status, 0, "{run}");
     for line in [
         format!("memory.high {}", 200 << 20),
-        format!("memory.max {}", 232 << 20),
+        format!("memory.max {}", 264 << 20),
         "memory.oom.group 1".to_owned(),
         "pids.max 77".to_owned(),
     ] {
