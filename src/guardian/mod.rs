@@ -4,6 +4,7 @@ mod apply;
 mod finish;
 mod foreground;
 mod publish;
+mod relay;
 mod requests;
 mod setup;
 mod signals;
@@ -100,7 +101,7 @@ impl Guardian {
             }
             Token::Signals => self.take_signals(),
             Token::Mailbox => self.take_requests(),
-            Token::Pty => self.publisher.relay_pty(),
+            Token::Pty => self.relay(),
         }
     }
 
