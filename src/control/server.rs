@@ -193,9 +193,11 @@ impl Server {
         watchers
     }
 
-    /// Lines for the log since the last time; few, however many clients were turned away.
+    /// Lines for the log since the last time; few, however many clients were turned away. First those about the sockets.
     pub fn take_notices(&mut self) -> Vec<String> {
-        self.notices.take()
+        let mut lines = std::mem::take(&mut self.mailbox.notices);
+        lines.extend(self.notices.take());
+        lines
     }
 
     /// Sends what is on its way, for 200 ms at most, and removes the sockets.

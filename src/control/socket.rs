@@ -147,7 +147,12 @@ pub fn open_mailbox_in(
     match runtime_dir::prepare(roots) {
         Ok(directory) => {
             runtime_dir::sweep(&directory);
+            let elsewhere = mailbox.nodes.is_empty();
             mailbox.try_to_listen_at(&runtime_dir::entry(&directory, name, pid), owner);
+            if let Some(node) = mailbox.nodes.first().filter(|_| elsewhere) {
+                let shown = escape(node.path().as_os_str().as_bytes());
+                mailbox.notices.push(format!("listening at {shown}"));
+            }
         }
         Err(problem) => mailbox.notices.push(format!("not listed for others to find: {problem}")),
     }

@@ -5,6 +5,7 @@ mod attribution;
 mod finish;
 mod foreground;
 mod publish;
+mod relay;
 mod requests;
 mod setup;
 mod signals;
@@ -103,7 +104,7 @@ impl Guardian {
             }
             Token::Signals => self.take_signals(),
             Token::Mailbox => self.take_requests(),
-            Token::Pty => self.publisher.relay_pty(),
+            Token::Pty => self.relay(),
         }
     }
 

@@ -1,11 +1,11 @@
 //! What others get to see: the status, the process table, the dashboard. All of it made aside, a little at a time.
 
 use super::Guardian;
+use super::relay::Relay;
 use crate::clock::Timestamp;
 use crate::control::protocol::Request;
 use crate::control::server::ClientId;
 use crate::dashboard::Dashboard;
-use crate::event_loop::Token;
 use crate::policy::Rung;
 use crate::processes::{ProcessScan, rss_sum};
 use crate::report::escape::escape;
@@ -15,7 +15,6 @@ use crate::status::{
 };
 use crate::units::Limit;
 use crate::workload::Workload;
-use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
@@ -25,8 +24,6 @@ const STATUS_EVERY: Duration = Duration::from_millis(200);
 const TABLE_EVERY: Duration = Duration::from_millis(500);
 /// Rows in a watch line.
 const ROWS: usize = 200;
-/// The command's terminal is looked at this often once the dashboard is gone and stdout was full.
-const RELAY_EVERY: Duration = Duration::from_millis(50);
 
 /// State of what is published.
 #[derive(Debug, Default)]
@@ -37,22 +34,15 @@ pub(super) struct Publisher {
     rows_sent: bool,
     waiting: Vec<(ClientId, Request)>,
     status_at: Option<Timestamp>,
-    dashboard: Option<Dashboard>,
+    pub(super) dashboard: Option<Dashboard>,
     /// Output of the command that stdout did not take yet.
-    relay: Option<Relay>,
-}
-
-#[derive(Debug, Default)]
-struct Relay {
-    pending: Vec<u8>,
-    paused: bool,
+    pub(super) relay: Option<Relay>,
 }
 
 impl Publisher {
     pub(super) fn next_deadline(&self, now: Timestamp) -> Option<Timestamp> {
         let scan = self.scan.is_some().then_some(now);
-        let paused = self.relay.as_ref().is_some_and(|relay| relay.paused);
-        let relay = paused.then(|| now + RELAY_EVERY);
+        let relay = self.relay.as_ref().and_then(|relay| relay.next_deadline(now));
         [scan, self.status_at, relay].into_iter().flatten().min()
     }
 
@@ -71,31 +61,6 @@ impl Publisher {
         self.waiting.push((id, request));
         self.scan.get_or_insert_with(|| ProcessScan::new(pids));
     }
-
-    /// Passes on what the command writes to its terminal, as far as stdout takes it without waiting.
-    pub(super) fn relay_pty(&mut self) {
-        let (Some(dashboard), Some(relay)) = (&self.dashboard, &mut self.relay) else { return };
-        let mut buffer = [0u8; 8192];
-        if relay.pending.is_empty() {
-            let count = nix::unistd::read(&dashboard.master, &mut buffer).unwrap_or(0);
-            relay.pending.extend_from_slice(&buffer[..count]);
-        }
-        relay.paused = !stdout_takes();
-        if !relay.paused {
-            use std::io::Write as _;
-            let mut out = std::io::stdout();
-            // Whoever read it is gone: the command goes on all the same.
-            let _ = out.write_all(&relay.pending).and_then(|()| out.flush());
-            relay.pending.clear();
-        }
-    }
-}
-
-fn stdout_takes() -> bool {
-    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-    let out = std::io::stdout();
-    let mut fds = [PollFd::new(out.as_fd(), PollFlags::POLLOUT)];
-    poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
 }
 
 impl Guardian {
@@ -109,8 +74,7 @@ impl Guardian {
             Ok(_) => self.console.hold(true),
             Err(error) => {
                 self.say(Level::Warning, format!("no dashboard: {error:#}"));
-                self.publisher.relay = Some(Relay::default());
-                self.wait_for_pty(true);
+                self.begin_relay();
             }
         }
     }
@@ -123,24 +87,12 @@ impl Guardian {
         if self.publisher.dashboard_pid() != Some(pid) {
             return;
         }
-        self.publisher.relay = Some(Relay::default());
         self.console.hold(false);
         let running = self.guards.iter().any(|guard| guard.outcome.is_none());
         if running {
             self.say(Level::Info, "the dashboard is gone; going on without".to_owned());
         }
-        self.wait_for_pty(true);
-    }
-
-    fn wait_for_pty(&mut self, wait: bool) {
-        let Some(dashboard) = &self.publisher.dashboard else { return };
-        if wait {
-            if let Err(error) = self.events.add(&dashboard.master, Token::Pty) {
-                self.log.add(self.clock.now(), Level::Warning, format!("relay output: {error}"));
-            }
-        } else {
-            self.events.remove(&dashboard.master);
-        }
+        self.begin_relay();
     }
 
     /// The dashboard's process is waited for at the end.
@@ -193,17 +145,6 @@ impl Guardian {
         }
         for (id, request) in std::mem::take(&mut self.publisher.waiting) {
             self.answer_with_table(id, &request);
-        }
-    }
-
-    fn resume_relay(&mut self) {
-        let paused = self.publisher.relay.as_ref().is_some_and(|relay| relay.paused);
-        if paused {
-            self.wait_for_pty(false);
-            self.publisher.relay_pty();
-            if !self.publisher.relay.as_ref().is_some_and(|relay| relay.paused) {
-                self.wait_for_pty(true);
-            }
         }
     }
 

@@ -116,7 +116,7 @@ impl Guardian {
         let Some(server) = &mut self.server else { return };
         match answer {
             Ok(text) => server.reply(id, true, text),
-            Err(error) => server.reply(id, false, format!("error: {error}\n")),
+            Err(error) => server.reply(id, false, error),
         }
     }
 }

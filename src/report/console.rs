@@ -35,10 +35,8 @@ impl Console {
     pub fn new() -> Console {
         let kind = std::fs::metadata("/proc/self/fd/2").map(|meta| meta.file_type());
         let can_block = kind.is_ok_and(|kind| kind.is_char_device() || kind.is_fifo());
-        let flags = (OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).bits();
         // A socket cannot be opened so, nor can another user's pipe: they are asked before each write.
-        let anew = || File::options().write(true).custom_flags(flags).open("/proc/self/fd/2").ok();
-        let out = if can_block { anew() } else { None };
+        let out = if can_block { open_anew("/proc/self/fd/2") } else { None };
         Console { out, waiting: VecDeque::with_capacity(WAITING), written: 0, lost: 0, held: false }
     }
 
@@ -110,6 +108,12 @@ impl Console {
             None => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
+}
+
+/// Opens a terminal or pipe for writes that never wait.
+pub fn open_anew(path: &str) -> Option<File> {
+    let flags = (OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).bits();
+    File::options().write(true).custom_flags(flags).open(path).ok()
 }
 
 /// Whether stderr takes something now. What cannot be polled is for the write to tell.

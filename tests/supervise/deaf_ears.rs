@@ -93,10 +93,10 @@ fn a_workload_that_fills_the_pipe_itself() {
 #[test]
 fn a_terminal_that_is_stopped() {
     let scene = Scene::new();
-    let pty = nix::pty::openpty(None, None).unwrap();
-    nix::sys::termios::tcflow(&pty.slave, nix::sys::termios::FlowArg::TCOOFF).unwrap();
-    ends(&scene, &mut timed(&scene), pty.slave);
-    drop(pty.master);
+    let (master, slave) = crate::support::pty::pair(24, 80);
+    nix::sys::termios::tcflow(&slave, nix::sys::termios::FlowArg::TCOOFF).unwrap();
+    ends(&scene, &mut timed(&scene), slave);
+    drop(master);
 }
 
 #[test]

@@ -56,7 +56,10 @@ fn processes(name: &str) -> Vec<(u32, String)> {
         let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
         is_alive(*pid) && environment.split(|byte| *byte == 0).any(|pair| pair == mark)
     })
-    .map(|pid| (pid, fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default()))
+    .map(|pid| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        (pid, format!("{:?} {}", super::state(pid), String::from_utf8_lossy(&line)))
+    })
     .collect()
 }
 

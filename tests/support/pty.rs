@@ -3,9 +3,13 @@
 use super::eventually;
 use super::process::Heard;
 use super::scene::Scene;
-use nix::pty::{Winsize, openpty};
+use nix::fcntl::OFlag;
+use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
+use rustix::termios::Winsize;
 use std::fs::File;
 use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Child, Stdio};
 
 /// Ctrl-C, Ctrl-Z.
@@ -24,13 +28,8 @@ pub struct Pty {
 impl Pty {
     /// Runs a program as the leader of a session whose terminal it is.
     pub fn run(scene: &Scene, words: &[&str]) -> Pty {
-        let size = Winsize { ws_row: 24, ws_col: 200, ws_xpixel: 0, ws_ypixel: 0 };
-        let pty = openpty(&size, None).unwrap();
-        for fd in [&pty.master, &pty.slave] {
-            let flag = nix::fcntl::FdFlag::FD_CLOEXEC;
-            nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_SETFD(flag)).unwrap();
-        }
-        let slave = || Stdio::from(pty.slave.try_clone().unwrap());
+        let (master, slave) = pair(24, 200);
+        let slave = || Stdio::from(slave.try_clone().unwrap());
         let mut command = scene.program("setsid");
         command.args(["--ctty", "--wait"]).args(words).env("TERM", "dumb");
         let child = command
@@ -40,7 +39,6 @@ impl Pty {
             .current_dir(scene.dir())
             .spawn()
             .unwrap();
-        let master = File::from(pty.master);
         let (screen, _) = Heard::to(master.try_clone().unwrap());
         Pty { keyboard: master, screen, seen: 0, child }
     }
@@ -116,6 +114,22 @@ impl Pty {
     pub fn foreground(&self) -> u32 {
         nix::unistd::tcgetpgrp(&self.keyboard).map_or(0, |group| group.as_raw().try_into().unwrap())
     }
+}
+
+/// Both ends of a new pseudo-terminal: somebody's keyboard and screen, and the program's terminal. No other test's process gets
+/// them, as it could between an openpty(3) and the flag.
+pub fn pair(rows: u16, columns: u16) -> (File, File) {
+    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let master = posix_openpt(flags).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let name = ptsname_r(&master).unwrap();
+    let master = File::from(OwnedFd::from(master));
+    let noctty = OFlag::O_NOCTTY.bits();
+    let slave = File::options().read(true).write(true).custom_flags(noctty).open(name).unwrap();
+    let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    rustix::termios::tcsetwinsize(&slave, size).unwrap();
+    (master, slave)
 }
 
 /// As [`eventually`], but the caller says what was there instead.

@@ -5,6 +5,7 @@ use super::process::{Run, Running};
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -136,8 +137,13 @@ impl Scene {
     pub fn with_mailbox(&self, options: &[&str], command: &[&str]) -> Running {
         let socket = self.text_path("s.socket");
         let running = self.start(&[&["--socket", &socket], options].concat(), command);
-        super::until("the mailbox is there", || self.socket().exists());
+        self.await_mailbox();
         running
+    }
+
+    /// Waits until somebody listens at its socket, which is a moment after there is one.
+    pub fn await_mailbox(&self) {
+        super::until("the mailbox is there", || UnixStream::connect(self.socket()).is_ok());
     }
 
     /// Asks its mailbox. The words are split at blanks.
@@ -194,6 +200,15 @@ impl Scene {
 
 impl Drop for Scene {
     fn drop(&mut self) {
+        if !std::thread::panicking() {
+            // A guardian that a shell did not wait for is still on its way out.
+            for _ in 0..400 {
+                if self.leftovers().is_empty() {
+                    break;
+                }
+                super::pause();
+            }
+        }
         let left = self.leftovers();
         left.clear();
         if !std::thread::panicking() {

@@ -1,0 +1,19 @@
+//! The mailbox of a real guardian: it answers every client, in every state, whatever others do to it.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
+#[path = "mailbox/access.rs"]
+mod access;
+#[path = "mailbox/clients.rs"]
+mod clients;
+#[path = "mailbox/hostile.rs"]
+mod hostile;
+#[path = "mailbox/places.rs"]
+mod places;
+#[path = "mailbox/screens.rs"]
+mod screens;
+#[path = "mailbox/states.rs"]
+mod states;
+mod support;
+#[path = "mailbox/verbs.rs"]
+mod verbs;

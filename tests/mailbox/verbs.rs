@@ -1,0 +1,237 @@
+//! What each verb answers, for people and for programs, and what it does.
+
+use crate::clients::status;
+use crate::states::{FOREVER, kill};
+use crate::support::{Running, Scene, eventually, state, until};
+use sentinel::status::{EventLine, Limits, ProcessRow, State, Tier, WatchLine};
+use sentinel::units::{Bytes, Limit};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+
+fn json<T: serde::de::DeserializeOwned>(scene: &Scene, verb: &str) -> T {
+    let answer = scene.ask(&format!("{verb} json")).expect(0).stdout();
+    assert_eq!(answer.matches('\n').count(), 1, "one line: {answer}");
+    serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{verb}: {error}: {answer}"))
+}
+
+/// With a command that has a child, so that there is something to list.
+fn family(scene: &Scene, options: &[&str]) -> (Running, u32) {
+    let running = scene.with_mailbox(options, &["sh", "-c", "sleep 100000 & echo pid $!; wait"]);
+    let child = running.number_after("pid ");
+    eventually("it runs", || {
+        let comm = std::fs::read_to_string(format!("/proc/{child}/comm")).ok()?;
+        (comm == "sleep\n").then_some(())
+    });
+    (running, child)
+}
+
+#[test]
+fn status_and_limits() {
+    let scene = Scene::new();
+    let (running, _) = family(&scene, &["-m", "64M", "--grace", "7s"]);
+    until("both are counted at the next look", || status(&scene).processes == 2);
+    let status = status(&scene);
+    assert_eq!((status.state, status.frozen, status.dry_run), (State::Running, false, false));
+    assert_eq!(status.guardian_pid, running.pid());
+    assert_eq!(status.command[..2], ["sh", "-c"]);
+    assert_eq!((status.limits.limit, status.limits.grace_ms), (Bytes::mib(64), 7000));
+    assert!(status.memory.footprint > Bytes(0) && status.memory.footprint < Bytes::mib(64));
+    assert_eq!(json::<Limits>(&scene, "limits"), status.limits);
+    let text = scene.ask("limits").expect(0).stdout();
+    assert!(text.starts_with("lines      limit 64.0M, ") && text.contains("grace 7.0s"), "{text}");
+    let text = scene.ask("STATUS").expect(0).stdout();
+    assert!(text.contains("processes  2 of ") && text.contains("memory     "), "{text}");
+    kill(&scene, running);
+}
+
+#[test]
+fn ps() {
+    let scene = Scene::new();
+    let (running, child) = family(&scene, &[]);
+    let rows: Vec<ProcessRow> = json(&scene, "ps");
+    let mut names: Vec<_> = rows.iter().map(|row| row.name.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["sh", "sleep"]);
+    let row = rows.iter().find(|row| row.pid == child).unwrap();
+    assert_eq!((row.ppid, row.state), (status(&scene).child_pid, 'S'));
+    assert!(rows.windows(2).all(|pair| pair[0].rss >= pair[1].rss), "largest first: {rows:?}");
+    let text = scene.ask("ps").expect(0).stdout();
+    assert_eq!(text.lines().count(), 3, "{text}");
+    assert!(text.contains(&format!(" {child} ")) && text.contains("PID"), "{text}");
+    kill(&scene, running);
+}
+
+#[test]
+fn events() {
+    let scene = Scene::new();
+    let (running, _) = family(&scene, &[]);
+    scene.ask("freeze").expect(0);
+    scene.ask("thaw").expect(0);
+    let events: Vec<EventLine> = json(&scene, "events");
+    let texts: Vec<_> = events.iter().map(|event| event.text.as_str()).collect();
+    assert!(texts[0].starts_with("tier "), "{texts:?}");
+    assert!(texts.ends_with(&["frozen", "thawed"]), "{texts:?}");
+    assert!(events.is_sorted_by_key(|event| event.at_ms));
+    let text = scene.ask("events").expect(0).stdout();
+    assert_eq!(text.lines().count(), events.len(), "{text}");
+    kill(&scene, running);
+}
+
+#[test]
+fn watch() {
+    let scene = Scene::new();
+    let (running, _) = family(&scene, &[]);
+    let watch = |request: &str| {
+        let stream = UnixStream::connect(scene.socket()).unwrap();
+        (&stream).write_all(request.as_bytes()).unwrap();
+        BufReader::new(stream).lines().map_while(Result::ok)
+    };
+    let family = |line: String| {
+        // The log comes first.
+        let log = line.contains("s info ") || line.contains("s warning ");
+        let status = line.contains(" of 100.0M ") && line.ends_with(" processes, running");
+        assert!(log || status, "{line}");
+        line.ends_with(" 2 processes, running")
+    };
+    assert!(watch("watch\n").any(family), "both are counted at the next look");
+    let mut lines =
+        watch("watch json\n").map(|line| serde_json::from_str::<WatchLine>(&line).unwrap());
+    assert!(
+        matches!(lines.next(), Some(WatchLine::Event(event)) if event.text.starts_with("tier "))
+    );
+    assert!(lines.any(|line| matches!(line, WatchLine::Status { .. })));
+    scene.ask("freeze").expect(0);
+    let event = lines.find_map(|line| match line {
+        WatchLine::Event(event) => Some(event.text),
+        WatchLine::Status { .. } | WatchLine::Reply { .. } => None,
+    });
+    assert_eq!(event.as_deref(), Some("frozen"));
+    let frozen =
+        |line: &WatchLine| matches!(line, WatchLine::Status { status, .. } if status.frozen);
+    assert!(lines.any(|line| frozen(&line)));
+    kill(&scene, running);
+}
+
+#[test]
+fn set_memory_and_grace() {
+    let scene = Scene::new();
+    let (running, _) = family(&scene, &[]);
+    assert_eq!(scene.ask("set memory 200M").expect(0).stdout(), "ok: running\n");
+    assert_eq!(scene.ask("set grace 9s").expect(0).stdout(), "ok: running\n");
+    let limits: Limits = json(&scene, "limits");
+    assert_eq!((limits.limit, limits.grace_ms), (Bytes::mib(200), 9000));
+    assert!(limits.limit < limits.relief_line && limits.second_line < limits.ceiling);
+    running.await_err("limit is 200.0M now");
+    running.await_err("grace period is 9.0s now");
+    for (request, needle) in [
+        ("set memory 1M", "limit 1.0M is below"),
+        ("set memory 900T", "is above what this machine's memory allows"),
+        ("set memory lots", "lots"),
+        ("set memory", "set takes two words"),
+        ("set grace soon", "soon"),
+        ("set pids 0", "from 1 to"),
+        ("set colour red", "memory, grace and pids can be set"),
+    ] {
+        let run = scene.ask(request).expect(1);
+        assert!(
+            run.stderr.starts_with("error: ") && run.stderr.contains(needle),
+            "{request}: {run:?}"
+        );
+        assert_eq!(run.stderr.lines().count(), 1, "{run:?}");
+    }
+    assert_eq!(json::<Limits>(&scene, "limits"), limits, "nothing changed");
+    kill(&scene, running);
+}
+
+#[test]
+fn set_pids() {
+    let scene = Scene::new();
+    let (running, _) = family(&scene, &[]);
+    if status(&scene).tier == Tier::Kernel {
+        assert_eq!(scene.ask("set pids 77").expect(0).stdout(), "ok: pids.max 77\n");
+        assert_eq!(status(&scene).limits.pids, Limit::At(77));
+        scene.ask("set pids max").expect(0);
+        assert_eq!(status(&scene).limits.pids, Limit::Max);
+    } else {
+        scene.ask("set pids 77").expect(1).says("error: no pids controller in this tier");
+    }
+    kill(&scene, running);
+}
+
+#[test]
+fn freeze_and_thaw() {
+    let scene = Scene::new();
+    let script = "while :; do echo tick; sleep 0.02; done";
+    let running = scene.with_mailbox(&[], &["sh", "-c", script]);
+    running.await_out("tick");
+    for _ in 0..2 {
+        assert_eq!(scene.ask("freeze").expect(0).stdout(), "ok: frozen\n");
+        let cgroup = std::path::PathBuf::from(status(&scene).cgroup.unwrap());
+        let events = || std::fs::read_to_string(cgroup.join("cgroup.events")).unwrap();
+        until("the kernel says so", || events().contains("frozen 1"));
+        assert!(status(&scene).frozen);
+        let before = running.out.bytes().len();
+        assert_eq!(scene.ask("thaw").expect(0).stdout(), "ok: running\n");
+        until("it goes on", || running.out.bytes().len() > before);
+        assert!(!status(&scene).frozen);
+    }
+    kill(&scene, running);
+}
+
+#[test]
+fn terminate_and_kill() {
+    let scene = Scene::new();
+    let running = scene.with_mailbox(&[], &FOREVER);
+    assert_eq!(scene.ask("terminate").expect(0).stdout(), "ok: terminating\n");
+    running
+        .finish()
+        .expect(143)
+        .says("ended sleep with SIGTERM: asked for by an operator (exit 143)");
+    let (running, child) = family(&scene, &[]);
+    kill(&scene, running);
+    assert_eq!(state(child), None);
+}
+
+#[test]
+fn help_names_every_verb() {
+    let scene = Scene::new();
+    let running = scene.with_mailbox(&[], &FOREVER);
+    let help = scene.ask("help").expect(0).stdout();
+    for verb in [
+        "ping",
+        "status",
+        "ps",
+        "limits",
+        "events",
+        "watch",
+        "set memory",
+        "set grace",
+        "set pids",
+        "freeze",
+        "thaw",
+        "terminate",
+        "kill",
+        "help",
+    ] {
+        assert!(help.contains(verb), "{verb}: {help}");
+    }
+    kill(&scene, running);
+}
+
+#[test]
+fn what_is_not_understood_is_told_in_one_line() {
+    let scene = Scene::new();
+    let running = scene.with_mailbox(&[], &FOREVER);
+    for (request, answer) in [
+        ("stauts", "error: unknown request stauts, did you mean status; try: help\n"),
+        ("explode", "error: unknown request explode; try: help\n"),
+        ("stop", "error: unknown request stop, did you mean terminate; try: help\n"),
+        ("ping me", "error: ping takes no further word, not me; try: help\n"),
+        ("status xml", "error: status takes json or nothing, not xml; try: help\n"),
+        ("kill -9", "error: kill takes no further word, not -9; try: help\n"),
+    ] {
+        let run = scene.ask(request).expect(1);
+        assert_eq!((run.stderr.as_str(), run.stdout().as_str()), (answer, ""), "{request}");
+    }
+    kill(&scene, running);
+}
