@@ -121,6 +121,17 @@ pub fn become_subreaper() -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Whether we have a child, by birth or as subreaper, dead ones that are not reaped included. Exact, as no walk through /proc
+/// can be: whoever descends from us has us, or a living descendant of ours, as parent at every moment.
+pub fn has_children() -> bool {
+    // SAFETY: `info` is a live local, all zeroes being a valid value; WNOWAIT leaves the news for others.
+    unsafe {
+        let mut info: libc::siginfo_t = std::mem::zeroed();
+        let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;
+        libc::waitid(libc::P_ALL, 0, &raw mut info, flags) == 0
+    }
+}
+
 /// Waits for the end of a child that ends soon, and reaps it.
 pub fn reap(pid: i32) {
     // SAFETY: a null status is allowed.

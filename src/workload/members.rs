@@ -82,6 +82,30 @@ impl Members {
         &self.pids
     }
 
+    /// Whether nobody is left.
+    pub fn is_empty(&mut self) -> bool {
+        self.refresh().is_empty()
+            && match self.source {
+                Source::Cgroup(_) => true,
+                Source::Descendants => !self.has_children(),
+            }
+    }
+
+    /// A walk misses who changes parents meanwhile; our own children cannot be missed.
+    fn has_children(&mut self) -> bool {
+        if self.left_out.is_empty() || !crate::sys::process::has_children() {
+            return crate::sys::process::has_children();
+        }
+        // Where the kernel has no such file (CONFIG_PROC_CHILDREN), a second walk has to do.
+        match read_at(&self.root, "thread-self/children", &mut self.text) {
+            Some(list) => list
+                .split(|byte| *byte == b' ')
+                .filter_map(|word| i32::try_from(files::number(word)?).ok())
+                .any(|pid| !self.left_out.contains(&pid)),
+            None => !self.refresh().is_empty(),
+        }
+    }
+
     /// Sends a signal to all but one, each by a handle opened first and looked at again: a number that went to
     /// somebody else meanwhile is not hit.
     pub fn send(&mut self, signal: i32, but: Option<i32>) {
