@@ -7,14 +7,26 @@ ALIGNMENT = 512
 
 
 class Overlay:
-    """A set of files by guest path; a later one replaces an earlier one, also of the archive before it."""
+    """A set of files by guest path; a later one replaces an earlier one, also of the archive before it.
 
-    def __init__(self):
+    `root` is the folder of the initrd that holds what is for the guest's root, where that is not the initrd.
+    """
+
+    def __init__(self, root=""):
         self._files = {}
+        self._root = root
 
     def add(self, path, data, mode=0o644):
-        """Adds one file with this content."""
-        self._files[path.strip("/")] = (stat.S_IFREG | mode, data, 0)
+        """Adds one file with this content to the guest's root."""
+        self._add(os.path.join(self._root, path.strip("/")), data, mode)
+
+    def add_early(self, host, path):
+        """Adds one file of the host to the initrd, whatever the guest's root is."""
+        with open(host, "rb") as file:
+            self._add(path, file.read(), stat.S_IMODE(os.stat(host).st_mode))
+
+    def _add(self, path, data, mode):
+        self._files[path] = (stat.S_IFREG | mode, data, 0)
 
     def add_console(self):
         """The kernel opens /dev/console before anything can be mounted."""

@@ -11,21 +11,28 @@ import time
 
 MIB = 1 << 20
 DISK_MIB = 3072
+# Numbers by which a guest knows its disks: guest/disks.
+EMPTY_DISK, SWAP_DISK, ROOT_DISK = 1, 2, 3
 
 
 class Machine:
     """Runs until it ends by itself or is killed; `read` gives what the guest sends over its line."""
 
-    def __init__(self, images, folder, options, initrd):
+    def __init__(self, images, folder, options, initrd, root_disk=None):
+        """`root_disk`: a file that the guest may write to as it likes, and that stays as it is."""
         self.console = os.path.join(folder, "console")
         self._line, theirs = os.pipe()
-        self.command = _command(images, options, initrd, self.console, theirs, _disks(folder, options.swap))
+        disks = _disks(folder, options.swap)
+        if root_disk:
+            disks[ROOT_DISK] = f"{root_disk},snapshot=on"
+        self.command = _command(images, options, initrd, self.console, theirs, disks)
         self._process = subprocess.Popen(
             self.command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=open(os.path.join(folder, "qemu"), "wb"),
             pass_fds=[theirs],
+            env={**os.environ, "TMPDIR": folder},
             start_new_session=True,
             preexec_fn=_die_with_parent,
         )
@@ -59,7 +66,7 @@ def _command(images, options, initrd, console, line, disks):
         *("-chardev", f"file,id=line,path=/dev/fd/{line}"),
         *("-device", "isa-serial,chardev=line,iobase=0x2f8,irq=3"),
         *("-device", "nvme,id=nvme,serial=disks"),
-        *(word for n, disk in enumerate(disks, 1) for word in _drive(n, disk)),
+        *(word for n, disk in disks.items() for word in _drive(n, disk)),
         *("-kernel", os.path.join(images, f"kernel-{options.kernel}/vmlinuz"), "-initrd", initrd),
         *("-append", kernel),
     ]
@@ -77,14 +84,14 @@ def _drive(number, path):
 
 def _disks(folder, swap):
     """A disk with an empty file system, and one for swap if any is wanted. Sparse, so they cost nothing."""
-    disks = [os.path.join(folder, "disk")]
-    with open(disks[0], "wb") as file:
+    disks = {EMPTY_DISK: os.path.join(folder, "disk")}
+    with open(disks[EMPTY_DISK], "wb") as file:
         file.truncate(DISK_MIB * MIB)
     mke2fs = shutil.which("mke2fs", path=os.environ["PATH"] + ":/sbin:/usr/sbin")
-    subprocess.run([mke2fs, "-q", "-F", "-t", "ext4", "-m", "0", disks[0]], check=True)
+    subprocess.run([mke2fs, "-q", "-F", "-t", "ext4", "-m", "0", disks[EMPTY_DISK]], check=True)
     if swap:
-        disks.append(os.path.join(folder, "swap"))
-        with open(disks[1], "wb") as file:
+        disks[SWAP_DISK] = os.path.join(folder, "swap")
+        with open(disks[SWAP_DISK], "wb") as file:
             file.truncate(swap * MIB)
     return disks
 

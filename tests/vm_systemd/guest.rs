@@ -1,0 +1,220 @@
+//! For the suites in a guest with systemd: which guest this is, and commands that start something at a certain place in it.
+
+use std::fmt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+/// Variables of a job in a guest, for those places that have an environment of their own.
+const VARIABLES: [&str; 5] =
+    ["SENTINEL_VM", "SENTINEL_GUEST", "SENTINEL_BIN", "SENTINEL_HOG", "SENTINEL_CHAOS"];
+
+/// The cgroups of a guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    Unified,
+    Hybrid,
+}
+
+/// What a guest of this name has (scripts/vm/guests.py).
+#[derive(Clone, Copy, Debug)]
+pub struct Guest {
+    pub systemd: &'static str,
+    pub layout: Layout,
+    pub memory: bool,
+}
+
+impl Guest {
+    /// This one.
+    pub fn this() -> Guest {
+        let name = std::env::var("SENTINEL_GUEST").unwrap_or_default();
+        let bookworm = Guest { systemd: "252", layout: Layout::Unified, memory: true };
+        match name.as_str() {
+            "bookworm" => bookworm,
+            "bookworm-hybrid" => Guest { layout: Layout::Hybrid, ..bookworm },
+            "bookworm-nomemory" => Guest { memory: false, ..bookworm },
+            "trixie" => Guest { systemd: "257", ..bookworm },
+            _ => panic!("for a guest with systemd: scripts/vm/test; this is {name:?}"),
+        }
+    }
+
+    /// Whether a cgroup of cgroup2 can limit memory.
+    pub fn limits_memory(&self) -> bool {
+        self.memory && self.layout == Layout::Unified
+    }
+}
+
+/// What a command gave.
+pub struct Ran {
+    pub status: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ran {
+    /// Its output without the newline, when it went well.
+    pub fn text(&self) -> &str {
+        assert_eq!(self.status, 0, "{self}");
+        self.stdout.trim_end()
+    }
+}
+
+impl fmt::Display for Ran {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Ran { status, stdout, stderr } = self;
+        write!(f, "exit {status}\n--- stdout\n{stdout}\n--- stderr\n{stderr}")
+    }
+}
+
+/// Runs it to its end.
+pub fn ran(mut command: Command) -> Ran {
+    let output =
+        command.stdin(Stdio::null()).output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    Ran {
+        status: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// As root, in the cgroup of the test itself: a service without delegation.
+pub fn as_root(words: &[&str]) -> Command {
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]);
+    command
+}
+
+/// As the user without a session, in the cgroup of the test itself, as cron or a CI runner would.
+pub fn as_user(words: &[&str]) -> Command {
+    let mut command = as_root(&["setpriv", "--reuid=user", "--regid=user", "--init-groups"]);
+    command.args(["--reset-env", "env"]).args(variables()).args(words);
+    command
+}
+
+/// As the user in a login session of its own, which ends with the command.
+pub fn in_session(words: &[&str]) -> Command {
+    let keep = format!("--whitelist-environment={}", VARIABLES.join(","));
+    as_root(&["su", "--login", &keep, "user", "--command", &quoted(words)])
+}
+
+/// As root by sudo, in a login session of the user.
+pub fn by_sudo(words: &[&str]) -> Command {
+    let keep = format!("--preserve-env={}", VARIABLES.join(","));
+    in_session(&[["sudo", "-n", &keep, "--"].as_slice(), words].concat())
+}
+
+/// In a transient service of the system manager with these properties, such as `Delegate=yes`.
+pub fn in_service(properties: &[&str], words: &[&str]) -> Command {
+    let mut command = Command::new("systemd-run");
+    command.args(["--quiet", "--pipe", "--wait", "--collect"]);
+    command.args(properties.iter().map(|property| format!("--property={property}")));
+    command.args(variables().iter().map(|pair| format!("--setenv={pair}")));
+    command.arg("--").args(words);
+    command
+}
+
+/// Who runs a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    Root,
+    User,
+}
+
+/// The cgroupfs that a container sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cgroupfs {
+    ReadOnly,
+    Writable,
+}
+
+/// In a container of podman with busybox and /job, and no network; as its process 1. `options` go to `podman run`.
+pub fn in_container(owner: Owner, cgroupfs: Cgroupfs, options: &[&str], words: &[&str]) -> Command {
+    require_image(owner);
+    let mut podman = vec!["podman", "run", "--rm", "--network=none", "--volume=/job:/job:ro"];
+    if cgroupfs == Cgroupfs::Writable {
+        podman.push("--security-opt=unmask=/sys/fs/cgroup");
+    }
+    let variables = variables();
+    podman.extend(variables.iter().flat_map(|pair| ["--env", pair]));
+    podman.extend(options);
+    podman.push(IMAGE);
+    podman.extend(words);
+    by(owner, &podman)
+}
+
+const IMAGE: &str = "localhost/busybox";
+static IMPORTED: Mutex<Vec<Owner>> = Mutex::new(Vec::new());
+
+/// Makes the image known to the owner's podman, once. The user's manager stays from then on, so that what podman keeps running does too.
+fn require_image(owner: Owner) {
+    let mut imported = IMPORTED.lock().unwrap();
+    if imported.contains(&owner) {
+        return;
+    }
+    linger(true);
+    if ran(by(owner, &["podman", "image", "exists", IMAGE])).status != 0 {
+        ran(by(owner, &["podman", "import", "--quiet", "/opt/busybox.tar", IMAGE])).text();
+    }
+    imported.push(owner);
+}
+
+fn by(owner: Owner, words: &[&str]) -> Command {
+    match owner {
+        Owner::Root => as_root(words),
+        Owner::User => in_session(words),
+    }
+}
+
+/// Whether the user's manager runs without a session as well.
+pub fn linger(enable: bool) {
+    let verb = if enable { "enable-linger" } else { "disable-linger" };
+    ran(as_root(&["loginctl", verb, "user"])).text();
+}
+
+/// Whether systemd-oomd, which is masked in a guest, runs after having been started.
+pub fn start_oomd() -> bool {
+    ran(as_root(&[&["systemctl", "unmask"], OOMD.as_slice()].concat())).text();
+    ran(as_root(&["systemctl", "start", OOMD[0]])).text();
+    ran(as_root(&["systemctl", "is-active", OOMD[0]])).status == 0
+}
+
+/// Stops it, for the other tests' sake.
+pub fn stop_oomd() {
+    ran(as_root(&[&["systemctl", "mask", "--now"], OOMD.as_slice()].concat())).text();
+}
+
+const OOMD: [&str; 2] = ["systemd-oomd.service", "systemd-oomd.socket"];
+
+/// Waits until it is so.
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "not in time: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// The file system mounted at this place, as /proc/self/mountinfo calls it.
+pub fn mounted(place: &Path) -> Option<String> {
+    let mounts = procfs::process::Process::myself().unwrap().mountinfo().unwrap();
+    mounts.into_iter().rfind(|mount| mount.mount_point == place).map(|mount| mount.fs_type)
+}
+
+/// The path in a line of /proc/PID/cgroup for cgroup2.
+pub fn unified_path(cgroup: &str) -> &str {
+    let line = cgroup.lines().find_map(|line| line.strip_prefix("0::"));
+    line.unwrap_or_else(|| panic!("no cgroup2 in {cgroup:?}"))
+}
+
+/// NAME=VALUE of each variable that is set.
+fn variables() -> Vec<String> {
+    let set = VARIABLES.iter().filter_map(|name| Some((name, std::env::var(name).ok()?)));
+    set.map(|(name, value)| format!("{name}={value}")).collect()
+}
+
+/// For a shell.
+fn quoted(words: &[&str]) -> String {
+    let quote = |word: &&str| format!("'{}'", word.replace('\'', r"'\''"));
+    words.iter().map(quote).collect::<Vec<_>>().join(" ")
+}
