@@ -10,6 +10,7 @@ use crate::report::escape::escape;
 use crate::report::record::{Decision, Ended};
 use crate::report::words;
 use crate::status::{Level, Status};
+use crate::sys::process::interrupt_group;
 use crate::units::show_duration;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
@@ -24,6 +25,9 @@ impl Guardian {
         let Some(outcome) = self.guards[0].outcome else { return 125 };
         let ended_by_signal = matches!(outcome.child, Ending::Signaled(_));
         let killed = ended_by_signal || outcome.cause != Cause::Itself;
+        let interrupted = outcome.child == Ending::Signaled(nix::libc::SIGINT)
+            && outcome.cause == Cause::Itself
+            && self.foreground.has_terminal(self.guards[0].child_pid);
         self.foreground.reclaim(self.guards[0].child_pid, killed);
         self.publisher_last_words();
         if let Some(server) = self.server.take()
@@ -49,6 +53,10 @@ impl Guardian {
             self.say(Level::Error, format!("{error:#}"));
         }
         self.console.finish();
+        if interrupted {
+            // Only the command's group saw the Ctrl-C: a script or a loop of the shell around us is to end too.
+            interrupt_group();
+        }
         code
     }
 

@@ -51,7 +51,8 @@ impl Foreground {
         }
     }
 
-    fn has_terminal(&self, child: i32) -> bool {
+    /// Whether the command's group is the terminal's foreground.
+    pub(super) fn has_terminal(&self, child: i32) -> bool {
         self.terminal.as_ref().is_some_and(|terminal| terminal.is_held_by(child))
     }
 

@@ -70,13 +70,22 @@ pub fn stop_self() {
 }
 
 /// Stops our whole process group as Ctrl-Z would, us included, if anybody can continue it: the kernel lets an orphaned group
-/// go on (POSIX: orphaned process group). Returns when we are continued, or at once. SIGTSTP is blocked before and after.
+/// go on (POSIX: orphaned process group). Returns when we are continued, or at once.
 pub fn stop_group() {
-    let stop = SigSet::from(Signal::SIGTSTP);
+    act_on_group(Signal::SIGTSTP);
+}
+
+/// Interrupts our whole process group as Ctrl-C would. Returns only where SIGINT is ignored.
+pub fn interrupt_group() {
+    act_on_group(Signal::SIGINT);
+}
+
+/// All signals are blocked in us; this one is not for a moment.
+fn act_on_group(signal: Signal) {
     // A group of ours is always there, and the set is valid.
-    let _ = kill(0, libc::SIGTSTP);
-    let _ = stop.thread_unblock();
-    let _ = stop.thread_block();
+    let _ = kill(0, signal as i32);
+    let _ = SigSet::from(signal).thread_unblock();
+    let _ = SigSet::from(signal).thread_block();
 }
 
 /// What a child did.

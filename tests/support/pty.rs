@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
-use std::process::{Child, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 
 /// Ctrl-C, Ctrl-Z.
 pub const INTERRUPT: &str = "\x03";
@@ -95,8 +95,13 @@ impl Pty {
     /// Leaves the shell.
     pub fn leave(mut self) {
         self.type_line("exit");
-        let ended = eventually_or("the shell ends", || self.child.try_wait().unwrap());
-        assert!(ended.is_some(), "the shell does not end: {}", self.screen.text());
+        self.finish();
+    }
+
+    /// The program's end.
+    pub fn finish(mut self) -> ExitStatus {
+        let ended = eventually_or("it ends", || self.child.try_wait().unwrap());
+        ended.unwrap_or_else(|| panic!("it does not end: {}", self.screen.text()))
     }
 
     /// The program's process, leader of the session.

@@ -24,6 +24,7 @@ pub struct Scene {
 
 impl Scene {
     pub fn new() -> Scene {
+        default_signals();
         let number = SCENES.fetch_add(1, Ordering::Relaxed);
         let dir = tempfile::Builder::new().prefix("scene").tempdir().unwrap();
         std::fs::create_dir(dir.path().join("home")).unwrap();
@@ -195,6 +196,16 @@ impl Scene {
     /// The scene's directory.
     pub fn dir(&self) -> &Path {
         self.dir.path()
+    }
+}
+
+/// A shell script's background processes ignore these, and so would everything that is started here.
+#[expect(unsafe_code, reason = "signal(2)")]
+fn default_signals() {
+    use nix::sys::signal::{SigHandler, Signal, signal};
+    for of in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT] {
+        // SAFETY: no handler is involved.
+        unsafe { signal(of, SigHandler::SigDfl) }.unwrap();
     }
 }
 
