@@ -41,28 +41,19 @@ impl Manager {
         if uid == 0 { Manager::System } else { Manager::User }
     }
 
-    /// The sockets that it may listen on, the more direct first, and whether behind one is a bus.
-    fn sockets(self, uid: u32) -> Vec<(PathBuf, bool)> {
+    /// The bus that it is on. Not its private socket: zbus does not understand the sender that it gives (5.19 panics).
+    fn bus(self, uid: u32) -> PathBuf {
         match self {
-            Manager::System => vec![
-                ("/run/systemd/private".into(), false),
-                ("/run/dbus/system_bus_socket".into(), true),
-            ],
-            Manager::User => {
-                let runtime = std::env::var_os("XDG_RUNTIME_DIR")
-                    .map_or_else(|| format!("/run/user/{uid}").into(), PathBuf::from);
-                vec![(runtime.join("systemd/private"), false), (runtime.join("bus"), true)]
-            }
+            Manager::System => "/run/dbus/system_bus_socket".into(),
+            Manager::User => std::env::var_os("XDG_RUNTIME_DIR")
+                .map_or_else(|| format!("/run/user/{uid}").into(), PathBuf::from)
+                .join("bus"),
         }
     }
 
-    /// The socket by which it can be reached; `None` when there is none.
+    /// The socket of the bus by which it can be reached; `None` when there is none.
     pub fn socket(self, uid: u32) -> Option<PathBuf> {
-        self.reachable(uid).map(|(path, _)| path)
-    }
-
-    fn reachable(self, uid: u32) -> Option<(PathBuf, bool)> {
-        self.sockets(uid).into_iter().find(|(path, _)| may_connect(path))
+        Some(self.bus(uid)).filter(|path| may_connect(path))
     }
 
     /// Starts a scope. It is asked for when this returns; its cgroup may take a moment.
@@ -70,8 +61,8 @@ impl Manager {
     /// # Errors
     /// What systemd or its bus said.
     pub fn start(self, uid: u32, scope: &Scope<'_>) -> Result<()> {
-        let (path, bus) = self.reachable(uid).with_context(|| self.absent(uid))?;
-        let work = || talk(&path, bus, self, scope).map_err(|error| format!("{error:#}"));
+        let path = self.socket(uid).with_context(|| self.absent(uid))?;
+        let work = || talk(&path, self, scope).map_err(|error| format!("{error:#}"));
         let answer = aside::run(PATIENCE, work)
             .with_context(|| format!("ask systemd for a scope by {}", path.display()))?;
         answer.map_err(|error| anyhow!("{error}")).with_context(|| format!("start {}", scope.unit))
@@ -80,8 +71,8 @@ impl Manager {
     /// That it is not there, in words.
     pub fn absent(self, uid: u32) -> String {
         match self {
-            Manager::System => "systemd does not listen on /run/systemd/private".to_owned(),
-            Manager::User => format!("no systemd of user {uid} runs"),
+            Manager::System => "no system bus answers at /run/dbus/system_bus_socket".to_owned(),
+            Manager::User => format!("no systemd of user {uid} answers on a bus of theirs"),
         }
     }
 }
@@ -91,18 +82,16 @@ fn may_connect(path: &Path) -> bool {
     socket && std::os::unix::net::UnixStream::connect(path).is_ok()
 }
 
-fn talk(path: &Path, bus: bool, manager: Manager, scope: &Scope<'_>) -> Result<()> {
+fn talk(path: &Path, manager: Manager, scope: &Scope<'_>) -> Result<()> {
     let address = format!("unix:path={}", path.display());
     let builder = Builder::address(address.as_str()).context("read the bus address")?;
-    let builder = if bus { builder } else { builder.p2p() };
     let connection = builder.build().context("connect")?;
-    start_transient_unit(&connection, bus, manager, scope)
+    start_transient_unit(&connection, manager, scope)
 }
 
 /// `PIDs` and not `PIDFDs`, which 252 does not know. With `Delegate` the policy on OOM kills is `continue` by itself.
 fn start_transient_unit(
     connection: &Connection,
-    bus: bool,
     manager: Manager,
     scope: &Scope<'_>,
 ) -> Result<()> {
@@ -116,9 +105,8 @@ fn start_transient_unit(
     ];
     let nothing: Vec<(&str, Vec<(&str, Value<'_>)>)> = Vec::new();
     let body = (scope.unit, "fail", properties, nothing);
-    let service = bus.then_some(SERVICE);
     connection
-        .call_method(service, OBJECT, Some(MANAGER), "StartTransientUnit", &body)
+        .call_method(Some(SERVICE), OBJECT, Some(MANAGER), "StartTransientUnit", &body)
         .map(drop)
         .map_err(|error| {
             if let zbus::Error::MethodError(_, Some(text), _) = &error {

@@ -7,4 +7,6 @@
 )]
 
 mod guest;
+mod living;
 mod machine;
+mod places;

@@ -1,0 +1,99 @@
+//! Beside a systemd that goes on with its work: reloads, changed properties, stopped scopes.
+
+use crate::guest::{Guest, as_root, in_session, linger, ran, wait_until};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+/// A workload under guard, which waits.
+struct Guarded {
+    child: Child,
+    cgroup: String,
+    unit: String,
+}
+
+impl Guarded {
+    fn start(mut command: Command) -> Guarded {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let out = child.stdout.take().unwrap();
+        let line = BufReader::new(out).lines().next().unwrap().unwrap();
+        let cgroup = line.strip_prefix("0::").unwrap_or_else(|| panic!("{line}")).to_owned();
+        let unit = cgroup.rsplit('/').nth(1).unwrap().to_owned();
+        Guarded { child, cgroup: format!("/sys/fs/cgroup{cgroup}"), unit }
+    }
+
+    fn read(&self, file: &str) -> String {
+        std::fs::read_to_string(format!("{}/{file}", self.cgroup)).unwrap().trim().to_owned()
+    }
+
+    fn assert_guarded(&self, when: &str) {
+        assert_eq!(self.read("memory.high"), (100 << 20).to_string(), "{when}");
+        assert_eq!(self.read("memory.max"), (164 << 20).to_string(), "{when}");
+        assert_eq!(self.read("memory.swap.max"), "0", "{when}");
+    }
+
+    /// Its exit status and all that it said.
+    fn end(self) -> (i32, String) {
+        let output = self.child.wait_with_output().unwrap();
+        (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+}
+
+const WAIT: [&str; 6] =
+    ["--plain", "--", "sh", "-c", "grep ^0:: /proc/self/cgroup; exec sleep 1000", "sh"];
+
+fn words(sentinel: &str) -> Vec<&str> {
+    std::iter::once(sentinel).chain(WAIT).collect()
+}
+
+#[test]
+#[ignore = "for a guest: scripts/vm/test"]
+fn a_scope_of_the_machine_s_survives_reloads_and_its_stop_is_told() {
+    if !Guest::this().limits_memory() {
+        return;
+    }
+    let sentinel = std::env::var("SENTINEL_BIN").unwrap();
+    let guarded = Guarded::start(as_root(&words(&sentinel)));
+    guarded.assert_guarded("at the start");
+    for verb in ["daemon-reload", "daemon-reexec"] {
+        ran(as_root(&["systemctl", verb])).text();
+        guarded.assert_guarded(verb);
+    }
+    ran(as_root(&["systemctl", "set-property", "--runtime", &guarded.unit, "MemoryHigh=300M"]))
+        .text();
+    guarded.assert_guarded("set-property");
+    ran(as_root(&["systemctl", "stop", &guarded.unit])).text();
+    let unit = guarded.unit.clone();
+    let (status, said) = guarded.end();
+    assert_eq!(status, 143, "{said}");
+    assert!(said.contains("systemd stopped its scope (exit 143)"), "{said}");
+    wait_until("the scope is gone", || {
+        ran(as_root(&["systemctl", "is-active", &unit])).status != 0
+    });
+}
+
+#[test]
+#[ignore = "for a guest: scripts/vm/test"]
+fn a_scope_of_the_user_s_survives_its_manager_s_reexecution() {
+    if !Guest::this().limits_memory() {
+        return;
+    }
+    linger(true);
+    let sentinel = std::env::var("SENTINEL_BIN").unwrap();
+    let guarded = Guarded::start(in_session(&words(&sentinel)));
+    guarded.assert_guarded("at the start");
+    for verb in ["daemon-reload", "daemon-reexec"] {
+        ran(in_session(&["systemctl", "--user", verb])).text();
+        guarded.assert_guarded(verb);
+    }
+    // The end of the user's manager is the end of its scopes.
+    ran(as_root(&["systemctl", "stop", "user@1000.service"])).text();
+    let (status, said) = guarded.end();
+    assert_eq!(status, 143, "{said}");
+    assert!(said.contains("systemd stopped its scope"), "{said}");
+    linger(false);
+}

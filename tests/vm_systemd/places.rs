@@ -1,0 +1,220 @@
+//! From each kind of place: the tier and the row that is promised, a leak that is ended in time, and nothing left behind.
+
+use crate::guest::{
+    Cgroupfs, Guest, Layout, Owner, Ran, as_root, as_user, by_sudo, in_container, in_service,
+    in_session, linger, ran, wait_until,
+};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn path_of(variable: &str) -> String {
+    std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set"))
+}
+
+/// The command line of a leak under guard.
+fn leak(options: &[&str]) -> Vec<String> {
+    let (sentinel, hog) = (path_of("SENTINEL_BIN"), path_of("SENTINEL_HOG"));
+    let options = options.iter().copied();
+    let hog = [hog.as_str(), "touch", "--cap", "1G", "--rate", "100M"];
+    ["--plain"].into_iter().chain(options).chain(["--"]).chain(hog).fold(
+        vec![sentinel.clone()],
+        |mut words, word| {
+            words.push(word.to_owned());
+            words
+        },
+    )
+}
+
+fn words(line: &[String]) -> Vec<&str> {
+    line.iter().map(String::as_str).collect()
+}
+
+/// What is seen of it from outside: cgroups and units of that name.
+fn leftovers() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    find(Path::new("/sys/fs/cgroup"), &mut found);
+    found
+}
+
+fn find(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            if entry.file_name().to_string_lossy().starts_with("sentinel-") {
+                found.push(entry.path());
+            }
+            find(&entry.path(), found);
+        }
+    }
+}
+
+/// Runs a leak by this command: it is ended politely in this tier, and nothing is left.
+#[track_caller]
+fn ends_in_time(command: Command, tier: &str) -> Ran {
+    let run = ran(command);
+    assert_eq!(run.status, 143, "{run}");
+    assert!(run.stderr.contains(&format!("sentinel: tier {tier}: ")), "{tier}: {run}");
+    assert!(run.stderr.contains(" with SIGTERM: footprint "), "{run}");
+    if tier.starts_with("kernel") {
+        assert!(run.stderr.contains(" max 0 oom 0 oom_kill 0"), "{run}");
+    }
+    wait_until("cgroups and scopes are gone", || leftovers().is_empty());
+    let sockets = fs::read_dir("/run/sentinel").into_iter().flatten().flatten().count();
+    assert_eq!((sockets, Path::new("/tmp/sentinel.socket").exists()), (0, false), "{run}");
+    run
+}
+
+/// `kernel (ROW)` where the guest can, else what is left.
+fn expected(row: &str, otherwise: &str) -> String {
+    let guest = Guest::this();
+    if guest.limits_memory() { format!("kernel ({row})") } else { otherwise.to_owned() }
+}
+
+/// What doctor says of the same place.
+#[track_caller]
+fn doctor_agrees(run: impl Fn(&[&str]) -> Command, tier: &str) {
+    let said = ran(run(&[&path_of("SENTINEL_BIN"), "doctor"]));
+    let kernel = tier.starts_with("kernel");
+    assert_eq!(said.status, i32::from(!kernel), "{said}");
+    assert_eq!(said.stdout.lines().next(), Some(format!("tier {tier}").as_str()), "{said}");
+    assert_eq!(said.stdout.contains("\n  better: "), !kernel, "{said}");
+}
+
+#[test]
+#[ignore = "for a guest: scripts/vm/test"]
+fn a_service_of_root_without_delegation() {
+    let tier = expected("system-scope", "hybrid");
+    ends_in_time(as_root(&words(&leak(&[]))), &tier);
+    ends_in_time(in_service(&[], &words(&leak(&[]))), &tier);
+    doctor_agrees(|words| in_service(&[], words), &tier);
+}
+
+#[test]
+#[ignore = "for a guest: scripts/vm/test"]
+fn a_service_of_root_with_delegation() {
+    let tier = expected("delegated", "hybrid");
+    ends_in_time(in_service(&["Delegate=yes"], &words(&leak(&[]))), &tier);
+    doctor_agrees(|words| in_service(&["Delegate=yes"], words), &tier);
+    if Guest::this().systemd != "252" {
+        let properties = ["Delegate=yes", "DelegateSubgroup=supervisor"];
+        ends_in_time(in_service(&properties, &words(&leak(&[]))), &tier);
+    }
+}
+
+/// A shell that stays in the service's cgroup moves aside too.
+#[test]
+#[ignore = "for a guest: scripts/vm/test"]
+fn a_script_in_a_service_with_delegation() {
+    let script = "\"$@\"; code=$?; cat /proc/self/cgroup; exit $code";
+    let mut line = vec!["sh", "-c", script, "sh"];
+    let leak = leak(&[]);
+    line.extend(words(&leak));
+    let tier = expected("delegated", "hybrid");
+    let run = ends_in_time(in_service(&["Delegate=yes"], &line), &tier);
+    assert!(!run.stdout.contains("sentinel"), "back where it was: {run}");
+}
+
+#[test]
+#[ignore = "for a guest: scripts/vm/test"]
+fn sudo_in_a_login_session() {
+    let tier = expected("system-scope", "hybrid");
+    ends_in_time(by_sudo(&words(&leak(&[]))), &tier);
+    doctor_agrees(by_sudo, &tier);
+}
+
+#[test]
+#[ignore = "for a guest: scripts/vm/test"]
+fn a_user_in_a_login_session() {
+    let tier = expected("user-scope", "polled");
+    ends_in_time(in_session(&words(&leak(&[]))), &tier);
+    doctor_agrees(in_session, &tier);
+}
+
+/// What doctor says is pasted, and gives the better tier.
+#[test]
+#[ignore = "for a guest: scripts/vm/test"]
+fn a_user_without_a_session_and_what_doctor_says() {
+    let tier = "polled";
+    linger(false);
+    let there = || Path::new("/run/user/1000/systemd/private").exists();
+    wait_until("the manager is gone", || !there());
+    let run = ends_in_time(as_user(&words(&leak(&[]))), tier);
+    doctor_agrees(as_user, tier);
+    if !Guest::this().limits_memory() {
+        return;
+    }
+    assert!(run.stderr.contains("better: sudo loginctl enable-linger"), "{run}");
+    linger(true);
+    wait_until("the manager is there", there);
+    ends_in_time(as_user(&words(&leak(&[]))), "kernel (user-scope)");
+    doctor_agrees(as_user, "kernel (user-scope)");
+    linger(false);
+}
+
+fn container(owner: Owner) {
+    let guest = Guest::this();
+    let limit: &[&str] = if guest.limits_memory() { &["--memory=200m"] } else { &[] };
+    let contained = |cgroupfs| move |words: &[&str]| in_container(owner, cgroupfs, limit, words);
+    let leak = leak(&["--socket", "off"]);
+    let (read_only, writable) = match guest.limits_memory() {
+        true => ("observed", "kernel (namespace-root)"),
+        false => ("polled", if guest.layout == Layout::Hybrid { "polled" } else { "hybrid" }),
+    };
+    let run = ends_in_time(contained(Cgroupfs::ReadOnly)(&words(&leak)), read_only);
+    doctor_agrees(contained(Cgroupfs::ReadOnly), read_only);
+    if guest.limits_memory() {
+        assert!(run.stderr.contains("limit 160.0M"), "a share of the container's: {run}");
+    }
+    ends_in_time(contained(Cgroupfs::Writable)(&words(&leak)), writable);
+    doctor_agrees(contained(Cgroupfs::Writable), writable);
+}
+
+#[test]
+#[ignore = "for a guest: scripts/vm/test"]
+fn containers_of_root() {
+    container(Owner::Root);
+}
+
+#[test]
+#[ignore = "for a guest: scripts/vm/test"]
+fn containers_of_the_user() {
+    container(Owner::User);
+    linger(false);
+}
+
+#[test]
+#[ignore = "for a guest: scripts/vm/test"]
+fn a_slice_and_a_cgroup_of_one_s_choice() {
+    if !Guest::this().limits_memory() {
+        let run = ran(as_root(&words(&leak(&["--require", "kernel"]))));
+        assert_eq!(run.status, 125, "{run}");
+        assert!(run.stderr.contains("tier kernel is required and cannot be had"), "{run}");
+        return;
+    }
+    let run =
+        ends_in_time(as_root(&words(&leak(&["--slice", "batch.slice"]))), "kernel (system-scope)");
+    assert!(run.stderr.contains(": /sys/fs/cgroup/batch.slice/sentinel-hog-"), "{run}");
+    let own = Path::new("/sys/fs/cgroup/own");
+    fs::create_dir(own).unwrap();
+    let given = words(&leak(&["--cgroup", "/sys/fs/cgroup/own"])).join(" ");
+    ends_in_time(as_root(&["sh", "-c", &given]), "kernel (given)");
+    fs::remove_dir(own).unwrap();
+    let run = ran(as_root(&words(&leak(&["--cgroup", "/sys/fs/cgroup/none"]))));
+    assert_eq!(run.status, 125, "{run}");
+    assert!(run.stderr.contains("/sys/fs/cgroup/none"), "{run}");
+}
+
+#[test]
+#[ignore = "for a guest: scripts/vm/test"]
+fn the_limit_of_a_unit_around_is_respected() {
+    if !Guest::this().limits_memory() {
+        return;
+    }
+    let properties = ["Delegate=yes", "MemoryMax=150M"];
+    let run = ran(in_service(&properties, &words(&leak(&["-m", "200M"]))));
+    assert_eq!(run.status, 125, "{run}");
+    assert!(run.stderr.contains("/memory.max allows (150.0M)"), "{run}");
+    let run =
+        ends_in_time(in_service(&properties, &words(&leak(&["-m", "50%"]))), "kernel (delegated)");
+    assert!(run.stderr.contains("limit 75.0M"), "{run}");
+}
