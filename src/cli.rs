@@ -15,7 +15,7 @@ use std::time::Duration;
 #[command(
     name = "sentinel",
     version,
-    override_usage = "sentinel [OPTIONS] [--] COMMAND [ARGS…]\n       sentinel status\n       sentinel ctl VERB [ARGS…]",
+    override_usage = "sentinel [OPTIONS] [--] COMMAND [ARGS…]\n       sentinel status\n       sentinel ctl VERB [ARGS…]\n       sentinel doctor [--json]",
     after_help = AFTER_HELP,
     max_term_width = 100
 )]
@@ -45,7 +45,7 @@ pub struct Settings {
     #[arg(short, long, value_name = "SIZE")]
     #[serde(deserialize_with = "from_text")]
     pub memory: Option<Size>,
-    /// Room above the limit up to memory.max [default: 32M or 10%, whichever is more]
+    /// Room above the limit up to memory.max [default: 64M or 10%, whichever is more]
     #[arg(long, value_name = "SIZE")]
     #[serde(deserialize_with = "from_text")]
     pub headroom: Option<Bytes>,
@@ -93,10 +93,16 @@ pub struct Settings {
     #[arg(long, value_name = "WHAT")]
     #[serde(deserialize_with = "from_text")]
     pub on_exit: Option<ExitSetting>,
-    /// Refuses to run below this tier: kernel, hybrid or polled
+    /// Refuses to run below this tier: kernel, observed, hybrid or polled
     #[arg(long, value_name = "TIER")]
     #[serde(deserialize_with = "from_text")]
     pub require: Option<TierSetting>,
+    /// Makes the workload's cgroup in this one
+    #[arg(long, value_name = "PATH")]
+    pub cgroup: Option<PathBuf>,
+    /// Slice for the scope that systemd makes [default: system.slice or app.slice]
+    #[arg(long, value_name = "NAME")]
+    pub slice: Option<String>,
     /// Decides and tells, never acts
     #[arg(long)]
     pub dry_run: bool,
@@ -130,7 +136,7 @@ impl Settings {
             };
         }
         first!(memory, headroom, second_line, grace, term_signal, kill_mode, swap, pids, timeout,
-            warn_at, warn_within, thrash, on_exit, require, limit_exit_code, socket, name, json;
+            warn_at, warn_within, thrash, on_exit, require, cgroup, slice, limit_exit_code, socket, name, json;
             dry_run, plain, quiet)
     }
 }
@@ -260,6 +266,8 @@ words!(
     TierSetting {
         /// Limits in force in the kernel.
         Kernel = "kernel",
+        /// The container's own limits read, at least.
+        Observed = "observed",
         /// A cgroup to kill by, at least.
         Hybrid = "hybrid",
         /// Anything.

@@ -33,8 +33,9 @@ pub enum SocketSetting {
 pub struct Config {
     /// The command and its arguments.
     pub command: Vec<OsString>,
-    /// The limit as typed.
+    /// The limit as typed, or the default.
     pub memory: Size,
+    memory_given: bool,
     headroom: Option<Bytes>,
     second_line: Option<Bytes>,
     /// Time from SIGTERM to SIGKILL.
@@ -57,6 +58,10 @@ pub struct Config {
     pub on_exit: OnExit,
     /// The lowest tier that will do.
     pub require: Tier,
+    /// The cgroup to make the workload's in.
+    pub cgroup: Option<PathBuf>,
+    /// The slice for a scope.
+    pub slice: Option<String>,
     /// Decide and tell, never act.
     pub dry_run: bool,
     /// Exit status when we ended the workload for a limit.
@@ -75,6 +80,8 @@ pub struct Config {
 
 const GRACE: Duration = Duration::from_secs(3);
 const MEMORY: Size = Size::Absolute(Bytes::mib(100));
+/// What is left above is room for an end by signals, sampled and not throttled.
+const OBSERVED_MEMORY: Size = Size::Share(Percent(80));
 const PIDS: u64 = 4096;
 const WARN: WarnRule = WarnRule { share: Percent(80), within: Duration::from_secs(10) };
 const THRASH: ThrashRule = ThrashRule { share: Percent(80), hold: Duration::from_secs(60) };
@@ -91,6 +98,14 @@ impl Config {
             None => Settings::default(),
         };
         build(cli.settings.or(file), cli.command)
+    }
+
+    /// The limit that was asked for. Where nothing was and the limit of a container is there to be read: a share of that.
+    pub fn wanted_memory(&self, tier: Tier, outer: &OuterLimit) -> Size {
+        match tier {
+            Tier::Observed if !self.memory_given && outer.path.is_some() => OBSERVED_MEMORY,
+            Tier::Kernel | Tier::Observed | Tier::Hybrid | Tier::Polled => self.memory,
+        }
     }
 
     /// The lines, now that it is known what is available.
@@ -138,6 +153,7 @@ fn build(s: Settings, command: Vec<OsString>) -> Result<Config> {
     };
     Ok(Config {
         memory: s.memory.unwrap_or(MEMORY),
+        memory_given: s.memory.is_some(),
         headroom: s.headroom,
         second_line: s.second_line,
         grace: s.grace.map_or(GRACE, |span| span.0),
@@ -157,9 +173,12 @@ fn build(s: Settings, command: Vec<OsString>) -> Result<Config> {
         },
         require: match s.require {
             Some(TierSetting::Kernel) => Tier::Kernel,
+            Some(TierSetting::Observed) => Tier::Observed,
             Some(TierSetting::Hybrid) => Tier::Hybrid,
             Some(TierSetting::Polled) | None => Tier::Polled,
         },
+        cgroup: s.cgroup,
+        slice: s.slice.map(slice).transpose()?,
         dry_run: s.dry_run,
         limit_exit_code: s.limit_exit_code,
         socket: match s.socket {
@@ -173,6 +192,16 @@ fn build(s: Settings, command: Vec<OsString>) -> Result<Config> {
         quiet: s.quiet,
         command,
     })
+}
+
+/// A unit name of systemd's ends in its kind; this one must be a slice.
+fn slice(name: String) -> Result<String> {
+    let fits = name.len() > ".slice".len() && name.len() < 200 && name.ends_with(".slice");
+    if !fits || !name.bytes().all(|byte| is_name_byte(byte) || matches!(byte, b'@' | b':' | b'\\'))
+    {
+        bail!("slice {:?} is not a name like batch.slice", escape(name.as_bytes()));
+    }
+    Ok(name)
 }
 
 fn is_name_byte(byte: u8) -> bool {

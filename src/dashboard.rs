@@ -15,7 +15,7 @@ pub const VERB: &str = "__dashboard";
 /// A running dashboard.
 #[derive(Debug)]
 pub struct Dashboard {
-    process: Child,
+    process: Option<Child>,
     /// Our end of the command's terminal: kept so that the command has one even when the dashboard is gone.
     pub master: OwnedFd,
     /// The command's end, until it runs.
@@ -29,29 +29,37 @@ impl Dashboard {
         !plain && !dumb && is_terminal(io::stdout().as_fd()) && is_terminal(io::stdin().as_fd())
     }
 
-    /// Starts it. Gives our end of its connection too.
+    /// Makes the command's terminal. The dashboard itself is not running yet.
     ///
     /// # Errors
-    /// Without a pseudo-terminal, descriptors or our own executable.
-    pub fn start() -> Result<(Dashboard, UnixStream)> {
+    /// Without a pseudo-terminal.
+    pub fn new() -> Result<Dashboard> {
         let pty = new_pty(io::stdout().as_fd()).context("make a terminal for the command")?;
+        Ok(Dashboard { process: None, master: pty.master, slave: Some(pty.slave) })
+    }
+
+    /// Starts it. Gives our end of its connection.
+    ///
+    /// # Errors
+    /// Without descriptors or our own executable.
+    pub fn start(&mut self) -> Result<UnixStream> {
         let (ours, theirs) = UnixStream::pair().context("make a socket pair")?;
         let program = std::env::current_exe().context("find our own executable")?;
         inherit(&theirs, true)?;
-        inherit(&pty.master, true)?;
+        inherit(&self.master, true)?;
         let control = theirs.as_raw_fd().to_string();
-        let master = pty.master.as_raw_fd().to_string();
+        let master = self.master.as_raw_fd().to_string();
         let mut command = Command::new(program);
         command.args([VERB, "--control-fd", &control, "--pty-fd", &master]);
         let process = command.spawn().context("start the dashboard");
-        inherit(&pty.master, false)?;
-        let dashboard = Dashboard { process: process?, master: pty.master, slave: Some(pty.slave) };
-        Ok((dashboard, ours))
+        inherit(&self.master, false)?;
+        self.process = Some(process?);
+        Ok(ours)
     }
 
-    /// Its process id.
-    pub fn pid(&self) -> i32 {
-        i32::try_from(self.process.id()).unwrap_or(0)
+    /// Its process id, once it runs.
+    pub fn pid(&self) -> Option<i32> {
+        self.process.as_ref().and_then(|process| i32::try_from(process.id()).ok())
     }
 
     /// Gives the command the new terminal wherever it would have had ours.

@@ -252,4 +252,8 @@ pub enum Cause {
     },
     /// The kernel's OOM killer came first: a miss.
     KernelOom,
+    /// systemd stopped the scope that the workload ran in (systemctl stop, the end of a session, a shutdown).
+    SystemdStop,
+    /// systemd-oomd killed it.
+    SystemdOomd,
 }

@@ -16,6 +16,7 @@ fn main() -> ExitCode {
     let verb = words.get(1).and_then(|word| word.to_str()).unwrap_or_default();
     let result = match verb {
         "status" | "ctl" => sentinel::verbs::talk(&words[1..]),
+        "doctor" => sentinel::verbs::doctor(&words[1..]),
         sentinel::dashboard::VERB => sentinel::verbs::dashboard(&words[2..]),
         _ => run(&words),
     };

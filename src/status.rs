@@ -64,6 +64,9 @@ pub struct Status {
     pub tier: Tier,
     /// Why this tier and not a better one; empty for the best.
     pub tier_reason: String,
+    /// How the cgroup was had: the row of the placement table, in tier `kernel`.
+    #[serde(default)]
+    pub placement: Option<String>,
     /// The workload's cgroup directory, escaped.
     pub cgroup: Option<String>,
     /// Time since the start.
@@ -162,6 +165,20 @@ pub struct Counters {
     pub oom_kill: u64,
     /// Forks refused at `pids.max`.
     pub pids_max: u64,
+}
+
+impl Counters {
+    /// What was added since then.
+    #[must_use]
+    pub fn since(self, then: &Counters) -> Counters {
+        Counters {
+            high: self.high.saturating_sub(then.high),
+            max: self.max.saturating_sub(then.max),
+            oom: self.oom.saturating_sub(then.oom),
+            oom_kill: self.oom_kill.saturating_sub(then.oom_kill),
+            pids_max: self.pids_max.saturating_sub(then.pids_max),
+        }
+    }
 }
 
 /// One process of the workload.

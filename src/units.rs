@@ -213,22 +213,20 @@ impl fmt::Display for Percent {
 }
 
 impl fmt::Display for Bytes {
-    /// One decimal and a binary unit, `100.0M`; whole bytes below 1 KiB.
+    /// One decimal and a binary unit, `100.0M`, two below `10.00G`; whole bytes below 1 KiB. Rounded down.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut unit = 0;
-        let mut tenths = u128::from(self.0) * 10;
-        while tenths >= 10_240 && unit < 4 {
-            tenths /= 1024;
+        let mut hundredths = u128::from(self.0) * 100;
+        while hundredths >= 102_400 && unit < 4 {
+            hundredths /= 1024;
             unit += 1;
         }
+        let (whole, rest, name) =
+            (hundredths / 100, hundredths % 100, ["B", "K", "M", "G", "T"][unit]);
         match unit {
             0 => f.pad(&format!("{}B", self.0)),
-            _ => f.pad(&format!(
-                "{}.{}{}",
-                tenths / 10,
-                tenths % 10,
-                ["B", "K", "M", "G", "T"][unit]
-            )),
+            3.. if whole < 10 => f.pad(&format!("{whole}.{rest:02}{name}")),
+            _ => f.pad(&format!("{whole}.{}{name}", rest / 10)),
         }
     }
 }
@@ -286,6 +284,9 @@ mod tests {
     fn shown_sizes_keep_their_unit() {
         assert_eq!(Bytes::mib(100).to_string(), "100.0M");
         assert_eq!(Bytes(1023).to_string(), "1023B");
+        assert_eq!(Bytes::mib(1126).to_string(), "1.09G");
+        assert_eq!(Bytes::mib(20 << 10).to_string(), "20.0G");
+        assert_eq!(Bytes(u64::MAX).to_string(), "16777215.9T");
         assert_eq!(format!("{:>8}", Bytes(1536)), "    1.5K");
     }
 }

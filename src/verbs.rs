@@ -44,6 +44,33 @@ pub fn talk(words: &[OsString]) -> Result<u8> {
     }
 }
 
+/// Says which tier this place allows, and what would make it a better one.
+#[derive(Debug, Parser)]
+#[command(name = "sentinel doctor", max_term_width = 100)]
+struct Doctor {
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// `sentinel doctor`: exits with 0 when the tier is `kernel`, else 1.
+///
+/// # Errors
+/// When this place cannot be looked at, or nobody takes the answer.
+pub fn doctor(words: &[OsString]) -> Result<u8> {
+    let wanted = match Doctor::try_parse_from(words) {
+        Ok(wanted) => wanted,
+        Err(error) => return Ok(usage(&error, "sentinel doctor")),
+    };
+    let finding = crate::doctor::examine()?;
+    let text = match wanted.json {
+        true => serde_json::to_string_pretty(&finding).context("render the finding")? + "\n",
+        false => finding.to_string(),
+    };
+    std::io::stdout().write_all(text.as_bytes()).context("write the finding")?;
+    Ok(u8::from(finding.tier != crate::status::Tier::Kernel))
+}
+
 /// What the guardian hands to the dashboard.
 #[derive(Debug, Parser)]
 struct Handed {

@@ -14,6 +14,10 @@ pub struct Hierarchy {
     pub mount_point: PathBuf,
     /// Our own cgroup's directory below it; `None` when we are outside what is mounted.
     pub own: Option<PathBuf>,
+    /// The part of the tree that is mounted.
+    pub root: String,
+    /// Whether nothing can be changed there.
+    pub read_only: bool,
 }
 
 /// The least of the limits of a cgroup and all above it that we can see.
@@ -31,20 +35,22 @@ pub struct OuterLimit {
 /// When /proc is not readable.
 pub fn find() -> Result<Vec<Hierarchy>> {
     let myself = Process::myself().context("read /proc/self")?;
-    let own = own_path(&myself)?;
+    let own = path_of(&myself)?;
     let mounts = myself.mountinfo().context("read /proc/self/mountinfo")?;
     let v2 = mounts.into_iter().filter(|mount| mount.fs_type == "cgroup2");
     Ok(v2
         .map(|mount| Hierarchy {
             own: own.as_deref().and_then(|own| below(&mount.mount_point, &mount.root, own)),
             mount_point: mount.mount_point,
+            root: mount.root,
+            read_only: mount.mount_options.contains_key("ro"),
         })
         .collect())
 }
 
 /// The path of the line `0::PATH`; `None` where there is no v2 hierarchy.
-fn own_path(myself: &Process) -> Result<Option<String>> {
-    let groups = myself.cgroups().context("read /proc/self/cgroup")?;
+fn path_of(process: &Process) -> Result<Option<String>> {
+    let groups = process.cgroups().context("read the cgroup of a process")?;
     let v2 = groups.into_iter().find(|group| group.hierarchy == 0);
     Ok(v2.map(|group| group.pathname))
 }
@@ -54,7 +60,10 @@ fn own_path(myself: &Process) -> Result<Option<String>> {
 fn below(mount_point: &Path, root: &str, own: &str) -> Option<PathBuf> {
     let rest = Path::new(own).strip_prefix(root).ok()?;
     let inside = rest.components().all(|part| matches!(part, std::path::Component::Normal(_)));
-    inside.then(|| mount_point.join(rest))
+    match rest.as_os_str().is_empty() {
+        true => Some(mount_point.to_owned()),
+        false => inside.then(|| mount_point.join(rest)),
+    }
 }
 
 impl Hierarchy {
@@ -63,6 +72,12 @@ impl Hierarchy {
         Cgroup::open(&self.mount_point)
             .and_then(|root| root.read("cgroup.controllers"))
             .is_ok_and(|text| files::has_controller(&text, controller))
+    }
+
+    /// The directory of another process's cgroup, if it lies below the mount point.
+    pub fn of_process(&self, pid: i32) -> Option<PathBuf> {
+        let path = Process::new(pid).ok().and_then(|process| path_of(&process).ok()?)?;
+        below(&self.mount_point, &self.root, &path)
     }
 
     /// Our own cgroup and those above it, innermost first, up to the mount point.

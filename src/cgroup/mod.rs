@@ -3,15 +3,16 @@
 pub mod files;
 pub mod hierarchy;
 pub mod limits;
-pub mod placement;
 
 use anyhow::{Context, Result, bail};
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 use nix::unistd::{UnlinkatFlags, unlinkat};
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -122,6 +123,13 @@ impl Cgroup {
     pub fn remove(&self) -> Result<()> {
         remove_tree(&self.path).with_context(|| format!("remove cgroup {}", self.path.display()))
     }
+}
+
+/// An extended attribute of a cgroup, if it has it.
+pub fn attribute(directory: &Path, name: &str) -> Option<OsString> {
+    let mut value = [0u8; 128];
+    let length = rustix::fs::getxattr(directory, name, &mut value[..]).ok()?;
+    Some(OsStr::from_bytes(&value[..length]).to_owned())
 }
 
 /// One value, one write(2): cgroup files take each write as a whole.

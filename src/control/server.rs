@@ -171,6 +171,15 @@ impl Server {
         }
     }
 
+    /// Sends a line to one client, if it watches.
+    pub fn tell(&mut self, id: ClientId, line: &WatchLine) {
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        if let Some(wants_json) = client.watches() {
+            client.offer(render(line, wants_json).as_bytes());
+            self.settle(id);
+        }
+    }
+
     /// How many clients watch: nobody need render what nobody gets.
     pub fn has_watchers(&self) -> Watchers {
         let mut watchers = Watchers::default();

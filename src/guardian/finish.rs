@@ -21,6 +21,7 @@ const FAREWELL: Duration = Duration::from_secs(5);
 impl Guardian {
     /// Ends the run. Gives the exit status.
     pub(super) fn finish(mut self) -> u8 {
+        self.attribute();
         let Some(outcome) = self.guards[0].outcome else { return 125 };
         let ended_by_signal = matches!(outcome.child, Ending::Signaled(_));
         let killed = ended_by_signal || outcome.cause != Cause::Itself;

@@ -1,6 +1,7 @@
 //! The guardian: one loop that feeds the policy with what happens and does what it says. No `?` leaves it while a workload lives.
 
 mod apply;
+mod attribution;
 mod finish;
 mod foreground;
 mod publish;
@@ -41,6 +42,8 @@ struct Guard {
     term: Option<(Timestamp, Sample)>,
     kill: Option<(Timestamp, Sample)>,
     ended_at: Option<Timestamp>,
+    /// systemd ended the keeper of the workload's scope.
+    scope_stopped: bool,
     /// A failure that repeats is told once.
     told_failures: Vec<&'static str>,
 }

@@ -13,17 +13,15 @@ use crate::report::words;
 use crate::status::{
     Level, Limits, Memory, ProcessRow, SCHEMA_VERSION, State, Status, Tier, WatchLine,
 };
-use crate::sys::spawn::Program;
 use crate::units::Limit;
 use crate::workload::Workload;
-use std::os::fd::RawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 /// Watchers get a status this often.
 const STATUS_EVERY: Duration = Duration::from_millis(200);
 /// And a process table this often.
-const TABLE_EVERY: Duration = Duration::from_millis(1000);
+const TABLE_EVERY: Duration = Duration::from_millis(500);
 /// Rows in a watch line.
 const ROWS: usize = 200;
 
@@ -48,22 +46,14 @@ impl Publisher {
         [scan, self.status_at, relay].into_iter().flatten().min()
     }
 
-    pub(super) fn terminal_of_child(&self) -> Option<RawFd> {
-        self.dashboard.as_ref().map(Dashboard::terminal_of_child)
-    }
-
     pub(super) fn close_terminal_of_child(&mut self) {
         if let Some(dashboard) = &mut self.dashboard {
             dashboard.slave = None;
         }
     }
 
-    pub(super) fn connect(&self, program: &mut Program) -> anyhow::Result<()> {
-        self.dashboard.as_ref().map_or(Ok(()), |dashboard| dashboard.connect(program))
-    }
-
     pub(super) fn dashboard_pid(&self) -> Option<i32> {
-        self.dashboard.as_ref().filter(|_| self.relay.is_none()).map(Dashboard::pid)
+        self.dashboard.as_ref().filter(|_| self.relay.is_none()).and_then(Dashboard::pid)
     }
 
     /// A request that needs the process table waits for the next one.
@@ -75,24 +65,25 @@ impl Publisher {
 
 impl Guardian {
     /// Starts the dashboard, or says why there is none and goes on without.
-    pub(super) fn open_dashboard(&mut self, workload: &mut Workload) {
+    pub(super) fn open_dashboard(&mut self, mut dashboard: Dashboard, workload: &mut Workload) {
         let Some(server) = &mut self.server else { return };
-        let result = Dashboard::start().and_then(|(dashboard, stream)| {
-            server.adopt(stream)?;
-            Ok(dashboard)
-        });
-        match result {
-            Ok(dashboard) => {
-                workload.leave_out(dashboard.pid());
-                self.publisher.dashboard = Some(dashboard);
-                self.console.hold(true);
+        let started = dashboard.start().and_then(|stream| Ok(server.adopt(stream)?));
+        dashboard.pid().into_iter().for_each(|pid| workload.leave_out(pid));
+        self.publisher.dashboard = Some(dashboard);
+        match started {
+            Ok(_) => self.console.hold(true),
+            Err(error) => {
+                self.say(Level::Warning, format!("no dashboard: {error:#}"));
+                self.begin_relay();
             }
-            Err(error) => self.say(Level::Warning, format!("no dashboard: {error:#}")),
         }
     }
 
     /// A child that is not the command ended: an orphan of the workload, or the dashboard.
     pub(super) fn other_child_ended(&mut self, pid: i32) {
+        if self.guards[0].workload.keeper_ended(pid) {
+            return self.scope_stopped();
+        }
         if self.publisher.dashboard_pid() != Some(pid) {
             return;
         }
@@ -179,6 +170,7 @@ impl Guardian {
             command: self.config.command.iter().map(|word| escape(word.as_bytes())).collect(),
             tier: guard.workload.tier(),
             tier_reason: self.tier_reason.clone(),
+            placement: guard.workload.row().map(|row| row.name().to_owned()),
             cgroup: guard.workload.cgroup().map(|c| escape(c.path().as_os_str().as_bytes())),
             uptime_ms: millis(guard.ended_at.unwrap_or(now).0),
             state,

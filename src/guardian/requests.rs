@@ -5,7 +5,7 @@ use crate::control::protocol::{Request, help_text};
 use crate::control::server::{ClientId, Server};
 use crate::event::{Command, Event};
 use crate::report::text;
-use crate::status::{Level, State};
+use crate::status::{Level, State, WatchLine};
 use crate::units::{Limit, Size};
 use serde::Serialize;
 
@@ -22,6 +22,14 @@ impl Guardian {
         }
     }
 
+    /// Who begins to watch gets the lines of the log first.
+    fn tell_the_past(&mut self, id: ClientId) {
+        let Some(server) = &mut self.server else { return };
+        for line in self.log.lines() {
+            server.tell(id, &WatchLine::Event(line));
+        }
+    }
+
     fn answer(&mut self, id: ClientId, request: Request) {
         match request {
             Request::Ping => self.reply(id, Ok("pong\n".to_owned())),
@@ -34,7 +42,7 @@ impl Guardian {
                 let lines = self.log.lines();
                 self.reply(id, Ok(either(json, &lines, |lines| text::events_text(lines))));
             }
-            Request::Watch { .. } => {}
+            Request::Watch { .. } => self.tell_the_past(id),
             Request::Help => self.reply(id, Ok(help_text().to_owned())),
             Request::SetMemory(size) => self.set_memory(id, size),
             Request::SetPids(limit) => self.set_pids(id, limit),

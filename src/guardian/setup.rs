@@ -13,6 +13,8 @@ use crate::control::server::{Access, Server};
 use crate::control::socket::{self, Owner, SocketChoice};
 use crate::dashboard::Dashboard;
 use crate::event_loop::{EventLoop, Token};
+use crate::placement::Wish;
+use crate::placement::surroundings::Surroundings;
 use crate::policy::breach::counter_slack;
 use crate::policy::interval::Cadence;
 use crate::policy::lines::Lines;
@@ -23,12 +25,14 @@ use crate::report::record::{CallerId, RecordFile};
 use crate::status::{Level, Tier};
 use crate::sys::caller::Caller;
 use crate::sys::signals::Signals;
-use crate::sys::spawn::{self, Place, Program};
+use crate::sys::spawn::{self, Place, Program, Waiting};
 use crate::units::Limit;
 use crate::watcher::Watcher;
 use crate::workload::Workload;
 use anyhow::{Context, Result};
+use std::ffi::CString;
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// Starts the command under guard.
@@ -39,30 +43,33 @@ pub fn start(mut config: Config) -> Result<Guardian> {
     let caller = Caller::remember();
     let path = command::find(&config.command)?;
     let id = CallerId::find();
-    let hierarchies = hierarchy::find()?;
-    let outer = hierarchy::outer_limit(&hierarchies)?;
-    let lines = config.lines(config.memory, &outer)?;
+    let around = Surroundings::look()?;
+    let outer = hierarchy::outer_limit(&around.hierarchies)?;
+    config.lines(config.memory, &outer)?;
     let record = config.json.as_deref().map(|path| RecordFile::open(path, id)).transpose()?;
     let server = open_mailbox(&config, id)?;
-    let name = format!("sentinel-{}-{}", config.name, std::process::id());
-    let found = tier::find(&hierarchies, &name, config.require)?;
-    let note = put_in_force(&mut config, &found, &lines)?;
-    let (tier, reason) = (found.tier, found.reason.clone());
-    let mut workload = Workload::new(tier, found.placed)?;
-    workload.count_shared_from(lines.limit);
+    let signals = Signals::block().context("read signals")?;
     crate::sys::process::become_subreaper().context("become a subreaper")?;
-    let dashboard = Dashboard::wanted(config.plain);
+    let dashboard = open_terminal(&config, server.is_some());
+    let foreground = Foreground::new(matches!(dashboard, Ok(Some(_))));
+    let waiting = prepare(&path, &config, dashboard.as_ref().ok(), &foreground, caller)?;
+    let found = find_tier(&around, &config, waiting.pid())?;
+    let lines = config.lines(config.wanted_memory(found.tier, &outer), &outer)?;
+    let note = put_in_force(&mut config, &found, &lines)?;
+    let (tier, reason) = (found.tier, found.reason);
+    let mut workload = Workload::new(tier, found.placed, found.observed)?;
+    workload.count_shared_from(lines.limit);
     let mut guardian = Guardian {
         caller,
         clock: Clock::start(),
         events: EventLoop::new().context("make an epoll instance")?,
-        signals: Signals::block().context("read signals")?,
+        signals,
         watcher: None,
         server,
         console: Console::new(),
         log: Log::default(),
         guards: Vec::new(),
-        foreground: Foreground::new(dashboard),
+        foreground,
         publisher: Publisher::default(),
         tier_reason: reason,
         record,
@@ -71,12 +78,46 @@ pub fn start(mut config: Config) -> Result<Guardian> {
     };
     guardian.say_notes(note);
     guardian.wire(&workload)?;
-    if dashboard {
-        guardian.open_dashboard(&mut workload);
+    match dashboard {
+        Ok(Some(dashboard)) => guardian.open_dashboard(dashboard, &mut workload),
+        Ok(None) => {}
+        Err(error) => guardian.say(Level::Warning, format!("no dashboard: {error:#}")),
     }
-    guardian.announce(&workload, &lines);
-    guardian.launch(&path, workload, lines)?;
+    guardian.announce(&around, &workload, &lines);
+    guardian.launch(waiting, workload, lines)?;
     Ok(guardian)
+}
+
+/// The command's terminal, where a dashboard is wanted and can get what it shows.
+fn open_terminal(config: &Config, has_mailbox: bool) -> Result<Option<Dashboard>> {
+    let wanted = has_mailbox && Dashboard::wanted(config.plain);
+    wanted.then(Dashboard::new).transpose()
+}
+
+/// The process that will be the command. It exists first because systemd moves processes and not intentions.
+fn prepare(
+    path: &Path,
+    config: &Config,
+    dashboard: Option<&Option<Dashboard>>,
+    foreground: &Foreground,
+    caller: Caller,
+) -> Result<Waiting> {
+    let mut program = Program::new(path, &config.command).context("run the command")?;
+    let place = match (dashboard.and_then(Option::as_ref), foreground.to_hand_over()) {
+        (Some(dashboard), _) => {
+            dashboard.connect(&mut program)?;
+            Place::Session { terminal: dashboard.terminal_of_child() }
+        }
+        (None, Some(terminal)) => Place::Foreground(terminal.as_fd()),
+        (None, None) => Place::Group,
+    };
+    Ok(spawn::prepare(&program, place, caller)?)
+}
+
+fn find_tier(around: &Surroundings, config: &Config, child: i32) -> Result<Found> {
+    let name = format!("sentinel-{}-{}", config.name, std::process::id());
+    let (given, slice) = (config.cgroup.as_deref(), config.slice.as_deref());
+    tier::find(around, &Wish { name: &name, given, slice, child }, config.require)
 }
 
 /// Writes the limits of the cgroup, as far as the tier has them. Gives what could not be had and was not asked for.
@@ -127,7 +168,7 @@ impl Guardian {
         if let Some(file) = workload.memory_events() {
             self.events.add(file, Token::MemoryEvents(0)).context("wait for memory.events")?;
         }
-        if let Some(cgroup) = workload.cgroup() {
+        if let Some(cgroup) = workload.watched() {
             let watch = || {
                 let mut watcher = Watcher::new()?;
                 watcher.watch(cgroup.path(), 0)?;
@@ -150,9 +191,9 @@ impl Guardian {
     }
 
     /// The tier, where the workload is, and what is lost, one line each.
-    fn announce(&mut self, workload: &Workload, lines: &Lines) {
+    fn announce(&mut self, around: &Surroundings, workload: &Workload, lines: &Lines) {
         let tier = workload.tier();
-        let place = workload.cgroup().map_or_else(
+        let place = workload.watched().map_or_else(
             || "no cgroup".to_owned(),
             |cgroup| crate::report::escape::escape(cgroup.path().as_os_str().as_encoded_bytes()),
         );
@@ -163,34 +204,30 @@ impl Guardian {
                 format!("killed at {}", lines.second)
             }
         };
+        let row = workload.row().map_or_else(String::new, |row| format!(" ({row})"));
         self.say(
             Level::Info,
-            format!("tier {}: {place}, limit {}, {ceiling}", tier.name(), lines.limit),
+            format!("tier {}{row}: {place}, limit {}, {ceiling}", tier.name(), lines.limit),
         );
         if let Some(lost) = tier::lost(tier) {
             let reason = self.tier_reason.clone();
-            let hint = tier::way_out(&reason);
+            let hint = tier::way_out(around);
             self.say(Level::Warning, format!("{lost}; because {reason}; better: {hint}"));
         }
     }
 
     /// Runs the command and begins to guard it.
-    fn launch(&mut self, path: &Path, mut workload: Workload, lines: Lines) -> Result<()> {
-        let program = self.program(path, &workload)?;
-        let place = match (self.publisher.terminal_of_child(), self.foreground.to_hand_over()) {
-            (Some(terminal), _) => Place::Session { terminal },
-            (None, Some(terminal)) => Place::Foreground(terminal.as_fd()),
-            (None, None) => Place::Group,
-        };
+    fn launch(&mut self, waiting: Waiting, mut workload: Workload, lines: Lines) -> Result<()> {
         let policy = Policy::new(self.policy_config(lines, workload.tier()), self.clock.now());
-        let spawned = spawn::spawn(&program, workload.procs(), place, self.caller);
-        let child_pid = match spawned {
+        let added = pressure_variables(&workload);
+        let admitted = workload.admit(waiting.pid()).context("put the command into its cgroup");
+        let child_pid = match admitted.and_then(|()| Ok(waiting.go(&added)?)) {
             Ok(pid) => pid,
             Err(error) => {
                 self.foreground.reclaim(0, true);
                 // What went wrong with the command is the error to tell; the cgroup is empty.
                 let _ = workload.remove();
-                return Err(error.into());
+                return Err(error);
             }
         };
         self.publisher.close_terminal_of_child();
@@ -205,23 +242,10 @@ impl Guardian {
             term: None,
             kill: None,
             ended_at: None,
+            scope_stopped: false,
             told_failures: Vec::new(),
         });
         Ok(())
-    }
-
-    fn program(&self, path: &Path, workload: &Workload) -> Result<Program> {
-        let mut extra = Vec::new();
-        if let Some(pressure) = pressure_file(workload)
-            && std::env::var_os("MEMORY_PRESSURE_WATCH").is_none()
-        {
-            extra.push(("MEMORY_PRESSURE_WATCH", pressure.into_os_string()));
-            extra.push(("MEMORY_PRESSURE_WRITE", PRESSURE_TRIGGER.into()));
-        }
-        let mut program =
-            Program::new(path, &self.config.command, &extra).context("run the command")?;
-        self.publisher.connect(&mut program)?;
-        Ok(program)
     }
 
     fn policy_config(&self, lines: Lines, tier: Tier) -> PolicyConfig {
@@ -254,8 +278,18 @@ impl Guardian {
 /// (systemd: MEMORY_PRESSURE.md; windows without privilege are multiples of 2 s).
 const PRESSURE_TRIGGER: &str = "c29tZSAyMDAwMDAgMjAwMDAwMAA=";
 
-/// Programs that know the protocol shrink by themselves when their cgroup is under pressure.
-fn pressure_file(workload: &Workload) -> Option<std::path::PathBuf> {
-    let cgroup = workload.cgroup().filter(|_| workload.tier() == Tier::Kernel)?;
-    cgroup.has("memory.pressure").then(|| cgroup.path().join("memory.pressure"))
+/// Programs that know the protocol shrink by themselves when their cgroup is under pressure. Where the caller has somebody
+/// else's watch, that stays.
+fn pressure_variables(workload: &Workload) -> Vec<CString> {
+    let cgroup = workload.cgroup().filter(|_| workload.tier() == Tier::Kernel);
+    let file = cgroup.filter(|cgroup| cgroup.has("memory.pressure"));
+    let Some(file) = file.map(|cgroup| cgroup.path().join("memory.pressure")) else {
+        return Vec::new();
+    };
+    if std::env::var_os("MEMORY_PRESSURE_WATCH").is_some() {
+        return Vec::new();
+    }
+    let watch = [b"MEMORY_PRESSURE_WATCH=", file.as_os_str().as_bytes()].concat();
+    let write = format!("MEMORY_PRESSURE_WRITE={PRESSURE_TRIGGER}").into_bytes();
+    [watch, write].into_iter().filter_map(|word| CString::new(word).ok()).collect()
 }

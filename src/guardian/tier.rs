@@ -1,7 +1,9 @@
 //! The best tier that can be had here, and what to say when it is not the best.
 
-use crate::cgroup::hierarchy::Hierarchy;
-use crate::cgroup::placement::{self, Placed};
+use crate::cgroup::Cgroup;
+use crate::placement::obstacle;
+use crate::placement::surroundings::Surroundings;
+use crate::placement::{self, Placed, Refusal, Wish};
 use crate::status::Tier;
 use anyhow::{Result, anyhow};
 
@@ -10,6 +12,8 @@ use anyhow::{Result, anyhow};
 pub(super) struct Found {
     pub(super) tier: Tier,
     pub(super) placed: Option<Placed>,
+    /// Our own cgroup, in tier `observed`.
+    pub(super) observed: Option<Cgroup>,
     /// Why no better one; empty for the best.
     pub(super) reason: String,
 }
@@ -17,46 +21,50 @@ pub(super) struct Found {
 /// Tries the tiers, best first.
 ///
 /// # Errors
-/// When the best that can be had is below what is required.
-pub(super) fn find(hierarchies: &[Hierarchy], name: &str, require: Tier) -> Result<Found> {
-    let why_not_kernel = match placement::with_memory(hierarchies, name) {
-        Ok(placed) => {
-            return Ok(Found { tier: Tier::Kernel, placed: Some(placed), reason: String::new() });
-        }
+/// When the best that can be had is below what is required, or the cgroup that was named does not do.
+pub(super) fn find(around: &Surroundings, wish: &Wish<'_>, require: Tier) -> Result<Found> {
+    let found = |tier, placed, observed, reason| Ok(Found { tier, placed, observed, reason });
+    let why = match placement::with_memory(around, wish) {
+        Ok(placed) => return found(Tier::Kernel, Some(placed), None, String::new()),
+        Err(refusals) if wish.given.is_some() => return Err(anyhow!(last(&refusals))),
+        Err(refusals) => obstacle::reason(around, &refusals),
+    };
+    insist(around, require, Tier::Observed, &why)?;
+    if let Some(own) = around.own_limits() {
+        return found(Tier::Observed, None, Some(Cgroup::open(own)?), why);
+    }
+    insist(around, require, Tier::Hybrid, &why)?;
+    let why_not_hybrid = match placement::without_memory(around, wish.name) {
+        Ok(placed) => return found(Tier::Hybrid, Some(placed), None, why),
         Err(error) => format!("{error:#}"),
     };
-    insist(require, Tier::Hybrid, &why_not_kernel)?;
-    let why_not_hybrid = match placement::without_memory(hierarchies, name) {
-        Ok(placed) => {
-            let reason = why_not_kernel;
-            return Ok(Found { tier: Tier::Hybrid, placed: Some(placed), reason });
-        }
-        Err(error) => format!("{error:#}"),
-    };
-    insist(require, Tier::Polled, &why_not_hybrid)?;
-    let reason = if why_not_kernel == why_not_hybrid {
-        why_not_kernel
-    } else {
-        format!("{why_not_kernel}; {why_not_hybrid}")
-    };
-    Ok(Found { tier: Tier::Polled, placed: None, reason })
+    insist(around, require, Tier::Polled, &why_not_hybrid)?;
+    let reason = if why == why_not_hybrid { why } else { format!("{why}; {why_not_hybrid}") };
+    found(Tier::Polled, None, None, reason)
 }
 
-fn insist(required: Tier, best: Tier, why: &str) -> Result<()> {
+fn last(refusals: &[Refusal]) -> String {
+    refusals.last().map_or_else(String::new, |refusal| refusal.why.clone())
+}
+
+fn insist(around: &Surroundings, required: Tier, best: Tier, why: &str) -> Result<()> {
     if best <= required {
         return Ok(());
     }
     Err(anyhow!(
-        "tier {} is required and cannot be had: {why}; better: {}",
+        "tier {} is required and cannot be had: {why}; better: {} (more: sentinel doctor)",
         required.name(),
-        way_out(why)
+        way_out(around)
     ))
 }
 
 /// What is lost in this tier, in a line of its own.
 pub(super) fn lost(tier: Tier) -> Option<&'static str> {
     match tier {
-        Tier::Kernel | Tier::Observed => None,
+        Tier::Kernel => None,
+        Tier::Observed => Some(
+            "no limit of our own: this container's memory is read, what else runs in it counts too, looked at every 5 to 100 ms",
+        ),
         Tier::Hybrid => Some(
             "no kernel limit: memory is summed over processes (memfd, tmpfs and pipes are not seen), looked at every 5 to 100 ms",
         ),
@@ -66,21 +74,7 @@ pub(super) fn lost(tier: Tier) -> Option<&'static str> {
     }
 }
 
-/// What to do to get the best tier.
-pub(super) fn way_out(why: &str) -> &'static str {
-    if is_wsl() && why.contains("cgroup v1") {
-        return "in PowerShell: wsl --update, then wsl --shutdown; or kernelCommandLine = cgroup_no_v1=all under [wsl2] in .wslconfig";
-    }
-    if why.contains("cgroup v1") {
-        return "boot with systemd.unified_cgroup_hierarchy=1 cgroup_no_v1=all";
-    }
-    if !nix::unistd::geteuid().is_root() {
-        return "run it with sudo";
-    }
-    "mount cgroup v2 with the memory controller, writable, or run it as a service with Delegate=yes"
-}
-
-fn is_wsl() -> bool {
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    release.to_ascii_lowercase().contains("microsoft")
+/// What to do to get the best tier: the first thing to try.
+pub(super) fn way_out(around: &Surroundings) -> String {
+    obstacle::remedy(around).into_iter().next().unwrap_or_default()
 }

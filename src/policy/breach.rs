@@ -96,18 +96,18 @@ mod tests {
     #[test]
     fn climbing_in_spite_of_the_throttle_is_a_breach_when_it_lasts() {
         let mut breach = Breach::new(Bytes(0));
-        assert_eq!(breach.judge(&sample(109, 20), &lines(), at(0)), None);
-        assert_eq!(breach.judge(&sample(109, 20), &lines(), at(100)), None);
-        assert_eq!(breach.judge(&sample(107, 20), &lines(), at(150)), None, "fell back");
-        assert_eq!(breach.judge(&sample(109, 20), &lines(), at(200)), None);
-        let reason = breach.judge(&sample(110, 20), &lines(), at(400));
+        assert_eq!(breach.judge(&sample(129, 40), &lines(), at(0)), None);
+        assert_eq!(breach.judge(&sample(129, 40), &lines(), at(100)), None);
+        assert_eq!(breach.judge(&sample(127, 40), &lines(), at(150)), None, "fell back");
+        assert_eq!(breach.judge(&sample(129, 40), &lines(), at(200)), None);
+        let reason = breach.judge(&sample(130, 40), &lines(), at(400));
         assert!(matches!(reason, Some(Reason::Climb { .. })));
     }
 
     #[test]
     fn the_second_line_does_not_see_page_cache() {
         let breach = Breach::new(Bytes(0));
-        assert!(!breach.at_second_line(&sample(131, 50), &lines()));
-        assert!(breach.at_second_line(&sample(131, 20), &lines()));
+        assert!(!breach.at_second_line(&sample(159, 70), &lines()));
+        assert!(breach.at_second_line(&sample(159, 20), &lines()));
     }
 }

@@ -3,11 +3,12 @@
 use crate::units::{Bytes, MIB, Percent};
 
 /// Headroom above the limit unless asked otherwise: the larger of this and [`HEADROOM_SHARE`] of the limit.
-/// 25 MiB held for all but the worst shapes at 100 MiB on kernel 6.1; see docs/measurements.md.
-const HEADROOM: Bytes = Bytes::mib(32);
+///
+/// What lies between footprint and `memory.high` is also what the kernel's throttle of dirty pages goes by (a fifth of it,
+/// `domain_dirty_limits` in mm/page-writeback.c): with 32 MiB a handler's 5 MiB checkpoint took 3 to 15 s, with 64 MiB 0.1 to
+/// 0.3 s, on 5.10, 6.1 and 6.12; see docs/measurements.md.
+const HEADROOM: Bytes = Bytes::mib(64);
 const HEADROOM_SHARE: Percent = Percent(10);
-/// The relief line lies at most so far above the limit: room for a signal handler to run unthrottled.
-const RELIEF: Bytes = Bytes::mib(8);
 /// The second line lies at least so far under the ceiling.
 const MARGIN: Bytes = Bytes::mib(2);
 /// Less headroom leaves no room for the lines between limit and ceiling.
@@ -88,7 +89,8 @@ impl Lines {
         if second <= limit || second >= ceiling {
             return Err(LinesError::SecondLineOutside { second, limit, ceiling });
         }
-        let relief = Bytes(limit.0 + RELIEF.0.min(headroom.0 / 2)).min(midway(limit, second));
+        // One half for handlers, the other for the kernel's brake on what goes on allocating.
+        let relief = midway(limit, second);
         Ok(Lines { limit, relief: whole_pages(relief), second: whole_pages(second), ceiling })
     }
 
@@ -122,12 +124,9 @@ mod tests {
     #[test]
     fn the_lines_of_100_mib() {
         let lines = Lines::new(Bytes::mib(100), None, None).unwrap();
-        assert_eq!(lines.relief, Bytes::mib(108));
-        assert_eq!(
-            lines.second,
-            Bytes(whole_pages(Bytes(Bytes::mib(132).0 - Bytes::mib(32).0 / 10)).0)
-        );
-        assert_eq!(lines.ceiling, Bytes::mib(132));
+        assert_eq!(lines.relief, whole_pages(Bytes(Bytes::mib(1288).0 / 10)));
+        assert_eq!(lines.second, whole_pages(Bytes(Bytes::mib(1576).0 / 10)));
+        assert_eq!(lines.ceiling, Bytes::mib(164));
     }
 
     #[test]
@@ -138,7 +137,7 @@ mod tests {
             Lines::new(mib(100), Some(mib(3)), None),
             Err(LinesError::HeadroomTooSmall(_))
         ));
-        for second in [mib(50), mib(100), mib(132), mib(200)] {
+        for second in [mib(50), mib(100), mib(164), mib(200)] {
             assert!(Lines::new(mib(100), None, Some(second)).is_err(), "{second}");
         }
         assert!(matches!(Lines::new(Bytes(u64::MAX), None, None), Err(LinesError::TooLarge(_))));

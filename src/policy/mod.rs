@@ -1,6 +1,8 @@
 //! What is to be done, decided without files, clocks or logs: events and the time go in, actions come out.
 //! One [`Policy`] guards one workload; a loop can hold thousands.
 
+#![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_macros))]
+
 pub mod breach;
 pub mod interval;
 mod ladder;

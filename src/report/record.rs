@@ -140,6 +140,8 @@ fn describe(outcome: &Outcome, text: String) -> OutcomeRecord {
     let (ended_by, reason, killed) = match outcome.cause {
         Cause::Itself => ("command", None, None),
         Cause::KernelOom => ("kernel-oom", None, None),
+        Cause::SystemdStop => ("systemd-stop", None, None),
+        Cause::SystemdOomd => ("systemd-oomd", None, None),
         Cause::Guardian { reason, killed } => (
             "sentinel",
             Some(words::reason_word(&reason)),

@@ -229,6 +229,7 @@ mod tests {
             child_pid: 4121,
             command: vec!["python3".to_owned(), "train.py".to_owned()],
             tier: Tier::Kernel,
+            placement: Some("plain".to_owned()),
             tier_reason: String::new(),
             cgroup: Some("/sys/fs/cgroup/sentinel-4120".to_owned()),
             uptime_ms: 125_000,

@@ -137,6 +137,10 @@ pub fn outcome(outcome: &Outcome, name: &str, signal: &str) -> String {
             "{name} was ended by the kernel's OOM killer ({} killed) before its limit was seen to be reached",
             outcome.kernel_oom_kills
         ),
+        Cause::SystemdStop => {
+            format!("{name} {}: systemd stopped its scope", ending(outcome.child))
+        }
+        Cause::SystemdOomd => format!("{name} was killed by systemd-oomd"),
         Cause::Guardian { reason: why, killed: None } => {
             format!("ended {name} with {signal}: {}", reason(&why))
         }
@@ -156,12 +160,14 @@ pub fn outcome(outcome: &Outcome, name: &str, signal: &str) -> String {
 pub fn exit_status(outcome: &Outcome, term_signal: i32, limit_exit_code: Option<u8>) -> u8 {
     let by_signal = |signal: i32| u8::try_from(128 + signal).unwrap_or(u8::MAX);
     match outcome.cause {
-        Cause::Itself | Cause::KernelOom | Cause::Guardian { reason: Reason::ChildExited, .. } => {
-            match outcome.child {
-                Ending::Exited(code) => code,
-                Ending::Signaled(signal) => by_signal(signal),
-            }
-        }
+        Cause::Itself
+        | Cause::KernelOom
+        | Cause::SystemdStop
+        | Cause::SystemdOomd
+        | Cause::Guardian { reason: Reason::ChildExited, .. } => match outcome.child {
+            Ending::Exited(code) => code,
+            Ending::Signaled(signal) => by_signal(signal),
+        },
         Cause::Guardian { reason, killed } => match limit_exit_code {
             Some(code) if reason != Reason::Operator => code,
             _ if killed.is_some() => by_signal(nix::libc::SIGKILL),

@@ -2,8 +2,10 @@
 
 #![expect(unsafe_code, reason = "this is the place for it; each block says why it is sound")]
 
+pub mod aside;
 pub mod caller;
 pub mod inherited;
+pub mod keeper;
 pub mod memory;
 pub mod process;
 pub mod signals;

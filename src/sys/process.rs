@@ -129,3 +129,9 @@ pub fn become_subreaper() -> io::Result<()> {
     let result = unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
+
+/// Waits for the end of a child that ends soon, and reaps it.
+pub fn reap(pid: i32) {
+    // SAFETY: a null status is allowed.
+    unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) };
+}

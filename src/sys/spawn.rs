@@ -1,7 +1,9 @@
 //! Starts the command so that it never runs an instruction of its own outside its cgroup, and as its caller meant it:
-//! signal mask, ignored signals and `oom_score_adj` as they were.
+//! signal mask, ignored signals and `oom_score_adj` as they were. First a process that waits, to be put in its place by
+//! us or by systemd; then the command in it.
 
 use super::caller::Caller;
+use super::process::reap;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, poll};
 use std::ffi::{CString, OsStr, OsString};
@@ -54,18 +56,12 @@ pub struct Program {
 }
 
 impl Program {
-    /// The program at `path` with these arguments (the first is its name) and our environment, but for `extra`.
+    /// The program at `path` with these arguments (the first is its name) and our environment.
     ///
     /// # Errors
     /// When a word holds a NUL, which no word from an exec can.
-    pub fn new(
-        path: &Path,
-        arguments: &[OsString],
-        extra: &[(&str, OsString)],
-    ) -> io::Result<Program> {
-        let inherited = std::env::vars_os();
-        let added = extra.iter().map(|(name, value)| (OsString::from(name), value.clone()));
-        let environment = inherited.chain(added).map(|(mut pair, value)| {
+    pub fn new(path: &Path, arguments: &[OsString]) -> io::Result<Program> {
+        let environment = std::env::vars_os().map(|(mut pair, value)| {
             pair.push("=");
             pair.push(value);
             c_string(&pair)
@@ -84,8 +80,7 @@ fn c_string(text: &OsStr) -> io::Result<CString> {
 }
 
 /// What can fail in the child before the command runs; its place in the list travels through the pipe.
-const STEPS: [&str; 5] = [
-    "put the command into its cgroup",
+const STEPS: [&str; 4] = [
     "make a process group or session for the command",
     "hand the terminal to the command",
     "restore signals for the command",
@@ -94,28 +89,40 @@ const STEPS: [&str; 5] = [
 /// The step that is the command itself.
 const EXEC: u8 = 255;
 
-/// Starts `program`; the child joins the cgroup by `procs` first. Gives its process id.
+/// Room for what is added to the environment when the place is known, and for the variables of that.
+const ADDED_BYTES: usize = 16 * 1024;
+const ADDED_WORDS: usize = 4;
+
+/// A process that will be the command: it waits, to be put in its place. Dropped, it ends without having run anything.
+#[derive(Debug)]
+pub struct Waiting {
+    pid: i32,
+    gate: Option<io::PipeWriter>,
+    report: io::PipeReader,
+}
+
+/// Makes the process that waits.
 ///
 /// Not by `std::process::Command`, which waits for the exec without end: a Ctrl-Z at that moment would stop the child
 /// first and leave both waiting for each other.
 ///
 /// # Errors
-/// See [`SpawnError`]: nothing runs then.
-pub fn spawn(
-    program: &Program,
-    procs: Option<BorrowedFd<'_>>,
-    place: Place<'_>,
-    caller: Caller,
-) -> Result<i32, SpawnError> {
+/// Without descriptors or processes.
+pub fn prepare(program: &Program, place: Place<'_>, caller: Caller) -> Result<Waiting, SpawnError> {
     let before = |step| move |source| SpawnError::Before { step, source };
     let (report, reporter) = io::pipe().map_err(before("make a pipe"))?;
+    let (opens, gate) = io::pipe().map_err(before("make a pipe"))?;
+    let mut environment = pointers(&program.environment);
+    environment.extend([std::ptr::null(); ADDED_WORDS]);
     let child = Prepared {
         program,
         arguments: pointers(&program.arguments),
-        environment: pointers(&program.environment),
-        procs: procs.map(|fd| fd.as_raw_fd()),
+        environment,
+        added: vec![0; ADDED_BYTES],
         place: RawPlace::from(place),
         caller,
+        opens: opens.as_raw_fd(),
+        gate: gate.as_raw_fd(),
         reporter: reporter.as_raw_fd(),
     };
     // SAFETY: this process has one thread; the child makes system calls only and ends in exec or _exit.
@@ -123,9 +130,41 @@ pub fn spawn(
     match pid {
         -1 => Err(before("fork")(io::Error::last_os_error())),
         0 => child.run(),
-        pid => {
-            drop(reporter);
-            wait_for_exec(pid, report)
+        pid => Ok(Waiting { pid, gate: Some(gate), report }),
+    }
+}
+
+impl Waiting {
+    /// Its process id.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// Lets it run the command, with these variables (`NAME=VALUE`) in its environment too. Gives its process id.
+    ///
+    /// # Errors
+    /// See [`SpawnError`]: nothing runs then.
+    pub fn go(mut self, added: &[CString]) -> Result<i32, SpawnError> {
+        use io::Write as _;
+        let before = |source| SpawnError::Before { step: "let the command run", source };
+        let mut message = vec![b'.'];
+        message.extend(added.iter().flat_map(|word| word.as_bytes_with_nul()));
+        if message.len() > ADDED_BYTES || added.len() > ADDED_WORDS {
+            return Err(before(io::ErrorKind::ArgumentListTooLong.into()));
+        }
+        if let Some(mut gate) = self.gate.take() {
+            gate.write_all(&message).map_err(before)?;
+        }
+        let pid = std::mem::replace(&mut self.pid, 0);
+        wait_for_exec(pid, &mut self.report)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        drop(self.gate.take());
+        if self.pid > 0 {
+            reap(self.pid);
         }
     }
 }
@@ -135,7 +174,7 @@ fn pointers(words: &[CString]) -> Vec<*const libc::c_char> {
 }
 
 /// Until the child runs the command, failed to, or was stopped on the way: then it is a job like any other that was stopped.
-fn wait_for_exec(pid: i32, mut report: io::PipeReader) -> Result<i32, SpawnError> {
+fn wait_for_exec(pid: i32, report: &mut io::PipeReader) -> Result<i32, SpawnError> {
     use io::Read as _;
     let mut message = [0u8; 5];
     loop {
@@ -168,26 +207,27 @@ fn is_stopped(pid: i32) -> bool {
     }
 }
 
-fn reap(pid: i32) {
-    // SAFETY: a null status is allowed.
-    unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) };
-}
-
 /// All that the child needs, made before the fork.
 struct Prepared<'a> {
     program: &'a Program,
     arguments: Vec<*const libc::c_char>,
     environment: Vec<*const libc::c_char>,
-    procs: Option<RawFd>,
+    added: Vec<u8>,
     place: RawPlace,
     caller: Caller,
+    opens: RawFd,
+    gate: RawFd,
     reporter: RawFd,
 }
 
 impl Prepared<'_> {
     /// In the child: system calls only, up to the exec.
-    fn run(&self) -> ! {
-        let (step, error) = match steps(self) {
+    fn run(mut self) -> ! {
+        if !self.wait() {
+            // SAFETY: ends this process without running anything of the parent's.
+            unsafe { libc::_exit(125) }
+        }
+        let (step, error) = match steps(&self) {
             Ok(()) => (EXEC, self.exec()),
             Err(failed) => failed,
         };
@@ -197,6 +237,35 @@ impl Prepared<'_> {
         write_raw(self.reporter, &message);
         // SAFETY: ends this process without running anything of the parent's.
         unsafe { libc::_exit(if errno == libc::ENOENT { 127 } else { 126 }) }
+    }
+
+    /// Until the gate opens; false when it was shut for good.
+    fn wait(&mut self) -> bool {
+        // SAFETY: our copy of the writing end would keep the pipe open for ever; the buffer is valid for its length.
+        let length = unsafe {
+            libc::close(self.gate);
+            loop {
+                let read = libc::read(self.opens, self.added.as_mut_ptr().cast(), self.added.len());
+                if read >= 0 || io::Error::last_os_error().raw_os_error() != Some(libc::EINTR) {
+                    break read;
+                }
+            }
+        };
+        let Ok(length @ 1..) = usize::try_from(length) else { return false };
+        self.add_variables(length);
+        true
+    }
+
+    /// The message is one byte and then each variable with its NUL; the list has null pointers to spare at its end.
+    fn add_variables(&mut self, length: usize) {
+        let mut slot = self.environment.len() - 1 - ADDED_WORDS;
+        let mut start = 1;
+        for end in 1..length {
+            if self.added[end] == 0 {
+                self.environment[slot] = self.added[start..].as_ptr().cast();
+                (slot, start) = (slot + 1, end + 1);
+            }
+        }
     }
 
     /// As execvp(3): what the kernel does not know as a program is a script for sh.
@@ -245,16 +314,11 @@ impl From<Place<'_>> for RawPlace {
 
 /// Each step by its number in [`STEPS`].
 fn steps(child: &Prepared<'_>) -> Result<(), (u8, io::Error)> {
-    if let Some(procs) = child.procs
-        && write_raw(procs, b"0") != 1
-    {
-        return Err((0, io::Error::last_os_error()));
-    }
     close_as_caller(&child.caller);
-    connect(child.program).map_err(|error| (4, error))?;
+    connect(child.program).map_err(|error| (3, error))?;
     position(child.place)?;
     restore_oom_score(&child.caller);
-    restore_signals(&child.caller).map_err(|error| (3, error))
+    restore_signals(&child.caller).map_err(|error| (2, error))
 }
 
 /// What is there instead is the runtime's /dev/null.
@@ -285,15 +349,15 @@ fn position(place: RawPlace) -> Result<(), (u8, io::Error)> {
     // SAFETY: system calls that take numbers only.
     unsafe {
         match place {
-            RawPlace::Group => check(1, libc::setpgid(0, 0)),
+            RawPlace::Group => check(0, libc::setpgid(0, 0)),
             RawPlace::Foreground(terminal) => {
-                check(1, libc::setpgid(0, 0))?;
+                check(0, libc::setpgid(0, 0))?;
                 // The new group is a background one until this; SIGTTOU is blocked, as all signals are.
-                check(2, libc::tcsetpgrp(terminal, libc::getpid()))
+                check(1, libc::tcsetpgrp(terminal, libc::getpid()))
             }
             RawPlace::Session(terminal) => {
-                check(1, libc::setsid())?;
-                check(2, libc::ioctl(terminal, libc::TIOCSCTTY, 0))
+                check(0, libc::setsid())?;
+                check(1, libc::ioctl(terminal, libc::TIOCSCTTY, 0))
             }
         }
     }

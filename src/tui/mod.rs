@@ -2,6 +2,7 @@
 //! It speaks to the guardian through the control stream alone, so a stopped terminal delays nobody.
 
 pub mod app;
+mod command_lines;
 mod commands;
 pub mod decode;
 pub mod history;

@@ -72,8 +72,19 @@ impl Pane {
     /// Takes more of the command's output; gives what the command wants to be answered.
     #[must_use]
     pub fn feed(&mut self, bytes: &[u8]) -> Vec<u8> {
-        self.parser.process(bytes);
+        let parser = &mut self.parser;
+        if super::terminal::contained(|| parser.process(bytes)).is_none() {
+            self.begin_anew();
+        }
         std::mem::take(&mut self.parser.callbacks_mut().bytes)
+    }
+
+    /// Some output is too much for the emulator (vt100 0.18 panics on wide characters at an edge): the command's screen is
+    /// lost then, and nothing else.
+    fn begin_anew(&mut self) {
+        let (rows, columns) = self.size();
+        *self = Pane::new(rows, columns);
+        self.parser.process(b"[this output could not be shown; the screen begins anew]\r\n");
     }
 
     /// Sets the size in cells.

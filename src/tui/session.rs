@@ -2,6 +2,7 @@
 //! does not make the screen flash; then it draws, at most ten times a second and only what changed.
 
 use super::app::{App, Effect};
+use super::command_lines::CommandLines;
 use super::keyboard::Keyboard;
 use super::keys::{Input, encode};
 use super::look::Look;
@@ -13,6 +14,7 @@ use super::transcript::Transcript;
 use super::wire::Wire;
 use super::{Options, terminal, transcript, view};
 use crate::clock::Clock;
+use crate::status::WatchLine;
 use anyhow::Context as _;
 use std::io::Write as _;
 use std::time::Duration;
@@ -46,6 +48,7 @@ pub struct Session {
     signals: Signals,
     clock: Clock,
     app: App,
+    command_lines: CommandLines,
     buffer: Vec<u8>,
     quiet: Duration,
     rehearse_panic: bool,
@@ -67,6 +70,7 @@ impl Session {
             pane: pty.is_some().then(|| Pane::new(rows, columns)),
             app: App::new(look, pty.is_some()),
             pty,
+            command_lines: CommandLines::default(),
             pty_closed: false,
             transcript: Transcript::default(),
             signals,
@@ -197,7 +201,12 @@ impl Session {
         let now = self.clock.now();
         for line in self.wire.receive() {
             match line {
-                Ok(line) => self.app.take_line(line, now),
+                Ok(mut line) => {
+                    if let WatchLine::Status { processes: Some(rows), .. } = &mut line {
+                        self.command_lines.fill(rows);
+                    }
+                    self.app.take_line(line, now);
+                }
                 Err(problem) => self.app.tell(&problem, true, now),
             }
         }

@@ -11,7 +11,9 @@ use ratatui::crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use ratatui::crossterm::{cursor, execute};
+use std::cell::Cell;
 use std::io::{BufWriter, Stdout, stdin, stdout};
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A whole frame fits, so that it is written at once.
@@ -65,9 +67,24 @@ fn restore() {
 pub fn restore_on_panic() {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
-        restore();
-        before(info);
+        if !CONTAINED.get() {
+            restore();
+            before(info);
+        }
     }));
+}
+
+thread_local! {
+    /// A panic now ends nothing and is not to be seen.
+    static CONTAINED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs something that may panic; `None` when it did. What it worked on must not be used any more then.
+pub fn contained<T>(work: impl FnOnce() -> T) -> Option<T> {
+    CONTAINED.set(true);
+    let result = std::panic::catch_unwind(AssertUnwindSafe(work));
+    CONTAINED.set(false);
+    result.ok()
 }
 
 /// What to draw on.

@@ -2,6 +2,7 @@
 
 use crate::cgroup::{Cgroup, files};
 use crate::event::Sample;
+use crate::status::Counters;
 use crate::units::Bytes;
 use anyhow::{Context, Result};
 use nix::fcntl::OFlag;
@@ -23,6 +24,8 @@ pub struct CgroupSampler {
     pressure: Option<File>,
     pids: Option<File>,
     pids_events: Option<File>,
+    /// What the counters said before our time.
+    before: Counters,
     buffer: Box<[u8; BUFFER]>,
 }
 
@@ -38,7 +41,7 @@ impl CgroupSampler {
                 .with_context(|| format!("open {}", cgroup.path().join(name).display()))
         };
         let optional = |name| cgroup.file(name, OFlag::O_RDONLY).ok();
-        Ok(CgroupSampler {
+        let mut sampler = CgroupSampler {
             current: needed("memory.current")?,
             stat: needed("memory.stat")?,
             events: needed("memory.events")?,
@@ -46,8 +49,20 @@ impl CgroupSampler {
             pressure: optional("memory.pressure"),
             pids: optional("pids.current"),
             pids_events: optional("pids.events"),
+            before: Counters::default(),
             buffer: Box::new([0; BUFFER]),
-        })
+        };
+        sampler.before = sampler.counters().context("read memory.events")?;
+        Ok(sampler)
+    }
+
+    fn counters(&mut self) -> io::Result<Counters> {
+        let buffer = &mut self.buffer[..];
+        let mut counters = files::memory_events(read(&self.events, buffer)?);
+        if let Some(file) = &self.pids_events {
+            counters.pids_max = files::pids_events(read(file, buffer)?);
+        }
+        Ok(counters.since(&self.before))
     }
 
     /// `memory.events`, for EPOLLPRI. It is read by every sample, which arms it again.
@@ -60,13 +75,10 @@ impl CgroupSampler {
     /// # Errors
     /// ENODEV when the cgroup is gone.
     pub fn sample(&mut self) -> io::Result<Sample> {
+        let counters = self.counters()?;
         let buffer = &mut self.buffer[..];
         let stat = files::memory_stat(read(&self.stat, buffer)?);
         let current = number(&self.current, buffer)?;
-        let mut counters = files::memory_events(read(&self.events, buffer)?);
-        if let Some(file) = &self.pids_events {
-            counters.pids_max = files::pids_events(read(file, buffer)?);
-        }
         let swap = self.swap.as_ref().map(|file| number(file, buffer)).transpose()?;
         let processes = self.pids.as_ref().map(|file| number(file, buffer)).transpose()?;
         let text = self.pressure.as_ref().and_then(|file| read(file, buffer).ok());

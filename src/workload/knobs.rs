@@ -6,13 +6,11 @@ use anyhow::{Context, Result};
 use nix::fcntl::OFlag;
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 
 /// The knobs.
 #[derive(Debug)]
 pub struct Knobs {
-    procs: File,
     events: File,
     high: Option<File>,
     freeze: Option<File>,
@@ -23,14 +21,11 @@ impl Knobs {
     /// Opens them. Those that the kernel does not have (`cgroup.kill` before 5.14) or the tier has not are left out.
     ///
     /// # Errors
-    /// When `cgroup.procs` or `cgroup.events` cannot be opened.
+    /// When `cgroup.events` cannot be opened.
     pub fn open(cgroup: &Cgroup) -> Result<Knobs> {
         let name = |file| format!("open {}", cgroup.path().join(file).display());
         let writable = |file| cgroup.file(file, OFlag::O_RDWR).ok();
         Ok(Knobs {
-            procs: cgroup
-                .file("cgroup.procs", OFlag::O_RDWR)
-                .with_context(|| name("cgroup.procs"))?,
             events: cgroup
                 .file("cgroup.events", OFlag::O_RDONLY)
                 .with_context(|| name("cgroup.events"))?,
@@ -38,11 +33,6 @@ impl Knobs {
             freeze: writable("cgroup.freeze"),
             kill: cgroup.file("cgroup.kill", OFlag::O_WRONLY).ok(),
         })
-    }
-
-    /// Where a process joins.
-    pub fn procs(&self) -> BorrowedFd<'_> {
-        self.procs.as_fd()
     }
 
     /// Whether a live process is in the cgroup or below it.

@@ -40,6 +40,7 @@ pub struct Members {
     source: Source,
     root: File,
     pids: Vec<i32>,
+    /// Each process with its parent in front.
     parents: Vec<(i32, i32)>,
     left_out: Vec<i32>,
     text: Box<[u8]>,
@@ -121,19 +122,24 @@ impl Members {
                 return;
             };
             if let Some(parent) = parent_of(&self.root, pid, text) {
-                parents.push((pid, parent));
+                parents.push((parent, pid));
             }
         });
+        parents.sort_unstable();
         let mut found = 0;
         self.pids.push(own);
         while found < self.pids.len() {
-            let parent = self.pids[found];
-            let left_out = &self.left_out;
-            let children = self.parents.iter().filter(|(pid, p)| *p == parent && *pid != parent);
-            self.pids.extend(children.map(|(pid, _)| *pid).filter(|pid| !left_out.contains(pid)));
+            self.add_children_of(self.pids[found]);
             found += 1;
         }
         self.pids.remove(0);
+    }
+
+    fn add_children_of(&mut self, parent: i32) {
+        let first = self.parents.partition_point(|(of, _)| *of < parent);
+        let children = self.parents[first..].iter().take_while(|(of, _)| *of == parent);
+        let left_out = &self.left_out;
+        self.pids.extend(children.map(|(_, pid)| *pid).filter(|pid| !left_out.contains(pid)));
     }
 }
 
@@ -157,14 +163,21 @@ fn parent_of(proc: &File, pid: i32, text: &mut [u8]) -> Option<i32> {
 
 fn in_cgroup(pid: i32, path: &std::path::Path, text: &mut [u8]) -> bool {
     use std::os::unix::ffi::OsStrExt as _;
-    // The last part of the path, `sentinel-NAME-PID`, is unique on the machine.
-    let Some(name) = path.file_name() else { return true };
+    let Some(name) = unique_name(path) else { return true };
     let Ok(mut file) = File::open(format!("/proc/{pid}/cgroup")) else { return false };
     let length = file.read(text).unwrap_or(0);
     let name = name.as_bytes();
     text[..length].split(|byte| *byte == b'\n').any(|line| {
         line.starts_with(b"0::") && line.split(|byte| *byte == b'/').any(|part| part == name)
     })
+}
+
+/// The part of the path that is unique on the machine, `sentinel-NAME-PID`: the last, or in a scope the last but one.
+fn unique_name(path: &std::path::Path) -> Option<&std::ffi::OsStr> {
+    match path.file_name() {
+        Some(name) if name == crate::placement::WORKLOAD => path.parent()?.file_name(),
+        name => name,
+    }
 }
 
 /// The processes of a cgroup directory and all below it.

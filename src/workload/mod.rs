@@ -6,9 +6,10 @@ pub mod knobs;
 pub mod members;
 pub mod process_sampler;
 
-use crate::cgroup::placement::Placed;
+use crate::cgroup::Cgroup;
 use crate::config::KillMode;
 use crate::event::Sample;
+use crate::placement::{Placed, Row};
 use crate::status::Tier;
 use crate::sys::process::{self, PidFd};
 use crate::units::{Bytes, Limit};
@@ -38,6 +39,8 @@ pub enum Look {
 pub struct Workload {
     tier: Tier,
     placed: Option<Placed>,
+    /// Our own cgroup, where that is what can be read.
+    observed: Option<Cgroup>,
     knobs: Option<Knobs>,
     by_cgroup: Option<CgroupSampler>,
     by_process: ProcessSampler,
@@ -46,18 +49,19 @@ pub struct Workload {
 }
 
 impl Workload {
-    /// Opens everything for a workload in this cgroup, or without one.
+    /// Opens everything for a workload in this cgroup, or without one; `observed` is our own where that can be read.
     ///
     /// # Errors
     /// When a file that the tier needs cannot be opened.
-    pub fn new(tier: Tier, placed: Option<Placed>) -> Result<Workload> {
+    pub fn new(tier: Tier, placed: Option<Placed>, observed: Option<Cgroup>) -> Result<Workload> {
         let cgroup = placed.as_ref().map(|placed| &placed.cgroup);
         let knobs = cgroup.map(Knobs::open).transpose()?;
-        let with_memory = cgroup.filter(|_| tier == Tier::Kernel);
+        let with_memory = cgroup.filter(|_| tier == Tier::Kernel).or(observed.as_ref());
         let by_cgroup = with_memory.map(CgroupSampler::open).transpose()?;
-        let members = Members::new(cgroup.map_or(Source::Descendants, Source::of))?;
+        let mut members = Members::new(cgroup.map_or(Source::Descendants, Source::of))?;
+        placed.as_ref().and_then(Placed::keeper).into_iter().for_each(|pid| members.leave_out(pid));
         let by_process = ProcessSampler::new();
-        Ok(Workload { tier, placed, knobs, by_cgroup, by_process, members, child: None })
+        Ok(Workload { tier, placed, observed, knobs, by_cgroup, by_process, members, child: None })
     }
 
     /// The command's process runs. Keeps a handle of it.
@@ -91,13 +95,50 @@ impl Workload {
     }
 
     /// The cgroup's directory.
-    pub fn cgroup(&self) -> Option<&crate::cgroup::Cgroup> {
+    pub fn cgroup(&self) -> Option<&Cgroup> {
         self.placed.as_ref().map(|placed| &placed.cgroup)
     }
 
-    /// Where the child writes `0` to join.
-    pub fn procs(&self) -> Option<BorrowedFd<'_>> {
-        self.knobs.as_ref().map(Knobs::procs)
+    /// The cgroup whose files say what happens: the workload's, or where it has none our own.
+    pub fn watched(&self) -> Option<&Cgroup> {
+        self.cgroup().or(self.observed.as_ref())
+    }
+
+    /// How the cgroup was had.
+    pub fn row(&self) -> Option<Row> {
+        self.placed.as_ref().and_then(|placed| placed.row)
+    }
+
+    /// Puts the command's process, which waits, into the cgroup.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn admit(&self, child: i32) -> Result<()> {
+        self.placed.as_ref().map_or(Ok(()), |placed| placed.admit(child))
+    }
+
+    /// Whether a process keeps the workload's scope.
+    pub fn has_keeper(&self) -> bool {
+        self.placed.as_ref().and_then(Placed::keeper).is_some()
+    }
+
+    /// Whether systemd-oomd marked the workload's cgroup, or the scope around it (systemd: it counts its kills there).
+    pub fn killed_by_oomd(&self) -> bool {
+        let Some(cgroup) = self.cgroup() else { return false };
+        let scope = cgroup.path().parent().filter(|_| self.has_keeper());
+        [Some(cgroup.path()), scope].into_iter().flatten().any(|directory| {
+            crate::cgroup::attribute(directory, "user.oomd_kill").is_some_and(|count| count != "0")
+        })
+    }
+
+    /// Whether this process, which ended, was the one that keeps the workload's scope.
+    pub fn keeper_ended(&mut self, pid: i32) -> bool {
+        let Some(placed) = self.placed.as_mut().filter(|placed| placed.keeper() == Some(pid))
+        else {
+            return false;
+        };
+        placed.keeper_ended();
+        true
     }
 
     /// The descriptor of `memory.events`, for EPOLLPRI.

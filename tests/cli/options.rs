@@ -56,7 +56,7 @@ fn limits_that_leave_no_room() {
         (&["--second-line", "0"], "second line 0B is not between"),
         (&["--second-line", "50M"], "second line 50.0M is not between the limit 100.0M"),
         (&["--second-line", "100M"], "is not between"),
-        (&["--second-line", "132M"], "and the ceiling 132.0M"),
+        (&["--second-line", "164M"], "and the ceiling 164.0M"),
         (&["--second-line", "1T"], "is not between"),
     ]);
 }
@@ -82,7 +82,7 @@ fn words_that_are_no_choice() {
     table(&[
         (&["--kill-mode", "some"], "control-group, mixed, process"),
         (&["--on-exit", "panic"], "wait, terminate"),
-        (&["--require", "best"], "kernel, hybrid, polled"),
+        (&["--require", "best"], "kernel, observed, hybrid, polled"),
         (&["--term-signal", "NOPE"], "is no signal"),
         (&["--term-signal", "0"], "is no signal"),
         (&["--term-signal", "65"], "is no signal"),

@@ -220,6 +220,7 @@ pub fn status() -> Status {
         child_pid: 2,
         command: vec!["work".to_owned()],
         tier: Tier::Kernel,
+        placement: Some("plain".to_owned()),
         tier_reason: String::new(),
         cgroup: None,
         uptime_ms: 1000,

@@ -71,9 +71,11 @@ pub fn memory(current: u64, cache: u64) -> Sample {
 
 /// The lines of a limit of so many MiB. 100: relief line 108, second line 128.75, ceiling 132.
 pub fn lines(mib: u64) -> Lines {
-    match Lines::new(Bytes::mib(mib), None, None) {
-        Ok(lines) => lines,
-        Err(error) => panic!("lines of {mib} MiB: {error}"),
+    Lines {
+        limit: Bytes::mib(mib),
+        relief: Bytes::mib(mib + 8),
+        second: Bytes::mib(mib * 4 + 115).share(Percent(25)),
+        ceiling: Bytes::mib(mib + 32),
     }
 }
 

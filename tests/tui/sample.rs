@@ -47,6 +47,7 @@ pub fn status(uptime_ms: u64, mib: u64) -> Status {
             .map(String::from)
             .to_vec(),
         tier: Tier::Kernel,
+        placement: Some("plain".to_owned()),
         tier_reason: String::new(),
         cgroup: Some("/sys/fs/cgroup/sentinel-4000".into()),
         uptime_ms,

@@ -203,7 +203,7 @@ pub fn checkpoint_ms(stdout: &str) -> f64 {
 pub fn checkpoint_behind_the_trip_wire(words: &[&str]) -> f64 {
     let cgroup = PathBuf::from("/sys/fs/cgroup/left-in-place");
     fs::create_dir(&cgroup).unwrap();
-    for (file, value) in [("memory.max", "132M"), ("memory.high", "100M"), ("memory.swap.max", "0")]
+    for (file, value) in [("memory.max", "164M"), ("memory.high", "100M"), ("memory.swap.max", "0")]
     {
         if cgroup.join(file).exists() {
             fs::write(cgroup.join(file), value).unwrap();

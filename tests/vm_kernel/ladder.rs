@@ -64,7 +64,7 @@ fn the_demonstration_ends_in_time() {
     let run = Sentinel::new().run(&["python3", &chaos, "--rate", "50M"]);
     assert_ended_politely(&run);
     assert_eq!(run.text("/outcome/reason"), "breach");
-    assert!(run.stderr.contains("tier kernel: /sys/fs/cgroup/"), "{run}");
+    assert!(run.stderr.contains("tier kernel (plain): /sys/fs/cgroup/"), "{run}");
 }
 
 #[test]
@@ -175,7 +175,8 @@ fn a_checkpoint_completes_and_twice_as_fast_as_behind_the_trip_wire() {
     nix::unistd::sync();
     for _ in 0..3 {
         let words = [&hog(), "touch", "--cap", "1G", "--checkpoint", &file];
-        let run = Sentinel::new().run(&words);
+        // How long the disk takes is not what is compared: a busy host must not end it early.
+        let run = Sentinel::new().args(&["--grace", "60s"]).run(&words);
         assert_eq!(run.status, 143, "{run}");
         assert_in_time(&run);
         assert_eq!(std::fs::metadata(&file).unwrap().len(), 5 << 20, "{run}");

@@ -29,8 +29,8 @@ impl Columns {
         let fixed = 14 + usize::from(pid) * 8 + usize::from(bar) * 9 + usize::from(state) * 2;
         let rest = width.saturating_sub(fixed);
         match rest {
-            0..20 => Columns { pid, bar, state, name: rest.min(16), command: 0 },
-            20..40 => Columns { pid, bar, state, name: 10, command: rest - 11 },
+            0..24 => Columns { pid, bar, state, name: rest.min(16), command: 0 },
+            24..40 => Columns { pid, bar, state, name: 10, command: rest - 11 },
             _ => Columns { pid, bar, state, name: 16, command: rest - 17 },
         }
     }

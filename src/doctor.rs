@@ -1,0 +1,280 @@
+//! `sentinel doctor`: what kind of place this is, which tier and which row of the placement table a run would get here, why
+//! each better one is not to be had, and the lines to paste. Looks, and changes nothing.
+
+use crate::cgroup::hierarchy::{self, OuterLimit};
+use crate::cgroup::{Cgroup, attribute};
+use crate::placement::surroundings::Surroundings;
+use crate::placement::{Row, obstacle, why_not};
+use crate::report::escape::escape;
+use crate::status::Tier;
+use crate::systemd::Manager;
+use anyhow::{Context, Result};
+use nix::fcntl::OFlag;
+use procfs::FromRead as _;
+use serde::Serialize;
+use std::fmt;
+use std::path::Path;
+
+/// Version of the JSON: raised when a field changes its meaning.
+const SCHEMA: u32 = 1;
+
+/// The finding.
+#[derive(Debug, Serialize)]
+pub struct Finding {
+    schema: u32,
+    /// The tier that a run would get.
+    pub tier: Tier,
+    /// The row of the placement table, in tier `kernel`.
+    pub placement: Option<&'static str>,
+    /// Why no better tier; empty for the best.
+    pub reason: String,
+    kernel: String,
+    distribution: Option<String>,
+    wsl: bool,
+    container: Option<String>,
+    root: bool,
+    cgroup: Layout,
+    outer_limit: String,
+    pressure: bool,
+    swap_total: u64,
+    systemd: Systemd,
+    rows: Vec<RowFinding>,
+    /// Lines to paste for a better tier.
+    pub remedy: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Layout {
+    mount: Option<String>,
+    read_only: bool,
+    own: Option<String>,
+    controllers: Vec<String>,
+    memory_controller: &'static str,
+    delegated: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Systemd {
+    running: bool,
+    version: Option<String>,
+    system_manager: Option<String>,
+    user_manager: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct RowFinding {
+    row: &'static str,
+    usable: bool,
+    why_not: Option<String>,
+}
+
+/// Looks at this place.
+///
+/// # Errors
+/// When /proc is not readable.
+pub fn examine() -> Result<Finding> {
+    let around = Surroundings::look()?;
+    let outer = hierarchy::outer_limit(&around.hierarchies)?;
+    let rows: Vec<RowFinding> = Row::ALL.iter().map(|row| look_at(*row, &around)).collect();
+    let chosen = rows.iter().find(|row| row.usable).map(|row| row.row);
+    let tier = tier(&around, chosen.is_some());
+    let best = tier == Tier::Kernel;
+    let memory = procfs::Meminfo::from_file("/proc/meminfo").context("read /proc/meminfo")?;
+    Ok(Finding {
+        schema: SCHEMA,
+        tier,
+        placement: chosen,
+        reason: if best { String::new() } else { why(&around, &rows) },
+        distribution: distribution(),
+        wsl: around.wsl(),
+        container: around.container.clone(),
+        root: around.uid == 0,
+        cgroup: layout(&around),
+        outer_limit: describe(&outer),
+        pressure: Path::new("/proc/pressure/memory").exists(),
+        swap_total: memory.swap_total,
+        systemd: systemd(&around),
+        rows,
+        remedy: if best { Vec::new() } else { obstacle::remedy(&around) },
+        kernel: around.release,
+    })
+}
+
+/// What the table says, and for a plain directory whether we may write there: everything else is asked, not tried.
+fn look_at(row: Row, around: &Surroundings) -> RowFinding {
+    let why_not = why_not(row, around, None).or_else(|| not_writable(row, around));
+    RowFinding { row: row.name(), usable: why_not.is_none(), why_not }
+}
+
+fn not_writable(row: Row, around: &Surroundings) -> Option<String> {
+    let memory = around.memory()?;
+    let directory = match row {
+        Row::NamespaceRoot => memory.mount_point.clone(),
+        Row::Delegated => around.unit.clone()?,
+        Row::Plain if around.systemd => memory.mount_point.clone(),
+        Row::Plain => memory.own.clone()?,
+        Row::Given | Row::SystemScope | Row::UserScope => return None,
+    };
+    let writable = Cgroup::open(&directory)
+        .is_ok_and(|cgroup| cgroup.file("cgroup.subtree_control", OFlag::O_WRONLY).is_ok());
+    (!writable).then(|| format!("we may not make a cgroup in {}", shown(&directory)))
+}
+
+fn tier(around: &Surroundings, kernel: bool) -> Tier {
+    let writable = around.hierarchies.first().and_then(|hierarchy| hierarchy.own.as_deref());
+    let writable = writable.and_then(|own| Cgroup::open(own).ok());
+    let writable = writable.is_some_and(|own| own.file("cgroup.procs", OFlag::O_WRONLY).is_ok());
+    match () {
+        () if kernel => Tier::Kernel,
+        () if around.own_limits().is_some() => Tier::Observed,
+        () if writable => Tier::Hybrid,
+        () => Tier::Polled,
+    }
+}
+
+fn why(around: &Surroundings, rows: &[RowFinding]) -> String {
+    if obstacle::find(around) == obstacle::Obstacle::Other {
+        return rows.last().and_then(|row| row.why_not.clone()).unwrap_or_default();
+    }
+    obstacle::reason(around, &[])
+}
+
+fn layout(around: &Surroundings) -> Layout {
+    let v2 = around.memory().or(around.hierarchies.first());
+    let own = v2.and_then(|hierarchy| hierarchy.own.as_deref());
+    let root = v2.and_then(|hierarchy| Cgroup::open(&hierarchy.mount_point).ok());
+    let controllers = root.and_then(|root| root.read("cgroup.controllers").ok());
+    Layout {
+        mount: v2.map(|hierarchy| shown(&hierarchy.mount_point)),
+        read_only: v2.is_some_and(|hierarchy| hierarchy.read_only),
+        own: own.map(shown),
+        controllers: controllers.unwrap_or_default().split_whitespace().map(escaped).collect(),
+        memory_controller: match () {
+            () if around.memory().is_some() => "v2",
+            () if around.memory_v1 => "v1",
+            () => "off",
+        },
+        delegated: own
+            .is_some_and(|own| attribute(own, "user.delegate").is_some_and(|value| value == "1")),
+    }
+}
+
+fn systemd(around: &Surroundings) -> Systemd {
+    let socket = |manager: Manager| manager.socket(around.uid).as_deref().map(shown);
+    Systemd {
+        running: around.systemd,
+        version: systemd_version(),
+        system_manager: socket(Manager::System),
+        user_manager: socket(Manager::User).filter(|_| around.uid != 0),
+    }
+}
+
+/// By the name of its library, which carries it: asking its programs would start some.
+fn systemd_version() -> Option<String> {
+    let folders = ["/usr/lib/systemd", "/lib/systemd"].map(std::fs::read_dir);
+    let entries = folders.into_iter().flatten().flatten().flatten();
+    let mut names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    names.find_map(|name| {
+        Some(escaped(name.strip_prefix("libsystemd-shared-")?.strip_suffix(".so")?))
+    })
+}
+
+fn distribution() -> Option<String> {
+    let text = std::fs::read_to_string("/etc/os-release").ok()?;
+    let name = text.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="))?;
+    Some(escaped(name.trim_matches('"')))
+}
+
+fn describe(outer: &OuterLimit) -> String {
+    let source = outer.path.as_deref().map_or_else(|| "this machine's memory".to_owned(), shown);
+    format!("{} ({source})", outer.bytes)
+}
+
+fn shown(path: &Path) -> String {
+    escape(path.as_os_str().as_encoded_bytes())
+}
+
+fn escaped(text: &str) -> String {
+    escape(text.as_bytes())
+}
+
+fn or_none(text: Option<&String>) -> &str {
+    text.map_or("none", String::as_str)
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.verdict(f)?;
+        writeln!(f, "\nkernel       {}{}", self.kernel, if self.wsl { " (WSL)" } else { "" })?;
+        writeln!(f, "system       {}", or_none(self.distribution.as_ref()))?;
+        writeln!(f, "container    {}", or_none(self.container.as_ref()))?;
+        writeln!(f, "user         {}", if self.root { "root" } else { "not root" })?;
+        self.cgroups(f)?;
+        writeln!(f, "available    {}", self.outer_limit)?;
+        let swap = crate::units::Bytes(self.swap_total);
+        writeln!(
+            f,
+            "swap         {}",
+            if self.swap_total == 0 { "none".to_owned() } else { swap.to_string() }
+        )?;
+        writeln!(
+            f,
+            "pressure     {}",
+            if self.pressure {
+                "yes"
+            } else {
+                "no /proc/pressure: thrashing is not seen (boot with psi=1)"
+            }
+        )?;
+        self.managers(f)?;
+        writeln!(
+            f,
+            "\nways to a cgroup with the memory controller, the first that does is taken:"
+        )?;
+        self.rows.iter().try_for_each(|row| match &row.why_not {
+            None => writeln!(f, "  {:15} yes", row.row),
+            Some(why) => writeln!(f, "  {:15} no: {why}", row.row),
+        })
+    }
+}
+
+impl Finding {
+    fn verdict(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let row = self.placement.map_or_else(String::new, |row| format!(" ({row})"));
+        writeln!(f, "tier {}{row}", self.tier.name())?;
+        if self.reason.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "not tier kernel: {}", self.reason)?;
+        self.remedy.iter().try_for_each(|line| writeln!(f, "  better: {line}"))
+    }
+
+    fn cgroups(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let layout = &self.cgroup;
+        let read_only = if layout.read_only { ", read-only" } else { "" };
+        writeln!(f, "cgroup v2    {}{read_only}", or_none(layout.mount.as_ref()))?;
+        let delegated = if layout.delegated { ", delegated" } else { "" };
+        writeln!(f, "we are in    {}{delegated}", or_none(layout.own.as_ref()))?;
+        writeln!(
+            f,
+            "controllers  {}; memory: {}",
+            layout.controllers.join(" "),
+            layout.memory_controller
+        )
+    }
+
+    fn managers(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let systemd = &self.systemd;
+        if !systemd.running {
+            return writeln!(f, "systemd      does not run this system");
+        }
+        let version = systemd.version.as_deref().unwrap_or("of unknown version");
+        let reached = |socket: &Option<String>| or_none(socket.as_ref()).to_owned();
+        writeln!(
+            f,
+            "systemd      {version}; machine's: {}; user's: {}",
+            reached(&systemd.system_manager),
+            reached(&systemd.user_manager)
+        )
+    }
+}

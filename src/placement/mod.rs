@@ -1,0 +1,268 @@
+//! Where a workload's cgroup goes: the rows of one table, tried in order, each verified. Never gets a workload around a
+//! limit that its caller is under, and never moves a process that is not ours or of a place that was given to us.
+
+mod inner;
+pub mod obstacle;
+mod plain;
+mod scope;
+pub mod surroundings;
+
+use crate::cgroup::{Cgroup, files};
+use crate::systemd::Manager;
+use anyhow::{Context, Result, anyhow, bail};
+use inner::Vacated;
+use scope::Anchor;
+use std::fmt;
+use std::path::Path;
+use surroundings::Surroundings;
+
+/// The leaf of a cgroup that has room for more than the workload.
+pub const WORKLOAD: &str = "workload";
+
+/// A way to a cgroup with the memory controller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Row {
+    /// `--cgroup`.
+    Given,
+    /// The writable root of a container's cgroup namespace.
+    NamespaceRoot,
+    /// The delegated cgroup of the unit that we run in.
+    Delegated,
+    /// A scope of the machine's systemd.
+    SystemScope,
+    /// A scope of the user's systemd.
+    UserScope,
+    /// A directory made where we are or above.
+    Plain,
+}
+
+impl Row {
+    /// In the order in which they are tried.
+    pub const ALL: [Row; 6] = [
+        Row::Given,
+        Row::NamespaceRoot,
+        Row::Delegated,
+        Row::SystemScope,
+        Row::UserScope,
+        Row::Plain,
+    ];
+
+    /// As one word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Row::Given => "given",
+            Row::NamespaceRoot => "namespace-root",
+            Row::Delegated => "delegated",
+            Row::SystemScope => "system-scope",
+            Row::UserScope => "user-scope",
+            Row::Plain => "plain",
+        }
+    }
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What is wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish<'a> {
+    /// Of the cgroup: `sentinel-NAME-PID`.
+    pub name: &'a str,
+    /// The cgroup to make it in, if that was said.
+    pub given: Option<&'a Path>,
+    /// The slice for a scope, if that was said.
+    pub slice: Option<&'a str>,
+    /// The process that waits to be the command.
+    pub child: i32,
+}
+
+/// A cgroup made for a workload.
+#[derive(Debug)]
+pub struct Placed {
+    /// The workload's cgroup.
+    pub cgroup: Cgroup,
+    /// How it was had.
+    pub row: Option<Row>,
+    vacated: Option<Vacated>,
+    anchor: Option<Anchor>,
+    removed: bool,
+}
+
+impl Drop for Placed {
+    /// For a start that failed half-way; what cannot be removed then was told as the error.
+    fn drop(&mut self) {
+        let _ = self.clear();
+    }
+}
+
+impl Placed {
+    fn new(cgroup: Cgroup, vacated: Option<Vacated>, anchor: Option<Anchor>) -> Placed {
+        Placed { cgroup, row: None, vacated, anchor, removed: false }
+    }
+
+    /// Puts the command's process into it, before it runs anything.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn admit(&self, child: i32) -> Result<()> {
+        self.cgroup.write("cgroup.procs", &child.to_string())
+    }
+
+    /// Removes the cgroup and brings everybody back to where they were.
+    ///
+    /// # Errors
+    /// When a process is left in it.
+    pub fn remove(mut self) -> Result<()> {
+        self.clear()
+    }
+
+    fn clear(&mut self) -> Result<()> {
+        if std::mem::replace(&mut self.removed, true) {
+            return Ok(());
+        }
+        let removed = self.cgroup.remove();
+        let let_go = self.anchor.take().map_or(Ok(()), Anchor::remove);
+        let undone = self.vacated.take().map_or(Ok(()), Vacated::undo);
+        removed.and(let_go).and(undone)
+    }
+
+    /// The process that holds the place, if there is one; it ends before its time when systemd stops the scope.
+    pub fn keeper(&self) -> Option<i32> {
+        self.anchor.as_ref().and_then(Anchor::keeper)
+    }
+
+    /// The keeper was reaped.
+    pub fn keeper_ended(&mut self) {
+        if let Some(anchor) = &mut self.anchor {
+            anchor.keeper_ended();
+        }
+    }
+}
+
+/// A row that did not do, and why.
+#[derive(Debug)]
+pub struct Refusal {
+    /// The row.
+    pub row: Row,
+    /// Why, as a fragment for people.
+    pub why: String,
+}
+
+/// Makes a cgroup with the memory controller by the first row that does.
+///
+/// # Errors
+/// Why none does, row by row.
+pub fn with_memory(around: &Surroundings, wish: &Wish<'_>) -> Result<Placed, Vec<Refusal>> {
+    let mut refusals = Vec::new();
+    for row in Row::ALL {
+        let made = match why_not(row, around, wish.given) {
+            Some(why) => Err(anyhow!(why)),
+            None => make(row, around, wish),
+        };
+        match made {
+            Ok(mut placed) => {
+                placed.row = Some(row);
+                return Ok(placed);
+            }
+            Err(error) => refusals.push(Refusal { row, why: format!("{error:#}") }),
+        }
+        if wish.given.is_some() {
+            break;
+        }
+    }
+    Err(refusals)
+}
+
+/// Why a row is out of the question here, by looking alone; `None` when it is worth trying.
+pub fn why_not(row: Row, around: &Surroundings, given: Option<&Path>) -> Option<String> {
+    let refuse = |why: &str| Some(why.to_owned());
+    if row == Row::Given {
+        return if given.is_some() { None } else { refuse("no --cgroup was given") };
+    }
+    let Some(memory) = around.memory() else {
+        return Some(obstacle::why_no_memory(around));
+    };
+    if memory.read_only {
+        return Some(format!("{} is mounted read-only", memory.mount_point.display()));
+    }
+    match row {
+        Row::Given | Row::Plain => None,
+        Row::NamespaceRoot if !around.namespace_root => {
+            refuse("we are not at the root of a container's cgroup namespace")
+        }
+        Row::NamespaceRoot if around.systemd => refuse("systemd runs here and owns the root"),
+        Row::NamespaceRoot => None,
+        Row::Delegated if around.unit.is_none() => {
+            refuse("we do not run in a unit of our own with Delegate=yes")
+        }
+        Row::Delegated => None,
+        Row::SystemScope if around.uid != 0 => refuse("only root may ask the machine's systemd"),
+        Row::SystemScope => around.why_no_manager(Manager::System),
+        Row::UserScope if around.uid == 0 => refuse("root asks the machine's systemd"),
+        Row::UserScope => around.why_no_manager(Manager::User),
+    }
+}
+
+fn make(row: Row, around: &Surroundings, wish: &Wish<'_>) -> Result<Placed> {
+    match row {
+        Row::Given => inner::make_in(wish.given.context("no cgroup was given")?, wish.name, false),
+        Row::NamespaceRoot => {
+            let memory = around.memory().context("no memory controller")?;
+            inner::make_in(&memory.mount_point, wish.name, true)
+        }
+        Row::Delegated => {
+            inner::make_in(around.unit.as_deref().context("no unit")?, wish.name, true)
+        }
+        Row::SystemScope => scope::make(around, Manager::System, wish),
+        Row::UserScope => scope::make(around, Manager::User, wish),
+        Row::Plain => plain::make(around, wish.name),
+    }
+}
+
+/// Makes a cgroup without controllers: membership, freezing and an atomic kill.
+///
+/// # Errors
+/// Why it cannot be had.
+pub fn without_memory(around: &Surroundings, name: &str) -> Result<Placed> {
+    let hierarchy = around.hierarchies.first().context("no cgroup v2 file system is mounted")?;
+    let own = hierarchy.own.as_deref().context("our own cgroup is outside of what is mounted")?;
+    let cgroup = Cgroup::open(own)?.create_child(name)?;
+    let usable = cgroup.file("cgroup.procs", nix::fcntl::OFlag::O_WRONLY);
+    if let Err(error) = usable {
+        cgroup.remove()?;
+        return Err(error).context("use cgroup.procs of the new cgroup");
+    }
+    Ok(Placed::new(cgroup, None, None))
+}
+
+/// The controller being on for the children is not enough: the file must be there and ours to write.
+fn usable(cgroup: Cgroup) -> Result<Cgroup> {
+    let path = cgroup.path().join("memory.max");
+    if let Err(error) = cgroup.file("memory.max", nix::fcntl::OFlag::O_RDWR) {
+        cgroup.remove()?;
+        return Err(error).with_context(|| format!("use {}", path.display()));
+    }
+    Ok(cgroup)
+}
+
+/// Turns the controllers on for the children of a cgroup.
+fn enable(parent: &Cgroup) -> Result<()> {
+    if !files::has_controller(&parent.read("cgroup.controllers")?, "memory") {
+        bail!("{} does not have the memory controller", parent.path().display());
+    }
+    if !files::has_controller(&parent.read("cgroup.subtree_control")?, "memory") {
+        parent.write("cgroup.subtree_control", "+memory")?;
+    }
+    // Wanted, not needed: without it `--pids` says that it cannot be had.
+    let _ = parent.write("cgroup.subtree_control", "+pids");
+    Ok(())
+}
+
+/// EBUSY: processes in an inner node (cgroup-v2.rst, "No Internal Process Constraint").
+fn is_busy(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::raw_os_error);
+    error == Some(nix::libc::EBUSY)
+}

@@ -1,0 +1,113 @@
+//! What stands between a place and tier `kernel`, as one line, and the lines to paste against it.
+
+use super::Refusal;
+use super::surroundings::Surroundings;
+use crate::systemd::Manager;
+
+/// The one thing in the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// The memory controller is bound to cgroup v1.
+    V1,
+    /// The kernel was started without the memory controller.
+    Disabled,
+    /// No cgroup v2 file system is mounted.
+    NotMounted,
+    /// It is mounted, without the memory controller and without a sign why.
+    NoController,
+    /// Inside a container with a read-only cgroup file system.
+    ReadOnly,
+    /// Not root, and no systemd of the user's that could be asked.
+    NoManager,
+    /// Something that the rows say themselves.
+    Other,
+}
+
+/// Finds it.
+pub fn find(around: &Surroundings) -> Obstacle {
+    match around.memory() {
+        None if around.memory_v1 => Obstacle::V1,
+        None if around.memory_disabled => Obstacle::Disabled,
+        None if around.hierarchies.is_empty() => Obstacle::NotMounted,
+        None => Obstacle::NoController,
+        Some(memory) if memory.read_only => Obstacle::ReadOnly,
+        Some(_) if around.uid != 0 && around.why_no_manager(Manager::User).is_some() => {
+            Obstacle::NoManager
+        }
+        Some(_) => Obstacle::Other,
+    }
+}
+
+/// It in words; where the rows know more, the first of those that were tried and failed.
+pub fn reason(around: &Surroundings, refusals: &[Refusal]) -> String {
+    match find(around) {
+        Obstacle::V1 | Obstacle::Disabled | Obstacle::NotMounted | Obstacle::NoController => {
+            why_no_memory(around)
+        }
+        Obstacle::ReadOnly => "cgroup v2 is mounted read-only here".to_owned(),
+        Obstacle::NoManager => {
+            let manager = Manager::User.absent(around.uid);
+            format!("no cgroup is delegated to us, and {manager}")
+        }
+        Obstacle::Other => {
+            let tried =
+                refusals.iter().find(|refusal| super::why_not(refusal.row, around, None).is_none());
+            tried.or(refusals.last()).map_or_else(String::new, |refusal| refusal.why.clone())
+        }
+    }
+}
+
+/// Why there is no memory controller to be used.
+pub(super) fn why_no_memory(around: &Surroundings) -> String {
+    let why = match find(around) {
+        Obstacle::V1 => "the memory controller belongs to cgroup v1 here",
+        Obstacle::Disabled => "the kernel was started with the memory controller off",
+        Obstacle::NotMounted => "no cgroup v2 file system is mounted",
+        Obstacle::NoController | Obstacle::ReadOnly | Obstacle::NoManager | Obstacle::Other => {
+            "cgroup v2 has no memory controller here"
+        }
+    };
+    why.to_owned()
+}
+
+/// What to do about it: lines to paste, with a word on where.
+pub fn remedy(around: &Surroundings) -> Vec<String> {
+    let lines: &[&str] = match find(around) {
+        Obstacle::V1 if around.wsl() && wsl_conf_asks_for_v1() => &[
+            "in /etc/wsl.conf remove cgroups=v1 under [automount], then in PowerShell: wsl --shutdown",
+        ],
+        Obstacle::V1 if around.wsl() => &[
+            "in PowerShell: wsl --update, then wsl --shutdown (WSL 2.5.1 and later use cgroup v2)",
+            "or in %UserProfile%\\.wslconfig under [wsl2]: kernelCommandLine = cgroup_no_v1=all, then wsl --shutdown",
+        ],
+        Obstacle::V1 if !around.systemd => {
+            &["boot with cgroup_no_v1=all on the kernel's command line, and mount cgroup2"]
+        }
+        Obstacle::V1 => &[
+            "boot with systemd.unified_cgroup_hierarchy=1 cgroup_no_v1=all on the kernel's command line",
+        ],
+        Obstacle::Disabled => &[
+            "remove cgroup_disable=memory from the kernel's command line and reboot",
+            "on a Raspberry Pi append cgroup_enable=memory to /boot/firmware/cmdline.txt and reboot",
+        ],
+        Obstacle::NotMounted => &["sudo mount -t cgroup2 cgroup2 /sys/fs/cgroup"],
+        Obstacle::NoController => &["boot a kernel with CONFIG_MEMCG=y"],
+        Obstacle::ReadOnly => &[
+            "docker run --security-opt writable-cgroups=true … (Docker 28 and later)",
+            "podman run --security-opt unmask=/sys/fs/cgroup …",
+        ],
+        Obstacle::NoManager if around.systemd => {
+            &["sudo loginctl enable-linger $USER, then log in again", "or run it with sudo"]
+        }
+        Obstacle::NoManager => &["run it with sudo"],
+        Obstacle::Other => &["run it with sudo, or as a service with Delegate=yes"],
+    };
+    lines.iter().map(|line| (*line).to_owned()).collect()
+}
+
+fn wsl_conf_asks_for_v1() -> bool {
+    let text = std::fs::read_to_string("/etc/wsl.conf").unwrap_or_default();
+    text.lines().any(|line| {
+        line.split('#').next().is_some_and(|line| line.replace(' ', "") == "cgroups=v1")
+    })
+}

@@ -1,0 +1,78 @@
+//! A cgroup in a transient scope of systemd's: `<scope>/workload`, with a keeper beside it, for the scope lives only as long
+//! as somebody is in it. Nothing is written to the scope's own limits: those are systemd's (CGROUP_DELEGATION.md).
+
+use super::surroundings::Surroundings;
+use super::{Placed, WORKLOAD, Wish, enable, usable};
+use crate::cgroup::Cgroup;
+use crate::clock::Clock;
+use crate::sys::keeper::Keeper;
+use crate::systemd::{Manager, Scope};
+use anyhow::{Context, Result, bail};
+use nix::poll::{PollTimeout, poll};
+use std::path::PathBuf;
+use std::time::Duration;
+
+const KEEPER: &str = "keeper";
+/// A job that is not done by then will not be.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What keeps the scope.
+#[derive(Debug)]
+pub(super) struct Anchor {
+    keeper: Keeper,
+    leaf: Cgroup,
+}
+
+impl Anchor {
+    pub(super) fn keeper(&self) -> Option<i32> {
+        Some(self.keeper.pid()).filter(|pid| *pid > 0)
+    }
+
+    pub(super) fn keeper_ended(&mut self) {
+        self.keeper.was_reaped();
+    }
+
+    /// Lets go: the scope goes with its last process.
+    pub(super) fn remove(self) -> Result<()> {
+        drop(self.keeper);
+        self.leaf.remove()
+    }
+}
+
+/// Makes the scope with the waiting child in it, and the cgroup in the scope.
+pub(super) fn make(around: &Surroundings, manager: Manager, wish: &Wish<'_>) -> Result<Placed> {
+    let unit = format!("{}.scope", wish.name);
+    let keeper = Keeper::start().context("start the scope's keeper")?;
+    let pids = [wish.child.cast_unsigned(), keeper.pid().cast_unsigned()];
+    manager.start(around.uid, &Scope { unit: &unit, slice: wish.slice, pids })?;
+    let arrive = |pid| wait_for(around, pid, &unit);
+    let scope = arrive(wish.child).and_then(|path| arrive(keeper.pid()).map(|_| path))?;
+    furnish(&Cgroup::open(&scope)?, keeper, wish.child)
+}
+
+/// Processes first: controllers can be turned on only when nobody is in the scope itself.
+fn furnish(scope: &Cgroup, keeper: Keeper, child: i32) -> Result<Placed> {
+    let leaf = scope.create_child(KEEPER)?;
+    leaf.write("cgroup.procs", &keeper.pid().to_string())?;
+    let workload = scope.create_child(WORKLOAD)?;
+    workload.write("cgroup.procs", &child.to_string())?;
+    enable(scope)?;
+    let cgroup = usable(workload)?;
+    Ok(Placed::new(cgroup, None, Some(Anchor { keeper, leaf })))
+}
+
+/// The scope's directory, once the process is in it. Where a unit's cgroup is, only systemd knows: its path is never guessed.
+fn wait_for(around: &Surroundings, pid: i32, unit: &str) -> Result<PathBuf> {
+    let memory = around.memory().context("no memory controller")?;
+    let clock = Clock::start();
+    while clock.now().0 < PATIENCE {
+        if let Some(path) = memory.of_process(pid)
+            && path.file_name().is_some_and(|name| name == unit)
+        {
+            return Ok(path);
+        }
+        // A poll of nothing, for a millisecond; that it may be interrupted does not matter.
+        let _ = poll(&mut [], PollTimeout::from(1u8));
+    }
+    bail!("systemd did not start {unit} within {} s", PATIENCE.as_secs())
+}

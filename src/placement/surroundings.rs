@@ -1,0 +1,160 @@
+//! What kind of place this is, found by looking and without changing anything: the facts that placement and doctor decide by.
+
+use crate::cgroup::hierarchy::{self, Hierarchy};
+use crate::cgroup::{Cgroup, files};
+use crate::systemd::Manager;
+use anyhow::{Context, Result};
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// The facts.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// Mounts of cgroup v2.
+    pub hierarchies: Vec<Hierarchy>,
+    /// Our effective user.
+    pub uid: u32,
+    /// Whether systemd runs this system (sd_booted(3)).
+    pub systemd: bool,
+    /// What kind of container this is, if it is one that says so.
+    pub container: Option<String>,
+    /// Whether our cgroup is the root of a namespace and not of the kernel's tree.
+    pub namespace_root: bool,
+    /// The cgroup of the unit that started us, if it is delegated to us.
+    pub unit: Option<PathBuf>,
+    /// Kernel release.
+    pub release: String,
+    /// Whether the memory controller is bound to a hierarchy of cgroup v1.
+    pub memory_v1: bool,
+    /// Whether the kernel was told to do without the memory controller.
+    pub memory_disabled: bool,
+}
+
+impl Surroundings {
+    /// Looks around.
+    ///
+    /// # Errors
+    /// When /proc is not readable.
+    pub fn look() -> Result<Surroundings> {
+        let hierarchies = hierarchy::find()?;
+        let memory = with_memory(&hierarchies);
+        Ok(Surroundings {
+            uid: nix::unistd::geteuid().as_raw(),
+            systemd: Path::new("/run/systemd/system").is_dir(),
+            container: container(),
+            namespace_root: memory.is_some_and(is_namespace_root),
+            unit: memory.and_then(own_unit),
+            release: text("/proc/sys/kernel/osrelease").trim().to_owned(),
+            memory_v1: memory_v1().context("read /proc/self/mountinfo")?,
+            memory_disabled: memory_disabled(&text("/proc/cgroups"), &text("/proc/cmdline")),
+            hierarchies,
+        })
+    }
+
+    /// The hierarchy with the memory controller.
+    pub fn memory(&self) -> Option<&Hierarchy> {
+        with_memory(&self.hierarchies)
+    }
+
+    /// Whether this is WSL, by the kernel's name.
+    pub fn wsl(&self) -> bool {
+        self.release.to_ascii_lowercase().contains("microsoft")
+    }
+
+    /// Why a manager cannot be asked; `None` when it can.
+    pub fn why_no_manager(&self, manager: Manager) -> Option<String> {
+        match manager {
+            Manager::System if !self.systemd => Some("systemd does not run this system".to_owned()),
+            _ if manager.socket(self.uid).is_some() => None,
+            Manager::System | Manager::User => Some(manager.absent(self.uid)),
+        }
+    }
+
+    /// Our cgroup, when it is one whose limit is ours alone: a container's.
+    pub fn own_limits(&self) -> Option<&Path> {
+        let memory = self.memory()?;
+        let own = memory.own.as_deref()?;
+        let ours = self.namespace_root || self.container.is_some();
+        let readable = Cgroup::open(own).is_ok_and(|cgroup| cgroup.read("memory.current").is_ok());
+        (ours && readable).then_some(own)
+    }
+}
+
+fn text(path: &str) -> String {
+    // Not every kernel and container has every file; none is a fact too.
+    std::fs::read_to_string(path).unwrap_or_default()
+}
+
+fn with_memory(hierarchies: &[Hierarchy]) -> Option<&Hierarchy> {
+    hierarchies.iter().find(|hierarchy| hierarchy.has_controller("memory"))
+}
+
+/// Only the kernel's own root has no `cgroup.type` (cgroup-v2.rst). The leaf that an earlier guardian moved us to counts as
+/// the root that it is in.
+fn is_namespace_root(memory: &Hierarchy) -> bool {
+    let root = Cgroup::open(&memory.mount_point);
+    let at_root = memory.own.as_deref().is_some_and(|own| {
+        own == memory.mount_point
+            || own.parent() == Some(&memory.mount_point)
+                && own.file_name().is_some_and(|name| name == super::inner::SUPERVISOR)
+    });
+    at_root && root.is_ok_and(|root| root.has("cgroup.type"))
+}
+
+/// The cgroup above us, or our own, that systemd delegated to the very unit that started us: both write the same id.
+fn own_unit(memory: &Hierarchy) -> Option<PathBuf> {
+    let id = std::env::var_os("INVOCATION_ID")?;
+    let ours = |directory: &&Path| {
+        attribute(directory, "delegate").is_some_and(|value| value.as_bytes() == b"1")
+            && attribute(directory, "invocation_id").as_ref() == Some(&id)
+    };
+    memory.upwards().find(ours).map(Path::to_owned)
+}
+
+/// An extended attribute that systemd sets on cgroups: `user.` from 251 on, `trusted.` for root before.
+fn attribute(directory: &Path, name: &str) -> Option<OsString> {
+    crate::cgroup::attribute(directory, &format!("user.{name}"))
+        .or_else(|| crate::cgroup::attribute(directory, &format!("trusted.{name}")))
+}
+
+fn container() -> Option<String> {
+    let marks = [("/run/.containerenv", "podman"), ("/.dockerenv", "docker")];
+    let marked = marks.iter().find(|(path, _)| Path::new(path).exists());
+    // systemd-nspawn, lxc, podman: the first process is told (systemd: CONTAINER_INTERFACE.md).
+    let environment = std::fs::read("/proc/1/environ").unwrap_or_default();
+    let told =
+        environment.split(|byte| *byte == 0).find_map(|pair| pair.strip_prefix(b"container="));
+    let told = told.map(crate::report::escape::escape).filter(|name| !name.is_empty());
+    told.or_else(|| marked.map(|(_, name)| (*name).to_owned()))
+}
+
+fn memory_v1() -> Result<bool> {
+    let mounts = procfs::process::Process::myself().and_then(|me| me.mountinfo())?;
+    Ok(mounts
+        .into_iter()
+        .any(|mount| mount.fs_type == "cgroup" && mount.super_options.contains_key("memory")))
+}
+
+/// `enabled` is the last column of /proc/cgroups. No line at all says nothing: kernels without v1 leave it out.
+fn memory_disabled(cgroups: &str, cmdline: &str) -> bool {
+    let line = cgroups.lines().find(|line| line.split_whitespace().next() == Some("memory"));
+    let off = line.is_some_and(|line| line.split_whitespace().last() == Some("0"));
+    off || cmdline.split_whitespace().any(|word| {
+        word.strip_prefix("cgroup_disable=")
+            .is_some_and(|list| files::has_controller(&list.replace(',', " "), "memory"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disabled_controller_is_seen_either_way() {
+        assert!(memory_disabled("#subsys_name hierarchy num_cgroups enabled\nmemory 0 1 0\n", ""));
+        assert!(memory_disabled("", "quiet cgroup_disable=cpu,memory"));
+        assert!(!memory_disabled("memory\t0\t1\t1\n", "quiet"));
+        assert!(!memory_disabled("", ""));
+    }
+}

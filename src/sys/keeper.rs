@@ -1,0 +1,72 @@
+//! A process that stays in a workload's scope as long as the guardian lives, so that the scope does not vanish with the
+//! workload before its last counters are read. It does nothing, and ends when the guardian does.
+
+use super::process;
+use nix::libc;
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+
+/// The process. Dropped, it ends.
+#[derive(Debug)]
+pub struct Keeper {
+    pid: i32,
+    leash: Option<io::PipeWriter>,
+}
+
+impl Keeper {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// Without processes or descriptors.
+    pub fn start() -> io::Result<Keeper> {
+        let (end, leash) = io::pipe()?;
+        // SAFETY: the child makes system calls only and ends in _exit.
+        match unsafe { libc::fork() } {
+            -1 => Err(io::Error::last_os_error()),
+            0 => stay(end.as_raw_fd()),
+            pid => Ok(Keeper { pid, leash: Some(leash) }),
+        }
+    }
+
+    /// Its process id; 0 once it is reaped.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// It ended, and somebody else reaped it.
+    pub fn was_reaped(&mut self) {
+        self.pid = 0;
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        drop(self.leash.take());
+        if self.pid > 0 {
+            process::reap(self.pid);
+        }
+    }
+}
+
+/// In the child. Holds nothing open but the pipe, in a session of its own: Ctrl-C and Ctrl-Z are not for it.
+fn stay(end: RawFd) -> ! {
+    let mut byte = 0u8;
+    // SAFETY: system calls on descriptors of this process and a live local; the mask is a valid set.
+    unsafe {
+        libc::setsid();
+        libc::prctl(libc::PR_SET_NAME, c"sentinel-keeper".as_ptr());
+        libc::signal(libc::SIGTERM, libc::SIG_DFL);
+        libc::dup2(end, 0);
+        if libc::syscall(libc::SYS_close_range, 1, libc::c_uint::MAX, 0) == -1 {
+            // Before Linux 5.9.
+            for fd in 1..1024 {
+                libc::close(fd);
+            }
+        }
+        let mut none: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
+        while libc::read(0, (&raw mut byte).cast(), 1) == -1 {}
+        libc::_exit(0)
+    }
+}
