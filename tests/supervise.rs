@@ -15,6 +15,8 @@ mod inheritance;
 mod jobs;
 #[path = "supervise/orphans.rs"]
 mod orphans;
+#[path = "supervise/pipelines.rs"]
+mod pipelines;
 #[path = "supervise/signals.rs"]
 mod signals;
 #[path = "supervise/streams.rs"]

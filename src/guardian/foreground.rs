@@ -16,6 +16,8 @@ pub(super) struct Foreground {
     asked_to_stop: bool,
     /// That was a process and not the terminal: it can continue us.
     by_process: bool,
+    /// We went on just now; the SIGCONT that did it is still to be read.
+    resumed: bool,
 }
 
 impl Foreground {
@@ -23,7 +25,7 @@ impl Foreground {
     pub(super) fn new(dashboard: bool) -> Foreground {
         let terminal = if dashboard { None } else { Terminal::open() };
         let eager = is_terminal(std::io::stdin().as_fd()) && is_terminal(std::io::stdout().as_fd());
-        Foreground { terminal, eager, asked_to_stop: false, by_process: false }
+        Foreground { terminal, eager, asked_to_stop: false, by_process: false, resumed: false }
     }
 
     /// The terminal to hand over when the command starts.
@@ -35,6 +37,11 @@ impl Foreground {
     pub(super) fn asked_to_stop(&mut self, by_kernel: bool) {
         self.asked_to_stop = true;
         self.by_process = !by_kernel;
+    }
+
+    /// All signals that waited are read.
+    pub(super) fn settled(&mut self) {
+        self.resumed = false;
     }
 
     fn forget_request(&mut self) {
@@ -112,9 +119,10 @@ impl Guardian {
     /// In a pipeline that reads the terminal elsewhere, Ctrl-C is for all of us: only who had the terminal gets it back.
     fn resume(&mut self, index: usize, had_terminal: bool) {
         let child = self.guards[index].child_pid;
-        if had_terminal {
+        if had_terminal || self.foreground.eager {
             self.foreground.hand_over(child);
         }
+        self.foreground.resumed = true;
         if !self.guards[index].policy.frozen() {
             self.freeze(index, false);
         }
@@ -123,6 +131,10 @@ impl Guardian {
 
     /// We were continued (`fg` or `bg`): the terminal may be ours to hand over.
     pub(super) fn continued(&mut self) {
+        if std::mem::take(&mut self.foreground.resumed) {
+            // A second SIGCONT would undo a Ctrl-Z that came meanwhile.
+            return;
+        }
         self.foreground.forget_request();
         for index in 0..self.guards.len() {
             if self.foreground.eager {

@@ -20,6 +20,7 @@ impl Guardian {
                 _ => self.forward(signal),
             }
         }
+        self.foreground.settled();
     }
 
     /// To the command's group while it lives; what is left behind by it is ended by the signals that end.

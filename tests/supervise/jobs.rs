@@ -8,7 +8,7 @@ const DASH: &[&str] = &["dash", "-i"];
 const SHELLS: [&[&str]; 2] = [BASH, DASH];
 
 /// Each shell in a scene of its own.
-fn each_shell(test: impl Fn(&Scene, Pty)) {
+pub fn each_shell(test: impl Fn(&Scene, Pty)) {
     for shell in SHELLS {
         let scene = Scene::new();
         test(&scene, Pty::shell(&scene, shell));
@@ -18,18 +18,9 @@ fn each_shell(test: impl Fn(&Scene, Pty)) {
 }
 
 /// A command that says its number and stays.
-const STAY: &str = "sh -c 'echo pid $$.; exec sleep 100000'";
-const STAY_WORDS: &[&str] = &["sh", "-c", "echo pid $$.; exec sleep 100000"];
+pub const STAY: &str = "sh -c 'echo pid $$.; exec sleep 100000'";
 
-/// A guarded command, quoted for a script.
-fn guarded(scene: &Scene, words: &[&str]) -> String {
-    let command = scene.guarded(&[], words);
-    let words = std::iter::once(command.get_program()).chain(command.get_args());
-    let words: Vec<_> = words.map(|word| format!("'{}'", word.to_str().unwrap())).collect();
-    words.join(" ")
-}
-
-fn pid(pty: &mut Pty) -> u32 {
+pub fn pid(pty: &mut Pty) -> u32 {
     pty.await_text("pid ");
     // What was typed is shown as well, with two dollar signs in place of the number.
     loop {
@@ -41,14 +32,14 @@ fn pid(pty: &mut Pty) -> u32 {
 }
 
 /// The guardian stops last: before that a shell cannot bring the job back.
-fn await_stop(child: u32) {
+pub fn await_stop(child: u32) {
     let guardian = parent(child).unwrap();
     until("command and guardian are stopped", || {
         [child, guardian].map(state) == [Some('T'), Some('T')]
     });
 }
 
-fn await_start(child: u32) {
+pub fn await_start(child: u32) {
     until("the command goes on", || matches!(state(child), Some('S' | 'R')));
 }
 
@@ -174,57 +165,6 @@ fn in_the_background_who_wants_the_terminal_is_stopped_until_fg() {
 }
 
 #[test]
-fn at_the_head_of_a_pipeline() {
-    each_shell(|_, mut pty| {
-        pty.type_line("s sh -c 'echo a; echo b; echo pid $$.; exec sleep 100000' | grep -v b");
-        let child = pid(&mut pty);
-        pty.type_text(INTERRUPT);
-        pty.await_text("ready> ");
-        until("the command ends", || !is_alive(child));
-        pty.type_line("s printf 'x\\ny\\n' | wc -l | tr 2 '#'");
-        pty.await_text("#");
-        pty.await_text("ready> ");
-        pty.leave();
-    });
-}
-
-#[test]
-fn at_the_tail_of_a_pipeline_and_in_its_middle() {
-    each_shell(|_, mut pty| {
-        pty.type_line("echo one two | s tr a-z A-Z");
-        pty.await_text("ONE TWO");
-        pty.await_text("ready> ");
-        pty.type_line("yes | s head -n 3 | wc -l | tr 3 '#'");
-        pty.await_text("#");
-        pty.await_text("ready> ");
-        pty.type_line("sleep 100000 | s sh -c 'echo pid $$.; exec cat' | cat");
-        let child = pid(&mut pty);
-        pty.type_text(SUSPEND);
-        pty.await_text("ready> ");
-        await_stop(child);
-        pty.bring_forward();
-        await_start(child);
-        pty.type_text(INTERRUPT);
-        pty.await_text("ready> ");
-        until("the command ends", || !is_alive(child));
-        pty.leave();
-    });
-}
-
-/// Not the terminal's owner from the start, for it may not be the only reader; it gets it when it asks.
-#[test]
-fn a_command_whose_output_goes_elsewhere_can_still_read_the_terminal() {
-    each_shell(|_, mut pty| {
-        pty.type_line("s sh -c 'echo st''arted; read x; echo \"<$x\"\">\"' | cat");
-        pty.await_text("started");
-        pty.type_line("word");
-        pty.await_text("<word>");
-        pty.await_text("ready> ");
-        pty.leave();
-    });
-}
-
-#[test]
 fn modes_of_the_terminal_are_as_before_when_the_command_could_not_do_so() {
     each_shell(|scene, mut pty| {
         pty.type_line("stty -a > before");
@@ -249,46 +189,6 @@ fn a_limit_reached_in_the_foreground_gives_the_terminal_back() {
         pty.await_text("(exit 143)");
         pty.await_text("ready> ");
         assert_eq!(pty.ask("$?"), "143");
-        pty.leave();
-    });
-}
-
-/// Ctrl-C reaches the command's group alone; what is around us must hear of it.
-#[test]
-fn ctrl_c_ends_the_loop_that_we_are_in() {
-    each_shell(|scene, mut pty| {
-        pty.type_line(&format!("for n in 1 2 3; do s {STAY}; done; echo af''ter"));
-        let child = pid(&mut pty);
-        pty.type_text(INTERRUPT);
-        let shown = pty.await_text("ready> ");
-        assert!(!shown.contains("after") && !is_alive(child), "{shown}");
-        assert_eq!(pty.ask("$?"), "130");
-        let script = format!("for n in 1 2 3; do {}; done; echo after", guarded(scene, STAY_WORDS));
-        pty.type_line(&scene.script("loop", &script));
-        let child = pid(&mut pty);
-        pty.type_text(INTERRUPT);
-        let shown = pty.await_text("ready> ");
-        assert!(!shown.contains("after") && !is_alive(child), "{shown}");
-        pty.leave();
-    });
-}
-
-/// The shell sees the script as its job, and the script's other processes are stopped and go on too.
-#[test]
-fn a_script_around_us_stops_and_goes_on_as_a_whole() {
-    each_shell(|scene, mut pty| {
-        let command = guarded(scene, STAY_WORDS);
-        let script = scene.script("script", &format!("{command}; echo \"script: $?\""));
-        pty.type_line(&script);
-        let child = pid(&mut pty);
-        pty.type_text(SUSPEND);
-        pty.await_text("ready> ");
-        await_stop(child);
-        pty.bring_forward();
-        await_start(child);
-        pty.type_text(INTERRUPT);
-        pty.await_text("ready> ");
-        until("the command ends", || !is_alive(child));
         pty.leave();
     });
 }
