@@ -136,7 +136,7 @@ fn a_user_in_a_login_session() {
 fn a_user_without_a_session_and_what_doctor_says() {
     let tier = "polled";
     linger(false);
-    let there = || Path::new("/run/user/1000/systemd/private").exists();
+    let there = || Path::new("/run/user/1000/bus").exists();
     wait_until("the manager is gone", || !there());
     let run = ends_in_time(as_user(&words(&leak(&[]))), tier);
     doctor_agrees(as_user, tier);
