@@ -90,6 +90,7 @@ class Screen:
         self._last = now
         line = f"chaos: {now - self._began:5.1f} s  {human(done):>10}  {note}"
         if self._live:
+            line = line[: shutil.get_terminal_size().columns - 1]  # A line that wraps cannot be written over.
             self._write("\r" + line + self._bar(done, len(line)) + "\x1b[K")
             self._moving = True
         else:

@@ -93,6 +93,9 @@ pub struct Status {
     pub pressure: Option<Pressure>,
     /// The kernel's counters.
     pub events: Counters,
+    /// True while the limit is near: the warning was given and is not over.
+    #[serde(default)]
+    pub warned: bool,
     /// Processes in the workload.
     pub processes: u64,
 }

@@ -11,7 +11,7 @@ use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::style::Color;
 use sentinel::clock::Timestamp;
-use sentinel::status::{Level, State, Status, WatchLine};
+use sentinel::status::{Level, Limits, State, Status, Tier, WatchLine};
 use sentinel::tui::app::App;
 use sentinel::tui::keys::Input;
 use sentinel::tui::look::Look;
@@ -32,6 +32,7 @@ fn grown(look: Look, has_pane: bool) -> App {
     for second in 0..60 {
         let mut status = sample::status(second * 1000, 20 + second * 5 / 6);
         status.forecast_ms = (second > 40).then_some(21_000);
+        status.warned = second >= 48;
         app.take_line(sample::line(status), NOW);
     }
     app.take_line(sample::event(48_300, Level::Warning, "60% of the limit is in use"), NOW);
@@ -160,6 +161,32 @@ fn frozen_paused_and_refused_are_seen() {
     let text = "set memory: below what is in use".to_owned();
     app.take_line(WatchLine::Reply { ok: false, text }, NOW);
     golden("frozen-80x24.txt", &app, 80, 24);
+}
+
+/// No memory controller: no ceiling, no trip-wire, no counters, but the reason why.
+#[test]
+fn without_a_memory_controller_only_what_is_there_is_shown() {
+    let app = with(grown(LOOK, true), |status| {
+        status.tier = Tier::Hybrid;
+        status.tier_reason = "the memory controller belongs to cgroup v1 here".into();
+        status.limits = Limits { trip_wire: sentinel::units::Limit::Max, ..status.limits };
+        status.pressure = None;
+    });
+    golden("hybrid-80x24.txt", &app, 80, 24);
+    golden("hybrid-40x15.txt", &app, 40, 15);
+}
+
+/// Yellow, green, cyan text can hardly be read on a light ground: as a colour of text they are left to marks and bars.
+#[test]
+fn nothing_to_be_read_is_in_a_colour_that_a_light_terminal_swallows() {
+    let pale = |c: Color| matches!(c, Color::Yellow | Color::Green | Color::Cyan);
+    for app in [grown(LOOK, false), terminating(), typed(grown(LOOK, false), "?")] {
+        let drawn = draw(&app, 120, 40);
+        let letters =
+            drawn.content.iter().filter(|cell| cell.symbol().chars().all(char::is_alphanumeric));
+        let pale: String = letters.filter(|cell| pale(cell.fg)).map(|cell| cell.symbol()).collect();
+        assert_eq!(pale, "");
+    }
 }
 
 #[test]

@@ -184,6 +184,7 @@ impl Guardian {
             forecast_ms: policy.growth().time_to(headroom).map(millis),
             pressure: sample.pressure,
             events: sample.counters,
+            warned: policy.warned(),
             processes: sample.processes,
         }
     }

@@ -303,6 +303,11 @@ impl Policy {
         &self.growth
     }
 
+    /// Whether a warning was given that is not over.
+    pub fn warned(&self) -> bool {
+        self.warn.is_on()
+    }
+
     /// Whether the workload is frozen.
     pub fn frozen(&self) -> bool {
         self.frozen

@@ -47,6 +47,11 @@ impl Warn {
         self.near_in_time(footprint, limit, growth)
     }
 
+    /// True from a warning on until it is armed again.
+    pub fn is_on(&self) -> bool {
+        self.near_told || self.soon_told
+    }
+
     /// Only from half the limit on: every program grows fast when it starts.
     fn near_in_time(&mut self, footprint: Bytes, limit: Bytes, growth: &Growth) -> Option<Notice> {
         let left = growth.time_to(limit.saturating_sub(footprint))?;

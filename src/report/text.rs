@@ -255,6 +255,7 @@ mod tests {
             forecast_ms: Some(32_500),
             pressure: Some(Pressure { some_avg10: 1.5, full_avg10: 0.25 }),
             events: Counters { high: 3, ..Counters::default() },
+            warned: false,
             processes: 4,
         }
     }

@@ -8,7 +8,7 @@ pub const SLOT_MS: u64 = 250;
 /// Slots kept: five minutes.
 pub const SLOTS: usize = 1200;
 /// Windows that a plot may show, in milliseconds.
-const WINDOWS: [u64; 4] = [30_000, 60_000, 120_000, 300_000];
+const WINDOWS: [u64; 5] = [10_000, 30_000, 60_000, 120_000, 300_000];
 
 #[derive(Clone, Copy, Debug)]
 struct Point {

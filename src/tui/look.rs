@@ -4,6 +4,7 @@
 use crate::status::{Level, State};
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::Span;
 
 /// What the terminal can show and its user wants to see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,17 +49,22 @@ impl Look {
         }
     }
 
+    /// A word on a coloured ground with a margin. On a light terminal yellow could hardly be read as a colour of letters.
+    pub fn alarm(self, text: &str, colour: Color) -> Span<'static> {
+        Span::styled(format!(" {text} "), self.badge(colour))
+    }
+
     /// What is less important.
     pub fn dim(self) -> Style {
         Style::new().add_modifier(Modifier::DIM)
     }
 
-    /// An event's text.
-    pub fn level(self, level: Level) -> Style {
+    /// An event's mark, and its text.
+    pub fn level(self, level: Level) -> (Style, Style) {
         match level {
-            Level::Info => Style::new(),
-            Level::Warning => self.fg(Color::Yellow),
-            Level::Error => self.strong(Color::Red),
+            Level::Info => (Style::new(), Style::new()),
+            Level::Warning => (self.badge(Color::Yellow), Style::new()),
+            Level::Error => (self.badge(Color::Red), self.strong(Color::Red)),
         }
     }
 

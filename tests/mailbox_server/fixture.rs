@@ -244,6 +244,7 @@ pub fn status() -> Status {
         forecast_ms: None,
         pressure: None,
         events: Counters::default(),
+        warned: false,
         processes: 1,
     }
 }

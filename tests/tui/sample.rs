@@ -62,6 +62,7 @@ pub fn status(uptime_ms: u64, mib: u64) -> Status {
         forecast_ms: None,
         pressure: Some(Pressure { some_avg10: 1.25, full_avg10: 0.4 }),
         events: Counters { high: 3, ..Counters::default() },
+        warned: false,
         processes: 6,
     }
 }

@@ -36,8 +36,8 @@ pub fn draw(app: &App, pane: &Pane, area: Rect, buffer: &mut Buffer) -> Option<P
 fn title(app: &App, pane: &Pane, typing: bool) -> Line<'static> {
     let mut line = Line::from(super::ink::name("output"));
     if typing {
-        let hint = " keys go to the command, Ctrl-] leaves";
-        line.push_span(Span::styled(hint, app.look.fg(Color::Green)));
+        line.push_span(" ");
+        line.push_span(app.look.alarm("keys go to the command, Ctrl-] leaves", Color::Green));
     } else {
         line.push_span(Span::styled(" i types into it, z enlarges", app.look.dim()));
     }

@@ -1,6 +1,6 @@
 //! What happened, newest at the bottom.
 
-use super::ink::{cut, head, name, put, row};
+use super::ink::{head, name, put, row, wrap};
 use crate::status::{EventLine, Level};
 use crate::tui::app::App;
 use crate::tui::look::Look;
@@ -23,23 +23,47 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     let inner = head(buffer, area, title, app.look.dim());
     let height = usize::from(inner.height);
     let end = events.len().saturating_sub(app.events_back).max(height.min(events.len()));
-    let shown = events.range(end.saturating_sub(height)..end);
-    for (n, event) in (0..inner.height).zip(shown) {
-        put(buffer, row(inner, n), line(app.look, event, usize::from(inner.width)));
+    let mut shown = Vec::with_capacity(height);
+    // From the newest on, as many as there is room for.
+    for event in events.range(..end).rev() {
+        let lines = lines(app.look, event, usize::from(inner.width), rows_of_one(height));
+        if shown.len() + lines.len() > height && !shown.is_empty() {
+            break;
+        }
+        shown.extend(lines.into_iter().rev());
+    }
+    for (n, line) in (0..inner.height).zip(shown.into_iter().rev()) {
+        put(buffer, row(inner, n), line);
     }
 }
 
-fn line(look: Look, event: &EventLine, width: usize) -> Line<'static> {
-    let time = show_duration(Duration::from_millis(event.at_ms));
+/// A long one is cut where it would push others out.
+fn rows_of_one(height: usize) -> usize {
+    (height / 4).clamp(1, 4)
+}
+
+fn lines(look: Look, event: &EventLine, width: usize, most: usize) -> Vec<Line<'static>> {
+    let time = time(event.at_ms);
     let mark = match event.level {
         Level::Info => "·",
         Level::Warning => "!",
         Level::Error => "✗",
     };
-    let style = look.level(event.level);
+    let (mark_style, style) = look.level(event.level);
     let mut line = Line::from(Span::styled(format!("{time:>7} "), look.dim()));
-    line.push_span(Span::styled(format!("{mark} "), style));
-    let text = cut(&event.text, width.saturating_sub(line.width()));
-    line.push_span(Span::styled(text, style));
-    line
+    line.push_span(Span::styled(mark, mark_style));
+    line.push_span(" ");
+    let margin = line.width();
+    let mut texts = wrap(&event.text, width.saturating_sub(margin), most).into_iter();
+    line.push_span(Span::styled(texts.next().unwrap_or_default(), style));
+    let rest = texts.map(|text| Line::styled(" ".repeat(margin) + &text, style));
+    std::iter::once(line).chain(rest).collect()
+}
+
+/// In the first second as later, so that the column reads as one.
+fn time(at_ms: u64) -> String {
+    match at_ms {
+        0..1000 => format!("0.{}s", at_ms / 100),
+        _ => show_duration(Duration::from_millis(at_ms)),
+    }
 }

@@ -1,7 +1,7 @@
 //! Memory against its lines: numbers, a bar with the lines marked, and what the marks mean.
 
 use super::ink::{across, cells, fit, put, row};
-use crate::status::{Limits, State, Status};
+use crate::status::{Limits, State, Status, Tier};
 use crate::tui::app::App;
 use crate::tui::look::Look;
 use crate::units::{Bytes, show_duration};
@@ -13,6 +13,8 @@ use std::time::Duration;
 
 /// Percent of the limit from which it is getting tight.
 const TIGHT: u64 = 80;
+/// A forecast of more is left out.
+const FAR: Duration = Duration::from_secs(600);
 
 /// The colour for so much memory: green, yellow when it gets tight, red from the limit on.
 pub fn tone(value: Bytes, limits: &Limits) -> Color {
@@ -29,13 +31,25 @@ pub fn percent(value: Bytes, whole: Bytes) -> u64 {
     u64::try_from(percent).unwrap_or(u64::MAX)
 }
 
-/// The lines with the mark, colour and name that they have everywhere.
-pub fn lines(limits: &Limits) -> [(char, Color, &'static str, Bytes); 3] {
+/// A line of the limits: its mark, colour, name and value.
+pub type Mark = (char, Color, &'static str, Bytes);
+
+/// The lines that are there, lowest first, as they look everywhere. Without a memory controller nothing enforces a ceiling.
+pub fn lines(status: &Status) -> impl DoubleEndedIterator<Item = Mark> + use<> {
+    let limits = &status.limits;
+    let enforced = matches!(status.tier, Tier::Kernel | Tier::Observed);
+    let ceiling = enforced.then_some(('▐', Color::Magenta, "ceiling", limits.ceiling));
     [
         ('│', Color::Yellow, "limit", limits.limit),
         ('┃', Color::Red, "second line", limits.second_line),
-        ('▐', Color::Magenta, "ceiling", limits.ceiling),
     ]
+    .into_iter()
+    .chain(ceiling)
+}
+
+/// The highest line.
+pub fn top(status: &Status) -> Bytes {
+    lines(status).next_back().map_or(status.limits.limit, |(.., value)| value)
 }
 
 /// Draws as much of it as there are rows.
@@ -56,34 +70,42 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
 }
 
 fn one_row(look: Look, status: &Status, area: Rect, buffer: &mut Buffer) {
-    let text = headline(status);
-    let width = u16::try_from(Span::raw(text.as_str()).width() + 1).unwrap_or(u16::MAX);
-    put(
-        buffer,
-        area,
-        Span::styled(text, look.strong(tone(status.memory.footprint, &status.limits))),
-    );
+    let text = headline(look, status);
+    let width = u16::try_from(text.width() + 1).unwrap_or(u16::MAX);
+    put(buffer, area, text);
     let width = width.min(area.width);
     bar(look, status, Rect { x: area.x + width, width: area.width - width, ..area }, buffer);
 }
 
-fn headline(status: &Status) -> String {
+fn headline(look: Look, status: &Status) -> Span<'static> {
     let (footprint, limit) = (status.memory.footprint, status.limits.limit);
-    format!("{footprint} of {limit} {}%", percent(footprint, limit))
+    let text = format!("{footprint} of {limit} {}%", percent(footprint, limit));
+    let tone = tone(footprint, &status.limits);
+    if tone == Color::Green {
+        return Span::styled(text, Style::new().add_modifier(Modifier::BOLD));
+    }
+    look.alarm(&text, tone)
+}
+
+/// Only one that is worth planning for: what hardly grows has no date. It stands out once the guardian has warned, for every
+/// program grows fast when it starts.
+fn forecast(look: Look, status: &Status) -> Option<Span<'static>> {
+    let below = status.state == State::Running && status.memory.footprint < status.limits.limit;
+    let left = Duration::from_millis(status.forecast_ms.filter(|_| below)?);
+    let text = format!("limit in {}", show_duration(left));
+    match status.warned {
+        true => Some(look.alarm(&text, Color::Yellow)),
+        false => (left < FAR).then(|| Span::raw(text)),
+    }
 }
 
 fn numbers(look: Look, status: &Status, area: Rect, buffer: &mut Buffer) {
     let memory = &status.memory;
-    let tone = tone(memory.footprint, &status.limits);
     let named = |name: &str, value: String| {
         vec![Span::styled(format!("{name} "), look.dim()), Span::raw(value)]
     };
-    let mut groups = vec![vec![Span::styled(headline(status), look.strong(tone))]];
-    let below = status.state == State::Running && memory.footprint < status.limits.limit;
-    if let Some(forecast) = status.forecast_ms.filter(|_| below) {
-        let text = format!("limit in {}", show_duration(Duration::from_millis(forecast)));
-        groups.push(vec![Span::styled(text, look.strong(Color::Yellow))]);
-    }
+    let mut groups = vec![vec![headline(look, status)]];
+    groups.extend(forecast(look, status).map(|span| vec![span]));
     groups.push(vec![Span::raw(growth(status.growth))]);
     groups.push(named("current", memory.current.to_string()));
     if let Some(rss) = memory.rss {
@@ -91,7 +113,7 @@ fn numbers(look: Look, status: &Status, area: Rect, buffer: &mut Buffer) {
     }
     groups.push(named("peak", memory.peak_footprint.to_string()));
     groups.push(named("peak current", memory.peak.to_string()));
-    put(buffer, area, fit(groups, 3, usize::from(area.width)));
+    put(buffer, area, fit(groups, 2, usize::from(area.width)));
 }
 
 fn growth(rate: i64) -> String {
@@ -105,47 +127,42 @@ fn bar(look: Look, status: &Status, area: Rect, buffer: &mut Buffer) {
     }
     let width = usize::from(area.width);
     let (memory, limits) = (&status.memory, &status.limits);
-    let scale = limits.ceiling.max(memory.current).max(memory.footprint).0;
+    let scale = top(status).max(memory.current).max(memory.footprint).0;
     let full = cells(memory.footprint.0, scale, width * 8);
     let current = cells(memory.current.0, scale, width);
     let fill = look.fg(tone(memory.footprint, limits));
     for (n, x) in (area.left()..area.right()).enumerate() {
         let Some(cell) = buffer.cell_mut((x, area.y)) else { continue };
         match across(full, n) {
-            ' ' if n < current => cell.set_char('░').set_style(look.dim()),
+            '█' => cell.set_char('█').set_style(fill),
+            // Cache follows at once: a cell half empty would be a hole.
+            _ if n < current && full >= n * 8 + 4 => cell.set_char('█').set_style(fill),
+            _ if n < current => cell.set_char('░').set_style(look.dim()),
             ' ' => cell.set_char('─').set_style(look.dim()),
             part => cell.set_char(part).set_style(fill),
         };
     }
-    for (mark, colour, _, value) in lines(limits) {
+    // The limit last: where two share a cell it is seen. A notch is cut into the bar, or no colour would stand out on it.
+    for (mark, colour, _, value) in lines(status).rev() {
         let n = cells(value.0, scale, width).min(width.saturating_sub(1));
-        let filled = across(full, n) == '█';
         let x = area.x + u16::try_from(n).unwrap_or(0);
-        if let Some(cell) = buffer.cell_mut((x, area.y)).filter(|_| width > 0) {
-            cell.set_char(mark).set_style(mark_style(look, colour, filled.then_some(fill)));
+        if let Some(cell) = buffer.cell_mut((x, area.y)) {
+            cell.reset();
+            cell.set_char(mark).set_style(look.strong(colour));
         }
     }
 }
 
-/// A mark keeps the bar's colour behind it where the bar reaches it.
-fn mark_style(look: Look, colour: Color, behind: Option<Style>) -> Style {
-    match behind.and_then(|style| style.fg) {
-        Some(ground) => Style::new().fg(Color::Black).bg(ground),
-        None if behind.is_some() => Style::new().add_modifier(Modifier::REVERSED),
-        None => look.strong(colour),
-    }
-}
-
 fn legend(look: Look, status: &Status, area: Rect, buffer: &mut Buffer) {
-    let limits = &status.limits;
-    let mut groups: Vec<_> = lines(limits)
-        .into_iter()
+    let mut groups: Vec<_> = lines(status)
         .map(|(mark, colour, name, value)| {
             let mark = Span::styled(mark.to_string(), look.strong(colour));
             vec![mark, Span::styled(format!(" {name} "), look.dim()), Span::raw(value.to_string())]
         })
         .collect();
-    let wire = limits.trip_wire.value().map_or("max".to_owned(), |value| Bytes(value).to_string());
-    groups.push(vec![Span::styled("trip-wire ", look.dim()), Span::raw(wire)]);
+    if let Some(wire) = status.limits.trip_wire.value() {
+        let wire = Span::raw(Bytes(wire).to_string());
+        groups.push(vec![Span::styled("trip-wire ", look.dim()), wire]);
+    }
     put(buffer, area, fit(groups, 3, usize::from(area.width)));
 }

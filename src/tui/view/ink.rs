@@ -57,6 +57,24 @@ pub fn cut(text: &str, width: usize) -> String {
     out
 }
 
+/// `text` in at most `rows` rows of at most `width` columns, broken between words where that is possible; the last is cut.
+pub fn wrap(text: &str, width: usize, rows: usize) -> Vec<String> {
+    let mut wrapped = Vec::new();
+    let mut rest = text;
+    while wrapped.len() + 1 < rows && Span::raw(rest).width() > width {
+        let fits = cut(rest, width + 1);
+        let fits = fits.trim_end_matches('…');
+        let whole = rest[fits.len()..].starts_with(' ').then_some(fits.len());
+        let Some(space) = whole.or_else(|| fits.rfind(' ').filter(|space| *space > 0)) else {
+            break;
+        };
+        wrapped.push(rest[..space].to_owned());
+        rest = rest[space..].trim_start();
+    }
+    wrapped.push(cut(rest, width));
+    wrapped
+}
+
 /// How many of `cells` cells `value` fills where `whole` fills all.
 pub fn cells(value: u64, whole: u64, cells: usize) -> usize {
     let filled = u128::from(value) * cells as u128 / u128::from(whole.max(1));
@@ -115,6 +133,14 @@ mod tests {
         assert_eq!(cut("longer", 5), "long…");
         assert_eq!(cut("漢字漢字", 5), "漢字…");
         assert_eq!(cut("x", 0), "");
+    }
+
+    #[test]
+    fn text_is_wrapped_between_words() {
+        assert_eq!(wrap("one two three", 7, 3), ["one two", "three"]);
+        assert_eq!(wrap("one two three four", 7, 2), ["one two", "three …"]);
+        assert_eq!(wrap("path/without/space and", 7, 3), ["path/w…"]);
+        assert_eq!(wrap("", 0, 3), [""]);
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! The rungs: warn, TERM, KILL, the present one lit, with the countdown and the reason once the workload is being ended.
 
-use super::gauge::percent;
 use super::ink::{cells, cut, put};
 use crate::status::{State, Status};
 use crate::tui::app::App;
@@ -8,16 +7,18 @@ use crate::tui::look::Look;
 use crate::units::{Bytes, show_duration};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Color;
+use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
+use std::cmp::Ordering;
 use std::time::Duration;
 
-/// Defaults of the warn rung: percent of the limit, and a forecast in milliseconds.
-const WARN_PERCENT: u64 = 80;
-const WARN_FORECAST_MS: u64 = 10_000;
+/// The rungs, lowest first.
+const RUNGS: [(&str, Color); 3] =
+    [("warn", Color::Yellow), ("TERM", Color::Yellow), ("KILL", Color::Red)];
 /// Cells of the countdown.
 const COUNTDOWN: usize = 10;
 
+/// Columns below which a reason tells nothing.
 const LEAST_REASON: usize = 16;
 
 /// Draws it.
@@ -26,27 +27,41 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     let look = app.look;
     let wide = area.width >= 60;
     let mut line = Line::default();
-    rung(&mut line, look, "warn", Color::Yellow, is_warned(status));
-    line.push_span(Span::styled(if wide { " ──── " } else { " ─ " }, look.dim()));
-    let told = status.state != State::Running;
-    rung(&mut line, look, "TERM", Color::Yellow, told);
-    line.push_span(Span::styled(if wide { " ──── " } else { " ─ " }, look.dim()));
-    rung(&mut line, look, "KILL", Color::Red, status.state == State::Killing);
+    let reached = reached(status);
+    for (n, (name, colour)) in (1..).zip(RUNGS) {
+        if n > 1 {
+            line.push_span(Span::styled(if wide { "──── " } else { "─ " }, look.dim()));
+        }
+        rung(&mut line, (name, n <= reached), style(look, colour, reached.cmp(&n)));
+    }
     tail(&mut line, look, status, wide);
     reason(&mut line, look, status, usize::from(area.width));
     put(buffer, area, line);
 }
 
-fn rung(line: &mut Line<'static>, look: Look, name: &'static str, colour: Color, lit: bool) {
-    let (mark, style) = if lit { ("● ", look.strong(colour)) } else { ("○ ", look.dim()) };
-    line.push_span(Span::styled(mark, style));
-    line.push_span(Span::styled(name, style));
+/// How many rungs are reached.
+fn reached(status: &Status) -> usize {
+    match status.state {
+        State::Running => usize::from(status.warned),
+        State::Terminating => 2,
+        State::Killing => 3,
+        State::Ended => 0,
+    }
 }
 
-fn is_warned(status: &Status) -> bool {
-    status.state != State::Running
-        || percent(status.memory.footprint, status.limits.limit) >= WARN_PERCENT
-        || status.forecast_ms.is_some_and(|ms| ms < WARN_FORECAST_MS)
+/// The rung that is reached last stands out, those below it are lit.
+fn style(look: Look, colour: Color, reached: Ordering) -> Style {
+    match reached {
+        Ordering::Less => look.dim(),
+        Ordering::Equal => look.badge(colour),
+        Ordering::Greater => Style::new().add_modifier(Modifier::BOLD),
+    }
+}
+
+fn rung(line: &mut Line<'static>, (name, lit): (&'static str, bool), style: Style) {
+    let mark = if lit { '●' } else { '○' };
+    line.push_span(Span::styled(format!("{mark} {name}"), style));
+    line.push_span(" ");
 }
 
 fn tail(line: &mut Line<'static>, look: Look, status: &Status, wide: bool) {
@@ -56,7 +71,7 @@ fn tail(line: &mut Line<'static>, look: Look, status: &Status, wide: bool) {
         }
         (State::Running, _) => {
             let grace = show_duration(Duration::from_millis(status.limits.grace_ms));
-            line.push_span(Span::styled(format!("   grace {grace}"), look.dim()));
+            line.push_span(Span::styled(format!("  grace {grace}"), look.dim()));
             let room = status.limits.limit.saturating_sub(status.memory.footprint);
             if room > Bytes(0) {
                 line.push_span(Span::styled(format!("   {room} to the limit"), look.dim()));
@@ -76,7 +91,7 @@ fn reason(line: &mut Line<'static>, look: Look, status: &Status, width: usize) {
 }
 
 fn countdown(line: &mut Line<'static>, look: Look, left: u64, grace: u64, wide: bool) {
-    let text = format!(" in {}", show_duration(Duration::from_millis(left)));
+    let text = format!("in {}", show_duration(Duration::from_millis(left)));
     line.push_span(Span::styled(text, look.strong(Color::Red)));
     if wide {
         let full = cells(left, grace, COUNTDOWN);

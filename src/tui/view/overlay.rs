@@ -81,7 +81,7 @@ fn frame(title: &str, style: Style, size: (u16, u16), area: Rect, buffer: &mut B
         }
     }
     Clear.render(place, buffer);
-    let title = Line::styled(format!(" {title} "), style.add_modifier(Modifier::BOLD));
+    let title = Line::styled(format!(" {title} "), Style::reset().add_modifier(Modifier::BOLD));
     let block = Block::bordered().title(title).border_style(style);
     let inner = block.inner(place);
     block.render(place, buffer);
@@ -127,10 +127,7 @@ fn question(app: &App, asked: Question, area: Rect, buffer: &mut Buffer) {
     let (text, keys) = asked.words(app.limits());
     let inner = frame("sure?", app.look.strong(colour), (52, 5), area, buffer);
     let bold = Style::new().add_modifier(Modifier::BOLD);
-    let lines = vec![
-        Line::styled(text, bold),
-        Line::default(),
-        Line::styled(keys, app.look.strong(colour)),
-    ];
+    let lines =
+        vec![Line::styled(text, bold), Line::default(), Line::from(app.look.alarm(keys, colour))];
     Paragraph::new(lines).alignment(Alignment::Center).render(inner, buffer);
 }

@@ -1,8 +1,8 @@
 //! The footprint over the last minutes as a filled curve, the lines across it.
 
-use super::gauge::{lines, tone};
+use super::gauge::{lines, tone, top};
 use super::ink::{cells, head, name, put, row, upwards};
-use crate::status::Limits;
+use crate::status::Status;
 use crate::tui::app::App;
 use crate::tui::look::Look;
 use crate::units::{Bytes, show_duration};
@@ -32,7 +32,7 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     ]);
     let inner = head(buffer, area, title, app.look.dim());
     let Some(status) = picture.status.as_deref() else { return };
-    let scale = status.limits.ceiling.max(picture.history.highest());
+    let scale = top(status).max(picture.history.highest());
     let scale = Bytes(scale.0.saturating_add(scale.0 / 20));
     let labels = if inner.width >= NAMES { LABELS } else { SHORT_LABELS };
     let labels = if inner.width > labels * 2 { labels + 1 } else { 0 };
@@ -40,17 +40,17 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     let columns = picture.history.columns(usize::from(plot.width));
     for (x, value) in (plot.left()..plot.right()).zip(columns) {
         if let Some(value) = value {
-            column(app.look, &status.limits, (x, value, scale), plot, buffer);
+            column(app.look, status, (x, value, scale), plot, buffer);
         }
     }
     let right = Rect { x: plot.right(), width: labels, ..inner };
-    rules(app.look, &status.limits, scale, (plot, right), buffer);
+    rules(app.look, status, scale, (plot, right), buffer);
 }
 
-fn column(look: Look, limits: &Limits, at: (u16, Bytes, Bytes), plot: Rect, buffer: &mut Buffer) {
+fn column(look: Look, status: &Status, at: (u16, Bytes, Bytes), plot: Rect, buffer: &mut Buffer) {
     let (x, value, scale) = at;
     let eighths = cells(value.0, scale.0, usize::from(plot.height) * 8).max(1);
-    let style = look.fg(tone(value, limits));
+    let style = look.fg(tone(value, &status.limits));
     for (n, y) in (plot.top()..plot.bottom()).rev().enumerate() {
         let part = upwards(eighths, n);
         if let Some(cell) = buffer.cell_mut((x, y)).filter(|_| part != ' ') {
@@ -59,16 +59,16 @@ fn column(look: Look, limits: &Limits, at: (u16, Bytes, Bytes), plot: Rect, buff
     }
 }
 
-/// The lines, lowest last, so that where two share a row the limit is seen.
+/// The lowest line first: where two share a row the limit is seen.
 fn rules(
     look: Look,
-    limits: &Limits,
+    status: &Status,
     scale: Bytes,
     (plot, right): (Rect, Rect),
     buffer: &mut Buffer,
 ) {
     let mut taken: Vec<u16> = Vec::new();
-    for (_, colour, label, value) in lines(limits) {
+    for (_, colour, label, value) in lines(status) {
         let from_bottom = cells(value.0, scale.0, usize::from(plot.height));
         let from_bottom =
             u16::try_from(from_bottom).unwrap_or(0).min(plot.height.saturating_sub(1));
@@ -80,7 +80,7 @@ fn rules(
         rule(look, colour, row(plot, n), buffer);
         let named = usize::from(right.width) > usize::from(SHORT_LABELS) + 1;
         let text = if named { format!("{label} {value}") } else { value.to_string() };
-        put(buffer, row(right, n), Span::styled(format!(" {text}"), look.fg(colour)));
+        put(buffer, row(right, n), format!(" {text}"));
     }
 }
 

@@ -94,10 +94,8 @@ fn line(look: Look, columns: Columns, process: &ProcessRow) -> Line<'static> {
     let pad = columns.name.saturating_sub(Span::raw(shown.as_str()).width());
     line.push_span(format!("{shown}{}", " ".repeat(pad)));
     if columns.state {
-        line.push_span(Span::styled(
-            format!(" {}", process.state),
-            state_style(look, process.state),
-        ));
+        line.push_span(" ");
+        line.push_span(Span::styled(process.state.to_string(), state_style(look, process.state)));
     }
     line.push_span(format!("{:>8}", process.rss));
     let permille = process.share_permille.min(1000);
@@ -117,9 +115,9 @@ fn line(look: Look, columns: Columns, process: &ProcessRow) -> Line<'static> {
 /// Waiting for a disk and being a zombie stand out.
 fn state_style(look: Look, state: char) -> Style {
     match state {
-        'D' => look.strong(Color::Yellow),
-        'Z' => look.strong(Color::Red),
-        'R' => look.fg(Color::Green),
+        'D' => look.badge(Color::Yellow),
+        'Z' => look.badge(Color::Red),
+        'R' => Style::new(),
         _ => look.dim(),
     }
 }

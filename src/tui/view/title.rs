@@ -10,6 +10,9 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use std::time::Duration;
 
+/// From this width beside the state on the tier is always there.
+const WIDE: usize = 60;
+
 /// The word for a state.
 fn word(state: State) -> &'static str {
     match state {
@@ -28,9 +31,10 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
         return;
     };
     let left = badges(app, status);
-    let right = facts(app, status, width.saturating_sub(left.width() + 12));
+    let command = status.command.join(" ");
+    let right = facts(app, status, &command, width.saturating_sub(left.width() + 2));
     let room = width.saturating_sub(left.width() + right.width() + 2);
-    let command = cut(&status.command.join(" "), room);
+    let command = cut(&command, room);
     put(buffer, area, right.right_aligned());
     let at = u16::try_from(left.width()).unwrap_or(area.width).min(area.width);
     put(buffer, area, left);
@@ -56,21 +60,21 @@ fn badges(app: &App, status: &Status) -> Line<'static> {
     line
 }
 
-fn facts(app: &App, status: &Status, width: usize) -> Line<'static> {
-    let uptime = show_duration(Duration::from_millis(status.uptime_ms));
+/// What the command leaves room for; in a wide terminal the tier goes before the command's end.
+fn facts(app: &App, status: &Status, command: &str, width: usize) -> Line<'static> {
+    let uptime = show_duration(Duration::from_secs(status.uptime_ms / 1000));
     // Tenths of a second would only flicker.
-    let uptime = match uptime.split_once('.') {
-        Some((seconds, _)) => format!("{seconds}s"),
-        None => uptime,
-    };
+    let uptime = uptime.replace(".0s", "s").replace("0ms", "0s");
     let dim = app.look.dim();
-    let tier = if status.tier_reason.is_empty() { "" } else { " (?)" };
+    let tier = format!("{} tier", status.tier.name());
+    let least = uptime.len() + tier.len() + 3;
     let groups = vec![
         vec![Span::raw(uptime)],
-        vec![Span::styled(format!("{} tier{tier}", status.tier.name()), dim)],
+        vec![Span::styled(tier, dim)],
         vec![Span::styled(format!("pid {}", status.child_pid), dim)],
     ];
-    let mut line = fit(groups, 2, width);
+    let spared = width.saturating_sub(Span::raw(command).width() + 1);
+    let mut line = fit(groups, 2, if width >= WIDE { spared.max(least) } else { spared });
     line.push_span(" ");
     line
 }
