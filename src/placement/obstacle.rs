@@ -111,3 +111,64 @@ fn wsl_conf_asks_for_v1() -> bool {
         line.split('#').next().is_some_and(|line| line.replace(' ', "") == "cgroups=v1")
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cgroup::hierarchy::Hierarchy;
+
+    fn place(release: &str, uid: u32) -> Surroundings {
+        Surroundings {
+            hierarchies: Vec::new(),
+            uid,
+            systemd: false,
+            container: None,
+            namespace_root: false,
+            unit: None,
+            release: release.to_owned(),
+            memory_v1: false,
+            memory_disabled: false,
+        }
+    }
+
+    /// A folder that looks like the root of a cgroup2 mount with these controllers.
+    fn mount(controllers: &str, read_only: bool) -> (tempfile::TempDir, Hierarchy) {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("cgroup.controllers"), controllers).unwrap();
+        let mount_point = folder.path().to_owned();
+        let own = Some(mount_point.clone());
+        (folder, Hierarchy { mount_point, own, root: "/".to_owned(), read_only })
+    }
+
+    #[test]
+    fn wsl_is_told_what_wsl_people_do() {
+        let old =
+            Surroundings { memory_v1: true, ..place("5.15.167.4-microsoft-standard-WSL2", 1000) };
+        assert_eq!(find(&old), Obstacle::V1);
+        assert!(remedy(&old)[0].starts_with("in PowerShell: wsl --update"));
+        let other = Surroundings { memory_v1: true, systemd: true, ..place("5.10.0-30-amd64", 0) };
+        assert!(remedy(&other)[0].starts_with("boot with systemd.unified_cgroup_hierarchy=1"));
+    }
+
+    #[test]
+    fn without_the_controller_the_reason_is_the_kernel_s() {
+        let (_folder, hierarchy) = mount("cpu pids\n", false);
+        let none = Surroundings { hierarchies: vec![hierarchy], ..place("6.1.0", 0) };
+        assert_eq!(find(&none), Obstacle::NoController);
+        let off = Surroundings { memory_disabled: true, ..none.clone() };
+        assert_eq!(find(&off), Obstacle::Disabled);
+        assert_eq!(reason(&off, &[]), "the kernel was started with the memory controller off");
+        assert_eq!(find(&place("6.1.0", 0)), Obstacle::NotMounted);
+    }
+
+    #[test]
+    fn a_container_with_a_read_only_cgroupfs_is_told_the_flags() {
+        let (_folder, hierarchy) = mount("cpu memory pids\n", true);
+        let container = Surroundings { hierarchies: vec![hierarchy], ..place("6.1.0", 0) };
+        assert_eq!(find(&container), Obstacle::ReadOnly);
+        assert!(remedy(&container).iter().any(|line| line.contains("unmask=/sys/fs/cgroup")));
+        for row in super::super::Row::ALL {
+            assert!(super::super::why_not(row, &container, None).is_some(), "{row}");
+        }
+    }
+}
