@@ -1,6 +1,6 @@
 //! Beside a systemd that goes on with its work: reloads, changed properties, stopped scopes.
 
-use crate::guest::{Guest, as_root, in_session, linger, ran, wait_until};
+use crate::guest::{Guest, as_root, in_session, linger, ran, start_oomd, stop_oomd, wait_until};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
@@ -96,4 +96,39 @@ fn a_scope_of_the_user_s_survives_its_manager_s_reexecution() {
     assert_eq!(status, 143, "{said}");
     assert!(said.contains("systemd stopped its scope"), "{said}");
     linger(false);
+}
+
+/// The pressure that our own throttle makes can call systemd-oomd in: that end is not claimed as ours, nor as the command's.
+#[test]
+#[ignore = "for a guest: scripts/vm/test"]
+fn systemd_oomd_is_named() {
+    if !Guest::this().limits_memory() {
+        return;
+    }
+    let settings = "/run/systemd/oomd.conf.d";
+    std::fs::create_dir_all(settings).unwrap();
+    std::fs::write(
+        format!("{settings}/test.conf"),
+        "[OOM]\nDefaultMemoryPressureDurationSec=1s\nDefaultMemoryPressureLimit=1%\n",
+    )
+    .unwrap();
+    assert!(start_oomd());
+    let properties = ["ManagedOOMMemoryPressure=kill", "ManagedOOMMemoryPressureLimit=1%"];
+    let set =
+        [&["systemctl", "set-property", "--runtime", "press.slice"], &properties[..]].concat();
+    ran(as_root(&["systemctl", "start", "press.slice"])).text();
+    ran(as_root(&set)).text();
+    let sentinel = std::env::var("SENTINEL_BIN").unwrap();
+    let script =
+        "head -c 300M /dev/zero > /var/tmp/big; while :; do cat /var/tmp/big > /dev/null; done";
+    let options =
+        ["--plain", "--slice", "press.slice", "-m", "20M", "--thrash", "off", "--timeout", "120s"];
+    let line = [&[sentinel.as_str()], &options[..], &["--", "sh", "-c", script]].concat();
+    let run = ran(as_root(&line));
+    stop_oomd();
+    std::fs::remove_file("/var/tmp/big").unwrap();
+    std::fs::remove_dir_all(settings).unwrap();
+    ran(as_root(&["systemctl", "stop", "press.slice"])).text();
+    assert_eq!(run.status, 137, "{run}");
+    assert!(run.stderr.contains("sh was killed by systemd-oomd (exit 137)"), "{run}");
 }
