@@ -2,7 +2,6 @@
 
 #![expect(unsafe_code, reason = "this is the place for it; each block says why it is sound")]
 
-pub mod aside;
 pub mod caller;
 pub mod inherited;
 pub mod keeper;

@@ -1,0 +1,146 @@
+//! A question over a socket of D-Bus and its answer (D-Bus Specification): no thread, no connection that stays, and never longer
+//! than the time given. zbus makes the messages; its own connection starts threads, and panics on the sender that systemd's
+//! private socket gives (5.19).
+
+use anyhow::{Context, Result, anyhow, bail};
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+use zbus::Message;
+
+/// Who does not answer within this is not there.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// An answer of systemd's has a few hundred bytes.
+const LONGEST: usize = 64 * 1024;
+const METHOD_RETURN: u8 = 2;
+const ERROR: u8 = 3;
+
+/// Sends the questions and waits for an answer to each.
+///
+/// # Errors
+/// What the other side answers, when that is an error; or that it does not answer.
+pub(super) fn ask(socket: &Path, uid: u32, questions: &[Message]) -> Result<()> {
+    let mut stream = UnixStream::connect(socket).context("connect")?;
+    stream.set_read_timeout(Some(PATIENCE)).context("limit the wait")?;
+    stream.set_write_timeout(Some(PATIENCE)).context("limit the wait")?;
+    authenticate(&mut stream, uid).context("authenticate")?;
+    for question in questions {
+        stream.write_all(question.data()).context("ask")?;
+    }
+    let mut answers = 0;
+    while answers < questions.len() {
+        answers += usize::from(answer(&mut stream)?);
+    }
+    Ok(())
+}
+
+/// By who we are, which the kernel tells the other side: EXTERNAL.
+fn authenticate(stream: &mut UnixStream, uid: u32) -> Result<()> {
+    let name: String = uid.to_string().bytes().map(|digit| format!("{digit:02x}")).collect();
+    stream.write_all(format!("\0AUTH EXTERNAL {name}\r\n").as_bytes())?;
+    let mut line = Vec::new();
+    while !line.ends_with(b"\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte)?;
+        line.push(byte[0]);
+        if line.len() > LONGEST {
+            bail!("the other side does not speak D-Bus");
+        }
+    }
+    if !line.starts_with(b"OK ") {
+        bail!("refused: {}", crate::report::escape::escape(line.trim_ascii()));
+    }
+    stream.write_all(b"BEGIN\r\n").map_err(Into::into)
+}
+
+/// Reads one message; true for an answer, false for a signal.
+fn answer(stream: &mut UnixStream) -> Result<bool> {
+    let mut head = [0u8; 16];
+    stream.read_exact(&mut head).context("wait for the answer")?;
+    let number = |at: usize| {
+        let bytes = [head[at], head[at + 1], head[at + 2], head[at + 3]];
+        let little = head[0] == b'l';
+        let value = if little { u32::from_le_bytes(bytes) } else { u32::from_be_bytes(bytes) };
+        usize::try_from(value).unwrap_or(usize::MAX)
+    };
+    // Behind the fields the body begins at a multiple of eight.
+    let (body, fields) = (number(4), number(12));
+    if body > LONGEST || fields > LONGEST {
+        bail!("the answer is too long");
+    }
+    let mut rest = vec![0u8; fields.next_multiple_of(8) + body];
+    stream.read_exact(&mut rest).context("wait for the answer")?;
+    match head[1] {
+        METHOD_RETURN => Ok(true),
+        ERROR => Err(anyhow!("{}", error_text(&rest[fields.next_multiple_of(8)..]))),
+        _ => Ok(false),
+    }
+}
+
+/// An error's body begins with what went wrong: a length, the text, a NUL.
+fn error_text(body: &[u8]) -> String {
+    let text = body.get(4..).unwrap_or_default().split(|byte| *byte == 0).next();
+    crate::report::escape::escape(text.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixListener;
+
+    /// Plays the other side: says this after the authentication, and keeps the connection.
+    fn other_side(says: Vec<u8>) -> (tempfile::TempDir, std::path::PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bus");
+        let listener = UnixListener::bind(&path).unwrap();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut got = [0u8; 4096];
+            let length = stream.read(&mut got).unwrap();
+            assert_eq!(&got[..length], b"\0AUTH EXTERNAL 31303030\r\n");
+            stream.write_all(b"OK 0123\r\n").unwrap();
+            stream.read_exact(&mut got[..7]).unwrap();
+            stream.write_all(&says).unwrap();
+            // Until the one who asked leaves.
+            while stream.read(&mut got).is_ok_and(|length| length > 0) {}
+        });
+        (folder, path)
+    }
+
+    fn question() -> Message {
+        Message::method_call("/a", "B").unwrap().build(&()).unwrap()
+    }
+
+    fn said(kind: u8, fields: &[u8], body: &[u8]) -> Vec<u8> {
+        let length = |part: &[u8]| u32::try_from(part.len()).unwrap().to_le_bytes();
+        let mut message = vec![b'l', kind, 0, 1];
+        message.extend([length(body), [1, 0, 0, 0], length(fields)].concat());
+        message.extend(fields);
+        message.resize(message.len().next_multiple_of(8), 0);
+        message.extend(body);
+        message
+    }
+
+    #[test]
+    fn answers_count_and_signals_do_not() {
+        let signal = said(4, b"abc", b"xyz");
+        let says = [signal.clone(), said(2, b"", b""), signal, said(2, b"12345678", b"1")].concat();
+        let (_folder, path) = other_side(says);
+        ask(&path, 1000, &[question(), question()]).unwrap();
+    }
+
+    #[test]
+    fn an_error_is_told_in_its_words() {
+        let (_folder, path) = other_side(said(3, b"", b"\x07\0\0\0No \x1bway\0"));
+        let error = ask(&path, 1000, &[question()]).unwrap_err().to_string();
+        assert_eq!(error, "No \\u{1b}way");
+    }
+
+    #[test]
+    fn what_is_no_bus_is_an_error() {
+        let (_folder, path) = other_side(vec![0xff; 64]);
+        assert!(ask(&path, 1000, &[question()]).is_err());
+        assert!(ask(Path::new("/nonexistent/bus"), 0, &[question()]).is_err());
+    }
+}

@@ -1,0 +1,116 @@
+//! Asks systemd for a scope of our own: a cgroup with a delegated subtree (systemd: CGROUP_DELEGATION.md). Cold path only.
+
+mod bus;
+
+use anyhow::{Context, Result};
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+use zbus::Message;
+use zbus::zvariant::Value;
+
+const SERVICE: &str = "org.freedesktop.systemd1";
+const OBJECT: &str = "/org/freedesktop/systemd1";
+const MANAGER: &str = "org.freedesktop.systemd1.Manager";
+
+/// Whose systemd.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manager {
+    /// The machine's; for root.
+    System,
+    /// The calling user's.
+    User,
+}
+
+/// A transient scope to be made.
+#[derive(Clone, Debug)]
+pub struct Scope<'a> {
+    /// `sentinel-NAME-PID.scope`.
+    pub unit: &'a str,
+    /// The slice to put it into; `None`: the manager's usual one.
+    pub slice: Option<&'a str>,
+    /// The processes to begin with.
+    pub pids: [u32; 2],
+}
+
+impl Manager {
+    /// The manager for this user.
+    pub fn of(uid: u32) -> Manager {
+        if uid == 0 { Manager::System } else { Manager::User }
+    }
+
+    /// The sockets that it may listen on, its own before the bus, and whether behind one is a bus.
+    fn sockets(self, uid: u32) -> [(PathBuf, bool); 2] {
+        match self {
+            Manager::System => [
+                ("/run/systemd/private".into(), false),
+                ("/run/dbus/system_bus_socket".into(), true),
+            ],
+            Manager::User => {
+                let runtime = std::env::var_os("XDG_RUNTIME_DIR")
+                    .map_or_else(|| format!("/run/user/{uid}").into(), PathBuf::from);
+                [(runtime.join("systemd/private"), false), (runtime.join("bus"), true)]
+            }
+        }
+    }
+
+    /// The socket by which it can be reached; `None` when there is none.
+    pub fn socket(self, uid: u32) -> Option<PathBuf> {
+        self.reachable(uid).map(|(path, _)| path)
+    }
+
+    fn reachable(self, uid: u32) -> Option<(PathBuf, bool)> {
+        self.sockets(uid).into_iter().find(|(path, _)| may_connect(path))
+    }
+
+    /// Starts a scope. It is asked for when this returns; its cgroup may take a moment.
+    ///
+    /// # Errors
+    /// What systemd or its bus said.
+    pub fn start(self, uid: u32, scope: &Scope<'_>) -> Result<()> {
+        let (path, is_bus) = self.reachable(uid).with_context(|| self.absent(uid))?;
+        let start = start_transient_unit(self, scope).context("make a message for systemd")?;
+        let questions = match is_bus {
+            true => vec![hello().context("make a message for the bus")?, start],
+            false => vec![start],
+        };
+        bus::ask(&path, uid, &questions)
+            .with_context(|| format!("start {} by {}", scope.unit, path.display()))
+    }
+
+    /// That it is not there, in words.
+    pub fn absent(self, uid: u32) -> String {
+        match self {
+            Manager::System => "systemd does not answer at /run/systemd/private".to_owned(),
+            Manager::User => format!("no systemd of user {uid} answers"),
+        }
+    }
+}
+
+fn may_connect(path: &Path) -> bool {
+    let socket = path.metadata().is_ok_and(|data| data.file_type().is_socket());
+    socket && std::os::unix::net::UnixStream::connect(path).is_ok()
+}
+
+/// A bus wants to be greeted first.
+fn hello() -> zbus::Result<Message> {
+    const BUS: &str = "org.freedesktop.DBus";
+    let message = Message::method_call("/org/freedesktop/DBus", "Hello")?;
+    message.destination(BUS)?.interface(BUS)?.build(&())
+}
+
+/// `PIDs` and not `PIDFDs`, which 252 does not know. With `Delegate` the policy on OOM kills is `continue` by itself.
+fn start_transient_unit(manager: Manager, scope: &Scope<'_>) -> zbus::Result<Message> {
+    let usual = if manager == Manager::User { "app.slice" } else { "system.slice" };
+    let properties: Vec<(&str, Value<'_>)> = vec![
+        ("Description", Value::from("workload guarded by sentinel")),
+        ("Slice", Value::from(scope.slice.unwrap_or(usual))),
+        ("Delegate", Value::from(true)),
+        ("CollectMode", Value::from("inactive-or-failed")),
+        ("PIDs", Value::from(scope.pids.to_vec())),
+    ];
+    let nothing: Vec<(&str, Vec<(&str, Value<'_>)>)> = Vec::new();
+    Message::method_call(OBJECT, "StartTransientUnit")?
+        .destination(SERVICE)?
+        .interface(MANAGER)?
+        .build(&(scope.unit, "fail", properties, nothing))
+}
