@@ -1,7 +1,7 @@
 //! The dashboard seen from the guardian: a process of its own on the other end of a socket pair, and the command's terminal between them.
 
 use crate::sys::spawn::Program;
-use crate::sys::terminal::{is_terminal, new_pty};
+use crate::sys::terminal::{is_foreground, is_terminal, new_pty};
 use anyhow::{Context, Result};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use std::io;
@@ -26,7 +26,10 @@ impl Dashboard {
     /// Whether there is a terminal to show one on.
     pub fn wanted(plain: bool) -> bool {
         let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
-        !plain && !dumb && is_terminal(io::stdout().as_fd()) && is_terminal(io::stdin().as_fd())
+        let (input, output) = (io::stdin(), io::stdout());
+        let on_terminal = is_terminal(output.as_fd()) && is_terminal(input.as_fd());
+        // A job in the background must not draw over the shell.
+        !plain && !dumb && on_terminal && is_foreground(&input)
     }
 
     /// Makes the command's terminal. The dashboard itself is not running yet.

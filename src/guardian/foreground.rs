@@ -99,6 +99,19 @@ impl Guardian {
         self.suspend(index);
     }
 
+    /// The dashboard was asked to stop, by Ctrl-Z or through us, and did.
+    pub(super) fn dashboard_stopped(&mut self) {
+        self.suspend_all();
+        self.tell_dashboard(SIGCONT);
+    }
+
+    /// For a command that no stop signal stops: in a session of its own the kernel lets none (POSIX: orphaned process group).
+    pub(super) fn suspend_all(&mut self) {
+        if self.guards.first().is_some_and(|guard| guard.term.is_none() && guard.kill.is_none()) {
+            self.suspend(0);
+        }
+    }
+
     /// Stops the whole workload and then us. A frozen workload needs no guard; it goes on when we do.
     fn suspend(&mut self, index: usize) {
         // Whoever stopped us by a signal continues us too; what the terminal stops is the whole job, a script around us included.

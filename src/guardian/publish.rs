@@ -56,6 +56,11 @@ impl Publisher {
         self.dashboard.as_ref().filter(|_| self.relay.is_none()).and_then(Dashboard::pid)
     }
 
+    /// The command has a terminal of its own, whoever shows it.
+    pub(super) fn had_dashboard(&self) -> bool {
+        self.dashboard.is_some()
+    }
+
     /// A request that needs the process table waits for the next one.
     pub(super) fn wait_for_table(&mut self, id: ClientId, request: Request, pids: &[i32]) {
         self.waiting.push((id, request));

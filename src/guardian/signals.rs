@@ -2,7 +2,7 @@
 
 use super::Guardian;
 use crate::event::{Command, Event};
-use crate::sys::process::{Change, next_change, send_group};
+use crate::sys::process::{Change, next_change, send, send_group};
 use crate::sys::signals::Signal;
 use nix::libc::{SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU};
 
@@ -12,6 +12,9 @@ impl Guardian {
             match signal.number {
                 SIGCHLD => self.reap(),
                 SIGCONT => self.continued(),
+                // It leaves the terminal and stops; then we follow.
+                SIGTSTP | SIGTTIN | SIGTTOU if self.has_dashboard() => self.tell_dashboard(SIGTSTP),
+                SIGTSTP if self.publisher.had_dashboard() => self.suspend_all(),
                 SIGTSTP | SIGTTIN | SIGTTOU => {
                     self.foreground.asked_to_stop(signal.by_kernel);
                     self.pass_on(SIGTSTP);
@@ -35,6 +38,13 @@ impl Guardian {
         }
     }
 
+    pub(super) fn tell_dashboard(&self, signal: i32) {
+        if let Some(pid) = self.publisher.dashboard_pid() {
+            // Gone meanwhile: its end is reported soon.
+            let _ = send(pid, signal);
+        }
+    }
+
     fn pass_on(&mut self, signal: i32) {
         for guard in self.guards.iter().filter(|guard| guard.workload.child_alive()) {
             // Gone meanwhile: its end is reported soon.
@@ -54,6 +64,9 @@ impl Guardian {
                 }
                 (Some(index), Change::Stopped(signal)) => self.child_stopped(index, signal),
                 (None, Change::Ended(_)) => self.other_child_ended(pid),
+                (None, Change::Stopped(SIGTSTP)) if self.publisher.dashboard_pid() == Some(pid) => {
+                    self.dashboard_stopped();
+                }
                 (Some(_), Change::Continued) | (None, Change::Stopped(_) | Change::Continued) => {}
             }
         }

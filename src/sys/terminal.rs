@@ -70,6 +70,11 @@ pub fn is_terminal(standard: BorrowedFd<'_>) -> bool {
     isatty(standard).unwrap_or(false)
 }
 
+/// Whether no other group of our session is the terminal's foreground. One that is not our controlling terminal has none for us.
+pub fn is_foreground(terminal: impl AsFd) -> bool {
+    tcgetpgrp(terminal).map_or(true, |holder| holder == getpgrp())
+}
+
 /// A new pseudo-terminal with the modes and size of the one that we are on.
 ///
 /// # Errors

@@ -26,6 +26,10 @@ pub enum Effect {
     Command(Input),
     /// A page back (`true`) or forward in the command's output.
     Scroll(bool),
+    /// Draw everything anew.
+    Redraw,
+    /// Stop the whole job, as Ctrl-Z does on any terminal.
+    Suspend,
     /// Leave; the guardian goes on without us.
     Leave,
 }

@@ -135,16 +135,19 @@ impl App {
         Effect::None
     }
 
-    /// Ctrl-C means the workload and not the dashboard.
+    /// Ctrl-C means the workload and not the dashboard, Ctrl-Z both.
     fn control_command(&mut self, key: KeyEvent, now: Timestamp) -> Effect {
-        let input = Input::Key(key);
-        match is_control(&input, 'c') {
-            true if self.has_pane => {
+        let KeyCode::Char(letter) = key.code else { return Effect::None };
+        match letter {
+            _ if key.modifiers != KeyModifiers::CONTROL => Effect::None,
+            'l' => Effect::Redraw,
+            'z' => Effect::Suspend,
+            'c' if self.has_pane => {
                 self.tell("Ctrl-C passed to the command; t ends it, q leaves", false, now);
-                Effect::Command(input)
+                Effect::Command(Input::Key(key))
             }
-            true => self.ask(Mode::Question(Question::Terminate)),
-            false => Effect::None,
+            'c' => self.ask(Mode::Question(Question::Terminate)),
+            _ => Effect::None,
         }
     }
 
@@ -267,6 +270,14 @@ mod tests {
         assert_eq!(effects(&mut app, "^c"), [request("terminate")]);
         assert_eq!(effects(&mut app, "i"), []);
         assert_eq!(app.mode, Mode::Normal);
+    }
+
+    #[test]
+    fn ctrl_z_means_the_whole_job_but_for_one_who_types_into_the_command() {
+        assert_eq!(requests("^z^l"), [Effect::Suspend, Effect::Redraw]);
+        assert_eq!(requests("m^z\x1b"), []);
+        let to_command = keys("^z").into_iter().map(Effect::Command).collect::<Vec<_>>();
+        assert_eq!(requests("i^z"), to_command);
     }
 
     #[test]

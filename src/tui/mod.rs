@@ -3,6 +3,7 @@
 
 pub mod app;
 mod command_lines;
+mod command_terminal;
 mod commands;
 pub mod decode;
 pub mod history;

@@ -7,8 +7,19 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 /// Leaving is asked for.
 const LEAVE: [Signal; 2] = [Signal::SIGTERM, Signal::SIGHUP];
-/// The guardian's or nobody's matter, but they must not end or stop us with the terminal changed; SIGWINCH only wakes the loop.
-const NOTED: [Signal; 4] = [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTSTP, Signal::SIGWINCH];
+/// The guardian's or nobody's matter, but they must not end us with the terminal changed; SIGWINCH only wakes the loop.
+const NOTED: [Signal; 3] = [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGWINCH];
+/// We are to stop, when the terminal is as it was found.
+const STOP: Signal = Signal::SIGTSTP;
+
+/// What the signals ask for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// To leave.
+    pub leave: bool,
+    /// To stop until somebody continues us.
+    pub stop: bool,
+}
 
 /// Holds the signals; the mask is as before when dropped.
 #[derive(Debug)]
@@ -23,22 +34,34 @@ impl Signals {
     /// # Errors
     /// When the kernel refuses either.
     pub fn hold() -> anyhow::Result<Self> {
-        let set: SigSet = LEAVE.into_iter().chain(NOTED).collect();
+        let set: SigSet = LEAVE.into_iter().chain(NOTED).chain([STOP]).collect();
         let mut before = SigSet::empty();
-        sigprocmask(SigmaskHow::SIG_BLOCK, Some(&set), Some(&mut before))
+        // These alone: the guardian, which blocks all, hands its mask down, and a job in the background must be stoppable.
+        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&set), Some(&mut before))
             .context("block signals")?;
         let fd = SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
             .context("open a signal descriptor")?;
         Ok(Signals { fd, before })
     }
 
-    /// Takes what came; true when we are to leave.
-    pub fn take(&self) -> bool {
-        let mut leave = false;
+    /// Takes what came.
+    pub fn take(&self) -> Asked {
+        let mut asked = Asked::default();
         while let Ok(Some(info)) = self.fd.read_signal() {
-            leave |= LEAVE.iter().any(|signal| u32::try_from(*signal as i32) == Ok(info.ssi_signo));
+            let is = |signal: &Signal| u32::try_from(*signal as i32) == Ok(info.ssi_signo);
+            asked.leave |= LEAVE.iter().any(is);
+            asked.stop |= is(&STOP);
         }
-        leave
+        asked
+    }
+
+    /// Stops us by the signal that tells the guardian to follow; returns when we are continued, or at once where nobody could
+    /// (POSIX: orphaned process group).
+    pub fn stop(&self) {
+        // Neither can fail: the signal is a real one.
+        let _ = nix::sys::signal::raise(STOP);
+        let _ = SigSet::from(STOP).thread_unblock();
+        let _ = SigSet::from(STOP).thread_block();
     }
 }
 

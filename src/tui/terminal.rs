@@ -1,6 +1,7 @@
 //! The real terminal: raw mode and the alternate screen for as long as a [`Guard`] lives, and as before afterwards, also when
 //! something panics. A dashboard that leaves a broken terminal behind is worse than none.
 
+use crate::sys::terminal::is_foreground;
 use anyhow::Context as _;
 use nix::sys::termios::{FlushArg, tcflush};
 use ratatui::Terminal;
@@ -36,13 +37,31 @@ impl Guard {
     /// # Errors
     /// When the terminal refuses.
     pub fn enter() -> anyhow::Result<Self> {
-        CHANGED.store(true, Ordering::SeqCst);
         let guard = Guard(());
-        enable_raw_mode().context("set the terminal to raw mode")?;
-        execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste, cursor::Hide)
-            .context("enter the alternate screen")?;
+        change()?;
         Ok(guard)
     }
+
+    /// The terminal is as it was found while `away` runs. False where it stays so: it is somebody else's now.
+    ///
+    /// # Errors
+    /// When the terminal refuses afterwards.
+    pub fn step_aside(&self, away: impl FnOnce()) -> anyhow::Result<bool> {
+        restore();
+        away();
+        let ours = is_foreground(stdin());
+        if ours {
+            change()?;
+        }
+        Ok(ours)
+    }
+}
+
+fn change() -> anyhow::Result<()> {
+    CHANGED.store(true, Ordering::SeqCst);
+    enable_raw_mode().context("set the terminal to raw mode")?;
+    execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste, cursor::Hide)
+        .context("enter the alternate screen")
 }
 
 impl Drop for Guard {
@@ -94,6 +113,15 @@ pub fn contained<T>(work: impl FnOnce() -> T) -> Option<T> {
 pub fn screen() -> anyhow::Result<Screen> {
     let out = BufWriter::with_capacity(FRAME_BUFFER, stdout());
     Terminal::new(CrosstermBackend::new(out)).context("read the size of the terminal")
+}
+
+/// Draws all of the next frame, whatever the terminal shows.
+///
+/// # Errors
+/// When the terminal cannot be written to.
+pub fn begin_anew(screen: &mut Screen) -> anyhow::Result<()> {
+    let size = screen.size().context("read the size of the terminal")?;
+    screen.resize(size.into()).context("clear the terminal")
 }
 
 /// Rows and columns of the terminal, if it has any.

@@ -3,7 +3,7 @@
 use crate::support::pty::{INTERRUPT, Pty, SUSPEND};
 use crate::support::{Scene, is_alive, parent, state, until};
 
-const BASH: &[&str] = &["bash", "--norc", "--noprofile", "-i"];
+pub const BASH: &[&str] = &["bash", "--norc", "--noprofile", "-i"];
 const DASH: &[&str] = &["dash", "-i"];
 const SHELLS: [&[&str]; 2] = [BASH, DASH];
 

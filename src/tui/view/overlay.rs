@@ -9,7 +9,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Paragraph, Widget as _, Wrap};
 
-const HELP: [(&str, &str); 15] = [
+const HELP: [(&str, &str); 16] = [
     ("f", "freeze, or thaw again"),
     ("m + -", "set the memory limit"),
     ("g", "set the grace period"),
@@ -18,6 +18,7 @@ const HELP: [(&str, &str); 15] = [
     ("i Enter Tab", "type into the command"),
     ("Ctrl-]", "stop typing into it"),
     ("Ctrl-C", "goes to the command, always"),
+    ("Ctrl-Z", "stop everything; the shell's fg goes on"),
     ("PgUp PgDn", "scroll its output"),
     ("z", "enlarge its output"),
     ("s", "sort processes by rss, pid, name"),

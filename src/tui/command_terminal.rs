@@ -1,0 +1,153 @@
+//! The command as seen from here: its terminal, its screen, and what it wrote. Nothing of it is drawn here.
+
+use super::keys::{Input, encode};
+use super::pane::Pane;
+use super::pty::{Output, Pty};
+use super::transcript::{Transcript, farewell};
+use anyhow::Context as _;
+use std::io::Write as _;
+use std::os::fd::OwnedFd;
+
+/// Read at a time, so that everybody gets a turn.
+const CHUNK: usize = 64 * 1024;
+/// Taken after the guardian's end: enough for all that a terminal holds back, and an end to what is still being written.
+const DRAIN: usize = 8 << 20;
+const WRITE: &str = "write the command's output";
+
+/// Absent (no pty), or with a screen.
+#[derive(Debug)]
+pub struct CommandTerminal {
+    pty: Option<Pty>,
+    pane: Option<Pane>,
+    /// Nobody had it open at the last look.
+    closed: bool,
+    transcript: Transcript,
+    buffer: Vec<u8>,
+}
+
+impl CommandTerminal {
+    /// Takes the master side over. A command that is done before the first frame sees the whole of our terminal, of that `size`.
+    ///
+    /// # Errors
+    /// When it cannot be made non-blocking.
+    pub fn open(master: Option<OwnedFd>, size: Option<(u16, u16)>) -> anyhow::Result<Self> {
+        let mut pty = master.map(Pty::open).transpose()?;
+        if let (Some(pty), Some((rows, columns))) = (&mut pty, size) {
+            pty.resize(rows, columns);
+        }
+        let (rows, columns) = size.unwrap_or((24, 80));
+        let pane = pty.is_some().then(|| Pane::new(rows, columns));
+        let (transcript, buffer) = (Transcript::default(), vec![0; CHUNK]);
+        Ok(CommandTerminal { pty, pane, closed: false, transcript, buffer })
+    }
+
+    /// What to draw, if anything.
+    pub fn pane(&self) -> Option<&Pane> {
+        self.pane.as_ref()
+    }
+
+    /// What to wait for, and whether there may be something to read.
+    pub fn source(&self) -> Option<(&Pty, bool)> {
+        self.pty.as_ref().map(|pty| (pty, !self.closed))
+    }
+
+    /// Somebody may have opened it since.
+    pub fn try_again(&mut self) {
+        self.closed = false;
+    }
+
+    /// Some of what the command wrote; empty when there is nothing.
+    pub fn read(&mut self) -> &[u8] {
+        let Some(pty) = &mut self.pty else { return &[] };
+        pty.flush();
+        let output = pty.read(&mut self.buffer);
+        self.closed |= output == Output::Closed;
+        match output {
+            Output::Bytes(length) => &self.buffer[..length],
+            Output::Nothing | Output::Closed => &[],
+        }
+    }
+
+    /// Puts that on its screen, and answers what it asks of a terminal.
+    pub fn show(&mut self, bytes: &[u8]) {
+        self.transcript.push(bytes);
+        if let (Some(pane), Some(pty)) = (&mut self.pane, &mut self.pty) {
+            let answers = pane.feed(bytes);
+            if !answers.is_empty() {
+                pty.write(&answers);
+            }
+        }
+    }
+
+    /// Reads and shows some; gives how much that was.
+    pub fn advance(&mut self) -> usize {
+        let output = self.read().to_vec();
+        self.show(&output);
+        output.len()
+    }
+
+    /// Shows all that is left.
+    pub fn drain(&mut self) {
+        let mut room = DRAIN;
+        while room > 0 {
+            match self.advance() {
+                0 => return,
+                length => room = room.saturating_sub(length),
+            }
+        }
+    }
+
+    /// Something typed for the command.
+    pub fn type_in(&mut self, input: &Input) {
+        if let (Some(pane), Some(pty)) = (&mut self.pane, &mut self.pty) {
+            pane.scroll_home();
+            pty.write(&encode(input, pane.modes()));
+        }
+    }
+
+    /// A page back (`true`) or forward.
+    pub fn scroll(&mut self, back: bool) {
+        if let Some(pane) = &mut self.pane {
+            pane.scroll_page(back);
+        }
+    }
+
+    /// Gives it the size that it is shown in.
+    pub fn fit(&mut self, rows: u16, columns: u16) {
+        if let (Some(pane), Some(pty)) = (&mut self.pane, &mut self.pty) {
+            pane.resize(rows, columns);
+            let (rows, columns) = pane.size();
+            pty.resize(rows, columns);
+        }
+    }
+
+    /// Writes to our own terminal what was read before anything was drawn, and all that is `left` to read, as it is.
+    ///
+    /// # Errors
+    /// When our terminal cannot be written to.
+    pub fn pass_through(&mut self, early: &[u8], left: bool) -> anyhow::Result<()> {
+        let mut out = std::io::stdout().lock();
+        out.write_all(early).context(WRITE)?;
+        let mut room = if left { DRAIN } else { 0 };
+        while room > 0 {
+            let output = self.read();
+            if output.is_empty() {
+                break;
+            }
+            out.write_all(output).context(WRITE)?;
+            room = room.saturating_sub(output.len());
+        }
+        out.flush().context(WRITE)
+    }
+
+    /// Leaves the command's output on the normal screen.
+    ///
+    /// # Errors
+    /// When our terminal cannot be written to.
+    pub fn say_farewell(&self) -> anyhow::Result<()> {
+        let Some(pane) = &self.pane else { return Ok(()) };
+        let text = farewell(&self.transcript, pane);
+        let mut out = std::io::stdout().lock();
+        out.write_all(&text).and_then(|()| out.flush()).context(WRITE)
+    }
+}
