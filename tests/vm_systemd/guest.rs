@@ -152,7 +152,7 @@ fn require_image(owner: Owner) {
     if imported.contains(&owner) {
         return;
     }
-    linger(true);
+    linger();
     if ran(by(owner, &["podman", "image", "exists", IMAGE])).status != 0 {
         ran(by(owner, &["podman", "import", "--quiet", "/opt/busybox.tar", IMAGE])).text();
     }
@@ -166,10 +166,16 @@ fn by(owner: Owner, words: &[&str]) -> Command {
     }
 }
 
-/// Whether the user's manager runs without a session as well.
-pub fn linger(enable: bool) {
-    let verb = if enable { "enable-linger" } else { "disable-linger" };
-    ran(as_root(&["loginctl", verb, "user"])).text();
+/// The user's manager runs without a session as well from here on.
+pub fn linger() {
+    ran(as_root(&["loginctl", "enable-linger", "user"])).text();
+    // systemd-logind does not start a manager that is just being stopped behind the last session.
+    ran(as_root(&["systemctl", "start", "user@1000.service"])).text();
+}
+
+/// The user's manager goes with the last session from here on.
+pub fn do_not_linger() {
+    ran(as_root(&["loginctl", "disable-linger", "user"])).text();
 }
 
 /// Whether systemd-oomd, which is masked in a guest, runs after having been started.

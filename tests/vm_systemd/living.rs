@@ -1,6 +1,8 @@
 //! Beside a systemd that goes on with its work: reloads, changed properties, stopped scopes.
 
-use crate::guest::{Guest, as_root, in_session, linger, ran, start_oomd, stop_oomd, wait_until};
+use crate::guest::{
+    Guest, as_root, do_not_linger, in_session, linger, ran, start_oomd, stop_oomd, wait_until,
+};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
@@ -82,7 +84,7 @@ fn a_scope_of_the_user_s_survives_its_manager_s_reexecution() {
     if !Guest::this().limits_memory() {
         return;
     }
-    linger(true);
+    linger();
     let sentinel = std::env::var("SENTINEL_BIN").unwrap();
     let guarded = Guarded::start(in_session(&words(&sentinel)));
     guarded.assert_guarded("at the start");
@@ -95,7 +97,7 @@ fn a_scope_of_the_user_s_survives_its_manager_s_reexecution() {
     let (status, said) = guarded.end();
     assert_eq!(status, 143, "{said}");
     assert!(said.contains("systemd stopped its scope"), "{said}");
-    linger(false);
+    do_not_linger();
 }
 
 /// The pressure that our own throttle makes can call systemd-oomd in: that end is not claimed as ours, nor as the command's.

@@ -1,8 +1,8 @@
 //! The guest is what it claims to be; every other suite here builds on that.
 
 use crate::guest::{
-    Cgroupfs, Guest, Layout, Owner, as_root, as_user, by_sudo, in_container, in_service,
-    in_session, linger, mounted, ran, start_oomd, stop_oomd, unified_path, wait_until,
+    Cgroupfs, Guest, Layout, Owner, as_root, as_user, by_sudo, do_not_linger, in_container,
+    in_service, in_session, linger, mounted, ran, start_oomd, stop_oomd, unified_path, wait_until,
 };
 use std::fs;
 use std::path::Path;
@@ -63,12 +63,12 @@ fn a_login_session_reaches_the_user_s_manager() {
 #[ignore = "for a guest: scripts/vm/test"]
 fn a_lingering_user_has_a_manager_without_a_session() {
     let there = || Path::new("/run/user/1000/systemd/private").exists();
-    linger(true);
+    linger();
     wait_until("the manager is there", there);
     let who = ran(as_user(&["sh", "-c", "id -un; cat /proc/self/cgroup"]));
     assert_eq!(who.text().lines().next(), Some("user"), "{who}");
     assert!(!who.text().contains("/user.slice/"), "{who}");
-    linger(false);
+    do_not_linger();
     wait_until("the manager is gone", || !there());
 }
 
@@ -117,7 +117,7 @@ fn containers_of_root_run() {
 fn containers_of_the_user_run() {
     seen_in_container(Owner::User, Cgroupfs::ReadOnly);
     seen_in_container(Owner::User, Cgroupfs::Writable);
-    linger(false);
+    do_not_linger();
 }
 
 #[test]

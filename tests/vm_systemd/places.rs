@@ -1,8 +1,8 @@
 //! From each kind of place: the tier and the row that is promised, a leak that is ended in time, and nothing left behind.
 
 use crate::guest::{
-    Cgroupfs, Guest, Layout, Owner, Ran, as_root, as_user, by_sudo, in_container, in_service,
-    in_session, linger, ran, wait_until,
+    Cgroupfs, Guest, Layout, Owner, Ran, as_root, as_user, by_sudo, do_not_linger, in_container,
+    in_service, in_session, linger, ran, wait_until,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -135,7 +135,7 @@ fn a_user_in_a_login_session() {
 #[ignore = "for a guest: scripts/vm/test"]
 fn a_user_without_a_session_and_what_doctor_says() {
     let tier = "polled";
-    linger(false);
+    do_not_linger();
     let there = || Path::new("/run/user/1000/bus").exists();
     wait_until("the manager is gone", || !there());
     let run = ends_in_time(as_user(&words(&leak(&[]))), tier);
@@ -144,11 +144,11 @@ fn a_user_without_a_session_and_what_doctor_says() {
         return;
     }
     assert!(run.stderr.contains("better: sudo loginctl enable-linger"), "{run}");
-    linger(true);
+    linger();
     wait_until("the manager is there", there);
     ends_in_time(as_user(&words(&leak(&[]))), "kernel (user-scope)");
     doctor_agrees(as_user, "kernel (user-scope)");
-    linger(false);
+    do_not_linger();
 }
 
 fn container(owner: Owner) {
@@ -179,7 +179,7 @@ fn containers_of_root() {
 #[ignore = "for a guest: scripts/vm/test"]
 fn containers_of_the_user() {
     container(Owner::User);
-    linger(false);
+    do_not_linger();
 }
 
 #[test]
