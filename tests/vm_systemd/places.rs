@@ -2,7 +2,7 @@
 
 use crate::guest::{
     Cgroupfs, Guest, Layout, Owner, Ran, as_root, as_user, by_sudo, do_not_linger, in_container,
-    in_service, in_session, linger, ran, wait_until,
+    in_docker_s_place, in_service, in_session, linger, ran, wait_until,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -180,6 +180,31 @@ fn containers_of_root() {
 fn containers_of_the_user() {
     container(Owner::User);
     do_not_linger();
+}
+
+/// Docker's place for containers, the host's cgroup namespace, and privilege: each sees another part of the tree.
+#[test]
+#[ignore = "for a guest: scripts/vm/test"]
+fn containers_as_docker_makes_them() {
+    if !Guest::this().limits_memory() {
+        return;
+    }
+    let leak = leak(&["--socket", "off"]);
+    let cases: [(Cgroupfs, &[&str], &str); 5] = [
+        (Cgroupfs::ReadOnly, &[], "observed"),
+        (Cgroupfs::Writable, &[], "kernel (namespace-root)"),
+        (Cgroupfs::ReadOnly, &["--cgroupns=host"], "observed"),
+        (Cgroupfs::ReadOnly, &["--privileged"], "kernel (namespace-root)"),
+        (Cgroupfs::ReadOnly, &["--privileged", "--cgroupns=host"], "kernel (plain)"),
+    ];
+    for (cgroupfs, options, tier) in cases {
+        let options = [&["--memory=200m"], options].concat();
+        let contained = |words: &[&str]| in_docker_s_place(cgroupfs, &options, words);
+        ends_in_time(contained(&words(&leak)), tier);
+        if options.contains(&"--cgroupns=host") {
+            doctor_agrees(contained, tier);
+        }
+    }
 }
 
 #[test]
