@@ -122,12 +122,13 @@ impl Workload {
         self.placed.as_ref().and_then(Placed::keeper).is_some()
     }
 
-    /// Whether systemd-oomd marked the workload's cgroup, or the scope around it (systemd: it counts its kills there).
+    /// Whether systemd-oomd marked the workload's cgroup, or the scope around it: it counts its kills in `user.oomd_ooms`
+    /// before the first, and in `user.oomd_kill` after the last, when the cgroup may be gone (systemd: oomd-util.c).
     pub fn killed_by_oomd(&self) -> bool {
         let Some(cgroup) = self.cgroup() else { return false };
         let scope = cgroup.path().parent().filter(|_| self.has_keeper());
         [Some(cgroup.path()), scope].into_iter().flatten().any(|directory| {
-            crate::cgroup::attribute(directory, "user.oomd_kill").is_some_and(|count| count != "0")
+            crate::cgroup::attribute(directory, "user.oomd_ooms").is_some_and(|count| count != "0")
         })
     }
 

@@ -14,9 +14,18 @@ fn path_of(variable: &str) -> String {
 
 /// The command line of a leak under guard.
 fn leak(options: &[&str]) -> Vec<String> {
+    leak_at("100M", options)
+}
+
+/// The same in a container, slow enough for a guardian that nothing throttles the workload for.
+fn slow_leak() -> Vec<String> {
+    leak_at("40M", &["--socket", "off"])
+}
+
+fn leak_at(rate: &str, options: &[&str]) -> Vec<String> {
     let (sentinel, hog) = (path_of("SENTINEL_BIN"), path_of("SENTINEL_HOG"));
     let options = options.iter().copied();
-    let hog = [hog.as_str(), "touch", "--cap", "1G", "--rate", "100M"];
+    let hog = [hog.as_str(), "touch", "--cap", "1G", "--rate", rate];
     ["--plain"].into_iter().chain(options).chain(["--"]).chain(hog).fold(
         vec![sentinel.clone()],
         |mut words, word| {
@@ -155,7 +164,7 @@ fn container(owner: Owner) {
     let guest = Guest::this();
     let limit: &[&str] = if guest.limits_memory() { &["--memory=200m"] } else { &[] };
     let contained = |cgroupfs| move |words: &[&str]| in_container(owner, cgroupfs, limit, words);
-    let leak = leak(&["--socket", "off"]);
+    let leak = slow_leak();
     let (read_only, writable) = match guest.limits_memory() {
         true => ("observed", "kernel (namespace-root)"),
         false => ("polled", if guest.layout == Layout::Hybrid { "polled" } else { "hybrid" }),
@@ -189,7 +198,7 @@ fn containers_as_docker_makes_them() {
     if !Guest::this().limits_memory() {
         return;
     }
-    let leak = leak(&["--socket", "off"]);
+    let leak = slow_leak();
     let cases: [(Cgroupfs, &[&str], &str); 5] = [
         (Cgroupfs::ReadOnly, &[], "observed"),
         (Cgroupfs::Writable, &[], "kernel (namespace-root)"),
