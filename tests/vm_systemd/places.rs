@@ -87,6 +87,10 @@ fn doctor_agrees(run: impl Fn(&[&str]) -> Command, tier: &str) {
     assert_eq!(said.status, i32::from(!kernel), "{said}");
     assert_eq!(said.stdout.lines().next(), Some(format!("tier {tier}").as_str()), "{said}");
     assert_eq!(said.stdout.contains("\n  better: "), !kernel, "{said}");
+    if said.stdout.contains("\ncontainer    none\n") {
+        let version = format!("\nsystemd      {}", Guest::this().systemd);
+        assert!(said.stdout.contains(&version), "{said}");
+    }
 }
 
 #[test]
