@@ -70,14 +70,15 @@ impl Lines {
         headroom: Option<Bytes>,
         second: Option<Bytes>,
     ) -> Result<Lines, LinesError> {
-        let limit = whole_pages(limit);
         if limit < SMALLEST_LIMIT {
             return Err(LinesError::LimitTooSmall(limit));
         }
-        let headroom = whole_pages(headroom.unwrap_or_else(|| default_headroom(limit)));
+        let limit = whole_pages(limit);
+        let headroom = headroom.unwrap_or_else(|| default_headroom(limit));
         if headroom < SMALLEST_HEADROOM {
             return Err(LinesError::HeadroomTooSmall(headroom));
         }
+        let headroom = whole_pages(headroom);
         let ceiling = Bytes(limit.0.checked_add(headroom.0).ok_or(LinesError::TooLarge(limit))?);
         if i64::try_from(ceiling.0).is_err() {
             return Err(LinesError::TooLarge(limit));
