@@ -64,11 +64,8 @@ impl Surroundings {
 
     /// Why a manager cannot be asked; `None` when it can.
     pub fn why_no_manager(&self, manager: Manager) -> Option<String> {
-        match manager {
-            Manager::System if !self.systemd => Some("systemd does not run this system".to_owned()),
-            _ if manager.socket(self.uid).is_some() => None,
-            Manager::System | Manager::User => Some(manager.absent(self.uid)),
-        }
+        let answers = manager.socket(self.uid).is_some();
+        (!answers).then(|| manager.absent(self.uid))
     }
 
     /// Our cgroup, when it is one whose limit is ours alone: a container's.
