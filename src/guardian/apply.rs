@@ -6,16 +6,20 @@ use crate::event::{Action, Event, Notice};
 use crate::policy::lines::Lines;
 use crate::report::words;
 use crate::status::{Level, Tier};
+use crate::sys::memory::PageFaults;
 use crate::units::Limit;
 use std::io;
 
 impl Guardian {
     /// Hands an event to a policy and does what it says.
     pub(super) fn deliver(&mut self, index: usize, event: Event) {
-        let now = self.clock.now();
+        let (now, before) = (self.clock.now(), PageFaults::now());
         let actions = self.guards[index].policy.handle(event, now);
         for action in actions {
             self.apply(index, action, now);
+            if matches!(action, Action::Terminate | Action::Kill) {
+                self.guards[index].page_faults.add_since(before);
+            }
         }
     }
 

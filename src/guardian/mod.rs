@@ -24,6 +24,7 @@ use crate::report::log::Log;
 use crate::report::record::RecordFile;
 use crate::status::{Level, WatchLine};
 use crate::sys::caller::Caller;
+use crate::sys::memory::PageFaults;
 use crate::sys::signals::Signals;
 use crate::watcher::Watcher;
 use crate::workload::{Look, Workload};
@@ -42,6 +43,8 @@ struct Guard {
     term: Option<(Timestamp, Sample)>,
     kill: Option<(Timestamp, Sample)>,
     ended_at: Option<Timestamp>,
+    /// From a decision to end it until that was done.
+    page_faults: PageFaults,
     /// systemd ended the keeper of the workload's scope.
     scope_stopped: bool,
     /// A failure that repeats is told once.
