@@ -50,7 +50,10 @@ impl Cgroup {
         } else {
             made.with_context(|| format!("make cgroup {}", path.display()))?;
         }
-        Cgroup::open(&path)
+        Cgroup::open(&path).inspect_err(|_| {
+            // Nobody else would: it is the reason that is told.
+            let _ = unlinkat(&self.dir, name, UnlinkatFlags::RemoveDir);
+        })
     }
 
     /// The directory's path.
