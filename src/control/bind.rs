@@ -97,7 +97,17 @@ pub(super) fn bind(path: &Path, owner: Owner) -> Result<Bound, SocketError> {
         bound => bound,
     };
     let socket = socket.map_err(|errno| fail(Problem::System(errno.into())))?;
-    let node = pin(path, directory).map_err(fail)?;
+    let node = match pin(path, &directory) {
+        Ok(node) => SocketNode { path: path.to_owned(), directory, node },
+        Err(problem) => {
+            // Closed, it is as dead as it looks. What cannot be removed is replaced by the next guardian.
+            drop(socket);
+            if matches!(problem, Problem::System(_)) && lock.is_some() {
+                let _ = sweep(&directory, path);
+            }
+            return Err(fail(problem));
+        }
+    };
     let mut notices = Vec::new();
     settle(&node, owner, &mut notices);
     if let Err(errno) = Backlog::new(BACKLOG).and_then(|backlog| socket::listen(&socket, backlog)) {
@@ -179,16 +189,16 @@ fn new_socket() -> nix::Result<OwnedFd> {
 }
 
 /// Holds on to the node just bound, after making sure that it is the one.
-fn pin(path: &Path, directory: OwnedFd) -> Result<SocketNode, Problem> {
+fn pin(path: &Path, directory: &OwnedFd) -> Result<OwnedFd, Problem> {
     let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let node = openat(&directory, file_name(path), flags, Mode::empty())
+    let node = openat(directory, file_name(path), flags, Mode::empty())
         .map_err(|errno| Problem::System(errno.into()))?;
     let stat = fstat(&node).map_err(|errno| Problem::System(errno.into()))?;
     // One name only: a second one would be another's socket, linked here in place of ours.
     if !is_socket(&stat) || stat.st_uid != geteuid().as_raw() || stat.st_nlink != 1 {
         return Err(Problem::Replaced);
     }
-    Ok(SocketNode { path: path.to_owned(), directory, node })
+    Ok(node)
 }
 
 /// Mode and owner. A failure leaves a socket that fewer can use, never more.

@@ -68,7 +68,7 @@ impl Guardian {
         };
         let guard = &self.guards[0];
         let (term, kill) = (guard.term.map(decision), guard.kill.map(decision));
-        Ended { outcome, text, exit_status, term, kill }
+        Ended { outcome, text, exit_status, term, kill, page_faults: guard.page_faults }
     }
 
     fn command_name(&self) -> String {

@@ -4,6 +4,7 @@ use crate::event::{Cause, Ending, Outcome};
 use crate::report::escape::escape;
 use crate::report::words;
 use crate::status::{EventLine, SCHEMA_VERSION, Status};
+use crate::sys::memory::PageFaults;
 use crate::units::Bytes;
 use anyhow::{Context, Result};
 use nix::unistd::{Gid, Uid, geteuid, getgroups, setegid, seteuid, setgroups};
@@ -52,6 +53,8 @@ struct Record<'a> {
     /// When SIGTERM and SIGKILL were sent, and the look that decided it; milliseconds since the start.
     term: Option<Decision>,
     kill: Option<Decision>,
+    /// Page faults of the guardian from these decisions until they were carried out.
+    page_faults: PageFaults,
     status: &'a Status,
     events: Vec<EventLine>,
 }
@@ -80,6 +83,8 @@ pub struct Ended<'a> {
     pub term: Option<Decision>,
     /// SIGKILL.
     pub kill: Option<Decision>,
+    /// Of the guardian, from these decisions until they were carried out.
+    pub page_faults: PageFaults,
 }
 
 #[derive(Debug, Serialize)]
@@ -120,6 +125,7 @@ impl RecordFile {
             exit_status: ended.exit_status,
             term: ended.term,
             kill: ended.kill,
+            page_faults: ended.page_faults,
             ended_unix_ms: crate::clock::unix_time().as_millis(),
             status,
             events,
