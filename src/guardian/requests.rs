@@ -89,7 +89,11 @@ impl Guardian {
 
     fn set_memory(&mut self, id: ClientId, size: Size) {
         match self.config.lines(size, &self.outer) {
-            Ok(lines) => self.command(id, Command::SetLines(lines)),
+            // By an old look, a limit below what is in use would go to the kernel at once and throttle the handlers of SIGTERM.
+            Ok(lines) => {
+                self.look(0);
+                self.command(id, Command::SetLines(lines));
+            }
             Err(error) => self.reply(id, Err(format!("{error:#}"))),
         }
     }
