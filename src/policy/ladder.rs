@@ -59,7 +59,7 @@ impl Policy {
         let grace = self.config.grace;
         self.rung = Rung::Terminating { reason, since: now, kill_at: now + grace };
         if !self.config.dry_run {
-            actions.push(Action::SetTripWire(Limit::At(self.lines.relief.0)));
+            self.relieve(actions);
         }
         if std::mem::take(&mut self.frozen) {
             actions.push(Action::Thaw);
@@ -72,6 +72,13 @@ impl Policy {
         } else {
             actions.push(Action::Look);
         }
+    }
+
+    /// The trip-wire up, so that handlers run.
+    pub(super) fn relieve(&mut self, actions: &mut Actions) {
+        let relief = self.lines.relief_at(self.last.current);
+        self.relief = Some(relief);
+        actions.push(Action::SetTripWire(Limit::At(relief.0)));
     }
 
     pub(super) fn grace_over(&mut self, now: Timestamp, actions: &mut Actions) {
