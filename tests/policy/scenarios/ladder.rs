@@ -46,7 +46,7 @@ fn the_second_line_cuts_the_grace_short() {
 #[test]
 fn sigterm_comes_before_sigkill_even_beyond_the_second_line() {
     run(rules(), &[(0, used(10)), (700, used(131))], 750).does(&[
-        (700, wire(108)),
+        (700, wire(132)),
         (700, TERM),
         (700, KILL),
     ]);
