@@ -99,10 +99,11 @@ impl Lines {
 
     /// Where the trip-wire goes at SIGTERM when so much is in use: the relief line, or just above what is in use where that
     /// is passed already. A write of `memory.high` below what is in use reclaims before it returns (memory_high_write() in
-    /// mm/memcontrol.c): with swap that took 3.6 s, in which SIGTERM was not sent.
+    /// mm/memcontrol.c): with swap that took 3.6 s, in which SIGTERM was not sent. Not above the second line: nothing would slow a
+    /// workload on its last bit to the ceiling.
     pub fn relief_at(&self, current: Bytes) -> Bytes {
         let above = whole_pages(current.saturating_add(RELIEF_ROOM));
-        self.relief.max(above.min(self.ceiling))
+        self.relief.max(above.min(self.second))
     }
 
     /// The same lines with the limit at this or lower; the others stay.
@@ -146,7 +147,8 @@ mod tests {
         assert_eq!(lines.relief_at(Bytes::mib(0)), lines.relief);
         assert_eq!(lines.relief_at(Bytes::mib(127)), lines.relief);
         assert_eq!(lines.relief_at(Bytes::mib(130)), Bytes::mib(131));
-        assert_eq!(lines.relief_at(Bytes(u64::MAX)), lines.ceiling);
+        assert_eq!(lines.relief_at(Bytes::mib(157)), lines.second);
+        assert_eq!(lines.relief_at(Bytes(u64::MAX)), lines.second);
     }
 
     #[test]

@@ -236,7 +236,9 @@ fn ends_rightly(world: &mut World, actions: &Actions, tally: &mut Tally) -> Verd
         Cause::KernelOom | Cause::SystemdStop | Cause::SystemdOomd => (false, Seen::EndByKernel),
     };
     let did = world.monitor.term.is_some() || world.monitor.first_kill.is_some();
-    promise!(acted == did, "said to be ended by {cause:?}");
+    // Whom the kernel killed after our SIGTERM and before our SIGKILL was the kernel's.
+    let miss = cause == Cause::KernelOom && world.oom && world.monitor.first_kill.is_none();
+    promise!(acted == did || miss, "said to be ended by {cause:?}");
     if let Cause::Guardian { killed: Some(_), .. } = cause {
         promise!(world.monitor.first_kill.is_some(), "said to be killed");
     }
