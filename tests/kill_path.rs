@@ -132,7 +132,12 @@ fn step(
                 workload.kill().unwrap();
             }
             Action::SetTripWire(_) => workload.set_trip_wire(Limit::Max).unwrap(),
-            _ => {}
+            Action::Look
+            | Action::SetLines(_)
+            | Action::Freeze
+            | Action::Thaw
+            | Action::Tell(_)
+            | Action::Finish(_) => {}
         }
     }
     cost.allocations += ASKED.get() - asked;
