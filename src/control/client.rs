@@ -180,7 +180,10 @@ fn wait_for_input(stream: &UnixStream, socket: &Path) -> Result<()> {
 }
 
 /// Writes and forgets the bytes, less what a terminal could take for an instruction: a guardian sends none. False when nobody reads.
-fn show(bytes: &mut Vec<u8>, to: &mut dyn Write) -> Result<bool> {
+///
+/// # Errors
+/// When they cannot be written.
+pub fn show(bytes: &mut Vec<u8>, to: &mut dyn Write) -> Result<bool> {
     bytes.retain(|byte| !byte.is_ascii_control() || b"\n\t".contains(byte));
     let written = to.write_all(bytes).and_then(|()| to.flush());
     bytes.clear();

@@ -18,7 +18,8 @@ pub const SMALLEST_HEADROOM: Bytes = Bytes::mib(4);
 /// A dynamically linked program needs about 1 MiB to start; under this limit nothing useful runs.
 pub const SMALLEST_LIMIT: Bytes = Bytes::mib(2);
 
-/// The lines, lowest first; each is strictly below the next.
+/// The lines, lowest first; each is strictly below the next, but for a relief line that a second line asked for right above the
+/// limit leaves no room: it is at the limit then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lines {
     /// The user's number: the trip-wire `memory.high` stands here first.
@@ -93,7 +94,7 @@ impl Lines {
             return Err(LinesError::SecondLineOutside { second, limit, ceiling });
         }
         // One half for handlers, the other for the kernel's brake on what goes on allocating.
-        let relief = midway(limit, second);
+        let relief = Bytes(limit.0 + (second.0 - limit.0) / 2);
         Ok(Lines { limit, relief: whole_pages(relief), second: whole_pages(second), ceiling })
     }
 
@@ -117,11 +118,6 @@ impl Lines {
     }
 }
 
-/// Above the limit and below the second line, wherever that was put.
-fn midway(limit: Bytes, second: Bytes) -> Bytes {
-    Bytes(limit.0 + (second.0 - limit.0) / 2).max(Bytes(limit.0 + 4096))
-}
-
 /// The kernel rounds its limits down to pages; doing so first makes what is read back equal to what was written.
 /// 64 KiB is a multiple of every page size in use.
 fn whole_pages(bytes: Bytes) -> Bytes {
@@ -139,6 +135,7 @@ mod tests {
         assert_eq!(lines.relief, whole_pages(Bytes(Bytes::mib(1288).0 / 10)));
         assert_eq!(lines.second, whole_pages(Bytes(Bytes::mib(1576).0 / 10)));
         assert_eq!(lines.ceiling, Bytes::mib(164));
+        assert_eq!(lines.headroom(), Bytes::mib(64));
     }
 
     #[test]

@@ -53,7 +53,10 @@ fn authenticate(stream: &mut UnixStream, uid: u32) -> Result<()> {
 }
 
 /// Reads one message; true for an answer, false for a signal.
-fn answer(stream: &mut UnixStream) -> Result<bool> {
+///
+/// # Errors
+/// What the other side answers, when that is an error; or what is no message, or too long.
+pub fn answer(stream: &mut impl Read) -> Result<bool> {
     let mut head = [0u8; 16];
     stream.read_exact(&mut head).context("wait for the answer")?;
     let number = |at: usize| {

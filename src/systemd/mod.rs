@@ -1,6 +1,6 @@
 //! Asks systemd for a scope of our own: a cgroup with a delegated subtree (systemd: CGROUP_DELEGATION.md). Cold path only.
 
-mod bus;
+pub mod bus;
 
 use anyhow::{Context, Result};
 use std::os::unix::net::UnixStream;

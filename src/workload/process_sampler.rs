@@ -134,7 +134,7 @@ impl Sums {
 }
 
 /// The number behind a key at the start of a line, `Key:   123 kB`.
-fn kib(text: &[u8], key: &[u8]) -> Option<u64> {
+pub fn kib(text: &[u8], key: &[u8]) -> Option<u64> {
     let line = text.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(key))?;
     files::number(line.trim_ascii().strip_suffix(b"kB")?)
 }
