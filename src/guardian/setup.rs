@@ -6,7 +6,7 @@ use super::tier::{self, Found};
 use super::{Guard, Guardian};
 use crate::cgroup::hierarchy;
 use crate::cgroup::limits::{self, WorkloadLimits};
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::command;
 use crate::config::{Config, SocketSetting};
 use crate::control::server::{Access, Server};
@@ -74,6 +74,8 @@ pub fn start(mut config: Config) -> Result<Guardian> {
         tier_reason: reason,
         record,
         outer,
+        escapes_at: Timestamp::default(),
+        escaped: Vec::new(),
         config,
     };
     guardian.say_notes(note);

@@ -72,6 +72,11 @@ impl Members {
         self.left_out.push(pid);
     }
 
+    /// Children of ours that are no part of the workload.
+    pub fn left_out(&self) -> &[i32] {
+        &self.left_out
+    }
+
     /// Lists the members anew. What cannot be read is gone.
     pub fn refresh(&mut self) -> &[i32] {
         self.pids.clear();
@@ -186,14 +191,17 @@ fn parent_of(proc: &File, pid: i32, text: &mut [u8]) -> Option<i32> {
 }
 
 fn in_cgroup(pid: i32, path: &std::path::Path, text: &mut [u8]) -> bool {
-    use std::os::unix::ffi::OsStrExt as _;
-    let Some(name) = unique_name(path) else { return true };
     let Ok(mut file) = File::open(format!("/proc/{pid}/cgroup")) else { return false };
     let length = file.read(text).unwrap_or(0);
-    let name = name.as_bytes();
-    text[..length].split(|byte| *byte == b'\n').any(|line| {
-        line.starts_with(b"0::") && line.split(|byte| *byte == b'/').any(|part| part == name)
-    })
+    let mut lines = text[..length].split(|byte| *byte == b'\n');
+    lines.any(|line| line.strip_prefix(b"0::").is_some_and(|place| is_below(place, path)))
+}
+
+/// Whether a place that /proc/PID/cgroup names is the cgroup with this directory, or one below it.
+pub fn is_below(place: &[u8], path: &std::path::Path) -> bool {
+    use std::os::unix::ffi::OsStrExt;
+    let Some(name) = unique_name(path).map(OsStrExt::as_bytes) else { return true };
+    place.split(|byte| *byte == b'/').any(|part| part == name)
 }
 
 /// The part of the path that is unique on the machine, `sentinel-NAME-PID`: the last, or in a scope the last but one.

@@ -2,6 +2,7 @@
 //! Everything that ending it needs is open beforehand.
 
 pub mod cgroup_sampler;
+pub mod escapees;
 pub mod knobs;
 pub mod members;
 pub mod process_sampler;
@@ -15,6 +16,7 @@ use crate::sys::process::{self, PidFd};
 use crate::units::{Bytes, Limit};
 use anyhow::Result;
 use cgroup_sampler::CgroupSampler;
+use escapees::Escaped;
 use knobs::Knobs;
 use members::{Members, Source};
 use nix::libc::{SIGCONT, SIGKILL, SIGSTOP};
@@ -167,6 +169,12 @@ impl Workload {
     /// The processes, as of now.
     pub fn processes(&mut self) -> &[i32] {
         self.members.refresh()
+    }
+
+    /// Who of the workload is not in its cgroup, and lives. Nobody can leave where there is none.
+    pub fn escaped(&self) -> Vec<Escaped> {
+        let Some(cgroup) = self.cgroup() else { return Vec::new() };
+        escapees::look(self.members.left_out(), cgroup.path())
     }
 
     /// Moves the trip-wire.
