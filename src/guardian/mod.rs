@@ -2,6 +2,7 @@
 
 mod apply;
 mod attribution;
+mod escapes;
 mod finish;
 mod foreground;
 mod publish;
@@ -69,6 +70,9 @@ pub struct Guardian {
     tier_reason: String,
     record: Option<RecordFile>,
     outer: crate::cgroup::hierarchy::OuterLimit,
+    /// When to look for who left the workload's cgroup, and who was told to have.
+    escapes_at: Timestamp,
+    escaped: Vec<i32>,
 }
 
 impl Guardian {
@@ -82,6 +86,7 @@ impl Guardian {
                 self.serve(token);
             }
             self.deadlines();
+            self.notice_escapes();
             self.publish();
             self.console.flush();
         }

@@ -77,6 +77,8 @@ pub fn start(mut config: Config) -> Result<Guardian> {
         tier_reason: reason,
         record,
         outer,
+        escapes_at: Timestamp::default(),
+        escaped: Vec::new(),
         config,
     };
     guardian.say_notes(note);

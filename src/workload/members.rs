@@ -88,6 +88,11 @@ impl Members {
         self.left_out.push(pid);
     }
 
+    /// Children of ours that are no part of the workload.
+    pub fn left_out(&self) -> &[i32] {
+        &self.left_out
+    }
+
     /// Lists the members anew. What is gone is left out, and so is what cannot be read: see [`Members::trouble`].
     pub fn refresh(&mut self) -> &[i32] {
         self.list_once();
@@ -324,13 +329,16 @@ fn living_parent(stat: &[u8]) -> Option<i32> {
 }
 
 fn in_cgroup(pid: i32, path: &std::path::Path, text: &mut [u8]) -> io::Result<bool> {
-    use std::os::unix::ffi::OsStrExt as _;
-    let Some(name) = unique_name(path) else { return Ok(true) };
-    let name = name.as_bytes();
     let Some(text) = proc_file::read(pid, "cgroup", text)? else { return Ok(false) };
-    Ok(text.split(|byte| *byte == b'\n').any(|line| {
-        line.starts_with(b"0::") && line.split(|byte| *byte == b'/').any(|part| part == name)
-    }))
+    let mut lines = text.split(|byte| *byte == b'\n');
+    Ok(lines.any(|line| line.strip_prefix(b"0::").is_some_and(|place| is_below(place, path))))
+}
+
+/// Whether a place that /proc/PID/cgroup names is the cgroup with this directory, or one below it.
+pub fn is_below(place: &[u8], path: &std::path::Path) -> bool {
+    use std::os::unix::ffi::OsStrExt;
+    let Some(name) = unique_name(path).map(OsStrExt::as_bytes) else { return true };
+    place.split(|byte| *byte == b'/').any(|part| part == name)
 }
 
 /// The part of the path that is unique on the machine, `sentinel-NAME-PID`: the last, or in a scope the last but one.

@@ -3,6 +3,7 @@
 //! to each process opens a handle of it for a moment; descriptors are kept in reserve for that.
 
 pub mod cgroup_sampler;
+pub mod escapees;
 pub mod knobs;
 pub mod members;
 pub mod proc_file;
@@ -18,6 +19,7 @@ use crate::sys::process::{self, PidFd};
 use crate::units::{Bytes, Limit};
 use anyhow::Result;
 use cgroup_sampler::CgroupSampler;
+use escapees::Escaped;
 use knobs::Knobs;
 use members::{Members, Source};
 use nix::libc::{SIGCONT, SIGKILL, SIGSTOP};
@@ -219,6 +221,12 @@ impl Workload {
     /// The processes, as of now.
     pub fn processes(&mut self) -> &[i32] {
         self.members.refresh()
+    }
+
+    /// Who of the workload is not in its cgroup, and lives. Nobody can leave where there is none.
+    pub fn escaped(&self) -> Vec<Escaped> {
+        let Some(cgroup) = self.cgroup() else { return Vec::new() };
+        escapees::look(self.members.left_out(), cgroup.path())
     }
 
     /// Moves the trip-wire.
