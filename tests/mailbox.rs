@@ -6,6 +6,10 @@
 mod access;
 #[path = "mailbox/clients.rs"]
 mod clients;
+#[path = "mailbox/crowds.rs"]
+mod crowds;
+#[path = "mailbox/descriptors.rs"]
+mod descriptors;
 #[path = "mailbox/hostile.rs"]
 mod hostile;
 #[path = "mailbox/places.rs"]
