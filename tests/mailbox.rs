@@ -12,6 +12,8 @@ mod crowds;
 mod descriptors;
 #[path = "mailbox/hostile.rs"]
 mod hostile;
+#[path = "mailbox/metrics.rs"]
+mod metrics;
 #[path = "mailbox/places.rs"]
 mod places;
 #[path = "mailbox/screens.rs"]
