@@ -25,9 +25,10 @@ use std::time::Duration;
 /// Clients at a time, without those that were adopted.
 pub const MAX_CLIENTS: usize = 128;
 
-/// Bounds of one turn: what is left makes the epoll set ready again.
-const ACCEPTS_A_TURN: usize = 32;
-const EVENTS_A_TURN: usize = 64;
+/// Bounds of one turn: what is left makes the epoll set ready again. The workload, which is looked at between turns, waits for no more
+/// than this.
+const ACCEPTS_A_TURN: usize = 4;
+const EVENTS_A_TURN: usize = 8;
 
 /// The longest answer, bytes.
 const MAX_REPLY: usize = 1 << 20;
