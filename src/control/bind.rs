@@ -1,6 +1,7 @@
 //! Binds one path safely, also in a directory that everybody may write to: nothing is followed, nothing live is touched,
 //! and only a dead socket of our own is replaced (root: of anybody's). Where to bind is decided elsewhere.
 
+use super::receiving;
 use super::socket::{Owner, Problem, SocketError};
 use crate::report::escape::escape;
 use nix::errno::Errno;
@@ -244,8 +245,11 @@ fn clear_the_way(path: &Path, directory: &OwnedFd, locked: bool) -> Result<(), P
 
 /// False only when the kernel says that nobody listens there: in doubt a socket is somebody's.
 pub(super) fn is_live(path: &Path) -> bool {
+    let Ok(socket) = new_socket() else { return true };
     let connected =
-        new_socket().and_then(|socket| socket::connect(socket.as_raw_fd(), &UnixAddr::new(path)?));
+        UnixAddr::new(path).and_then(|address| socket::connect(socket.as_raw_fd(), &address));
+    // Whoever listens there may have answered with descriptors; what takes time to close is left to the end of this process.
+    std::mem::forget(receiving::close(socket.into()));
     !matches!(connected, Err(Errno::ECONNREFUSED | Errno::ENOENT))
 }
 
