@@ -308,10 +308,13 @@ impl AsFd for Server {
     }
 }
 
-/// A quarter of the descriptors that this process may have is for clients: the way to a kill needs some too.
+/// So many descriptors are for everything else, those on the way to a kill first.
+const OWN: u64 = 40;
+
+/// Half of the other descriptors that this process may have is for clients.
 fn places() -> usize {
     let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((u64::MAX, u64::MAX));
-    usize::try_from(soft / 4).unwrap_or(MAX_CLIENTS).clamp(1, MAX_CLIENTS)
+    usize::try_from(soft.saturating_sub(OWN) / 2).unwrap_or(MAX_CLIENTS).clamp(1, MAX_CLIENTS)
 }
 
 fn waits_for_room(client: &Connection) -> PollFd<'_> {
