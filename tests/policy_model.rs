@@ -151,3 +151,11 @@ fn other_rules() {
     let met = [Seen::WouldTerminate, Seen::TerminatedByOperator, Seen::Ceiling, Seen::EndByKernel];
     all_runs("dry run", dry, &Rules { commands, ..rules() }, 8, &met);
 }
+
+/// The model has teeth: events later than it can bear, and the ceiling is reached.
+#[test]
+#[should_panic(expected = "memory reached the ceiling")]
+fn a_guardian_that_is_told_too_late_comes_too_late() {
+    let rules = Rules { late: 3, reads: false, ends: false, ..rules() };
+    all_runs("too late", config(), &rules, 10, &[]);
+}
