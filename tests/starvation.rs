@@ -136,3 +136,16 @@ fn a_full_disk_costs_the_record_and_nothing_else() {
     let code = guardian.finish().code();
     assert!(matches!(code, 143 | 137), "{code}");
 }
+
+#[test]
+fn the_guardian_goes_first_and_the_command_as_its_caller_meant() {
+    let scene = Scene::new();
+    let script = "echo $(nice); echo $(ps -o ni= -p $PPID)";
+    let sentinel = scene.guarded(&[], &["sh", "-c", script]);
+    let run = Running::start(&mut scene.through(&["nice", "-n", "5"], &sentinel)).finish();
+    // Begun by somebody who is nice already, it is more than 5.
+    let callers = Running::start(scene.program("nice").args(["-n", "5", "nice"])).finish().stdout();
+    let best = Running::start(scene.program("nice").args(["-n", "-40", "nice"])).finish().stdout();
+    let guardians = if best == "-20\n" { &best } else { &callers };
+    assert_eq!(run.stdout(), format!("{callers}{guardians}"), "{run:?}");
+}

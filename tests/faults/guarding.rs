@@ -63,7 +63,7 @@ const TABLE: &[Row] = &[
     row(HYBRID, "pread64:error=EIO:when=1+", Leaks, 143, None),
     row(HYBRID, "pread64:error=EINTR:when=1..20", Ends, 7, None),
     row(KERNEL, "pread64:error=EINTR:when=1..20", Leaks, 143, None),
-    row(KERNEL, "pread64:error=EIO:when=1..40", Leaks, 143, Some(BLIND)),
+    row(KERNEL, "pread64:error=EIO:when=1..4", Leaks, 143, Some(BLIND)),
     row(KERNEL, "pread64:error=EIO:when=1+", Ends, 7, Some(BLIND)),
     // The wait itself.
     row(ANY, "epoll_wait:error=EINTR:when=1..50", Leaks, 143, None),
