@@ -166,7 +166,9 @@ fn survives(row: &Row, tier: &str, place: Place) {
     let what = format!("tier {tier}, {}, {word}", row.fault);
     let trace = scene.read("trace");
     assert!(trace.contains("(INJECTED)"), "{what}: nothing was injected");
-    assert_eq!(run.code(), row.status, "{what}: {run:?}");
+    // On a busy machine the grace period can be over before somebody who listens has gone.
+    let late = row.status == 143 && run.code() == 137;
+    assert!(run.code() == row.status || late, "{what}: {run:?}");
     assert_orderly(&run, &what);
     let failures = run.stderr.matches("failed to ").count();
     assert_eq!(failures, usize::from(row.says.is_some()), "{what}: {run:?}");
