@@ -186,7 +186,7 @@ impl Guardian {
                 }
                 Err(error) => {
                     let text = format!(
-                        "inotify cannot be had ({error}): sampling and EPOLLPRI do alone; raise fs.inotify.max_user_instances"
+                        "inotify cannot be had ({error}): sampling and EPOLLPRI do alone; raise fs.inotify.max_user_instances or max_user_watches"
                     );
                     self.say(Level::Warning, text);
                 }
@@ -228,6 +228,7 @@ impl Guardian {
         // The command's process was forked before: it has none of this.
         memory::lower_oom_score();
         memory::lock();
+        crate::sys::priority::raise();
         let admitted = workload.admit(waiting.pid()).context("put the command into its cgroup");
         let child_pid = match admitted.and_then(|()| Ok(waiting.go(&added)?)) {
             Ok(pid) => pid,

@@ -106,17 +106,7 @@ impl Sentinel {
         let record = scratch("record");
         let before = Leftovers::now();
         let output = self.command(&record, words).output().expect("sentinel runs");
-        let run = Run {
-            status: output.status.code().unwrap_or(-1),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-            record: fs::read(&record)
-                .ok()
-                .and_then(|t| serde_json::from_slice(&t).ok())
-                .unwrap_or_default(),
-        };
-        // A record that could not be made is no leftover.
-        let _ = fs::remove_file(&record);
+        let run = Run::of(&output, &record);
         assert_eq!(Leftovers::now(), before, "something is left behind: {run}");
         run
     }
@@ -166,6 +156,19 @@ fn processes() -> Vec<String> {
 }
 
 impl Run {
+    /// What came out, and the record, which is removed.
+    pub fn of(output: &std::process::Output, record: &Path) -> Run {
+        let text = fs::read(record).ok();
+        // A record that could not be made is no leftover.
+        let _ = fs::remove_file(record);
+        Run {
+            status: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+            record: text.and_then(|t| serde_json::from_slice(&t).ok()).unwrap_or_default(),
+        }
+    }
+
     /// A text in the record, by JSON pointer; empty where there is none.
     pub fn text(&self, pointer: &str) -> &str {
         self.record.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
