@@ -6,8 +6,9 @@ use serde_json::Value;
 
 /// A leader and a member of its group that tell when they are asked to end; the member stays all the same.
 const PAIR: &str = "
+trap 'echo leader; exit 0' TERM
 sh -c 'trap \"echo member\" TERM; echo ready; while :; do sleep 0.05; done' &
-trap 'echo leader; exit 0' TERM; while :; do sleep 0.05; done";
+while :; do sleep 0.05; done";
 
 fn end_pair(scene: &Scene, mode: &str) -> String {
     let options = ["--kill-mode", mode, "--grace", "1s"];
