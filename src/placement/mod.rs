@@ -8,6 +8,7 @@ mod scope;
 pub mod surroundings;
 
 use crate::cgroup::{Cgroup, files};
+use crate::report::escape::shown;
 use crate::systemd::Manager;
 use anyhow::{Context, Result, anyhow, bail};
 use inner::Vacated;
@@ -186,7 +187,7 @@ pub fn why_not(row: Row, around: &Surroundings, given: Option<&Path>) -> Option<
         return Some(obstacle::why_no_memory(around));
     };
     if memory.read_only {
-        return Some(format!("{} is mounted read-only", memory.mount_point.display()));
+        return Some(format!("{} is mounted read-only", shown(&memory.mount_point)));
     }
     match row {
         Row::Given | Row::Plain => None,
@@ -208,7 +209,7 @@ pub fn why_not(row: Row, around: &Surroundings, given: Option<&Path>) -> Option<
 
 fn make(row: Row, around: &Surroundings, wish: &Wish<'_>) -> Result<Placed> {
     match row {
-        Row::Given => inner::make_in(wish.given.context("no cgroup was given")?, wish.name, false),
+        Row::Given => given(wish.given.context("no cgroup was given")?, wish.name),
         Row::NamespaceRoot => {
             let memory = around.memory().context("no memory controller")?;
             inner::make_in(&memory.mount_point, wish.name, true)
@@ -220,6 +221,14 @@ fn make(row: Row, around: &Surroundings, wish: &Wish<'_>) -> Result<Placed> {
         Row::UserScope => scope::make(around, Manager::User, wish),
         Row::Plain => plain::make(around, wish.name),
     }
+}
+
+/// Files that are only called like a cgroup's are not written to.
+fn given(directory: &Path, name: &str) -> Result<Placed> {
+    if !Cgroup::open(directory)?.is_real() {
+        bail!("{} is not in a cgroup v2 file system", shown(directory));
+    }
+    inner::make_in(directory, name, false)
 }
 
 /// Makes a cgroup without controllers: membership, freezing and an atomic kill.
@@ -243,7 +252,7 @@ fn usable(cgroup: Cgroup) -> Result<Cgroup> {
     let path = cgroup.path().join("memory.max");
     if let Err(error) = cgroup.file("memory.max", nix::fcntl::OFlag::O_RDWR) {
         cgroup.remove()?;
-        return Err(error).with_context(|| format!("use {}", path.display()));
+        return Err(error).with_context(|| format!("use {}", shown(&path)));
     }
     Ok(cgroup)
 }
@@ -251,7 +260,7 @@ fn usable(cgroup: Cgroup) -> Result<Cgroup> {
 /// Turns the controllers on for the children of a cgroup.
 fn enable(parent: &Cgroup) -> Result<()> {
     if !files::has_controller(&parent.read("cgroup.controllers")?, "memory") {
-        bail!("{} does not have the memory controller", parent.path().display());
+        bail!("{} does not have the memory controller", shown(parent.path()));
     }
     if !files::has_controller(&parent.read("cgroup.subtree_control")?, "memory") {
         parent.write("cgroup.subtree_control", "+memory")?;

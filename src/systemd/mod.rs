@@ -2,6 +2,7 @@
 
 mod bus;
 
+use crate::report::escape::shown;
 use anyhow::{Context, Result};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
@@ -74,7 +75,7 @@ impl Manager {
             false => vec![start],
         };
         bus::ask(&path, uid, &questions)
-            .with_context(|| format!("start {} by {}", scope.unit, path.display()))
+            .with_context(|| format!("start {} by {}", scope.unit, shown(&path)))
     }
 
     /// That it is not there, in words.

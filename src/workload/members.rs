@@ -2,6 +2,7 @@
 //! Descent is enough where there is no cgroup: as subreaper every orphan of the workload becomes our child.
 
 use crate::cgroup::{Cgroup, files};
+use crate::report::escape::shown;
 use crate::sys::process::PidFd;
 use anyhow::{Context, Result};
 use nix::fcntl::{OFlag, openat};
@@ -56,7 +57,7 @@ impl Members {
             Source::Cgroup(path) => path.as_path(),
             Source::Descendants => std::path::Path::new("/proc"),
         };
-        let root = File::open(path).with_context(|| format!("open {}", path.display()))?;
+        let root = File::open(path).with_context(|| format!("open {}", shown(path)))?;
         Ok(Members {
             source,
             root,
@@ -206,7 +207,7 @@ fn unique_name(path: &std::path::Path) -> Option<&std::ffi::OsStr> {
 
 /// The processes of a cgroup directory and all below it.
 fn walk(directory: &File, depth: usize, text: &mut [u8], pids: &mut Vec<i32>) {
-    if let Ok(mut file) = open_in(directory, "cgroup.procs", OFlag::O_RDONLY) {
+    if let Ok(mut file) = open_in_cgroup(directory, "cgroup.procs", OFlag::O_RDONLY) {
         collect(&mut file, text, pids);
     }
     if depth == 0 {
@@ -225,6 +226,21 @@ fn collect(file: &mut File, text: &mut [u8], pids: &mut Vec<i32>) {
         text.copy_within(end..length, 0);
         kept = length - end;
     }
+}
+
+/// A workload of ours, not root, may take the rights of its cgroups away, to hide in them: they are given back.
+fn open_in_cgroup(directory: &File, name: &str, flags: OFlag) -> nix::Result<File> {
+    use nix::sys::stat::{FchmodatFlags, fchmod, fchmodat};
+    let opened = open_in(directory, name, flags);
+    if !matches!(opened, Err(nix::Error::EACCES)) {
+        return opened;
+    }
+    // Where they are not ours to give, the second try says so.
+    let _ = fchmod(directory, Mode::S_IRWXU);
+    if flags.contains(OFlag::O_DIRECTORY) {
+        let _ = fchmodat(directory, name, Mode::S_IRWXU, FchmodatFlags::FollowSymlink);
+    }
+    open_in(directory, name, flags)
 }
 
 fn open_in(directory: &File, name: &str, flags: OFlag) -> nix::Result<File> {
@@ -246,7 +262,7 @@ fn each_directory(directory: &File, mut each: impl FnMut(&File)) {
     while let Some(Ok(entry)) = entries.next() {
         let name = entry.file_name().to_str().unwrap_or_default();
         if entry.file_type() == rustix::fs::FileType::Directory && !matches!(name, "." | "..") {
-            let opened = open_in(directory, name, OFlag::O_RDONLY | OFlag::O_DIRECTORY);
+            let opened = open_in_cgroup(directory, name, OFlag::O_RDONLY | OFlag::O_DIRECTORY);
             if let Ok(child) = opened {
                 each(&child);
             }
