@@ -6,6 +6,7 @@ pub mod caller;
 pub mod inherited;
 pub mod keeper;
 pub mod memory;
+pub mod privileges;
 pub mod process;
 pub mod signals;
 pub mod spawn;
