@@ -32,12 +32,16 @@ impl Dashboard {
         !plain && !dumb && on_terminal && is_foreground(&input)
     }
 
-    /// Makes the command's terminal. The dashboard itself is not running yet.
+    /// Makes the command's terminal, for the user that the command runs as if that is not ours. The dashboard itself is not running yet.
     ///
     /// # Errors
     /// Without a pseudo-terminal.
-    pub fn new() -> Result<Dashboard> {
+    pub fn new(user: Option<u32>) -> Result<Dashboard> {
         let pty = new_pty(io::stdout().as_fd()).context("make a terminal for the command")?;
+        if let Some(user) = user {
+            let user = Some(nix::unistd::Uid::from_raw(user));
+            nix::unistd::fchown(&pty.slave, user, None).context("give the terminal to its user")?;
+        }
         Ok(Dashboard { process: None, master: pty.master, slave: Some(pty.slave) })
     }
 
