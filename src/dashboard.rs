@@ -7,6 +7,7 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
 
 /// The hidden verb that runs the dashboard.
@@ -56,7 +57,9 @@ impl Dashboard {
         inherit(&self.master, true)?;
         let control = theirs.as_raw_fd().to_string();
         let master = self.master.as_raw_fd().to_string();
-        let mut command = Command::new(program);
+        // The program that runs, also where another has its name by now.
+        let mut command = Command::new("/proc/self/exe");
+        command.arg0(program);
         command.args([VERB, "--control-fd", &control, "--pty-fd", &master]);
         let process = command.spawn().context("start the dashboard");
         inherit(&self.master, false)?;
