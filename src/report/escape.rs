@@ -52,11 +52,16 @@ fn push_escaped(out: &mut String, c: char) {
         '\n' => out.push_str("\\n"),
         '\r' => out.push_str("\\r"),
         '\t' => out.push_str("\\t"),
-        c if c.is_control() || is_invisible(c) => {
+        c if is_instruction(c) => {
             let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
         }
         c => out.push(c),
     }
+}
+
+/// Whether a terminal or a reader may take it for an instruction: a control character of either kind, or a format character.
+pub fn is_instruction(c: char) -> bool {
+    c.is_control() || is_invisible(c)
 }
 
 /// Format characters that change how their neighbours are shown: bidi controls, zero-width characters, separators, tags.
