@@ -152,7 +152,11 @@ fn source(outer: &OuterLimit) -> String {
     }
 }
 
-fn build(s: Settings, command: Vec<OsString>) -> Result<Config> {
+/// The settings in force for a command.
+///
+/// # Errors
+/// When a name in them is none.
+pub fn build(s: Settings, command: Vec<OsString>) -> Result<Config> {
     let thrash = match s.thrash {
         Some(ThrashSetting::Off) => None,
         Some(ThrashSetting::At(share, hold)) => Some(ThrashRule { share, hold }),
@@ -256,10 +260,19 @@ fn read(path: &Path, unnamed: bool) -> Result<Settings> {
         false => open().map_err(Into::into),
     };
     let text = opened.and_then(|file| Ok(std::io::read_to_string(file)?)).with_context(shown)?;
-    toml::from_str(&text).map_err(|error| {
+    parse(&text).map_err(|(line, problem)| {
+        anyhow::anyhow!("{problem}").context(format!("{} line {line}", shown()))
+    })
+}
+
+/// The settings in the text of a configuration file (TOML).
+///
+/// # Errors
+/// The line that is not understood, and what is wrong with it, escaped.
+pub fn parse(text: &str) -> std::result::Result<Settings, (usize, String)> {
+    toml::from_str(text).map_err(|error| {
         let line = error.span().map_or(0, |span| text[..span.start].matches('\n').count() + 1);
-        anyhow::anyhow!("{}", escape(error.message().as_bytes()))
-            .context(format!("{} line {line}", shown()))
+        (line, escape(error.message().as_bytes()))
     })
 }
 

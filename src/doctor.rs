@@ -169,14 +169,20 @@ fn systemd(around: &Surroundings) -> Systemd {
     }
 }
 
-/// By the name of its library, which carries it: asking its programs would start some.
+/// By the name of its library, which carries it: asking its programs would start some. Debian keeps it in a folder of the
+/// architecture's.
 fn systemd_version() -> Option<String> {
-    let folders = ["/usr/lib/systemd", "/lib/systemd"].map(std::fs::read_dir);
-    let entries = folders.into_iter().flatten().flatten().flatten();
-    let mut names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let folders = ["/usr/lib/systemd", "/lib/systemd"].map(std::path::PathBuf::from);
+    let of_architecture = entries(Path::new("/usr/lib")).map(|entry| entry.path().join("systemd"));
+    let files = folders.into_iter().chain(of_architecture).flat_map(|folder| entries(&folder));
+    let mut names = files.filter_map(|entry| entry.file_name().into_string().ok());
     names.find_map(|name| {
         Some(escaped(name.strip_prefix("libsystemd-shared-")?.strip_suffix(".so")?))
     })
+}
+
+fn entries(folder: &Path) -> impl Iterator<Item = std::fs::DirEntry> + use<> {
+    std::fs::read_dir(folder).into_iter().flatten().flatten()
 }
 
 fn distribution() -> Option<String> {

@@ -2,6 +2,8 @@
 
 use crate::clock::Timestamp;
 use arrayvec::ArrayVec;
+use nix::errno::Errno;
+use nix::poll::poll;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use std::io;
 use std::os::fd::AsFd;
@@ -46,6 +48,8 @@ impl Token {
 /// Tokens of one wait.
 pub type Ready = ArrayVec<Token, BATCH>;
 const BATCH: usize = 64;
+/// Between two rounds where nobody tells what is ready.
+const WITHOUT_EPOLL_MS: u8 = 10;
 
 /// The descriptors waited for.
 #[derive(Debug)]
@@ -91,10 +95,21 @@ impl EventLoop {
                 EpollTimeout::from(u16::try_from(ms).unwrap_or(u16::MAX))
             }
         };
-        // EINTR (a debugger, a stop) and the like: nothing is ready then.
-        let count = self.epoll.wait(&mut events, timeout).unwrap_or(0);
+        let count = match self.epoll.wait(&mut events, timeout) {
+            Ok(count) => count,
+            // A debugger, a stop: nothing is ready then.
+            Err(Errno::EINTR) => 0,
+            Err(_) => return self.without_epoll(),
+        };
         let mut ready: Ready = events[..count].iter().map(|e| Token::from_data(e.data())).collect();
         ready.sort_unstable();
         ready
+    }
+
+    /// It does not fail with valid arguments (epoll_wait(2)). If it does, everything is tried, at intervals: none of it blocks.
+    fn without_epoll(&self) -> Ready {
+        let _ = poll(&mut [], WITHOUT_EPOLL_MS);
+        let all = [Token::MemoryEvents(0), Token::Files, Token::Signals, Token::Mailbox];
+        all.into_iter().collect()
     }
 }

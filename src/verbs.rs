@@ -17,7 +17,7 @@ struct Talk {
     /// The guardian's socket
     #[arg(long, value_name = "PATH", default_value = "/tmp/sentinel.socket")]
     socket: PathBuf,
-    /// What to ask: status, ps, limits, events, watch, set, freeze, thaw, terminate, kill, ping, help
+    /// What to ask: status, ps, limits, events, metrics, watch, set, freeze, thaw, terminate, kill, ping, help
     #[arg(
         required = true,
         trailing_var_arg = true,

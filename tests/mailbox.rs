@@ -6,8 +6,14 @@
 mod access;
 #[path = "mailbox/clients.rs"]
 mod clients;
+#[path = "mailbox/crowds.rs"]
+mod crowds;
+#[path = "mailbox/descriptors.rs"]
+mod descriptors;
 #[path = "mailbox/hostile.rs"]
 mod hostile;
+#[path = "mailbox/metrics.rs"]
+mod metrics;
 #[path = "mailbox/places.rs"]
 mod places;
 #[path = "mailbox/screens.rs"]

@@ -10,6 +10,8 @@ mod fixture;
 mod hostile;
 #[path = "mailbox_server/peers.rs"]
 mod peers;
+#[path = "mailbox_server/races.rs"]
+mod races;
 #[path = "mailbox_server/sockets.rs"]
 mod sockets;
 #[path = "mailbox_server/watching.rs"]

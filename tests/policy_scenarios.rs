@@ -8,6 +8,7 @@ mod policy {
         mod end;
         mod ladder;
         mod operator;
+        mod told;
         mod watching;
     }
     pub mod timeline;

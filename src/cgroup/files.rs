@@ -125,8 +125,13 @@ pub fn memory_pressure(text: &[u8]) -> Option<(Pressure, u64)> {
     };
     let (some, full) = (line(b"some "), line(b"full "));
     let total = number(field(full, b"total=")?)?;
-    let average = |line| std::str::from_utf8(field(line, b"avg10=")?).ok()?.parse::<f64>().ok();
     Some((Pressure { some_avg10: average(some)?, full_avg10: average(full)? }, total))
+}
+
+/// A share in percent. Rust would also read `nan` and `inf`, which JSON cannot say.
+fn average(line: &[u8]) -> Option<f64> {
+    let text = std::str::from_utf8(field(line, b"avg10=")?).ok()?;
+    text.parse().ok().filter(|share: &f64| share.is_finite())
 }
 
 fn field<'a>(line: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
@@ -173,6 +178,7 @@ mod tests {
         let (pressure, total) = memory_pressure(text).unwrap();
         assert_eq!((pressure.some_avg10, pressure.full_avg10, total), (1.5, 0.25, 600));
         assert_eq!(memory_pressure(b"some avg10=1.50 avg60=0 avg300=0 total=7\n"), None);
+        assert_eq!(memory_pressure(b"some avg10=nan total=7\nfull avg10=inf total=7\n"), None);
     }
 
     #[test]

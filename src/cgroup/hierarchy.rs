@@ -5,7 +5,9 @@ use crate::report::escape::shown;
 use crate::units::{Bytes, Limit};
 use anyhow::{Context, Result, anyhow};
 use procfs::FromRead as _;
-use procfs::process::Process;
+use procfs::process::MountInfo;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// One mount of the cgroup v2 file system.
@@ -35,31 +37,48 @@ pub struct OuterLimit {
 /// # Errors
 /// When /proc is not readable.
 pub fn find() -> Result<Vec<Hierarchy>> {
-    let myself = Process::myself().context("read /proc/self")?;
-    let own = path_of(&myself)?;
-    let mounts = myself.mountinfo().context("read /proc/self/mountinfo")?;
-    let v2 = mounts.into_iter().filter(|mount| mount.fs_type == "cgroup2");
-    Ok(v2
-        .map(|mount| Hierarchy {
-            own: own.as_deref().and_then(|own| below(&mount.mount_point, &mount.root, own)),
-            mount_point: mount.mount_point,
-            root: mount.root,
-            read_only: mount.mount_options.contains_key("ro"),
-        })
-        .collect())
+    let mounts = std::fs::read("/proc/self/mountinfo").context("read /proc/self/mountinfo")?;
+    let groups = std::fs::read("/proc/self/cgroup").context("read /proc/self/cgroup")?;
+    Ok(parse(&mounts, &groups))
+}
+
+/// The mounts of cgroup v2 in /proc/PID/mountinfo, with the place of who has this /proc/PID/cgroup (both: proc(5)).
+pub fn parse(mountinfo: &[u8], cgroup: &[u8]) -> Vec<Hierarchy> {
+    let own = path_of(cgroup);
+    let hierarchy = |mount: MountInfo| Hierarchy {
+        own: own.and_then(|own| below(&mount.mount_point, &mount.root, own)),
+        mount_point: mount.mount_point,
+        root: mount.root,
+        read_only: mount.mount_options.contains_key("ro"),
+    };
+    mounts(mountinfo, "cgroup2").map(hierarchy).collect()
+}
+
+/// The mounts of one kind. The lines of others are not even read: a user may mount what is no text.
+pub fn mounts(mountinfo: &[u8], kind: &str) -> impl Iterator<Item = MountInfo> {
+    mountinfo
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| std::str::from_utf8(line).ok())
+        .filter(move |line| line.split(" - ").nth(1).is_some_and(|rest| starts(rest, kind)))
+        .filter_map(|line| MountInfo::from_line(line).ok())
+        .filter(move |mount| mount.fs_type == kind && mount.mount_point.is_absolute())
+}
+
+fn starts(rest: &str, word: &str) -> bool {
+    rest.strip_prefix(word).is_some_and(|rest| rest.starts_with(' '))
 }
 
 /// The path of the line `0::PATH`; `None` where there is no v2 hierarchy.
-fn path_of(process: &Process) -> Result<Option<String>> {
-    let groups = process.cgroups().context("read the cgroup of a process")?;
-    let v2 = groups.into_iter().find(|group| group.hierarchy == 0);
-    Ok(v2.map(|group| group.pathname))
+fn path_of(cgroup: &[u8]) -> Option<&Path> {
+    let mut lines = cgroup.split(|byte| *byte == b'\n');
+    let path = lines.find_map(|line| line.strip_prefix(b"0::"))?;
+    Some(Path::new(OsStr::from_bytes(path)))
 }
 
 /// The directory of the cgroup `own` under a mount of the part `root` of the tree. A path that leaves the cgroup
 /// namespace (`/../x`) is not below it.
-fn below(mount_point: &Path, root: &str, own: &str) -> Option<PathBuf> {
-    let rest = Path::new(own).strip_prefix(root).ok()?;
+fn below(mount_point: &Path, root: &str, own: &Path) -> Option<PathBuf> {
+    let rest = own.strip_prefix(root).ok()?;
     let inside = rest.components().all(|part| matches!(part, std::path::Component::Normal(_)));
     match rest.as_os_str().is_empty() {
         true => Some(mount_point.to_owned()),
@@ -77,8 +96,8 @@ impl Hierarchy {
 
     /// The directory of another process's cgroup, if it lies below the mount point.
     pub fn of_process(&self, pid: i32) -> Option<PathBuf> {
-        let path = Process::new(pid).ok().and_then(|process| path_of(&process).ok()?)?;
-        below(&self.mount_point, &self.root, &path)
+        let cgroup = std::fs::read(format!("/proc/{pid}/cgroup")).ok()?;
+        below(&self.mount_point, &self.root, path_of(&cgroup)?)
     }
 
     /// Our own cgroup and those above it, innermost first, up to the mount point.
@@ -135,11 +154,23 @@ mod tests {
 
     #[test]
     fn our_cgroup_lies_below_the_mount_point() {
-        let at = |root, own| below(Path::new("/sys/fs/cgroup"), root, own);
+        let at = |root, own: &str| below(Path::new("/sys/fs/cgroup"), root, own.as_ref());
         assert_eq!(at("/", "/"), Some("/sys/fs/cgroup".into()));
         assert_eq!(at("/", "/a/b"), Some("/sys/fs/cgroup/a/b".into()));
         assert_eq!(at("/docker/x", "/docker/x/y"), Some("/sys/fs/cgroup/y".into()));
         assert_eq!(at("/docker/x", "/other"), None);
         assert_eq!(at("/", "/../outside"), None);
+    }
+
+    #[test]
+    fn mounts_of_others_that_are_no_text_do_not_matter() {
+        let mounts = b"20 1 0:5 / /home/x/\xff\xfe rw - fuse x rw\n\
+            21 1 0:6 / /mnt rw shared:what - tmpfs - cgroup2 rw\n\
+            22 1 0:26 / nowhere rw - cgroup2 cgroup2 rw\n\
+            23 1 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw\n";
+        let found = parse(mounts, b"1:name=systemd:/y\n0::/a\xff\n");
+        assert_eq!(found.len(), 1);
+        let own = found[0].own.as_ref().unwrap();
+        assert_eq!(own.as_os_str().as_bytes(), b"/sys/fs/cgroup/a\xff");
     }
 }

@@ -53,8 +53,12 @@ impl Cgroup {
             made.with_context(|| format!("make cgroup {}", shown(&path)))?;
         }
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
-        let dir =
-            self.file(name, flags).with_context(|| format!("open cgroup {}", shown(&path)))?;
+        let opened =
+            self.file(name, flags).with_context(|| format!("open cgroup {}", shown(&path)));
+        let dir = opened.inspect_err(|_| {
+            // Nobody else would: it is the reason that is told.
+            let _ = unlinkat(&self.dir, name, UnlinkatFlags::RemoveDir);
+        })?;
         Ok(Cgroup { dir, path })
     }
 
@@ -145,10 +149,13 @@ pub fn attribute(directory: &Path, name: &str) -> Option<OsString> {
     Some(OsStr::from_bytes(&value[..length]).to_owned())
 }
 
-/// One value, one write(2): cgroup files take each write as a whole.
+/// One value, one write(2): cgroup files take each write as a whole. Allocates nothing, whatever comes of it.
 pub fn write_whole(file: &File, value: &[u8]) -> io::Result<()> {
-    match file.write_at(value, 0)? {
-        n if n == value.len() => Ok(()),
-        _ => Err(io::Error::new(io::ErrorKind::WriteZero, "the kernel took only a part")),
+    loop {
+        match file.write_at(value, 0) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Ok(n) if n != value.len() => return Err(io::ErrorKind::WriteZero.into()),
+            other => return other.map(drop),
+        }
     }
 }

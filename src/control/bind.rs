@@ -1,6 +1,7 @@
 //! Binds one path safely, also in a directory that everybody may write to: nothing is followed, nothing live is touched,
 //! and only a dead socket of our own is replaced (root: of anybody's). Where to bind is decided elsewhere.
 
+use super::receiving;
 use super::socket::{Owner, Problem, SocketError};
 use crate::report::escape::escape;
 use nix::errno::Errno;
@@ -97,7 +98,17 @@ pub(super) fn bind(path: &Path, owner: Owner) -> Result<Bound, SocketError> {
         bound => bound,
     };
     let socket = socket.map_err(|errno| fail(Problem::System(errno.into())))?;
-    let node = pin(path, directory).map_err(fail)?;
+    let node = match pin(path, &directory) {
+        Ok(node) => SocketNode { path: path.to_owned(), directory, node },
+        Err(problem) => {
+            // Closed, it is as dead as it looks. What cannot be removed is replaced by the next guardian.
+            drop(socket);
+            if matches!(problem, Problem::System(_)) && lock.is_some() {
+                let _ = sweep(&directory, path);
+            }
+            return Err(fail(problem));
+        }
+    };
     let mut notices = Vec::new();
     settle(&node, owner, &mut notices);
     if let Err(errno) = Backlog::new(BACKLOG).and_then(|backlog| socket::listen(&socket, backlog)) {
@@ -179,16 +190,16 @@ fn new_socket() -> nix::Result<OwnedFd> {
 }
 
 /// Holds on to the node just bound, after making sure that it is the one.
-fn pin(path: &Path, directory: OwnedFd) -> Result<SocketNode, Problem> {
+fn pin(path: &Path, directory: &OwnedFd) -> Result<OwnedFd, Problem> {
     let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let node = openat(&directory, file_name(path), flags, Mode::empty())
+    let node = openat(directory, file_name(path), flags, Mode::empty())
         .map_err(|errno| Problem::System(errno.into()))?;
     let stat = fstat(&node).map_err(|errno| Problem::System(errno.into()))?;
     // One name only: a second one would be another's socket, linked here in place of ours.
     if !is_socket(&stat) || stat.st_uid != geteuid().as_raw() || stat.st_nlink != 1 {
         return Err(Problem::Replaced);
     }
-    Ok(SocketNode { path: path.to_owned(), directory, node })
+    Ok(node)
 }
 
 /// Mode and owner. A failure leaves a socket that fewer can use, never more.
@@ -234,8 +245,11 @@ fn clear_the_way(path: &Path, directory: &OwnedFd, locked: bool) -> Result<(), P
 
 /// False only when the kernel says that nobody listens there: in doubt a socket is somebody's.
 pub(super) fn is_live(path: &Path) -> bool {
+    let Ok(socket) = new_socket() else { return true };
     let connected =
-        new_socket().and_then(|socket| socket::connect(socket.as_raw_fd(), &UnixAddr::new(path)?));
+        UnixAddr::new(path).and_then(|address| socket::connect(socket.as_raw_fd(), &address));
+    // Whoever listens there may have answered with descriptors; what takes time to close is left to the end of this process.
+    std::mem::forget(receiving::close(socket.into()));
     !matches!(connected, Err(Errno::ECONNREFUSED | Errno::ENOENT))
 }
 

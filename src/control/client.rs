@@ -181,13 +181,16 @@ fn wait_for_input(stream: &UnixStream, socket: &Path) -> Result<()> {
 
 /// Writes and forgets the text, less what a terminal could take for an instruction: a guardian sends none, but root asks whoever
 /// listens. The beginning of a character stays, until its rest is there. False when nobody reads.
-fn show(bytes: &mut Vec<u8>, to: &mut dyn Write) -> Result<bool> {
+///
+/// # Errors
+/// When it cannot be written.
+pub fn show(bytes: &mut Vec<u8>, to: &mut dyn Write) -> Result<bool> {
     let end = match std::str::from_utf8(bytes) {
         Err(error) if error.error_len().is_none() => error.valid_up_to(),
         Ok(_) | Err(_) => bytes.len(),
     };
     let rest = bytes.split_off(end);
-    let mut text = String::from_utf8_lossy(bytes).into_owned();
+    let mut text: String = bytes.utf8_chunks().map(|chunk| chunk.valid()).collect();
     text.retain(|c| matches!(c, '\n' | '\t') || !is_instruction(c));
     let written = to.write_all(text.as_bytes()).and_then(|()| to.flush());
     *bytes = rest;

@@ -2,13 +2,10 @@
 
 use super::output::Output;
 use super::protocol::MAX_LINE;
+use super::receiving::{self, Received, receive};
 use crate::clock::Timestamp;
 use arrayvec::ArrayVec;
-use nix::errno::Errno;
 use nix::sys::epoll::EpollFlags;
-use nix::sys::socket::{MsgFlags, recv};
-use std::net::Shutdown;
-use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -72,6 +69,8 @@ pub(super) struct Connection {
     ended: bool,
     /// The client is gone, or the connection is broken.
     gone: bool,
+    /// The client tried to pass descriptors, and nothing more is read from it.
+    pub(super) passes_descriptors: bool,
     /// A request of a watching client is with the guardian.
     awaits_reply: bool,
     since: Timestamp,
@@ -90,6 +89,7 @@ impl Connection {
             output: Output::default(),
             ended: false,
             gone: false,
+            passes_descriptors: false,
             awaits_reply: false,
             since: now,
             registered: EpollFlags::EPOLLIN,
@@ -180,13 +180,17 @@ impl Connection {
     fn fill(&mut self) {
         let mut buffer = [0; INPUT];
         let room = self.input.remaining_capacity();
-        match recv(self.stream.as_raw_fd(), &mut buffer[..room], MsgFlags::MSG_DONTWAIT) {
-            Ok(0) => self.ended = true,
+        match receive(&self.stream, &mut buffer[..room]) {
+            Received::Ended => self.ended = true,
             // The read was no longer than the room, so all of it fits.
-            Ok(read) => self.input.extend(buffer[..read].iter().copied()),
-            Err(Errno::EAGAIN | Errno::EINTR) => {}
+            Received::Bytes(read) => self.input.extend(buffer[..read].iter().copied()),
+            Received::Nothing => {}
             // A reset comes after all data: the client is gone.
-            Err(_) => self.gone = true,
+            Received::Broken => self.gone = true,
+            Received::Descriptors => {
+                self.passes_descriptors = true;
+                self.answer_and_leave(b"error: descriptors are not taken; try: help\n");
+            }
         }
     }
 
@@ -280,20 +284,10 @@ impl Connection {
         self.deadline().is_some_and(|deadline| deadline <= now)
     }
 
-    /// Closes it so that the client gets all that was sent: input that nobody read would turn the close into a reset.
-    pub(super) fn close(self) {
-        // First shut, so that nothing can arrive behind the reading.
-        if self.stream.shutdown(Shutdown::Both).is_err() {
-            return;
-        }
-        let mut buffer = [0; 16 << 10];
-        // The kernel queues a few hundred KiB for a socket; more than a MiB is not worth the time.
-        for _ in 0..64 {
-            match recv(self.stream.as_raw_fd(), &mut buffer, MsgFlags::MSG_DONTWAIT) {
-                Ok(1..) | Err(Errno::EINTR) => {}
-                Ok(0) | Err(_) => return,
-            }
-        }
+    /// As [`receiving::close`].
+    #[must_use]
+    pub(super) fn close(self) -> Option<UnixStream> {
+        receiving::close(self.stream)
     }
 }
 
@@ -301,6 +295,7 @@ impl Connection {
 mod tests {
     use super::*;
     use std::io::{Read, Write};
+    use std::net::Shutdown;
 
     fn pair() -> (Connection, UnixStream) {
         let (near, far) = UnixStream::pair().unwrap();
@@ -407,7 +402,7 @@ mod tests {
         connection.ready(EpollFlags::EPOLLIN);
         connection.answer(b"error: no\n");
         assert!(connection.is_over());
-        connection.close();
+        assert!(connection.close().is_none());
         let mut answer = String::new();
         far.read_to_string(&mut answer).unwrap();
         assert_eq!(answer, "error: no\n");

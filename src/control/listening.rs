@@ -1,9 +1,12 @@
 //! The listening side: accepts a few clients at a time, and rests when there are no descriptors left.
 
+use super::receiving;
 use crate::clock::Timestamp;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
+use nix::sys::socket;
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 
@@ -86,6 +89,20 @@ impl Listening {
         for (token, listener) in (0u64..).zip(listeners) {
             // Cannot fail for a descriptor in the set; if it did, the listener would be as it was.
             let _ = epoll.modify(listener, &mut EpollEvent::new(flags, token));
+        }
+    }
+}
+
+/// Closes a listener after those that wait: what they passed must not be closed on the way (see `receiving`).
+pub(super) fn close(listener: UnixListener) {
+    // From here on nobody can connect; a failure leaves those that do to the loop below.
+    let _ = socket::shutdown(listener.as_raw_fd(), socket::Shutdown::Both);
+    loop {
+        match listener.accept() {
+            // What takes time to close is left to the end of this process.
+            Ok((stream, _)) => std::mem::forget(receiving::close(stream)),
+            Err(error) if is_lack(&error) => return std::mem::forget(listener),
+            Err(_) => return,
         }
     }
 }

@@ -3,10 +3,12 @@
 mod bind;
 pub mod client;
 mod connection;
+mod graveyard;
 mod listening;
 mod notices;
 mod output;
 pub mod protocol;
+mod receiving;
 pub mod runtime_dir;
 pub mod server;
 pub mod socket;

@@ -36,6 +36,8 @@ pub enum Request {
         /// For programs.
         json: bool,
     },
+    /// The state as metrics, for Prometheus.
+    Metrics,
     /// State and events as they come, until the client leaves.
     Watch {
         /// For programs.
@@ -68,6 +70,7 @@ impl Request {
             | Request::Ps { .. }
             | Request::Limits { .. }
             | Request::Events { .. }
+            | Request::Metrics
             | Request::Watch { .. }
             | Request::Help => false,
             Request::SetMemory(_)
@@ -88,6 +91,7 @@ impl Request {
             Request::Ps { .. } => "ps",
             Request::Limits { .. } => "limits",
             Request::Events { .. } => "events",
+            Request::Metrics => "metrics",
             Request::Watch { .. } => "watch",
             Request::SetMemory(_) => "set memory",
             Request::SetGrace(_) => "set grace",
@@ -110,6 +114,7 @@ One request a line, one reply. `json` as second word: the answer for programs.
   ps [json]            its processes, largest first
   limits [json]        the lines that memory is compared with
   events [json]        what happened so far
+  metrics              the state in Prometheus' text format
   watch [json]         status and events as they come, until you leave
   set memory 2G|80%    another memory limit
   set grace 10s        another time from SIGTERM to SIGKILL
@@ -143,6 +148,7 @@ fn parse_words(line: &[u8]) -> Result<Request, String> {
         b"ps" => Ok(Request::Ps { json: wants_json("ps", &rest)? }),
         b"limits" => Ok(Request::Limits { json: wants_json("limits", &rest)? }),
         b"events" => Ok(Request::Events { json: wants_json("events", &rest)? }),
+        b"metrics" => alone(Request::Metrics, &rest),
         b"watch" => Ok(Request::Watch { json: wants_json("watch", &rest)? }),
         b"set" => parse_set(&rest),
         b"freeze" => alone(Request::Freeze, &rest),
@@ -238,6 +244,7 @@ mod tests {
             ("ps json", Request::Ps { json: true }),
             ("limits json", Request::Limits { json: true }),
             ("events json", Request::Events { json: true }),
+            ("metrics", Request::Metrics),
             ("watch json", Request::Watch { json: true }),
             ("set memory 2G", Request::SetMemory(Size::Absolute(Bytes(2 << 30)))),
             ("set memory 80%", Request::SetMemory(Size::Share(Percent(80)))),

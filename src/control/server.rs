@@ -5,6 +5,7 @@ mod reception;
 mod requests;
 
 use super::connection::{Connection, Peer};
+use super::graveyard::Graveyard;
 use super::listening::Listening;
 use super::notices::Notices;
 use super::protocol::Request;
@@ -14,6 +15,7 @@ use crate::report::text::watch_line;
 use crate::status::WatchLine;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::resource::{Resource, getrlimit};
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -23,9 +25,10 @@ use std::time::Duration;
 /// Clients at a time, without those that were adopted.
 pub const MAX_CLIENTS: usize = 128;
 
-/// Bounds of one turn: what is left makes the epoll set ready again.
-const ACCEPTS_A_TURN: usize = 32;
-const EVENTS_A_TURN: usize = 64;
+/// Bounds of one turn: what is left makes the epoll set ready again. The workload, which is looked at between turns, waits for no more
+/// than this.
+const ACCEPTS_A_TURN: usize = 4;
+const EVENTS_A_TURN: usize = 8;
 
 /// The longest answer, bytes.
 const MAX_REPLY: usize = 1 << 20;
@@ -65,6 +68,9 @@ pub struct Server {
     access: Access,
     epoll: Epoll,
     listening: Listening,
+    graveyard: Graveyard,
+    /// Clients at a time: fewer than [`MAX_CLIENTS`] where descriptors are few.
+    places: usize,
     /// In order of age.
     clients: BTreeMap<ClientId, Connection>,
     next_id: u64,
@@ -90,6 +96,8 @@ impl Server {
             access,
             epoll,
             listening,
+            graveyard: Graveyard::default(),
+            places: places(),
             clients: BTreeMap::new(),
             next_id: FIRST_CLIENT,
             backlog: VecDeque::new(),
@@ -133,6 +141,7 @@ impl Server {
         // First the stamp: what was sent since the last turn is timed from here.
         self.clients.values_mut().for_each(|client| client.stamp(now));
         self.drop_late();
+        self.graveyard.bury(now, self.places);
         requests
     }
 
@@ -140,7 +149,8 @@ impl Server {
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let at_once = (!self.backlog.is_empty()).then_some(Timestamp::default());
         let clients = self.clients.values().filter_map(Connection::deadline);
-        clients.chain(at_once).chain(self.listening.deadline()).min()
+        let others = [self.listening.deadline(), self.graveyard.deadline()];
+        clients.chain(at_once).chain(others.into_iter().flatten()).min()
     }
 
     /// Answers a request. The client gets `text` (with `error: ` before it unless `ok`) and is let go; one that watches gets a
@@ -215,8 +225,9 @@ impl Server {
             }
         }
         while let Some((_, client)) = self.clients.pop_first() {
-            client.close();
+            self.part_with(client);
         }
+        self.graveyard.leave();
         self.mailbox.remove()
     }
 
@@ -263,7 +274,12 @@ impl Server {
         if let Some(client) = self.clients.remove(&id) {
             // Said explicitly: a copy of the descriptor in a forked process would keep it in the set.
             let _ = self.epoll.delete(client.stream());
-            client.close();
+            if client.passes_descriptors {
+                self.notices.say(self.now, || {
+                    "mailbox: dropped a client that passed descriptors".to_owned()
+                });
+            }
+            self.part_with(client);
             self.wake(true);
         }
     }
@@ -290,6 +306,12 @@ impl AsFd for Server {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.epoll.0.as_fd()
     }
+}
+
+/// A quarter of the descriptors that this process may have is for clients: the way to a kill needs some too.
+fn places() -> usize {
+    let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((u64::MAX, u64::MAX));
+    usize::try_from(soft / 4).unwrap_or(MAX_CLIENTS).clamp(1, MAX_CLIENTS)
 }
 
 fn waits_for_room(client: &Connection) -> PollFd<'_> {

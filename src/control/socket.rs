@@ -1,6 +1,7 @@
 //! The mailbox's sockets: which ones there are, and what is said when one cannot be had. Serving them is the server's.
 
 use super::bind::{self, SocketNode};
+use super::listening;
 use super::runtime_dir::{self, Roots};
 use crate::report::escape::escape;
 use std::os::unix::ffi::OsStrExt;
@@ -206,7 +207,7 @@ impl Mailbox {
     pub fn remove(&mut self) -> std::io::Result<()> {
         let failures: Vec<_> =
             self.nodes.drain(..).filter_map(|node| node.remove().err()).collect();
-        self.listeners.clear();
+        self.listeners.drain(..).for_each(listening::close);
         failures.into_iter().next().map_or(Ok(()), |errno| Err(errno.into()))
     }
 }

@@ -1,12 +1,13 @@
 //! The words that a request may begin with, and which of them was probably meant. Pure.
 
 /// First words, as in the help.
-pub(super) const VERBS: [&str; 12] = [
+pub(super) const VERBS: [&str; 13] = [
     "ping",
     "status",
     "ps",
     "limits",
     "events",
+    "metrics",
     "watch",
     "set",
     "freeze",

@@ -6,16 +6,20 @@ use crate::event::{Action, Event, Notice};
 use crate::policy::lines::Lines;
 use crate::report::words;
 use crate::status::{Level, Tier};
+use crate::sys::memory::PageFaults;
 use crate::units::Limit;
 use std::io;
 
 impl Guardian {
     /// Hands an event to a policy and does what it says.
     pub(super) fn deliver(&mut self, index: usize, event: Event) {
-        let now = self.clock.now();
+        let (now, before) = (self.clock.now(), PageFaults::now());
         let actions = self.guards[index].policy.handle(event, now);
         for action in actions {
             self.apply(index, action, now);
+            if matches!(action, Action::Terminate | Action::Kill) {
+                self.guards[index].page_faults.add_since(before);
+            }
         }
     }
 
@@ -61,15 +65,16 @@ impl Guardian {
     fn terminate(&mut self, index: usize, decided: Timestamp) {
         let (signal, mode) = (self.config.term_signal, self.config.kill_mode);
         let guard = &mut self.guards[index];
-        guard.workload.terminate(signal, mode);
+        let result = guard.workload.terminate(signal, mode);
         guard.term.get_or_insert((decided, *guard.policy.last()));
+        self.note_failure(index, "signal every process", result);
     }
 
     fn kill(&mut self, index: usize, decided: Timestamp) {
         let guard = &mut self.guards[index];
         let result = guard.workload.kill();
         guard.kill.get_or_insert((decided, *guard.policy.last()));
-        self.note_failure(index, "write cgroup.kill", result);
+        self.note_failure(index, "kill every process at once", result);
     }
 
     fn tell(&mut self, notice: &Notice) {
@@ -79,7 +84,12 @@ impl Guardian {
     }
 
     /// A deed that failed is told once; the policy goes on by what it sees.
-    fn note_failure(&mut self, index: usize, what: &'static str, result: io::Result<()>) {
+    pub(super) fn note_failure(
+        &mut self,
+        index: usize,
+        what: &'static str,
+        result: io::Result<()>,
+    ) {
         let Err(error) = result else { return };
         let told = &mut self.guards[index].told_failures;
         if error.raw_os_error() == Some(nix::libc::ENODEV) || told.contains(&what) {

@@ -40,6 +40,7 @@ impl Guardian {
         if let Some(peak) = self.guards[0].workload.kernel_peak() {
             status.memory.peak = status.memory.peak.max(peak);
         }
+        self.tell_escaped(0);
         self.remove_cgroup();
         let signal = words::signal_name(self.config.term_signal);
         let text = words::outcome(&outcome, &self.command_name(), &signal);
@@ -68,7 +69,7 @@ impl Guardian {
         };
         let guard = &self.guards[0];
         let (term, kill) = (guard.term.map(decision), guard.kill.map(decision));
-        Ended { outcome, text, exit_status, term, kill }
+        Ended { outcome, text, exit_status, term, kill, page_faults: guard.page_faults }
     }
 
     fn command_name(&self) -> String {

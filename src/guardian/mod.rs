@@ -2,6 +2,7 @@
 
 mod apply;
 mod attribution;
+mod escapes;
 mod finish;
 mod foreground;
 mod publish;
@@ -24,6 +25,7 @@ use crate::report::log::Log;
 use crate::report::record::RecordFile;
 use crate::status::{Level, WatchLine};
 use crate::sys::caller::Caller;
+use crate::sys::memory::PageFaults;
 use crate::sys::signals::Signals;
 use crate::watcher::Watcher;
 use crate::workload::{Look, Workload};
@@ -42,6 +44,8 @@ struct Guard {
     term: Option<(Timestamp, Sample)>,
     kill: Option<(Timestamp, Sample)>,
     ended_at: Option<Timestamp>,
+    /// From a decision to end it until that was done.
+    page_faults: PageFaults,
     /// systemd ended the keeper of the workload's scope.
     scope_stopped: bool,
     /// A failure that repeats is told once.
@@ -66,6 +70,9 @@ pub struct Guardian {
     tier_reason: String,
     record: Option<RecordFile>,
     outer: crate::cgroup::hierarchy::OuterLimit,
+    /// When to look for who left the workload's cgroup, and who was told to have.
+    escapes_at: Timestamp,
+    escaped: Vec<i32>,
 }
 
 impl Guardian {
@@ -79,6 +86,7 @@ impl Guardian {
                 self.serve(token);
             }
             self.deadlines();
+            self.notice_escapes();
             self.publish();
             self.console.flush();
         }
@@ -143,13 +151,23 @@ impl Guardian {
     fn look(&mut self, index: usize) {
         let before = self.clock.now();
         let event = match self.guards[index].workload.look() {
-            Look::Seen(mut sample) => {
+            Look::Seen(sample) => {
+                let mut sample = self.not_less_than_known(index, sample);
                 sample.cost = self.clock.now() - before;
                 Event::Sample(sample)
             }
             Look::Gone => Event::Empty,
         };
         self.deliver(index, event);
+    }
+
+    /// A look that failed in part saw too little: what was known before counts then, and people are told once.
+    fn not_less_than_known(&mut self, index: usize, seen: Sample) -> Sample {
+        let guard = &mut self.guards[index];
+        let Some(error) = guard.workload.trouble() else { return seen };
+        let known = *guard.policy.last();
+        self.note_failure(index, "read all of the workload's memory", Err(error));
+        if seen.current < known.current { known } else { seen }
     }
 
     /// Tells the policy when nobody is left; the counters are read once more before.

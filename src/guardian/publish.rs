@@ -198,10 +198,7 @@ impl Guardian {
         let guard = &self.guards[index];
         let lines = guard.policy.lines();
         let kernel = guard.workload.tier() == Tier::Kernel && !self.config.dry_run;
-        let wire = match guard.term {
-            Some(_) => lines.relief,
-            None => lines.limit,
-        };
+        let wire = guard.policy.trip_wire();
         Limits {
             limit: lines.limit,
             trip_wire: if kernel { Limit::At(wire.0) } else { Limit::Max },

@@ -4,6 +4,7 @@ use super::Guardian;
 use crate::control::protocol::{Request, help_text};
 use crate::control::server::{ClientId, Server};
 use crate::event::{Command, Event};
+use crate::report::metrics::metrics_text;
 use crate::report::text;
 use crate::status::{Level, State, WatchLine};
 use crate::units::{Limit, Size};
@@ -41,6 +42,10 @@ impl Guardian {
             Request::Events { json } => {
                 let lines = self.log.lines();
                 self.reply(id, Ok(either(json, &lines, |lines| text::events_text(lines))));
+            }
+            Request::Metrics => {
+                let text = metrics_text(&self.config.name, &self.status(0));
+                self.reply(id, Ok(text));
             }
             Request::Watch { .. } => self.tell_the_past(id),
             Request::Help => self.reply(id, Ok(help_text().to_owned())),
@@ -89,7 +94,11 @@ impl Guardian {
 
     fn set_memory(&mut self, id: ClientId, size: Size) {
         match self.config.lines(size, &self.outer) {
-            Ok(lines) => self.command(id, Command::SetLines(lines)),
+            // By an old look, a limit below what is in use would go to the kernel at once and throttle the handlers of SIGTERM.
+            Ok(lines) => {
+                self.look(0);
+                self.command(id, Command::SetLines(lines));
+            }
             Err(error) => self.reply(id, Err(format!("{error:#}"))),
         }
     }

@@ -6,12 +6,13 @@ use super::tier::{self, Found};
 use super::{Guard, Guardian};
 use crate::cgroup::hierarchy;
 use crate::cgroup::limits::{self, WorkloadLimits};
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::command;
 use crate::config::{Config, SocketSetting};
 use crate::control::server::{Access, Server};
 use crate::control::socket::{self, Owner, SocketChoice};
 use crate::dashboard::Dashboard;
+use crate::event::{Event, Sample};
 use crate::event_loop::{EventLoop, Token};
 use crate::placement::Wish;
 use crate::placement::surroundings::Surroundings;
@@ -24,6 +25,7 @@ use crate::report::log::Log;
 use crate::report::record::{CallerId, RecordFile};
 use crate::status::{Level, Tier};
 use crate::sys::caller::Caller;
+use crate::sys::memory::{self, PageFaults};
 use crate::sys::signals::Signals;
 use crate::sys::spawn::{self, Place, Program, Waiting};
 use crate::units::Limit;
@@ -34,6 +36,7 @@ use std::ffi::CString;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::time::Duration;
 
 /// Starts the command under guard.
 ///
@@ -74,6 +77,8 @@ pub fn start(mut config: Config) -> Result<Guardian> {
         tier_reason: reason,
         record,
         outer,
+        escapes_at: Timestamp::default(),
+        escaped: Vec::new(),
         config,
     };
     guardian.say_notes(note);
@@ -231,6 +236,9 @@ impl Guardian {
         // Another user could not open the file that they name: it is ours, as all of the cgroup.
         let shared = self.config.account.is_none();
         let added = if shared { pressure_variables(&workload) } else { Vec::new() };
+        // The command's process was forked before: it has none of this.
+        memory::lower_oom_score();
+        memory::lock();
         let admitted = workload.admit(waiting.pid()).context("put the command into its cgroup");
         let child_pid = match admitted.and_then(|()| Ok(waiting.go(&added)?)) {
             Ok(pid) => pid,
@@ -242,9 +250,8 @@ impl Guardian {
             }
         };
         self.publisher.close_terminal_of_child();
-        crate::sys::memory::lower_oom_score();
-        crate::sys::memory::lock();
         workload.started(child_pid);
+        rehearse(&mut workload, policy.clone(), &lines, self.clock.now());
         self.guards.push(Guard {
             policy,
             workload,
@@ -253,6 +260,7 @@ impl Guardian {
             term: None,
             kill: None,
             ended_at: None,
+            page_faults: PageFaults::default(),
             scope_stopped: false,
             told_failures: Vec::new(),
         });
@@ -283,6 +291,18 @@ impl Guardian {
             slack,
         }
     }
+}
+
+/// Goes the way to a kill once without doing anything, so that its code and data are in memory, where they are locked.
+fn rehearse(workload: &mut Workload, mut policy: Policy, lines: &Lines, now: Timestamp) {
+    let over = Sample { current: lines.ceiling, ..Sample::default() };
+    let later = now + Duration::from_secs(1 << 30);
+    for (event, at) in
+        [(Event::Sample(over), now), (Event::Sample(over), now), (Event::Deadline, later)]
+    {
+        std::hint::black_box(policy.handle(event, at));
+    }
+    workload.rehearse();
 }
 
 /// `some 200000 2000000` and a NUL, in base64: what systemd offers, and what an unprivileged process may write

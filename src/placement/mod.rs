@@ -159,7 +159,7 @@ pub struct Refusal {
 pub fn with_memory(around: &Surroundings, wish: &Wish<'_>) -> Result<Placed, Vec<Refusal>> {
     let mut refusals = Vec::new();
     for row in Row::ALL {
-        let made = match why_not(row, around, wish.given) {
+        let made = match why_not_at_sight(row, around, wish.given) {
             Some(why) => Err(anyhow!(why)),
             None => make(row, around, wish),
         };
@@ -177,8 +177,17 @@ pub fn with_memory(around: &Surroundings, wish: &Wish<'_>) -> Result<Placed, Vec
     Err(refusals)
 }
 
-/// Why a row is out of the question here, by looking alone; `None` when it is worth trying.
+/// Why a row is out of the question here, without trying it; `None` when it is worth trying.
 pub fn why_not(row: Row, around: &Surroundings, given: Option<&Path>) -> Option<String> {
+    why_not_at_sight(row, around, given).or_else(|| match row {
+        Row::SystemScope => around.why_no_manager(Manager::System),
+        Row::UserScope => around.why_no_manager(Manager::User),
+        Row::Given | Row::NamespaceRoot | Row::Delegated | Row::Plain => None,
+    })
+}
+
+/// The same without asking whether a manager answers, which is the first thing in trying.
+fn why_not_at_sight(row: Row, around: &Surroundings, given: Option<&Path>) -> Option<String> {
     let refuse = |why: &str| Some(why.to_owned());
     if row == Row::Given {
         return if given.is_some() { None } else { refuse("no --cgroup was given") };
@@ -201,9 +210,9 @@ pub fn why_not(row: Row, around: &Surroundings, given: Option<&Path>) -> Option<
         }
         Row::Delegated => None,
         Row::SystemScope if around.uid != 0 => refuse("only root may ask the machine's systemd"),
-        Row::SystemScope => around.why_no_manager(Manager::System),
+        Row::SystemScope if !around.systemd => refuse("systemd does not run this system"),
         Row::UserScope if around.uid == 0 => refuse("root asks the machine's systemd"),
-        Row::UserScope => around.why_no_manager(Manager::User),
+        Row::SystemScope | Row::UserScope => None,
     }
 }
 
@@ -262,12 +271,13 @@ fn enable(parent: &Cgroup) -> Result<()> {
     if !files::has_controller(&parent.read("cgroup.controllers")?, "memory") {
         bail!("{} does not have the memory controller", shown(parent.path()));
     }
-    if !files::has_controller(&parent.read("cgroup.subtree_control")?, "memory") {
-        parent.write("cgroup.subtree_control", "+memory")?;
+    // Pids are wanted, not needed: without them `--pids` says that it cannot be had.
+    if parent.write("cgroup.subtree_control", "+memory +pids").is_ok()
+        || files::has_controller(&parent.read("cgroup.subtree_control")?, "memory")
+    {
+        return Ok(());
     }
-    // Wanted, not needed: without it `--pids` says that it cannot be had.
-    let _ = parent.write("cgroup.subtree_control", "+pids");
-    Ok(())
+    parent.write("cgroup.subtree_control", "+memory")
 }
 
 /// EBUSY: processes in an inner node (cgroup-v2.rst, "No Internal Process Constraint").

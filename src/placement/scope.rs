@@ -43,10 +43,15 @@ impl Anchor {
 pub(super) fn make(around: &Surroundings, manager: Manager, wish: &Wish<'_>) -> Result<Placed> {
     let unit = format!("{}.scope", wish.name);
     let keeper = Keeper::start().context("start the scope's keeper")?;
-    let pids = [wish.child.cast_unsigned(), keeper.pid().cast_unsigned()];
+    let pids = [wish.child, keeper.pid()].map(i32::cast_unsigned);
+    // Root can bring the keeper there; to anybody else the way from one cgroup to the other is open to systemd only.
+    let pids = if manager == Manager::System { &pids[..1] } else { &pids[..] };
     manager.start(around.uid, &Scope { unit: &unit, slice: wish.slice, pids })?;
     let arrive = |pid| wait_for(around, pid, &unit);
-    let scope = arrive(wish.child).and_then(|path| arrive(keeper.pid()).map(|_| path))?;
+    let scope = arrive(wish.child)?;
+    if manager == Manager::User {
+        arrive(keeper.pid())?;
+    }
     furnish(&Cgroup::open(&scope)?, keeper, wish.child)
 }
 

@@ -4,6 +4,7 @@ use crate::cgroup::hierarchy::{self, Hierarchy};
 use crate::cgroup::{Cgroup, files};
 use crate::systemd::Manager;
 use anyhow::{Context, Result};
+use procfs::process::MountInfo;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -65,11 +66,8 @@ impl Surroundings {
 
     /// Why a manager cannot be asked; `None` when it can.
     pub fn why_no_manager(&self, manager: Manager) -> Option<String> {
-        match manager {
-            Manager::System if !self.systemd => Some("systemd does not run this system".to_owned()),
-            _ if manager.socket(self.uid).is_some() => None,
-            Manager::System | Manager::User => Some(manager.absent(self.uid)),
-        }
+        let answers = manager.socket(self.uid).is_some();
+        (!answers).then(|| manager.absent(self.uid))
     }
 
     /// Our cgroup, when it is one whose limit is ours alone: a container's.
@@ -135,11 +133,10 @@ fn container() -> Option<String> {
     told.or_else(|| marked.map(|(_, name)| (*name).to_owned()))
 }
 
-fn memory_v1() -> Result<bool> {
-    let mounts = procfs::process::Process::myself().and_then(|me| me.mountinfo())?;
-    Ok(mounts
-        .into_iter()
-        .any(|mount| mount.fs_type == "cgroup" && mount.super_options.contains_key("memory")))
+fn memory_v1() -> std::io::Result<bool> {
+    let mounts = std::fs::read("/proc/self/mountinfo")?;
+    let has_memory = |mount: MountInfo| mount.super_options.contains_key("memory");
+    Ok(hierarchy::mounts(&mounts, "cgroup").any(has_memory))
 }
 
 /// `enabled` is the last column of /proc/cgroups. No line at all says nothing: kernels without v1 leave it out.

@@ -79,6 +79,13 @@ mod tests {
     }
 
     #[test]
+    fn the_slack_follows_processors_and_pages_and_is_no_share_of_a_small_limit() {
+        assert_eq!(counter_slack(2, 4096, Bytes::mib(1024)), Bytes::mib(1));
+        assert_eq!(counter_slack(1, 65536, Bytes::mib(1024)), Bytes::mib(8));
+        assert_eq!(counter_slack(64, 4096, Bytes::mib(64)), Bytes::mib(2));
+    }
+
+    #[test]
     fn page_cache_is_not_usage() {
         let mut breach = Breach::new(Bytes::mib(1));
         for ms in (0..60_000).step_by(50) {

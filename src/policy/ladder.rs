@@ -59,7 +59,7 @@ impl Policy {
         let grace = self.config.grace;
         self.rung = Rung::Terminating { reason, since: now, kill_at: now + grace };
         if !self.config.dry_run {
-            actions.push(Action::SetTripWire(Limit::At(self.lines.relief.0)));
+            self.relieve(actions);
         }
         if std::mem::take(&mut self.frozen) {
             actions.push(Action::Thaw);
@@ -72,6 +72,13 @@ impl Policy {
         } else {
             actions.push(Action::Look);
         }
+    }
+
+    /// The trip-wire up, so that handlers run.
+    pub(super) fn relieve(&mut self, actions: &mut Actions) {
+        let relief = self.lines.relief_at(self.last.current);
+        self.relief = Some(relief);
+        actions.push(Action::SetTripWire(Limit::At(relief.0)));
     }
 
     pub(super) fn grace_over(&mut self, now: Timestamp, actions: &mut Actions) {
@@ -183,6 +190,10 @@ impl Policy {
         let kernel_oom_kills = self.last.counters.oom_kill;
         let cause = match self.rung {
             Rung::Watching { .. } | Rung::Ended => own_end(child, kernel_oom_kills),
+            // SIGTERM was sent, and no SIGKILL of ours: who died of one was the kernel's.
+            Rung::Terminating { .. } if killed_by_kernel(child, kernel_oom_kills) => {
+                Cause::KernelOom
+            }
             Rung::Terminating { reason, .. } => Cause::Guardian { reason, killed: None },
             Rung::Killing { reason, why, child_first, .. } => {
                 Cause::Guardian { reason, killed: (!child_first).then_some(why) }
@@ -195,9 +206,10 @@ impl Policy {
 
 /// Without our doing: the kernel's OOM killer, if it killed and the command died of SIGKILL; else the command's own end.
 fn own_end(child: Ending, kernel_oom_kills: u64) -> Cause {
+    if killed_by_kernel(child, kernel_oom_kills) { Cause::KernelOom } else { Cause::Itself }
+}
+
+fn killed_by_kernel(child: Ending, kernel_oom_kills: u64) -> bool {
     const SIGKILL: i32 = 9;
-    if kernel_oom_kills > 0 && child == Ending::Signaled(SIGKILL) {
-        return Cause::KernelOom;
-    }
-    Cause::Itself
+    kernel_oom_kills > 0 && child == Ending::Signaled(SIGKILL)
 }

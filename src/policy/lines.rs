@@ -11,12 +11,15 @@ const HEADROOM: Bytes = Bytes::mib(64);
 const HEADROOM_SHARE: Percent = Percent(10);
 /// The second line lies at least so far under the ceiling.
 const MARGIN: Bytes = Bytes::mib(2);
+/// The trip-wire stands at least so far above what is in use when it goes to the relief line: a workload may go on meanwhile.
+const RELIEF_ROOM: Bytes = Bytes::mib(1);
 /// Less headroom leaves no room for the lines between limit and ceiling.
 pub const SMALLEST_HEADROOM: Bytes = Bytes::mib(4);
 /// A dynamically linked program needs about 1 MiB to start; under this limit nothing useful runs.
 pub const SMALLEST_LIMIT: Bytes = Bytes::mib(2);
 
-/// The lines, lowest first; each is strictly below the next.
+/// The lines, lowest first; each is strictly below the next, but for a relief line that a second line asked for right above the
+/// limit leaves no room: it is at the limit then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lines {
     /// The user's number: the trip-wire `memory.high` stands here first.
@@ -70,14 +73,15 @@ impl Lines {
         headroom: Option<Bytes>,
         second: Option<Bytes>,
     ) -> Result<Lines, LinesError> {
-        let limit = whole_pages(limit);
         if limit < SMALLEST_LIMIT {
             return Err(LinesError::LimitTooSmall(limit));
         }
-        let headroom = whole_pages(headroom.unwrap_or_else(|| default_headroom(limit)));
+        let limit = whole_pages(limit);
+        let headroom = headroom.unwrap_or_else(|| default_headroom(limit));
         if headroom < SMALLEST_HEADROOM {
             return Err(LinesError::HeadroomTooSmall(headroom));
         }
+        let headroom = whole_pages(headroom);
         let ceiling = Bytes(limit.0.checked_add(headroom.0).ok_or(LinesError::TooLarge(limit))?);
         if i64::try_from(ceiling.0).is_err() {
             return Err(LinesError::TooLarge(limit));
@@ -90,8 +94,17 @@ impl Lines {
             return Err(LinesError::SecondLineOutside { second, limit, ceiling });
         }
         // One half for handlers, the other for the kernel's brake on what goes on allocating.
-        let relief = midway(limit, second);
+        let relief = Bytes(limit.0 + (second.0 - limit.0) / 2);
         Ok(Lines { limit, relief: whole_pages(relief), second: whole_pages(second), ceiling })
+    }
+
+    /// Where the trip-wire goes at SIGTERM when so much is in use: the relief line, or just above what is in use where that
+    /// is passed already. A write of `memory.high` below what is in use reclaims before it returns (memory_high_write() in
+    /// mm/memcontrol.c): with swap that took 3.6 s, in which SIGTERM was not sent. Not above the second line: nothing would slow a
+    /// workload on its last bit to the ceiling.
+    pub fn relief_at(&self, current: Bytes) -> Bytes {
+        let above = whole_pages(current.saturating_add(RELIEF_ROOM));
+        self.relief.max(above.min(self.second))
     }
 
     /// The same lines with the limit at this or lower; the others stay.
@@ -103,11 +116,6 @@ impl Lines {
     pub fn headroom(&self) -> Bytes {
         self.ceiling.saturating_sub(self.limit)
     }
-}
-
-/// Above the limit and below the second line, wherever that was put.
-fn midway(limit: Bytes, second: Bytes) -> Bytes {
-    Bytes(limit.0 + (second.0 - limit.0) / 2).max(Bytes(limit.0 + 4096))
 }
 
 /// The kernel rounds its limits down to pages; doing so first makes what is read back equal to what was written.
@@ -127,6 +135,17 @@ mod tests {
         assert_eq!(lines.relief, whole_pages(Bytes(Bytes::mib(1288).0 / 10)));
         assert_eq!(lines.second, whole_pages(Bytes(Bytes::mib(1576).0 / 10)));
         assert_eq!(lines.ceiling, Bytes::mib(164));
+        assert_eq!(lines.headroom(), Bytes::mib(64));
+    }
+
+    #[test]
+    fn the_trip_wire_is_never_put_below_what_is_in_use() {
+        let lines = Lines::new(Bytes::mib(100), None, None).unwrap();
+        assert_eq!(lines.relief_at(Bytes::mib(0)), lines.relief);
+        assert_eq!(lines.relief_at(Bytes::mib(127)), lines.relief);
+        assert_eq!(lines.relief_at(Bytes::mib(130)), Bytes::mib(131));
+        assert_eq!(lines.relief_at(Bytes::mib(157)), lines.second);
+        assert_eq!(lines.relief_at(Bytes(u64::MAX)), lines.second);
     }
 
     #[test]

@@ -79,6 +79,8 @@ pub struct Policy {
     /// Lower lines that an operator set while more than that was in use: they come into force with the first look
     /// that finds less.
     held_back: Option<Lines>,
+    /// Where the trip-wire went at SIGTERM.
+    relief: Option<Bytes>,
     frozen: bool,
     child: Option<Ending>,
     emptied: bool,
@@ -103,6 +105,7 @@ impl Policy {
             thrash: Thrash::new(config.thrash),
             warn: Warn::new(config.warn),
             held_back: None,
+            relief: None,
             frozen: false,
             child: None,
             emptied: false,
@@ -250,7 +253,7 @@ impl Policy {
         } else {
             self.enforce(lines, actions);
             if ending && !self.config.dry_run {
-                actions.push(Action::SetTripWire(crate::units::Limit::At(lines.relief.0)));
+                self.relieve(actions);
             }
         }
         actions.push(Action::Tell(Notice::NewLines(self.lines)));
@@ -281,6 +284,11 @@ impl Policy {
     /// The lines in force.
     pub fn lines(&self) -> &Lines {
         &self.lines
+    }
+
+    /// Where the trip-wire stands.
+    pub fn trip_wire(&self) -> Bytes {
+        self.relief.unwrap_or(self.lines.limit)
     }
 
     /// Where on the ladder the workload is.

@@ -72,6 +72,28 @@ mod tests {
     }
 
     #[test]
+    fn what_was_before_the_window_does_not_matter() {
+        let mut growth = Growth::default();
+        for tick in 0..70u64 {
+            let leaked = Bytes::mib(4 * tick.saturating_sub(50));
+            growth.observe(leaked, Timestamp::from_millis(tick * 200));
+        }
+        assert_eq!(growth.per_second(), 20 << 20);
+    }
+
+    #[test]
+    fn the_shortest_time_and_the_largest_growth_have_a_rate() {
+        let rate = |from, to| {
+            let mut growth = Growth::default();
+            growth.observe(Bytes(from), Timestamp::from_millis(0));
+            growth.observe(Bytes(to), Timestamp::from_millis(1));
+            growth.per_second()
+        };
+        assert_eq!(rate(0, 1), 1000);
+        assert_eq!((rate(0, u64::MAX), rate(u64::MAX, 0)), (i64::MAX, i64::MIN));
+    }
+
+    #[test]
     fn a_shrinking_footprint_has_no_time_to_the_limit() {
         let mut growth = Growth::default();
         growth.observe(Bytes::mib(50), Timestamp::from_millis(0));

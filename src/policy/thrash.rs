@@ -80,7 +80,8 @@ mod tests {
     fn only_a_long_stall_at_the_trip_wire_counts() {
         assert_eq!(run(90, 60, Bytes::mib(100)), Some(10));
         assert_eq!(run(70, 60, Bytes::mib(100)), None, "below the share");
-        assert_eq!(run(100, 60, Bytes::mib(50)), None, "not at the trip-wire");
+        assert_eq!(run(100, 60, Bytes::mib(93)), None, "not at the trip-wire");
+        assert_eq!(run(100, 60, Bytes::mib(94)), Some(10), "as good as at the trip-wire");
         assert_eq!(run(100, 9, Bytes::mib(100)), None, "not for long");
     }
 }

@@ -79,6 +79,32 @@ mod tests {
             told += u32::from(warn.judge(Bytes::mib(mib), Bytes::mib(100), &growth).is_some());
         }
         assert_eq!(told, 2, "at 80 and, after 71, at 80 again");
+        assert!(warn.judge(Bytes::mib(72), Bytes::mib(100), &growth).is_none() && warn.is_on());
+        assert!(warn.judge(Bytes::mib(80), Bytes::mib(100), &growth).is_none(), "72 is too near");
+        warn.judge(Bytes::mib(49), Bytes::mib(100), &growth);
+        assert!(!warn.is_on());
+    }
+
+    /// A growth of so many MiB a second.
+    fn growing(rate: u64) -> Growth {
+        let mut growth = Growth::default();
+        growth.observe(Bytes(0), Timestamp::from_millis(0));
+        growth.observe(Bytes::mib(rate), Timestamp::from_millis(1000));
+        growth
+    }
+
+    #[test]
+    fn a_forecast_is_told_from_its_time_on_and_again_after_a_fall() {
+        let (mut warn, limit) = (Warn::new(RULE), Bytes::mib(100));
+        assert!(warn.judge(Bytes::mib(60), limit, &growing(1)).is_none(), "40 s are left");
+        assert!(!warn.is_on());
+        let told = warn.judge(Bytes::mib(60), limit, &growing(4));
+        assert!(matches!(told, Some(Notice::NearInTime { .. })), "10 s are left: {told:?}");
+        assert!(warn.is_on());
+        assert!(warn.judge(Bytes::mib(50), limit, &growing(50)).is_none(), "told, and still half");
+        assert!(warn.judge(Bytes::mib(49), limit, &growing(50)).is_none(), "armed again");
+        assert!(!warn.is_on());
+        assert!(warn.judge(Bytes::mib(50), limit, &growing(50)).is_some());
     }
 
     #[test]

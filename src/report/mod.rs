@@ -3,6 +3,7 @@
 pub mod console;
 pub mod escape;
 pub mod log;
+pub mod metrics;
 pub mod record;
 pub mod text;
 pub mod words;

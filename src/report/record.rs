@@ -4,6 +4,7 @@ use crate::event::{Cause, Ending, Outcome};
 use crate::report::escape::shown;
 use crate::report::words;
 use crate::status::{EventLine, SCHEMA_VERSION, Status};
+use crate::sys::memory::PageFaults;
 use crate::sys::privileges::id_from;
 use crate::units::Bytes;
 use anyhow::{Context, Result};
@@ -54,6 +55,8 @@ struct Record<'a> {
     /// When SIGTERM and SIGKILL were sent, and the look that decided it; milliseconds since the start.
     term: Option<Decision>,
     kill: Option<Decision>,
+    /// Page faults of the guardian from these decisions until they were carried out.
+    page_faults: PageFaults,
     status: &'a Status,
     events: Vec<EventLine>,
 }
@@ -82,6 +85,8 @@ pub struct Ended<'a> {
     pub term: Option<Decision>,
     /// SIGKILL.
     pub kill: Option<Decision>,
+    /// Of the guardian, from these decisions until they were carried out.
+    pub page_faults: PageFaults,
 }
 
 #[derive(Debug, Serialize)]
@@ -122,6 +127,7 @@ impl RecordFile {
             exit_status: ended.exit_status,
             term: ended.term,
             kill: ended.kill,
+            page_faults: ended.page_faults,
             ended_unix_ms: crate::clock::unix_time().as_millis(),
             status,
             events,

@@ -134,7 +134,7 @@ pub fn outcome(outcome: &Outcome, name: &str, signal: &str) -> String {
     match outcome.cause {
         Cause::Itself => format!("{name} {}", ending(outcome.child)),
         Cause::KernelOom => format!(
-            "{name} was ended by the kernel's OOM killer ({} killed) before its limit was seen to be reached",
+            "{name} was ended by the kernel's OOM killer ({} killed), not by sentinel",
             outcome.kernel_oom_kills
         ),
         Cause::SystemdStop => {

@@ -1,6 +1,9 @@
 //! Keeps the guardian able to act when memory is out: its pages stay, and the OOM killer looks elsewhere first.
 
 use nix::libc;
+use nix::sys::resource::{UsageWho, getrusage};
+use serde::Serialize;
+use std::hint::black_box;
 
 /// Less likely a victim than anything normal, not exempt: a guardian that itself leaks must be killable.
 const GUARDIAN_OOM_SCORE_ADJ: &str = "-900";
@@ -14,4 +17,41 @@ pub fn lock() -> bool {
 /// Lowers `oom_score_adj`. False without CAP_SYS_RESOURCE.
 pub fn lower_oom_score() -> bool {
     std::fs::write("/proc/self/oom_score_adj", GUARDIAN_OOM_SCORE_ADJ).is_ok()
+}
+
+/// Page faults of this process (getrusage(2)).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PageFaults {
+    /// Without a read from disk.
+    pub minor: i64,
+    /// With one.
+    pub major: i64,
+}
+
+impl PageFaults {
+    /// So many so far; none where the kernel does not say.
+    pub fn now() -> PageFaults {
+        let usage = getrusage(UsageWho::RUSAGE_SELF);
+        usage.map_or_else(
+            |_| PageFaults::default(),
+            |usage| PageFaults {
+                minor: usage.minor_page_faults(),
+                major: usage.major_page_faults(),
+            },
+        )
+    }
+
+    /// Adds those since `before`.
+    pub fn add_since(&mut self, before: PageFaults) {
+        let now = PageFaults::now();
+        self.minor += now.minor - before.minor;
+        self.major += now.major - before.major;
+    }
+}
+
+/// Uses so much of the stack once, so that its pages are there.
+#[inline(never)]
+pub fn touch_stack() {
+    let mut room = [1u8; 96 * 1024];
+    black_box(&mut room);
 }

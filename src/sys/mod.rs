@@ -2,6 +2,7 @@
 
 #![expect(unsafe_code, reason = "this is the place for it; each block says why it is sound")]
 
+pub mod burial;
 pub mod caller;
 pub mod inherited;
 pub mod keeper;

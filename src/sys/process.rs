@@ -103,8 +103,13 @@ pub enum Change {
 pub fn next_change() -> Option<(i32, Change)> {
     let mut status = 0;
     let flags = libc::WNOHANG | libc::WUNTRACED | libc::WCONTINUED;
-    // SAFETY: `status` is a live local of the right type.
-    let pid = unsafe { libc::waitpid(-1, &raw mut status, flags) };
+    let pid = loop {
+        // SAFETY: `status` is a live local of the right type.
+        let pid = unsafe { libc::waitpid(-1, &raw mut status, flags) };
+        if pid != -1 || io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
+            break pid;
+        }
+    };
     if pid <= 0 {
         return None;
     }

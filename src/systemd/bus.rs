@@ -5,7 +5,6 @@
 use anyhow::{Context, Result, anyhow, bail};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::time::Duration;
 use zbus::Message;
 
@@ -20,8 +19,7 @@ const ERROR: u8 = 3;
 ///
 /// # Errors
 /// What the other side answers, when that is an error; or that it does not answer.
-pub(super) fn ask(socket: &Path, uid: u32, questions: &[Message]) -> Result<()> {
-    let mut stream = UnixStream::connect(socket).context("connect")?;
+pub(super) fn ask(mut stream: UnixStream, uid: u32, questions: &[Message]) -> Result<()> {
     stream.set_read_timeout(Some(PATIENCE)).context("limit the wait")?;
     stream.set_write_timeout(Some(PATIENCE)).context("limit the wait")?;
     authenticate(&mut stream, uid).context("authenticate")?;
@@ -55,7 +53,10 @@ fn authenticate(stream: &mut UnixStream, uid: u32) -> Result<()> {
 }
 
 /// Reads one message; true for an answer, false for a signal.
-fn answer(stream: &mut UnixStream) -> Result<bool> {
+///
+/// # Errors
+/// What the other side answers, when that is an error; or what is no message, or too long.
+pub fn answer(stream: &mut impl Read) -> Result<bool> {
     let mut head = [0u8; 16];
     stream.read_exact(&mut head).context("wait for the answer")?;
     let number = |at: usize| {
@@ -87,15 +88,11 @@ fn error_text(body: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::net::UnixListener;
 
     /// Plays the other side: says this after the authentication, and keeps the connection.
-    fn other_side(says: Vec<u8>) -> (tempfile::TempDir, std::path::PathBuf) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("bus");
-        let listener = UnixListener::bind(&path).unwrap();
+    fn other_side(says: Vec<u8>) -> UnixStream {
+        let (ours, mut stream) = UnixStream::pair().unwrap();
         std::thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
             let mut got = [0u8; 4096];
             let length = stream.read(&mut got).unwrap();
             assert_eq!(&got[..length], b"\0AUTH EXTERNAL 31303030\r\n");
@@ -105,7 +102,7 @@ mod tests {
             // Until the one who asked leaves.
             while stream.read(&mut got).is_ok_and(|length| length > 0) {}
         });
-        (folder, path)
+        ours
     }
 
     fn question() -> Message {
@@ -126,21 +123,20 @@ mod tests {
     fn answers_count_and_signals_do_not() {
         let signal = said(4, b"abc", b"xyz");
         let says = [signal.clone(), said(2, b"", b""), signal, said(2, b"12345678", b"1")].concat();
-        let (_folder, path) = other_side(says);
-        ask(&path, 1000, &[question(), question()]).unwrap();
+        let line = other_side(says);
+        ask(line, 1000, &[question(), question()]).unwrap();
     }
 
     #[test]
     fn an_error_is_told_in_its_words() {
-        let (_folder, path) = other_side(said(3, b"", b"\x07\0\0\0No \x1bway\0"));
-        let error = ask(&path, 1000, &[question()]).unwrap_err().to_string();
+        let line = other_side(said(3, b"", b"\x07\0\0\0No \x1bway\0"));
+        let error = ask(line, 1000, &[question()]).unwrap_err().to_string();
         assert_eq!(error, "No \\u{1b}way");
     }
 
     #[test]
     fn what_is_no_bus_is_an_error() {
-        let (_folder, path) = other_side(vec![0xff; 64]);
-        assert!(ask(&path, 1000, &[question()]).is_err());
-        assert!(ask(Path::new("/nonexistent/bus"), 0, &[question()]).is_err());
+        let line = other_side(vec![0xff; 64]);
+        assert!(ask(line, 1000, &[question()]).is_err());
     }
 }

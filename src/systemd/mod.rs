@@ -1,11 +1,11 @@
 //! Asks systemd for a scope of our own: a cgroup with a delegated subtree (systemd: CGROUP_DELEGATION.md). Cold path only.
 
-mod bus;
+pub mod bus;
 
 use crate::report::escape::shown;
 use anyhow::{Context, Result};
-use std::os::unix::fs::FileTypeExt;
-use std::path::{Path, PathBuf};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use zbus::Message;
 use zbus::zvariant::Value;
 
@@ -30,7 +30,7 @@ pub struct Scope<'a> {
     /// The slice to put it into; `None`: the manager's usual one.
     pub slice: Option<&'a str>,
     /// The processes to begin with.
-    pub pids: [u32; 2],
+    pub pids: &'a [u32],
 }
 
 impl Manager {
@@ -56,11 +56,14 @@ impl Manager {
 
     /// The socket by which it can be reached; `None` when there is none.
     pub fn socket(self, uid: u32) -> Option<PathBuf> {
-        self.reachable(uid).map(|(path, _)| path)
+        self.connect(uid).map(|line| line.path)
     }
 
-    fn reachable(self, uid: u32) -> Option<(PathBuf, bool)> {
-        self.sockets(uid).into_iter().find(|(path, _)| may_connect(path))
+    fn connect(self, uid: u32) -> Option<Line> {
+        self.sockets(uid).into_iter().find_map(|(path, is_bus)| {
+            let stream = UnixStream::connect(&path).ok()?;
+            Some(Line { path, is_bus, stream })
+        })
     }
 
     /// Starts a scope. It is asked for when this returns; its cgroup may take a moment.
@@ -68,14 +71,14 @@ impl Manager {
     /// # Errors
     /// What systemd or its bus said.
     pub fn start(self, uid: u32, scope: &Scope<'_>) -> Result<()> {
-        let (path, is_bus) = self.reachable(uid).with_context(|| self.absent(uid))?;
+        let line = self.connect(uid).with_context(|| self.absent(uid))?;
         let start = start_transient_unit(self, scope).context("make a message for systemd")?;
-        let questions = match is_bus {
+        let questions = match line.is_bus {
             true => vec![hello().context("make a message for the bus")?, start],
             false => vec![start],
         };
-        bus::ask(&path, uid, &questions)
-            .with_context(|| format!("start {} by {}", scope.unit, shown(&path)))
+        bus::ask(line.stream, uid, &questions)
+            .with_context(|| format!("start {} by {}", scope.unit, shown(&line.path)))
     }
 
     /// That it is not there, in words.
@@ -87,9 +90,11 @@ impl Manager {
     }
 }
 
-fn may_connect(path: &Path) -> bool {
-    let socket = path.metadata().is_ok_and(|data| data.file_type().is_socket());
-    socket && std::os::unix::net::UnixStream::connect(path).is_ok()
+/// A connection to one of the sockets.
+struct Line {
+    path: PathBuf,
+    is_bus: bool,
+    stream: UnixStream,
 }
 
 /// A bus wants to be greeted first.

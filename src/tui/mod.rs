@@ -17,9 +17,9 @@ mod ready;
 mod session;
 mod signals;
 mod terminal;
-mod transcript;
+pub mod transcript;
 pub mod view;
-mod wire;
+pub mod wire;
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;

@@ -101,8 +101,12 @@ impl CgroupSampler {
 }
 
 fn read<'a>(file: &File, buffer: &'a mut [u8]) -> io::Result<&'a [u8]> {
-    let length = file.read_at(buffer, 0)?;
-    Ok(&buffer[..length])
+    loop {
+        match file.read_at(buffer, 0) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            length => return Ok(&buffer[..length?]),
+        }
+    }
 }
 
 fn number(file: &File, buffer: &mut [u8]) -> io::Result<u64> {

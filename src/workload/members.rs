@@ -1,6 +1,9 @@
 //! Who is in a workload: by `cgroup.procs` of its cgroup and those below it, or by descent from us.
 //! Descent is enough where there is no cgroup: as subreaper every orphan of the workload becomes our child.
+//! Allocates nothing up to [`ROOM`] processes. Opens what has no descriptor of its own: sub-cgroups, files of /proc, pidfds.
 
+use super::proc_file::{self, is_gone, read_some};
+use super::spares::{Spares, is_shortage};
 use crate::cgroup::{Cgroup, files};
 use crate::report::escape::shown;
 use crate::sys::process::PidFd;
@@ -9,7 +12,7 @@ use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 use rustix::fs::RawDir;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Seek as _};
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 
@@ -40,32 +43,45 @@ impl Source {
 pub struct Members {
     source: Source,
     root: File,
-    pids: Vec<i32>,
+    /// `cgroup.procs` of the cgroup itself, held open.
+    procs: Option<File>,
+    list: List,
     /// Each process with its parent in front.
     parents: Vec<(i32, i32)>,
     left_out: Vec<i32>,
+    spares: Spares,
+}
+
+/// What a walk finds, and what kept it from finding all.
+#[derive(Debug)]
+struct List {
+    pids: Vec<i32>,
     text: Box<[u8]>,
+    trouble: Option<io::Error>,
 }
 
 impl Members {
     /// An empty list.
     ///
     /// # Errors
-    /// When the cgroup's directory or /proc cannot be opened.
+    /// When the cgroup's directory, its `cgroup.procs` or /proc cannot be opened.
     pub fn new(source: Source) -> Result<Members> {
         let path = match &source {
             Source::Cgroup(path) => path.as_path(),
             Source::Descendants => std::path::Path::new("/proc"),
         };
         let root = File::open(path).with_context(|| format!("open {}", shown(path)))?;
-        Ok(Members {
-            source,
-            root,
-            pids: Vec::with_capacity(ROOM),
-            parents: Vec::with_capacity(ROOM),
-            left_out: Vec::new(),
-            text: vec![0; TEXT].into_boxed_slice(),
-        })
+        let procs = match &source {
+            Source::Cgroup(path) => Some(
+                open_in(&root, PROCS, OFlag::O_RDONLY)
+                    .with_context(|| format!("open {}", shown(&path.join(PROCS))))?,
+            ),
+            Source::Descendants => None,
+        };
+        let list = List { pids: touched(0), text: vec![1; TEXT].into(), trouble: None };
+        let (parents, left_out) = (touched((0, 0)), Vec::new());
+        let spares = Spares::take().context("keep descriptors for later")?;
+        Ok(Members { source, root, procs, list, parents, left_out, spares })
     }
 
     /// A child of ours that is no part of the workload.
@@ -73,23 +89,63 @@ impl Members {
         self.left_out.push(pid);
     }
 
-    /// Lists the members anew. What cannot be read is gone.
+    /// Children of ours that are no part of the workload.
+    pub fn left_out(&self) -> &[i32] {
+        &self.left_out
+    }
+
+    /// Lists the members anew. What is gone is left out, and so is what cannot be read: see [`Members::trouble`].
     pub fn refresh(&mut self) -> &[i32] {
-        self.pids.clear();
-        match self.source {
-            Source::Cgroup(_) => walk(&self.root, DEPTH, &mut self.text, &mut self.pids),
-            Source::Descendants => self.descendants(),
+        self.list_once();
+        if self.list.trouble.as_ref().is_some_and(is_shortage) {
+            self.spares.release();
+            self.list_once();
         }
-        &self.pids
+        &self.list.pids
+    }
+
+    fn list_once(&mut self) {
+        self.list.pids.clear();
+        self.list.trouble = None;
+        match &mut self.procs {
+            Some(procs) => {
+                let rewound = procs.rewind();
+                self.list.note(rewound);
+                self.list.collect(procs);
+                self.list.walk_below(&self.root, DEPTH);
+            }
+            None => self.descendants(),
+        }
+    }
+
+    /// The descriptors for the worst day: given back by whatever needs one and has none.
+    pub fn spares(&mut self) -> &mut Spares {
+        &mut self.spares
+    }
+
+    /// Those of the last [`Members::refresh`].
+    pub fn listed(&self) -> &[i32] {
+        &self.list.pids
+    }
+
+    /// Why the last list may not have all of them.
+    pub fn trouble(&mut self) -> Option<io::Error> {
+        self.list.trouble.take()
     }
 
     /// Whether nobody is left.
-    pub fn is_empty(&mut self) -> bool {
-        self.refresh().is_empty()
-            && match self.source {
-                Source::Cgroup(_) => true,
-                Source::Descendants => !self.has_children(),
-            }
+    ///
+    /// # Errors
+    /// When it cannot be known.
+    pub fn is_empty(&mut self) -> io::Result<bool> {
+        if !self.refresh().is_empty() {
+            return Ok(false);
+        }
+        match (self.trouble(), &self.source) {
+            (None, Source::Cgroup(_)) => Ok(true),
+            (None, Source::Descendants) => Ok(!self.has_children()),
+            (Some(error), _) => Err(error),
+        }
     }
 
     /// A walk misses who changes parents meanwhile; our own children cannot be missed.
@@ -98,42 +154,70 @@ impl Members {
             return crate::sys::process::has_children();
         }
         // Where the kernel has no such file (CONFIG_PROC_CHILDREN), a second walk has to do.
-        match read_at(&self.root, "thread-self/children", &mut self.text) {
-            Some(list) => list
+        let own = nix::unistd::getpid().as_raw();
+        let left_out = &self.left_out;
+        match proc_file::read(own, "thread-self/children", &mut self.list.text) {
+            Ok(Some(list)) => list
                 .split(|byte| *byte == b' ')
                 .filter_map(|word| i32::try_from(files::number(word)?).ok())
-                .any(|pid| !self.left_out.contains(&pid)),
-            None => !self.refresh().is_empty(),
+                .any(|pid| !left_out.contains(&pid)),
+            Ok(None) => !self.refresh().is_empty(),
+            Err(_) => true,
         }
     }
 
-    /// Sends a signal to all but one, each by a handle opened first and looked at again: a number that went to
-    /// somebody else meanwhile is not hit.
-    pub fn send(&mut self, signal: i32, but: Option<i32>) {
+    /// Sends these signals, in their order, to all but one, each by a handle opened first and looked at again: a number
+    /// that went to somebody else meanwhile is not hit.
+    ///
+    /// # Errors
+    /// The first thing that kept a signal from somebody, once everybody else has it.
+    pub fn send(&mut self, signals: &[i32], but: Option<i32>) -> io::Result<()> {
         self.refresh();
-        for index in 0..self.pids.len() {
-            let pid = self.pids[index];
+        let mut trouble = self.trouble();
+        for index in 0..self.list.pids.len() {
+            let pid = self.list.pids[index];
             if Some(pid) == but {
                 continue;
             }
-            if let Ok(handle) = PidFd::open(pid)
-                && self.still_member(pid)
-            {
-                // Gone or not ours to signal: an outcome.
-                let _ = handle.send(signal);
+            if let Err(error) = self.send_to(pid, signals) {
+                trouble.get_or_insert(error);
             }
         }
+        trouble.map_or(Ok(()), Err)
     }
 
-    fn still_member(&mut self, pid: i32) -> bool {
+    fn send_to(&mut self, pid: i32, signals: &[i32]) -> io::Result<()> {
+        let handle = match PidFd::open(pid) {
+            Ok(handle) => handle,
+            Err(error) if is_shortage(&error) => {
+                self.spares.release();
+                PidFd::open(pid)?
+            }
+            // EINVAL: the number is a thread's by now.
+            Err(error) if is_gone(&error) || error.kind() == io::ErrorKind::InvalidInput => {
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        if self.still_member(pid)? {
+            for signal in signals {
+                // Gone or not ours to signal (setuid): an outcome.
+                let _ = handle.send(*signal);
+            }
+        }
+        Ok(())
+    }
+
+    fn still_member(&mut self, pid: i32) -> io::Result<bool> {
+        let text = &mut self.list.text;
         match &self.source {
             Source::Descendants => {
-                let parent = parent_of(&self.root, pid, &mut self.text);
-                parent.is_some_and(|parent| {
-                    parent == nix::unistd::getpid().as_raw() || self.pids.contains(&parent)
-                })
+                let parent = parent_of(pid, text)?;
+                Ok(parent.is_some_and(|parent| {
+                    parent == nix::unistd::getpid().as_raw() || self.list.pids.contains(&parent)
+                }))
             }
-            Source::Cgroup(path) => in_cgroup(pid, path, &mut self.text),
+            Source::Cgroup(path) => in_cgroup(pid, path, text),
         }
     }
 
@@ -141,44 +225,103 @@ impl Members {
     fn descendants(&mut self) {
         self.parents.clear();
         let own = nix::unistd::getpid().as_raw();
-        let (text, parents) = (&mut self.text, &mut self.parents);
-        each_entry(&self.root, |name| {
+        let (list, parents) = (&mut self.list, &mut self.parents);
+        let List { text, trouble, .. } = list;
+        let walked = each_entry(&self.root, |name| {
             let Some(pid) = files::number(name).and_then(|pid| i32::try_from(pid).ok()) else {
                 return;
             };
-            if let Some(parent) = parent_of(&self.root, pid, text) {
-                parents.push((parent, pid));
+            match parent_of(pid, text) {
+                Ok(Some(parent)) => parents.push((parent, pid)),
+                Ok(None) => {}
+                Err(error) => drop(trouble.get_or_insert(error)),
             }
         });
+        list.note(walked);
         parents.sort_unstable();
         let mut found = 0;
-        self.pids.push(own);
-        while found < self.pids.len() {
-            self.add_children_of(self.pids[found]);
+        self.list.pids.push(own);
+        while found < self.list.pids.len() {
+            self.add_children_of(self.list.pids[found]);
             found += 1;
         }
-        self.pids.remove(0);
+        self.list.pids.remove(0);
     }
 
     fn add_children_of(&mut self, parent: i32) {
         let first = self.parents.partition_point(|(of, _)| *of < parent);
         let children = self.parents[first..].iter().take_while(|(of, _)| *of == parent);
         let left_out = &self.left_out;
-        self.pids.extend(children.map(|(_, pid)| *pid).filter(|pid| !left_out.contains(pid)));
+        self.list.pids.extend(children.map(|(_, pid)| *pid).filter(|pid| !left_out.contains(pid)));
+    }
+}
+
+const PROCS: &str = "cgroup.procs";
+
+/// Room whose pages are there: the first use of a page must not wait for memory on the day when there is none.
+fn touched<T: Clone>(value: T) -> Vec<T> {
+    let mut room = vec![value; ROOM];
+    std::hint::black_box(room.as_mut_slice());
+    room.clear();
+    room
+}
+
+impl List {
+    /// Remembers the first thing that kept the list from being whole.
+    fn note(&mut self, result: io::Result<()>) {
+        if let Err(error) = result
+            && !is_gone(&error)
+        {
+            self.trouble.get_or_insert(error);
+        }
+    }
+
+    /// The processes of a cgroup directory and all below it.
+    fn walk(&mut self, directory: &File, depth: usize) {
+        match open_in_cgroup(directory, PROCS, OFlag::O_RDONLY) {
+            Ok(mut file) => self.collect(&mut file),
+            Err(error) => self.note(Err(error)),
+        }
+        self.walk_below(directory, depth);
+    }
+
+    fn walk_below(&mut self, directory: &File, depth: usize) {
+        if depth == 0 {
+            return;
+        }
+        let walked = each_directory(directory, |child| match child {
+            Ok(child) => self.walk(&child, depth - 1),
+            Err(error) => self.note(Err(error)),
+        });
+        self.note(walked);
+    }
+
+    /// The list can be longer than the buffer: what is cut off at its end is read again with the next part.
+    fn collect(&mut self, file: &mut File) {
+        let mut kept = 0;
+        loop {
+            let length = match read_some(file, &mut self.text[kept..]) {
+                Ok(0) => return,
+                Ok(read) => kept + read,
+                // In a threaded cgroup: its processes are listed in the one above.
+                Err(error) if error.raw_os_error() == Some(nix::libc::EOPNOTSUPP) => return,
+                Err(error) => return self.note(Err(error)),
+            };
+            let text = &self.text[..length];
+            let end = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+            self.pids.extend(files::cgroup_procs(&text[..end]));
+            self.text.copy_within(end..length, 0);
+            kept = length - end;
+        }
     }
 }
 
 /// The parent of a process that is not a zombie, from /proc/PID/stat (proc_pid_stat(5)): behind the name, which may hold anything.
-fn parent_of(proc: &File, pid: i32, text: &mut [u8]) -> Option<i32> {
-    let mut path = [0u8; 32];
-    let length = {
-        use std::io::Write as _;
-        let mut rest = &mut path[..];
-        write!(rest, "{pid}/stat").ok()?;
-        32 - rest.len()
-    };
-    let name = std::str::from_utf8(&path[..length]).ok()?;
-    let stat = read_at(proc, name, text)?;
+fn parent_of(pid: i32, text: &mut [u8]) -> io::Result<Option<i32>> {
+    Ok(proc_file::read(pid, "stat", text)?.and_then(living_parent))
+}
+
+fn living_parent(stat: &[u8]) -> Option<i32> {
     let after = stat.iter().rposition(|byte| *byte == b')')?;
     let mut fields = stat[after + 1..].split(|byte| *byte == b' ').skip(1);
     let state = fields.next()?;
@@ -186,15 +329,17 @@ fn parent_of(proc: &File, pid: i32, text: &mut [u8]) -> Option<i32> {
     (state != b"Z" && state != b"X").then_some(parent)
 }
 
-fn in_cgroup(pid: i32, path: &std::path::Path, text: &mut [u8]) -> bool {
-    use std::os::unix::ffi::OsStrExt as _;
-    let Some(name) = unique_name(path) else { return true };
-    let Ok(mut file) = File::open(format!("/proc/{pid}/cgroup")) else { return false };
-    let length = file.read(text).unwrap_or(0);
-    let name = name.as_bytes();
-    text[..length].split(|byte| *byte == b'\n').any(|line| {
-        line.starts_with(b"0::") && line.split(|byte| *byte == b'/').any(|part| part == name)
-    })
+fn in_cgroup(pid: i32, path: &std::path::Path, text: &mut [u8]) -> io::Result<bool> {
+    let Some(text) = proc_file::read(pid, "cgroup", text)? else { return Ok(false) };
+    let mut lines = text.split(|byte| *byte == b'\n');
+    Ok(lines.any(|line| line.strip_prefix(b"0::").is_some_and(|place| is_below(place, path))))
+}
+
+/// Whether a place that /proc/PID/cgroup names is the cgroup with this directory, or one below it.
+pub fn is_below(place: &[u8], path: &std::path::Path) -> bool {
+    use std::os::unix::ffi::OsStrExt;
+    let Some(name) = unique_name(path).map(OsStrExt::as_bytes) else { return true };
+    place.split(|byte| *byte == b'/').any(|part| part == name)
 }
 
 /// The part of the path that is unique on the machine, `sentinel-NAME-PID`: the last, or in a scope the last but one.
@@ -205,34 +350,11 @@ fn unique_name(path: &std::path::Path) -> Option<&std::ffi::OsStr> {
     }
 }
 
-/// The processes of a cgroup directory and all below it.
-fn walk(directory: &File, depth: usize, text: &mut [u8], pids: &mut Vec<i32>) {
-    if let Ok(mut file) = open_in_cgroup(directory, "cgroup.procs", OFlag::O_RDONLY) {
-        collect(&mut file, text, pids);
-    }
-    if depth == 0 {
-        return;
-    }
-    each_directory(directory, |child| walk(child, depth - 1, text, pids));
-}
-
-/// The list can be longer than the buffer: what is cut off at its end is read again with the next part.
-fn collect(file: &mut File, text: &mut [u8], pids: &mut Vec<i32>) {
-    let mut kept = 0;
-    while let Ok(read @ 1..) = file.read(&mut text[kept..]) {
-        let length = kept + read;
-        let end = text[..length].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        pids.extend(files::cgroup_procs(&text[..end]));
-        text.copy_within(end..length, 0);
-        kept = length - end;
-    }
-}
-
 /// A workload of ours, not root, may take the rights of its cgroups away, to hide in them: they are given back.
-fn open_in_cgroup(directory: &File, name: &str, flags: OFlag) -> nix::Result<File> {
+fn open_in_cgroup(directory: &File, name: &str, flags: OFlag) -> io::Result<File> {
     use nix::sys::stat::{FchmodatFlags, fchmod, fchmodat};
     let opened = open_in(directory, name, flags);
-    if !matches!(opened, Err(nix::Error::EACCES)) {
+    if !opened.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
         return opened;
     }
     // Where they are not ours to give, the second try says so.
@@ -243,38 +365,38 @@ fn open_in_cgroup(directory: &File, name: &str, flags: OFlag) -> nix::Result<Fil
     open_in(directory, name, flags)
 }
 
-fn open_in(directory: &File, name: &str, flags: OFlag) -> nix::Result<File> {
+fn open_in(directory: &File, name: &str, flags: OFlag) -> io::Result<File> {
     let flags = flags | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
-    openat(directory.as_fd(), name, flags, Mode::empty()).map(File::from)
+    Ok(File::from(openat(directory.as_fd(), name, flags, Mode::empty())?))
 }
 
-fn read_at<'a>(directory: &File, name: &str, text: &'a mut [u8]) -> Option<&'a [u8]> {
-    let mut file = open_in(directory, name, OFlag::O_RDONLY).ok()?;
-    let length = file.read(text).ok()?;
-    Some(&text[..length])
-}
-
-fn each_directory(directory: &File, mut each: impl FnMut(&File)) {
-    // A descriptor of its own: the position in the directory belongs to it.
-    let Ok(again) = open_in(directory, ".", OFlag::O_RDONLY | OFlag::O_DIRECTORY) else { return };
+/// The directories in this one, opened, or why not.
+fn each_directory(directory: &File, mut each: impl FnMut(io::Result<File>)) -> io::Result<()> {
+    rewind(directory)?;
     let mut buffer = [MaybeUninit::<u8>::uninit(); 4096];
-    let mut entries = RawDir::new(&again, &mut buffer);
-    while let Some(Ok(entry)) = entries.next() {
+    let mut entries = RawDir::new(directory, &mut buffer);
+    while let Some(entry) = entries.next() {
+        let entry = entry?;
         let name = entry.file_name().to_str().unwrap_or_default();
         if entry.file_type() == rustix::fs::FileType::Directory && !matches!(name, "." | "..") {
-            let opened = open_in_cgroup(directory, name, OFlag::O_RDONLY | OFlag::O_DIRECTORY);
-            if let Ok(child) = opened {
-                each(&child);
-            }
+            each(open_in_cgroup(directory, name, OFlag::O_RDONLY | OFlag::O_DIRECTORY));
         }
     }
+    Ok(())
 }
 
-fn each_entry(directory: &File, mut each: impl FnMut(&[u8])) {
-    let Ok(again) = open_in(directory, ".", OFlag::O_RDONLY | OFlag::O_DIRECTORY) else { return };
+fn each_entry(directory: &File, mut each: impl FnMut(&[u8])) -> io::Result<()> {
+    rewind(directory)?;
     let mut buffer = [MaybeUninit::<u8>::uninit(); 8192];
-    let mut entries = RawDir::new(&again, &mut buffer);
-    while let Some(Ok(entry)) = entries.next() {
-        each(entry.file_name().to_bytes());
+    let mut entries = RawDir::new(directory, &mut buffer);
+    while let Some(entry) = entries.next() {
+        each(entry?.file_name().to_bytes());
     }
+    Ok(())
+}
+
+/// The position belongs to the descriptor, which is kept.
+fn rewind(directory: &File) -> io::Result<()> {
+    let mut directory = directory;
+    directory.rewind()
 }

@@ -1,10 +1,14 @@
 //! One workload at the edge: its processes, its cgroup if it has one, and the few things that can be done to it.
-//! Everything that ending it needs is open beforehand.
+//! Where there is `cgroup.kill`, what SIGKILL needs is open beforehand, and nothing is allocated on the way to it. A signal
+//! to each process opens a handle of it for a moment; descriptors are kept in reserve for that.
 
 pub mod cgroup_sampler;
+pub mod escapees;
 pub mod knobs;
 pub mod members;
+pub mod proc_file;
 pub mod process_sampler;
+pub mod spares;
 
 use crate::cgroup::Cgroup;
 use crate::config::KillMode;
@@ -15,10 +19,12 @@ use crate::sys::process::{self, PidFd};
 use crate::units::{Bytes, Limit};
 use anyhow::Result;
 use cgroup_sampler::CgroupSampler;
+use escapees::Escaped;
 use knobs::Knobs;
 use members::{Members, Source};
 use nix::libc::{SIGCONT, SIGKILL, SIGSTOP};
 use process_sampler::ProcessSampler;
+use spares::is_shortage;
 use std::io;
 use std::os::fd::BorrowedFd;
 
@@ -46,6 +52,8 @@ pub struct Workload {
     by_process: ProcessSampler,
     members: Members,
     child: Option<(i32, Option<PidFd>)>,
+    /// What the last look could not read.
+    trouble: Option<io::Error>,
 }
 
 impl Workload {
@@ -61,7 +69,18 @@ impl Workload {
         let mut members = Members::new(cgroup.map_or(Source::Descendants, Source::of))?;
         placed.as_ref().and_then(Placed::keeper).into_iter().for_each(|pid| members.leave_out(pid));
         let by_process = ProcessSampler::new();
-        Ok(Workload { tier, placed, observed, knobs, by_cgroup, by_process, members, child: None })
+        let (child, trouble) = (None, None);
+        Ok(Workload {
+            tier,
+            placed,
+            observed,
+            knobs,
+            by_cgroup,
+            by_process,
+            members,
+            child,
+            trouble,
+        })
     }
 
     /// The command's process runs. Keeps a handle of it.
@@ -122,12 +141,13 @@ impl Workload {
         self.placed.as_ref().and_then(Placed::keeper).is_some()
     }
 
-    /// Whether systemd-oomd marked the workload's cgroup, or the scope around it (systemd: it counts its kills there).
+    /// Whether systemd-oomd marked the workload's cgroup, or the scope around it: it counts its kills in `user.oomd_ooms`
+    /// before the first, and in `user.oomd_kill` after the last, when the cgroup may be gone (systemd: oomd-util.c).
     pub fn killed_by_oomd(&self) -> bool {
         let Some(cgroup) = self.cgroup() else { return false };
         let scope = cgroup.path().parent().filter(|_| self.has_keeper());
         [Some(cgroup.path()), scope].into_iter().flatten().any(|directory| {
-            crate::cgroup::attribute(directory, "user.oomd_kill").is_some_and(|count| count != "0")
+            crate::cgroup::attribute(directory, "user.oomd_ooms").is_some_and(|count| count != "0")
         })
     }
 
@@ -148,25 +168,65 @@ impl Workload {
 
     /// Reads the workload's memory. Where the cgroup's files fail, sums over the processes instead.
     pub fn look(&mut self) -> Look {
+        self.trouble = None;
         match self.by_cgroup.as_mut().map(CgroupSampler::sample) {
-            Some(Ok(sample)) => Look::Seen(sample),
-            Some(Err(error)) if error.raw_os_error() == Some(nix::libc::ENODEV) => Look::Gone,
-            Some(Err(_)) | None => Look::Seen(self.by_process.sample(self.members.refresh())),
+            Some(Ok(sample)) => return Look::Seen(sample),
+            Some(Err(error)) if error.raw_os_error() == Some(nix::libc::ENODEV) => {
+                return Look::Gone;
+            }
+            Some(Err(error)) => self.trouble = Some(error),
+            None => {}
         }
+        Look::Seen(self.sum())
     }
 
-    /// Whether no live process is left.
+    fn sum(&mut self) -> Sample {
+        let mut sample = self.by_process.sample(self.members.refresh());
+        let mut trouble = self.by_process.trouble();
+        if trouble.as_ref().is_some_and(is_shortage) {
+            self.members.spares().release();
+            sample = self.by_process.sample(self.members.listed());
+            trouble = self.by_process.trouble();
+        }
+        self.restock();
+        if let Some(error) = self.members.trouble().or(trouble) {
+            self.trouble.get_or_insert(error);
+        }
+        sample
+    }
+
+    /// Takes the spare descriptors again, if they were given back and can be had: else the next time.
+    fn restock(&mut self) {
+        let _ = self.members.spares().refill();
+    }
+
+    /// Why the last look may have seen too little.
+    pub fn trouble(&mut self) -> Option<io::Error> {
+        self.trouble.take()
+    }
+
+    /// Whether no live process is left. Where that cannot be known, whether we have no child: every orphan becomes ours.
     pub fn is_empty(&mut self) -> bool {
         match self.knobs.as_ref().map(Knobs::populated) {
             Some(Ok(populated)) => !populated,
             Some(Err(error)) if error.raw_os_error() == Some(nix::libc::ENODEV) => true,
-            Some(Err(_)) | None => self.members.is_empty(),
+            Some(Err(_)) | None => {
+                let empty = self.members.is_empty();
+                self.restock();
+                empty.unwrap_or_else(|_| !process::has_children())
+            }
         }
     }
 
     /// The processes, as of now.
     pub fn processes(&mut self) -> &[i32] {
         self.members.refresh()
+    }
+
+    /// Who of the workload is not in its cgroup, and lives. Nobody can leave where there is none.
+    pub fn escaped(&self) -> Vec<Escaped> {
+        let Some(cgroup) = self.cgroup() else { return Vec::new() };
+        escapees::look(self.members.left_out(), cgroup.path())
     }
 
     /// Moves the trip-wire.
@@ -190,40 +250,52 @@ impl Workload {
         }
         let signal = if frozen { SIGSTOP } else { SIGCONT };
         self.send_to_child(signal);
-        self.send_to_others(signal);
-        Ok(())
+        self.send_to_others(&[signal])
     }
 
     /// Sends the term signal to the chosen processes, and SIGCONT behind it: a stopped process must be able to end.
-    pub fn terminate(&mut self, signal: i32, mode: KillMode) {
+    ///
+    /// # Errors
+    /// The first thing that kept it from a process; all others have it.
+    pub fn terminate(&mut self, signal: i32, mode: KillMode) -> io::Result<()> {
         self.send_to_child(signal);
-        if mode == KillMode::ControlGroup || self.child.is_none() {
-            self.send_to_others(signal);
-        }
         self.send_to_child(SIGCONT);
-        self.send_to_others(SIGCONT);
+        if mode == KillMode::ControlGroup || self.child.is_none() {
+            return self.send_to_others(&[signal, SIGCONT]);
+        }
+        self.send_to_others(&[SIGCONT])
+    }
+
+    /// Does what ending it does with signal 0, which nobody gets: code, buffers and stack are in memory afterwards.
+    pub fn rehearse(&mut self) {
+        crate::sys::memory::touch_stack();
+        self.send_to_child(0);
+        // What fails here fails again when it matters, and is said then.
+        let _ = self.members.send(&[0], None);
+        self.restock();
     }
 
     /// SIGKILL to every process, atomically where the kernel can.
     ///
     /// # Errors
-    /// When `cgroup.kill` is refused; every process got SIGKILL by its number then.
+    /// When `cgroup.kill` is refused; every process that can be reached got SIGKILL by its number then.
     pub fn kill(&mut self) -> io::Result<()> {
         let result = self.knobs.as_ref().map_or(Ok(false), Knobs::kill);
         self.send_to_child(SIGKILL);
-        if !matches!(result, Ok(true)) {
-            self.kill_one_by_one();
+        if matches!(result, Ok(true)) {
+            return Ok(());
         }
-        result.map(|_| ())
+        let others = self.kill_one_by_one();
+        result.and(others)
     }
 
     /// Frozen, nothing can fork away from the rounds.
-    fn kill_one_by_one(&mut self) {
+    fn kill_one_by_one(&mut self) -> io::Result<()> {
         let frozen = self.knobs.as_ref().is_some_and(|knobs| knobs.freeze(true).is_ok());
+        let mut result = Ok(());
         for _ in 0..KILL_ROUNDS {
-            let before = self.members.refresh().len();
-            self.send_to_others(SIGKILL);
-            if frozen || before == 0 {
+            result = self.send_to_others(&[SIGKILL]);
+            if frozen || self.members.listed().is_empty() {
                 break;
             }
         }
@@ -231,6 +303,7 @@ impl Workload {
             // Kernels before 5.13 need the thaw to let a killed process go; what fails here is tried again by the policy.
             let _ = knobs.freeze(false);
         }
+        result
     }
 
     /// Sends a signal to the command's process, if it is not reaped.
@@ -243,10 +316,12 @@ impl Workload {
         };
     }
 
-    /// Sends a signal to every process of the workload but the command's own.
-    fn send_to_others(&mut self, signal: i32) {
+    /// Sends signals to every process of the workload but the command's own.
+    fn send_to_others(&mut self, signals: &[i32]) -> io::Result<()> {
         let child = self.child.as_ref().map(|(pid, _)| *pid);
-        self.members.send(signal, child);
+        let result = self.members.send(signals, child);
+        self.restock();
+        result
     }
 
     /// `memory.peak`, which sees what no look did; `None` before Linux 5.19 and in lower tiers.

@@ -1,16 +1,18 @@
 //! Sums a workload's memory over its processes, for tiers without memory accounting.
 //! Blind to memory that no process maps (memfd, tmpfs, pipes, sockets): the announcement of those tiers says so.
 
+use super::proc_file;
 use crate::cgroup::files;
 use crate::event::Sample;
 use crate::units::Bytes;
-use std::fs::File;
-use std::io::Read;
+use std::io;
 
 /// The buffer for /proc/PID/status and smaps_rollup.
 #[derive(Debug)]
 pub struct ProcessSampler {
     text: Box<[u8; 8192]>,
+    /// The first thing of this look that could not be read.
+    trouble: Option<io::Error>,
     /// What the exact sum was, of the cheap one, at the last look that needed it.
     dear_from: u64,
 }
@@ -28,7 +30,7 @@ struct Sums {
 impl ProcessSampler {
     /// A sampler with its buffer.
     pub fn new() -> ProcessSampler {
-        ProcessSampler { text: Box::new([0; 8192]), dear_from: u64::MAX }
+        ProcessSampler { text: Box::new([0; 8192]), trouble: None, dear_from: u64::MAX }
     }
 
     /// From this sum of resident sets on, pages that several processes share are looked at more closely.
@@ -39,6 +41,7 @@ impl ProcessSampler {
     /// One reading. Resident sets count a shared page once for each process (copy-on-write after fork, shared memory);
     /// near the limit the proportional sets (smaps_rollup) count it once in all, so that forks alone are no breach.
     pub fn sample(&mut self, pids: &[i32]) -> Sample {
+        self.trouble = None;
         let mut sums = Sums::default();
         for pid in pids {
             sums.add(&self.resident(*pid).unwrap_or_default());
@@ -85,9 +88,18 @@ impl ProcessSampler {
     }
 
     fn read(&mut self, pid: i32, name: &str) -> Option<&[u8]> {
-        let mut file = File::open(format!("/proc/{pid}/{name}")).ok()?;
-        let length = file.read(&mut self.text[..]).ok()?;
-        Some(&self.text[..length])
+        match proc_file::read(pid, name, &mut self.text[..]) {
+            Ok(text) => text,
+            Err(error) => {
+                self.trouble.get_or_insert(error);
+                None
+            }
+        }
+    }
+
+    /// Why the last reading may be too small.
+    pub fn trouble(&mut self) -> Option<io::Error> {
+        self.trouble.take()
     }
 }
 
@@ -122,7 +134,7 @@ impl Sums {
 }
 
 /// The number behind a key at the start of a line, `Key:   123 kB`.
-fn kib(text: &[u8], key: &[u8]) -> Option<u64> {
+pub fn kib(text: &[u8], key: &[u8]) -> Option<u64> {
     let line = text.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(key))?;
     files::number(line.trim_ascii().strip_suffix(b"kB")?)
 }

@@ -20,10 +20,14 @@ pub enum OnTerm {
     Ignore,
     /// To take memory, up to so much.
     Allocate(Bytes),
+    /// To fork, each child with a MiB of its own.
+    Fork,
     /// To save its work there first.
     Checkpoint(PathBuf),
 }
 
+/// Of the handler that forks.
+const CHILDREN: u32 = 20;
 const BLOCK: usize = 64 << 10;
 const BLOCKS: usize = 80;
 static WORK: [u8; BLOCK] = [0x5a; BLOCK];
@@ -39,6 +43,7 @@ pub fn install(on_term: OnTerm) -> Result<()> {
             CAP.get_or_init(|| cap.0);
             SigHandler::Handler(allocate)
         }
+        OnTerm::Fork => SigHandler::Handler(fork),
         OnTerm::Checkpoint(path) => {
             let path = CString::new(path.into_os_string().into_vec())?;
             FILE.get_or_init(|| path);
@@ -60,6 +65,20 @@ extern "C" fn allocate(_: libc::c_int) {
     while taken < CAP.get().copied().unwrap_or(u64::MAX) {
         take_a_mib();
         taken += MIB;
+    }
+    loop {
+        pause();
+    }
+}
+
+#[expect(unsafe_code, reason = "fork(2)")]
+extern "C" fn fork(_: libc::c_int) {
+    for _ in 0..CHILDREN {
+        // SAFETY: on the list of signal-safety(7); the child does nothing that is not.
+        if unsafe { libc::fork() } == 0 {
+            take_a_mib();
+            break;
+        }
     }
     loop {
         pause();

@@ -2,11 +2,13 @@
 //! Each shape goes for memory (or ends, stops, hides) in a way of its own; at its cap it says `ready` and stays.
 //! Only for a cgroup with a limit, or a throw-away machine.
 
+mod files;
 mod handlers;
 mod kernel_memory;
 mod memory;
 mod own_cgroup;
 mod processes;
+mod relations;
 mod shape;
 
 use anyhow::Result;
@@ -24,7 +26,8 @@ use std::path::PathBuf;
 struct Arguments {
     /// step, touch, populate, mlockall, threads:N, procs:N, forkbomb, memfd, memfd-big, fallocate, tmpfs, thp, realloc,
     /// pipes, sockets, inodes, idle:SIZE, exit:N, signal:N, daemon, orphan, stop-self, freeze-self, subcgroup, print:N,
-    /// sleep:DURATION
+    /// sleep:DURATION, segment, shared, cache, mapped, names, frozen-child, wander, close-cgroup, leave, daemon-leak,
+    /// rename, ptrace, vfork, stopped-children
     shape: Shape,
     /// Where an allocating shape stops.
     #[arg(long, default_value = "4G")]
@@ -38,6 +41,9 @@ struct Arguments {
     /// The SIGTERM handler allocates, up to the cap again.
     #[arg(long, group = "on_term")]
     alloc_in_handler: bool,
+    /// The SIGTERM handler forks children that take a MiB each.
+    #[arg(long, group = "on_term")]
+    fork_in_handler: bool,
     /// The SIGTERM handler writes 5 MiB there, syncs, says `checkpoint_ms` and how long it took, and exits 0.
     #[arg(long, group = "on_term", value_name = "FILE")]
     checkpoint: Option<PathBuf>,
@@ -48,6 +54,7 @@ impl Arguments {
         match &self.checkpoint {
             Some(path) => OnTerm::Checkpoint(path.clone()),
             None if self.ignore_term => OnTerm::Ignore,
+            None if self.fork_in_handler => OnTerm::Fork,
             None if self.alloc_in_handler => OnTerm::Allocate(self.cap),
             None => OnTerm::Default,
         }

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, FcntlArg, OFlag, fallocate, fcntl, open};
+use nix::libc;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, setsockopt, socketpair, sockopt};
@@ -31,6 +32,28 @@ pub fn reserve(cap: Bytes) -> Result<()> {
 /// A file without a name on /dev/shm.
 pub fn shm(cap: Bytes) -> Result<()> {
     fill(nameless()?, cap, Bytes::mib(1))
+}
+
+/// A segment of System V shared memory, page after page. It is gone with its last process.
+#[expect(unsafe_code, reason = "shmget(2), shmat(2) and shmctl(2), which nix does not have")]
+pub fn segment(cap: Bytes) -> Result<()> {
+    const PAGE: usize = 4096;
+    let size = usize::try_from(cap.0)?;
+    let flags = libc::IPC_CREAT | libc::SHM_NORESERVE | 0o600;
+    // SAFETY: no memory of ours is involved.
+    let id =
+        Errno::result(unsafe { libc::shmget(libc::IPC_PRIVATE, size, flags) }).context("shmget")?;
+    // SAFETY: attached wherever there is room.
+    let address = unsafe { libc::shmat(id, std::ptr::null(), 0) };
+    // SAFETY: the command takes no buffer; the segment goes when nobody has it attached any more.
+    Errno::result(unsafe { libc::shmctl(id, libc::IPC_RMID, std::ptr::null_mut()) })
+        .context("shmctl")?;
+    Errno::result(address as isize).context("shmat")?;
+    for at in (0..size).step_by(PAGE) {
+        // SAFETY: within the segment, which nobody else has.
+        unsafe { address.cast::<u8>().add(at).write_volatile(1) };
+    }
+    Ok(())
 }
 
 /// Pipes of 1 MiB, full.

@@ -46,6 +46,13 @@ pub fn lock_all(cap: Bytes) -> Result<()> {
     map(cap, MapFlags::empty()).map(drop)
 }
 
+/// Memory that is shared with children to come, page after page. No name, no file: the kernel keeps it as shared memory.
+pub fn shared(cap: Bytes) -> Result<()> {
+    let memory = map_as(cap, MapFlags::MAP_SHARED)?;
+    memory.iter_mut().step_by(PAGE).for_each(|byte| *byte = 1);
+    Ok(())
+}
+
 /// Threads that share the cap.
 pub fn threads(cap: Bytes, count: u32) -> Result<()> {
     let share = Bytes(cap.0 / u64::from(count.max(1)));
@@ -91,13 +98,18 @@ fn take(bytes: u64) {
     std::mem::forget(chunk);
 }
 
+/// Private memory.
+fn map(size: Bytes, flags: MapFlags) -> Result<&'static mut [u8]> {
+    map_as(size, flags | MapFlags::MAP_PRIVATE)
+}
+
 /// Maps without asking whether so much is there: what counts is what is touched.
 #[expect(unsafe_code, reason = "mmap(2)")]
-fn map(size: Bytes, flags: MapFlags) -> Result<&'static mut [u8]> {
+fn map_as(size: Bytes, flags: MapFlags) -> Result<&'static mut [u8]> {
     let size = NonZeroUsize::new(usize::try_from(size.0)?).context("nothing to map")?;
-    let flags = flags | MapFlags::MAP_PRIVATE | MapFlags::MAP_NORESERVE;
+    let flags = flags | MapFlags::MAP_NORESERVE;
     let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-    // SAFETY: a new private mapping, wherever there is room.
+    // SAFETY: a new mapping, wherever there is room.
     let address = unsafe { mmap_anonymous(None, size, protection, flags) }.context("mmap")?;
     // SAFETY: so long, zeroed, readable and writable, ours alone, and never unmapped.
     Ok(unsafe { std::slice::from_raw_parts_mut(address.cast().as_ptr(), size.get()) })

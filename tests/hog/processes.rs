@@ -110,8 +110,9 @@ pub fn sleep(time: Duration) {
     std::thread::sleep(time);
 }
 
+/// A child of its own.
 #[expect(unsafe_code, reason = "fork(2)")]
-fn forked() -> nix::Result<ForkResult> {
+pub fn forked() -> nix::Result<ForkResult> {
     // SAFETY: no shape that forks has threads.
     unsafe { fork() }
 }

@@ -1,6 +1,6 @@
 //! The shapes by name, and which code each one runs.
 
-use crate::{kernel_memory, memory, own_cgroup, processes};
+use crate::{files, kernel_memory, memory, own_cgroup, processes, relations};
 use anyhow::{Context, Result, bail};
 use sentinel::units::{Bytes, parse_duration};
 use std::str::FromStr;
@@ -61,6 +61,34 @@ pub enum Shape {
     Print(u64),
     /// Ends after a while.
     Sleep(Duration),
+    /// System V shared memory.
+    Segment,
+    /// A shared mapping without a file.
+    Shared,
+    /// A file written and read, and then the end.
+    Cache,
+    /// A file mapped and read, and then the end.
+    Mapped,
+    /// Files asked for that are not there, and then the end.
+    Names,
+    /// Touches, while a child is stopped in a frozen cgroup below.
+    FrozenChild,
+    /// Touches in cgroups of its own making, moving on.
+    Wander,
+    /// Takes all rights to its cgroup away, and touches.
+    CloseCgroup,
+    /// Has systemd move it somewhere else, and stays.
+    Leave,
+    /// In a session of its own, its parents gone, touches.
+    DaemonLeak,
+    /// Touches under a name full of escape sequences.
+    Rename,
+    /// Touches, with children stopped under its trace.
+    Trace,
+    /// Touches, with children that stopped themselves.
+    StoppedChildren,
+    /// Touches and vforks.
+    Vfork,
 }
 
 impl Shape {
@@ -93,10 +121,21 @@ impl Shape {
             Shape::Orphan => processes::orphan()?,
             Shape::StopSelf => processes::stop()?,
             Shape::FreezeSelf => own_cgroup::freeze()?,
-            Shape::SubCgroup => {
-                own_cgroup::move_below()?;
-                memory::touch(cap);
-            }
+            Shape::SubCgroup => return then_touch(own_cgroup::move_below(), cap),
+            Shape::Segment => kernel_memory::segment(cap)?,
+            Shape::Shared => memory::shared(cap)?,
+            Shape::Cache => return ended(files::cache(cap)),
+            Shape::Mapped => return ended(files::mapped(cap)),
+            Shape::Names => return ended(files::names(cap)),
+            Shape::FrozenChild => return then_touch(own_cgroup::freeze_below(), cap),
+            Shape::Wander => own_cgroup::wander(cap)?,
+            Shape::CloseCgroup => return then_touch(own_cgroup::close(), cap),
+            Shape::Leave => own_cgroup::leave()?,
+            Shape::DaemonLeak => return then_touch(processes::daemon(), cap),
+            Shape::Rename => return then_touch(relations::rename(), cap),
+            Shape::Trace => return then_touch(relations::trace(), cap),
+            Shape::StoppedChildren => return then_touch(relations::stopped_children(), cap),
+            Shape::Vfork => relations::vfork_storm(cap)?,
             Shape::Print(bytes) => processes::print(bytes)?,
             Shape::Sleep(time) => {
                 processes::sleep(time);
@@ -105,6 +144,17 @@ impl Shape {
         }
         Ok(())
     }
+}
+
+fn then_touch(first: Result<()>, cap: Bytes) -> Result<()> {
+    first?;
+    memory::touch(cap);
+    Ok(())
+}
+
+fn ended(outcome: Result<()>) -> Result<()> {
+    outcome?;
+    std::process::exit(0)
 }
 
 impl FromStr for Shape {
@@ -146,6 +196,20 @@ fn plain(name: &str) -> Result<Shape> {
         "stop-self" => Shape::StopSelf,
         "freeze-self" => Shape::FreezeSelf,
         "subcgroup" => Shape::SubCgroup,
+        "segment" => Shape::Segment,
+        "shared" => Shape::Shared,
+        "cache" => Shape::Cache,
+        "mapped" => Shape::Mapped,
+        "names" => Shape::Names,
+        "frozen-child" => Shape::FrozenChild,
+        "wander" => Shape::Wander,
+        "close-cgroup" => Shape::CloseCgroup,
+        "leave" => Shape::Leave,
+        "daemon-leak" => Shape::DaemonLeak,
+        "rename" => Shape::Rename,
+        "ptrace" => Shape::Trace,
+        "stopped-children" => Shape::StoppedChildren,
+        "vfork" => Shape::Vfork,
         _ => bail!("no such shape"),
     })
 }

@@ -195,6 +195,7 @@ fn help_names_every_verb() {
         "ps",
         "limits",
         "events",
+        "metrics",
         "watch",
         "set memory",
         "set grace",

@@ -60,7 +60,9 @@ pub fn commands(limits: &'static [u64]) -> impl Strategy<Value = Command> {
 
 fn phases() -> impl Strategy<Value = Vec<Phase>> {
     let kib = prop_oneof![3 => Just(0), 3 => 0..200i64, 2 => 0..1000i64, 1 => -100..0i64];
-    let reads = prop_oneof![3 => Just(0), 1 => 0..2000u64];
+    // More than the simulated kernel takes back in that time: all wait for it.
+    let thrashes = 5000..8000u64;
+    let reads = prop_oneof![6 => Just(0), 2 => 0..2000u64, 1 => thrashes];
     let phase = (1..2000u64, kib, reads).prop_map(|(lasts, kib, reads)| Phase {
         lasts,
         grows: kib * 1024,

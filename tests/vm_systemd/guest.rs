@@ -128,19 +128,38 @@ pub enum Cgroupfs {
     Writable,
 }
 
+impl Cgroupfs {
+    fn option(self) -> &'static [&'static str] {
+        match self {
+            Cgroupfs::ReadOnly => &[],
+            Cgroupfs::Writable => &["--security-opt=unmask=/sys/fs/cgroup"],
+        }
+    }
+}
+
 /// In a container of podman with busybox and /job, and no network; as its process 1. `options` go to `podman run`.
 pub fn in_container(owner: Owner, cgroupfs: Cgroupfs, options: &[&str], words: &[&str]) -> Command {
+    let options = [cgroupfs.option(), options].concat();
+    podman(owner, &[], &options, words)
+}
+
+/// The same by root where Docker without systemd puts containers: in `/docker/ID`.
+pub fn in_docker_s_place(cgroupfs: Cgroupfs, options: &[&str], words: &[&str]) -> Command {
+    let options = [cgroupfs.option(), &["--cgroup-parent=/docker"], options].concat();
+    podman(Owner::Root, &["--cgroup-manager=cgroupfs"], &options, words)
+}
+
+fn podman(owner: Owner, engine: &[&str], options: &[&str], words: &[&str]) -> Command {
     require_image(owner);
-    let mut podman = vec!["podman", "run", "--rm", "--network=none", "--volume=/job:/job:ro"];
-    if cgroupfs == Cgroupfs::Writable {
-        podman.push("--security-opt=unmask=/sys/fs/cgroup");
-    }
     let variables = variables();
-    podman.extend(variables.iter().flat_map(|pair| ["--env", pair]));
-    podman.extend(options);
-    podman.push(IMAGE);
-    podman.extend(words);
-    by(owner, &podman)
+    let mut line = vec!["podman"];
+    line.extend(engine);
+    line.extend(["run", "--rm", "--network=none", "--volume=/job:/job:ro"]);
+    line.extend(variables.iter().flat_map(|pair| ["--env", pair]));
+    line.extend(options);
+    line.push(IMAGE);
+    line.extend(words);
+    by(owner, &line)
 }
 
 const IMAGE: &str = "localhost/busybox";

@@ -7,6 +7,7 @@
 )]
 
 mod guest;
+mod leaving;
 mod living;
 mod machine;
 mod places;

@@ -2,7 +2,7 @@
 
 use crate::guest::{
     Cgroupfs, Guest, Layout, Owner, Ran, as_root, as_user, by_sudo, do_not_linger, in_container,
-    in_service, in_session, linger, ran, wait_until,
+    in_docker_s_place, in_service, in_session, linger, ran, wait_until,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,9 +14,18 @@ fn path_of(variable: &str) -> String {
 
 /// The command line of a leak under guard.
 fn leak(options: &[&str]) -> Vec<String> {
+    leak_at("100M", options)
+}
+
+/// The same in a container, slow enough for a guardian that nothing throttles the workload for.
+fn slow_leak() -> Vec<String> {
+    leak_at("40M", &["--socket", "off"])
+}
+
+fn leak_at(rate: &str, options: &[&str]) -> Vec<String> {
     let (sentinel, hog) = (path_of("SENTINEL_BIN"), path_of("SENTINEL_HOG"));
     let options = options.iter().copied();
-    let hog = [hog.as_str(), "touch", "--cap", "1G", "--rate", "100M"];
+    let hog = [hog.as_str(), "touch", "--cap", "1G", "--rate", rate];
     ["--plain"].into_iter().chain(options).chain(["--"]).chain(hog).fold(
         vec![sentinel.clone()],
         |mut words, word| {
@@ -78,6 +87,10 @@ fn doctor_agrees(run: impl Fn(&[&str]) -> Command, tier: &str) {
     assert_eq!(said.status, i32::from(!kernel), "{said}");
     assert_eq!(said.stdout.lines().next(), Some(format!("tier {tier}").as_str()), "{said}");
     assert_eq!(said.stdout.contains("\n  better: "), !kernel, "{said}");
+    if said.stdout.contains("\ncontainer    none\n") {
+        let version = format!("\nsystemd      {}", Guest::this().systemd);
+        assert!(said.stdout.contains(&version), "{said}");
+    }
 }
 
 #[test]
@@ -155,7 +168,7 @@ fn container(owner: Owner) {
     let guest = Guest::this();
     let limit: &[&str] = if guest.limits_memory() { &["--memory=200m"] } else { &[] };
     let contained = |cgroupfs| move |words: &[&str]| in_container(owner, cgroupfs, limit, words);
-    let leak = leak(&["--socket", "off"]);
+    let leak = slow_leak();
     let (read_only, writable) = match guest.limits_memory() {
         true => ("observed", "kernel (namespace-root)"),
         false => ("polled", if guest.layout == Layout::Hybrid { "polled" } else { "hybrid" }),
@@ -180,6 +193,31 @@ fn containers_of_root() {
 fn containers_of_the_user() {
     container(Owner::User);
     do_not_linger();
+}
+
+/// Docker's place for containers, the host's cgroup namespace, and privilege: each sees another part of the tree.
+#[test]
+#[ignore = "for a guest: scripts/vm/test"]
+fn containers_as_docker_makes_them() {
+    if !Guest::this().limits_memory() {
+        return;
+    }
+    let leak = slow_leak();
+    let cases: [(Cgroupfs, &[&str], &str); 5] = [
+        (Cgroupfs::ReadOnly, &[], "observed"),
+        (Cgroupfs::Writable, &[], "kernel (namespace-root)"),
+        (Cgroupfs::ReadOnly, &["--cgroupns=host"], "observed"),
+        (Cgroupfs::ReadOnly, &["--privileged"], "kernel (namespace-root)"),
+        (Cgroupfs::ReadOnly, &["--privileged", "--cgroupns=host"], "kernel (plain)"),
+    ];
+    for (cgroupfs, options, tier) in cases {
+        let options = [&["--memory=200m"], options].concat();
+        let contained = |words: &[&str]| in_docker_s_place(cgroupfs, &options, words);
+        ends_in_time(contained(&words(&leak)), tier);
+        if options.contains(&"--cgroupns=host") {
+            doctor_agrees(contained, tier);
+        }
+    }
 }
 
 #[test]

@@ -1,11 +1,10 @@
 //! Who gets in: accepting, making room, turning away. What a client says is not read here.
 
-use super::{ClientId, MAX_CLIENTS, Server};
-use crate::clock::Timestamp;
+use super::{ClientId, Server};
 use crate::control::connection::{Connection, Peer};
 use crate::control::listening::{Accepted, Listening};
 use nix::sys::epoll::{EpollEvent, EpollFlags};
-use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use nix::sys::socket::{getsockopt, setsockopt, sockopt, sockopt::PeerCredentials};
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -13,6 +12,11 @@ use std::time::Duration;
 impl Server {
     pub(super) fn accept(&mut self, index: usize, accepts: &mut usize) {
         while *accepts > 0 {
+            // Connections that could not be buried yet have descriptors too.
+            if self.graveyard.len() >= self.places {
+                let now = self.now;
+                return self.listening.rest(&self.epoll, self.mailbox.listeners(), now);
+            }
             *accepts -= 1;
             let Some(listener) = self.mailbox.listeners().get(index) else { return };
             match Listening::accept(listener) {
@@ -34,7 +38,8 @@ impl Server {
         let uid = match getsockopt(&stream, PeerCredentials) {
             Ok(credentials) => credentials.uid(),
             Err(errno) => {
-                return self.notices.say(self.now, || format!("mailbox: client unknown: {errno}"));
+                self.notices.say(self.now, || format!("mailbox: client unknown: {errno}"));
+                return self.part_with(Connection::new(stream, Peer::Owner, self.now));
             }
         };
         // Only the uid counts: the pid is zero for a client of another pid namespace.
@@ -43,10 +48,12 @@ impl Server {
             false => Peer::Stranger { uid },
         };
         let full =
-            self.clients.values().filter(|c| c.peer() != Peer::Trusted).count() >= MAX_CLIENTS;
+            self.clients.values().filter(|c| c.peer() != Peer::Trusted).count() >= self.places;
         if full && !self.evict(Duration::ZERO) {
             self.notices.say(self.now, || "mailbox: too many clients".to_owned());
-            return turn_away(stream, "error: too many clients\n");
+            let mut client = Connection::new(stream, peer, self.now);
+            client.answer_and_leave(b"error: too many clients\n");
+            return self.part_with(client);
         }
         if let Err(error) = self.admit(stream, peer) {
             self.notices.say(self.now, || format!("mailbox: cannot serve a client: {error}"));
@@ -55,7 +62,13 @@ impl Server {
 
     pub(super) fn admit(&mut self, stream: UnixStream, peer: Peer) -> io::Result<ClientId> {
         let id = ClientId(self.next_id);
-        self.epoll.add(&stream, EpollEvent::new(EpollFlags::EPOLLIN, id.0))?;
+        // A byte out of band would be let go of behind the back of whoever reads (unix(7)), with what was passed along with it.
+        let added = setsockopt(&stream, sockopt::OobInline, &true)
+            .and_then(|()| self.epoll.add(&stream, EpollEvent::new(EpollFlags::EPOLLIN, id.0)));
+        if let Err(errno) = added {
+            self.part_with(Connection::new(stream, peer, self.now));
+            return Err(errno.into());
+        }
         self.next_id += 1;
         self.clients.insert(id, Connection::new(stream, peer, self.now));
         Ok(id)
@@ -77,11 +90,11 @@ impl Server {
     pub(super) fn wake(&mut self, room: bool) {
         self.listening.wake(&self.epoll, self.mailbox.listeners(), self.now, room);
     }
-}
 
-/// One line, and the end.
-fn turn_away(stream: UnixStream, line: &str) {
-    let mut client = Connection::new(stream, Peer::Owner, Timestamp::default());
-    client.answer_and_leave(line.as_bytes());
-    client.close();
+    /// Closes it, or has it closed.
+    pub(super) fn part_with(&mut self, client: Connection) {
+        if let Some(stream) = client.close() {
+            self.graveyard.take_in(stream, self.now);
+        }
+    }
 }

@@ -52,11 +52,17 @@ fn a_kill_by_the_kernel_is_told_and_is_a_miss_when_it_took_the_command() {
     ]);
     run(rules(), &[(0, used(50)), (10, killed), (11, exits(1)), (12, empty())], 900)
         .does(&[(12, outcome(Cause::Itself, Ending::Exited(1)))]);
-    let ours = Cause::Guardian { reason: breach(99), killed: None };
     run(rules(), &[(0, used(99)), (10, killed), (11, dies(9)), (12, empty())], 900).does(&[
         (0, wire(108)),
         (0, TERM),
-        (12, outcome(ours, KILLED)),
+        (12, outcome(Cause::KernelOom, KILLED)),
+    ]);
+    // It took another process, and the command heard SIGTERM.
+    let ours = Cause::Guardian { reason: breach(99), killed: None };
+    run(rules(), &[(0, used(99)), (10, killed), (11, dies(15)), (12, empty())], 900).does(&[
+        (0, wire(108)),
+        (0, TERM),
+        (12, outcome(ours, TERMED)),
     ]);
 }
 

@@ -45,8 +45,9 @@ fn the_second_line_cuts_the_grace_short() {
 
 #[test]
 fn sigterm_comes_before_sigkill_even_beyond_the_second_line() {
+    let at_the_second_line = Action::SetTripWire(Limit::At(rules().lines.second.0));
     run(rules(), &[(0, used(10)), (700, used(131))], 750).does(&[
-        (700, wire(108)),
+        (700, at_the_second_line),
         (700, TERM),
         (700, KILL),
     ]);

@@ -52,7 +52,7 @@ fn current_over_the_relief_line_for_long_is_a_climb() {
     let over = cached(109, 30);
     run(rules(), &[(0, over), (199, over)], 199).does(&[]);
     run(rules(), &[(0, over), (200, over), (201, dies(15)), (202, empty())], 900).does(&[
-        (200, wire(108)),
+        (200, wire(110)),
         (200, TERM),
         (202, by_us(climb, None, TERMED)),
     ]);
@@ -87,7 +87,7 @@ fn a_glimpse_of_a_breach_does_not_put_off_the_end_for_thrash() {
     glimpse.stalled_usec = Some(10_000_000);
     let full = cached(100, 60);
     let steps = [(0, Step::Stalled(100)), (0, full), (10_000, Step::Glimpse(glimpse))];
-    run(rules, &steps, 10_050).does(&[(10_000, wire(108)), (10_000, TERM)]);
+    run(rules, &steps, 10_050).does(&[(10_000, wire(121)), (10_000, TERM)]);
 }
 
 #[test]

@@ -1,0 +1,77 @@
+//! Notices who is of the workload and not in its cgroup: moved by systemd, say, which a workload may ask for a scope.
+//! Nothing holds it back; it is told. Off the way to a kill: a look costs some reads in /proc, and some memory.
+
+use crate::report::escape::escape;
+use procfs::process::Process;
+use std::path::Path;
+
+/// So many threads are asked for their children at a look, the command's first. In a crowd the rest goes unnoticed.
+const THREADS: usize = 256;
+
+/// Somebody who left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Escaped {
+    /// Its process id.
+    pub pid: i32,
+    /// Its cgroup now, escaped.
+    pub to: String,
+}
+
+/// Who descends from us, is alive, and is somewhere else than in this cgroup. Orphans of the workload are our children.
+/// Those who are left out are no part of it. Nobody, where the kernel does not tell of children (CONFIG_PROC_CHILDREN).
+pub fn look(left_out: &[i32], cgroup: &Path) -> Vec<Escaped> {
+    let mut left = THREADS;
+    let mut descendants = children(nix::unistd::getpid().as_raw(), &mut left);
+    descendants.retain(|pid| !left_out.contains(pid));
+    let mut next = 0;
+    while let Some(&pid) = descendants.get(next) {
+        descendants.extend(children(pid, &mut left));
+        next += 1;
+    }
+    descendants.into_iter().filter_map(|pid| outside(pid, cgroup)).collect()
+}
+
+/// The children of a process: each thread has its own (proc_pid_task(5)).
+fn children(pid: i32, left: &mut usize) -> Vec<i32> {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let mut found = Vec::new();
+    for thread in threads.take(*left) {
+        *left -= 1;
+        let list = std::fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+        found.extend(list.split_whitespace().filter_map(|word| word.parse::<i32>().ok()));
+    }
+    found
+}
+
+/// Where this process is, if that is not in the cgroup.
+fn outside(pid: i32, cgroup: &Path) -> Option<Escaped> {
+    let text = std::fs::read(format!("/proc/{pid}/cgroup")).ok()?;
+    let place = text.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"0::"))?;
+    let left = !super::members::is_below(place, cgroup) && is_alive(pid);
+    left.then(|| Escaped { pid, to: escape(place) })
+}
+
+fn is_alive(pid: i32) -> bool {
+    let stat = Process::new(pid).and_then(|process| process.stat());
+    stat.is_ok_and(|stat| !matches!(stat.state, 'Z' | 'X'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn who_is_somewhere_else_is_named_unless_left_out_or_gone() {
+        // Other tests have children too.
+        let elsewhere = Path::new("/sys/fs/cgroup/sentinel-none-1");
+        let named = |pid, left_out: &[i32]| look(left_out, elsewhere).iter().any(|e| e.pid == pid);
+        let mut child = Command::new("sleep").arg("1000").stdin(Stdio::null()).spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        assert!(named(pid, &[]));
+        assert!(!named(pid, &[pid]));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!named(pid, &[]));
+    }
+}

@@ -1,0 +1,49 @@
+//! A few descriptors held for the worst day: given back when there are no others, so that a look and a signal to every
+//! process are possible then. Clients of the mailbox may use up ours, and others those of the whole system.
+
+use arrayvec::ArrayVec;
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
+use std::io;
+use std::os::fd::OwnedFd;
+
+/// The deepest that a look or a signal goes: sub-cgroups of a few levels, a file in them, a handle of a process.
+const COUNT: usize = 8;
+
+/// The descriptors.
+#[derive(Debug)]
+pub struct Spares(ArrayVec<OwnedFd, COUNT>);
+
+impl Spares {
+    /// Takes them.
+    ///
+    /// # Errors
+    /// Without so many descriptors a run is not begun.
+    pub fn take() -> io::Result<Spares> {
+        let mut spares = Spares(ArrayVec::new());
+        spares.refill()?;
+        Ok(spares)
+    }
+
+    /// Gives them back to the system, for what is to be done now.
+    pub fn release(&mut self) {
+        self.0.clear();
+    }
+
+    /// Takes them again, as many as can be had.
+    ///
+    /// # Errors
+    /// As open(2); those that were had are kept.
+    pub fn refill(&mut self) -> io::Result<()> {
+        while !self.0.is_full() {
+            // A file of its own each: the system's limit counts files, ours descriptors.
+            self.0.push(open("/dev/null", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?);
+        }
+        Ok(())
+    }
+}
+
+/// Whether this failed for want of descriptors: ours (EMFILE) or the system's (ENFILE).
+pub fn is_shortage(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(nix::libc::EMFILE | nix::libc::ENFILE))
+}

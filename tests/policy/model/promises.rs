@@ -1,0 +1,296 @@
+//! The promises, checked at each step of each run, by what the world is like and not by what the policy believes.
+
+use crate::policy::model::tally::{Seen, Tally};
+use crate::policy::model::world::{Cache, Rules, World};
+use sentinel::event::{Action, Cause, Command, Event, Notice, Outcome, Reason, Sample};
+use sentinel::policy::{Actions, Rung};
+use std::time::Duration;
+
+pub type Verdict = Result<(), String>;
+
+/// What of the past the promises need. Times in milliseconds.
+#[derive(Clone, Debug, Default)]
+pub struct Monitor {
+    pub term: Option<u64>,
+    pub first_kill: Option<u64>,
+    pub last_kill: Option<u64>,
+    /// When the grace period was last set.
+    pub regraced: Option<u64>,
+    /// Since when every look found `memory.current` over the relief line.
+    pub over_relief: Option<u64>,
+    pub finished: bool,
+    /// Something failed in this run.
+    pub faulty: bool,
+    /// An operator sets lines right now, in a workload that was not throttled.
+    pub ordered_lines: bool,
+    pub dry: bool,
+    pub on_exit_terminates: bool,
+    pub timeout: Option<u64>,
+}
+
+macro_rules! promise {
+    ($holds:expr, $($what:tt)+) => { if !$holds { return Err(format!($($what)+)); } };
+}
+
+impl Monitor {
+    /// After the actions of an event were carried out.
+    pub fn after_event(
+        world: &mut World,
+        before: &World,
+        event: Event,
+        actions: &Actions,
+        rules: &Rules,
+        tally: &mut Tally,
+    ) -> Verdict {
+        let did = |wanted: &Action| actions.contains(wanted);
+        if before.monitor.finished {
+            tally.note(Seen::EventAfterEnd);
+            promise!(actions.is_empty(), "acted after the end: {actions:?}");
+            return Ok(());
+        }
+        world.monitor.remember(before, event, rules);
+        if let Event::Operator(Command::SetLines(lines)) = event {
+            tally.note_if(lines.ceiling != world.policy.lines().ceiling, Seen::HeldBack);
+        }
+        for action in actions {
+            if let Action::Tell(notice) = action {
+                tally_notice(notice, tally);
+            }
+        }
+        if let Event::Sample(sample) = event {
+            heavier_acts_no_later(before, &sample, actions, rules, tally)?;
+        }
+        if did(&Action::Terminate) {
+            terminates_rightly(world, before, event, actions, rules, tally)?;
+        }
+        if did(&Action::Kill) {
+            kills_rightly(world, before, event, rules, tally)?;
+        }
+        if before.monitor.dry {
+            let writes = |a: &Action| matches!(a, Action::SetTripWire(_) | Action::SetLines(_));
+            promise!(!actions.iter().any(writes), "a dry run wrote {actions:?}");
+        }
+        ends_rightly(world, actions, tally)
+    }
+
+    fn remember(&mut self, before: &World, event: Event, rules: &Rules) {
+        match event {
+            Event::Sample(sample) => {
+                let over = sample.current >= before.policy.lines().relief;
+                let climbing = over && sample.footprint().0 * 2 >= before.policy.lines().limit.0;
+                self.over_relief = climbing.then_some(self.over_relief.unwrap_or(before.now));
+            }
+            Event::Operator(Command::SetGrace(_)) => self.regraced = Some(before.now),
+            Event::Operator(_) | Event::Deadline | Event::ChildExited(_) | Event::Empty => {}
+        }
+        self.faulty |= before.faults < rules.faults;
+    }
+
+    /// At the end of a tick, when all that was due is done.
+    pub fn after_tick(world: &World, rules: &Rules, tally: &mut Tally) -> Verdict {
+        let monitor = &world.monitor;
+        if monitor.finished {
+            return Ok(());
+        }
+        always_goes_on(world)?;
+        in_time(world, tally)?;
+        let excused = monitor.faulty || monitor.dry || world.faults < rules.faults;
+        promise!(!world.oom || excused, "memory reached the ceiling");
+        if !excused {
+            promise!(world.policy.frozen() == world.frozen, "believes frozen: {}", !world.frozen);
+        }
+        let reader = world.cache == Cache::Read && world.current(rules) >= world.high;
+        tally.note_if(reader && monitor.term.is_none(), Seen::ReaderAtTripWire);
+        Ok(())
+    }
+}
+
+/// A next deadline, ahead and not far; while terminating not behind the grace.
+fn always_goes_on(world: &World) -> Verdict {
+    let Some(next) = world.policy.next_deadline() else { return Err("no deadline".to_owned()) };
+    let ahead = next.since(world.at());
+    promise!(next > world.at(), "a deadline is missed");
+    promise!(ahead <= Duration::from_millis(500), "the next deadline is {ahead:?} ahead");
+    if let Rung::Terminating { kill_at, .. } = world.policy.rung() {
+        promise!(next <= kill_at, "SIGKILL would come late");
+    }
+    Ok(())
+}
+
+/// The grace over: SIGKILL was sent; and sent again while anybody lives.
+fn in_time(world: &World, tally: &mut Tally) -> Verdict {
+    let monitor = &world.monitor;
+    let grace = u64::try_from(world.policy.grace().as_millis()).unwrap_or(u64::MAX);
+    if let Some(term) = monitor.term {
+        let due = (term + grace).max(monitor.regraced.unwrap_or(0));
+        let killed = monitor.first_kill.is_some();
+        promise!(killed || world.now < due, "alive {} ms after SIGTERM", world.now - term);
+        tally.note_if(world.now >= due, Seen::Deaf);
+        let frozen = world.frozen && !monitor.faulty;
+        promise!(!frozen, "frozen while being ended");
+    }
+    if let Some(last) = monitor.last_kill {
+        promise!(world.doomed || world.now < last + 100, "SIGKILL is not repeated");
+    }
+    Ok(())
+}
+
+/// SIGTERM once, for a reason that is true of the workload, with the trip-wire lifted and nothing frozen.
+fn terminates_rightly(
+    world: &mut World,
+    before: &World,
+    event: Event,
+    actions: &Actions,
+    rules: &Rules,
+    tally: &mut Tally,
+) -> Verdict {
+    promise!(before.monitor.term.is_none(), "SIGTERM twice");
+    world.monitor.term = Some(world.now);
+    let reason = actions.iter().find_map(|action| {
+        let Action::Tell(Notice::Terminating { reason, .. }) = action else { return None };
+        Some(*reason)
+    });
+    let monitor = &world.monitor;
+    let firm = before.firm(rules);
+    let (is_true, seen) = match reason {
+        Some(Reason::Breach { .. }) => (firm >= before.policy.lines().limit.0, Seen::Breach),
+        Some(Reason::Climb { .. }) => {
+            (monitor.over_relief.is_some_and(|at| world.now >= at + 200), Seen::Climb)
+        }
+        Some(Reason::Operator) => {
+            (event == Event::Operator(Command::Terminate), Seen::TerminatedByOperator)
+        }
+        Some(Reason::Timeout { .. }) => {
+            (monitor.timeout.is_some_and(|at| world.now >= at), Seen::TerminatedByTimeout)
+        }
+        Some(Reason::ChildExited) => {
+            (monitor.on_exit_terminates && !world.command, Seen::TerminatedAfterCommand)
+        }
+        Some(Reason::Thrash { .. }) | None => (false, Seen::Terminated),
+    };
+    promise!(is_true, "SIGTERM for {reason:?}, which is not so");
+    promise!(!monitor.dry || seen == Seen::TerminatedByOperator, "SIGTERM in a dry run");
+    tally.note(seen);
+    tally.note(Seen::Terminated);
+    tally.note_if(before.frozen, Seen::TerminatedFrozen);
+    let works = world.faults == 0 && !world.monitor.faulty || rules.faults == 0;
+    if works && !monitor.dry {
+        let relief = world.policy.lines().relief.0;
+        promise!(world.high >= relief, "the trip-wire stayed at {}", world.high);
+        promise!(!world.frozen, "frozen at SIGTERM");
+        let throttled = world.high <= world.current(rules);
+        promise!(!(monitor.ordered_lines && throttled), "handlers are throttled by an order");
+    }
+    Ok(())
+}
+
+/// SIGKILL after SIGTERM and its grace, at the second line, or because an operator wants it.
+fn kills_rightly(
+    world: &mut World,
+    before: &World,
+    event: Event,
+    rules: &Rules,
+    tally: &mut Tally,
+) -> Verdict {
+    let monitor = &mut world.monitor;
+    let (now, again) = (world.now, before.monitor.last_kill);
+    let grace = u64::try_from(before.policy.grace().as_millis()).unwrap_or(u64::MAX);
+    let lines = before.policy.lines();
+    let at_second = before.current(rules) >= lines.second.0 && before.firm(rules) >= lines.limit.0;
+    let grace_over = monitor.term.is_some_and(|term| now >= term + grace);
+    let seen = match event {
+        Event::Operator(Command::Kill) => Some(Seen::KillByOperator),
+        Event::Operator(Command::Terminate) if before.monitor.term.is_some() => {
+            Some(Seen::KillBySecondRequest)
+        }
+        Event::Operator(Command::Terminate) if again.is_some() => Some(Seen::KillAgain),
+        Event::Deadline if again.is_some_and(|last| now >= last + 100) => Some(Seen::KillAgain),
+        _ if again.is_some() => None,
+        Event::Sample(_) if at_second && monitor.term.is_some() => Some(Seen::KillBySecondLine),
+        Event::Sample(_) | Event::Deadline | Event::ChildExited(_) | Event::Operator(_)
+            if grace_over =>
+        {
+            Some(Seen::KillByGrace)
+        }
+        Event::Sample(_) | Event::Deadline | Event::ChildExited(_) => None,
+        Event::Operator(_) | Event::Empty => None,
+    };
+    promise!(seen.is_some(), "SIGKILL without a reason at {event:?}");
+    seen.into_iter().for_each(|seen| tally.note(seen));
+    monitor.first_kill.get_or_insert(now);
+    monitor.last_kill = Some(now);
+    Ok(())
+}
+
+/// Over exactly when command and rest are gone; and the word about it is true.
+fn ends_rightly(world: &mut World, actions: &Actions, tally: &mut Tally) -> Verdict {
+    let end = actions.iter().find_map(|action| {
+        if let Action::Finish(outcome) = action { Some(*outcome) } else { None }
+    });
+    let Some(Outcome { cause, .. }) = end else { return Ok(()) };
+    promise!(!world.command && !world.rest, "over, and somebody lives");
+    world.monitor.finished = true;
+    let (acted, seen) = match cause {
+        Cause::Itself => (false, Seen::EndByItself),
+        Cause::Guardian { .. } => (true, Seen::EndByUs),
+        Cause::KernelOom | Cause::SystemdStop | Cause::SystemdOomd => (false, Seen::EndByKernel),
+    };
+    let did = world.monitor.term.is_some() || world.monitor.first_kill.is_some();
+    // Whom the kernel killed after our SIGTERM and before our SIGKILL was the kernel's.
+    let miss = cause == Cause::KernelOom && world.oom && world.monitor.first_kill.is_none();
+    promise!(acted == did || miss, "said to be ended by {cause:?}");
+    if let Cause::Guardian { killed: Some(_), .. } = cause {
+        promise!(world.monitor.first_kill.is_some(), "said to be killed");
+    }
+    tally.note(seen);
+    tally.note_if(!did, Seen::Healthy);
+    Ok(())
+}
+
+/// The same world with the next level of memory would have acted as much, or more.
+fn heavier_acts_no_later(
+    before: &World,
+    sample: &Sample,
+    actions: &Actions,
+    rules: &Rules,
+    tally: &mut Tally,
+) -> Verdict {
+    if !before.rest || before.level + 1 >= rules.levels.len() {
+        return Ok(());
+    }
+    let heavier = before.sample(rules, before.level + 1);
+    let heavy = before.policy.clone().handle(Event::Sample(heavier), before.at());
+    let (light, heavy) = (weight(actions), weight(&heavy));
+    tally.note_if(heavy > light, Seen::HeavierActs);
+    promise!(heavy >= light, "{sample:?} does {light}, {heavier:?} does {heavy}");
+    Ok(())
+}
+
+fn weight(actions: &Actions) -> u8 {
+    let weight = |action: &Action| match action {
+        Action::Kill => 3,
+        Action::Terminate | Action::Tell(Notice::WouldTerminate { .. }) => 2,
+        Action::Look => 1,
+        Action::SetTripWire(_) | Action::SetLines(_) | Action::Freeze | Action::Thaw => 0,
+        Action::Tell(_) | Action::Finish(_) => 0,
+    };
+    actions.iter().map(weight).max().unwrap_or(0)
+}
+
+fn tally_notice(notice: &Notice, tally: &mut Tally) {
+    match notice {
+        Notice::Frozen => tally.note(Seen::Frozen),
+        Notice::Thawed => tally.note(Seen::Thawed),
+        Notice::NewLines(_) => tally.note(Seen::NewLines),
+        Notice::NewGrace(_) => tally.note(Seen::NewGrace),
+        Notice::WouldTerminate { .. } => tally.note(Seen::WouldTerminate),
+        Notice::Killing { .. }
+        | Notice::NearLimit { .. }
+        | Notice::NearInTime { .. }
+        | Notice::Terminating { .. }
+        | Notice::StillThere { .. }
+        | Notice::KernelOom { .. }
+        | Notice::PidsMax { .. }
+        | Notice::Leftover { .. } => {}
+    }
+}

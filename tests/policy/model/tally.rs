@@ -1,0 +1,58 @@
+//! How often what the promises speak of was met: a promise about what never happens is worth nothing.
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    Breach,
+    Climb,
+    Terminated,
+    TerminatedFrozen,
+    TerminatedByOperator,
+    TerminatedByTimeout,
+    TerminatedAfterCommand,
+    KillByGrace,
+    KillBySecondLine,
+    KillByOperator,
+    KillBySecondRequest,
+    KillAgain,
+    Deaf,
+    Frozen,
+    Thawed,
+    Healthy,
+    ReaderAtTripWire,
+    NewLines,
+    HeldBack,
+    NewGrace,
+    Orphans,
+    LateEvent,
+    Fault,
+    Ceiling,
+    WouldTerminate,
+    HeavierActs,
+    EndByItself,
+    EndByUs,
+    EndByKernel,
+    EventAfterEnd,
+}
+
+const KINDS: usize = Seen::EventAfterEnd as usize + 1;
+
+/// The counts.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    counts: [u64; KINDS],
+}
+
+impl Tally {
+    pub fn note(&mut self, seen: Seen) {
+        self.counts[seen as usize] += 1;
+    }
+
+    pub fn note_if(&mut self, met: bool, seen: Seen) {
+        self.counts[seen as usize] += u64::from(met);
+    }
+
+    pub fn count(&self, seen: Seen) -> u64 {
+        self.counts[seen as usize]
+    }
+}

@@ -1,0 +1,153 @@
+//! Every run that a model of kernel, workload, edge and operators allows, up to a number of moves, against the design's promises.
+//! `MODEL_DEPTH` sets that number; the tests print what they saw and fail if they did not meet what the promises are about.
+#![expect(clippy::expect_used, reason = "what cannot fail here is not under test")]
+
+mod policy {
+    pub mod model {
+        pub mod promises;
+        pub mod search;
+        pub mod tally;
+        pub mod world;
+    }
+}
+
+use policy::model::search::{Found, explore};
+use policy::model::tally::Seen;
+use policy::model::world::{Rules, World};
+use sentinel::clock::Timestamp;
+use sentinel::event::Command;
+use sentinel::policy::interval::Cadence;
+use sentinel::policy::lines::Lines;
+use sentinel::policy::warn::WarnRule;
+use sentinel::policy::{OnExit, Policy, PolicyConfig};
+use sentinel::units::{Bytes, Percent};
+use std::time::Duration;
+
+/// Around the lines of 100 MiB: nothing, warned, at the limit, the relief line, the second line, the ceiling.
+const LEVELS: &[u64] = &[40, 85, 100, 129, 158, 164];
+/// And around those of 60 and 200 MiB.
+const MORE_LEVELS: &[u64] = &[40, 60, 90, 100, 118, 129, 158, 164, 200, 229, 258, 264];
+
+fn lines(mib: u64) -> Lines {
+    Lines::new(Bytes::mib(mib), None, None).expect("room for the lines")
+}
+
+fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+fn config() -> PolicyConfig {
+    PolicyConfig {
+        lines: lines(100),
+        grace: ms(200),
+        warn: WarnRule { share: Percent(80), within: Duration::ZERO },
+        thrash: None,
+        timeout: None,
+        on_exit: OnExit::Wait,
+        dry_run: false,
+        cadence: Cadence::Events,
+        slack: Bytes(0),
+    }
+}
+
+fn rules() -> Rules {
+    Rules { levels: LEVELS, commands: Vec::new(), faults: 0, late: 0, reads: true, ends: true }
+}
+
+/// Explores, tells, and looks whether all of `met` was met.
+fn all_runs(name: &str, config: PolicyConfig, rules: &Rules, depth: usize, met: &[Seen]) -> Found {
+    let depth = std::env::var("MODEL_DEPTH").map_or(depth, |n| n.parse().expect("MODEL_DEPTH"));
+    let mut world = World::new(Policy::new(config, Timestamp::default()), rules);
+    world.monitor.dry = config.dry_run;
+    world.monitor.on_exit_terminates = config.on_exit == OnExit::Terminate;
+    world.monitor.timeout = config.timeout.map(|t| u64::try_from(t.as_millis()).expect("short"));
+    let found = explore(world, rules, depth);
+    let extent = if found.complete { "all there are" } else { "and more beyond" };
+    println!(
+        "{name}: {} states, {} moves, depth {} ({extent})",
+        found.states, found.moves, found.depth
+    );
+    for seen in met {
+        println!("  {seen:?}: {}", found.tally.count(*seen));
+        assert!(found.tally.count(*seen) > 0, "{name}: never met {seen:?}");
+    }
+    found
+}
+
+#[test]
+fn a_run_that_is_left_alone() {
+    let rules = Rules { late: 2, ..rules() };
+    let met = [
+        Seen::Breach,
+        Seen::Climb,
+        Seen::KillByGrace,
+        Seen::KillBySecondLine,
+        Seen::Deaf,
+        Seen::Healthy,
+        Seen::ReaderAtTripWire,
+        Seen::LateEvent,
+        Seen::Orphans,
+        Seen::HeavierActs,
+        Seen::EndByItself,
+        Seen::EndByUs,
+        Seen::EventAfterEnd,
+    ];
+    let found = all_runs("left alone", config(), &rules, 10, &met);
+    assert_eq!(found.tally.count(Seen::Ceiling), 0);
+}
+
+#[test]
+fn an_operator_meddles_at_any_moment() {
+    use Command::{Freeze, Kill, SetGrace, Terminate, Thaw};
+    let commands = vec![Freeze, Thaw, Terminate, Kill, SetGrace(ms(100)), SetGrace(ms(300))];
+    let rules = Rules { commands, reads: false, ..rules() };
+    let met = [
+        Seen::Frozen,
+        Seen::Thawed,
+        Seen::TerminatedFrozen,
+        Seen::TerminatedByOperator,
+        Seen::KillByOperator,
+        Seen::KillBySecondRequest,
+        Seen::KillByGrace,
+        Seen::KillAgain,
+        Seen::NewGrace,
+        Seen::EventAfterEnd,
+    ];
+    all_runs("operator", config(), &rules, 8, &met);
+}
+
+#[test]
+fn an_operator_sets_the_limit_at_any_moment() {
+    let commands = [60, 100, 200].map(|mib| Command::SetLines(lines(mib))).to_vec();
+    let rules = Rules { levels: MORE_LEVELS, commands, ends: false, ..rules() };
+    let met = [Seen::NewLines, Seen::HeldBack, Seen::Breach, Seen::KillBySecondLine, Seen::Deaf];
+    let found = all_runs("set memory", config(), &rules, 8, &met);
+    assert_eq!(found.tally.count(Seen::Ceiling), 0);
+}
+
+#[test]
+fn what_the_guardian_writes_may_fail() {
+    let commands = vec![Command::Freeze, Command::Terminate];
+    let rules = Rules { commands, faults: 2, reads: false, ..rules() };
+    let met = [Seen::Fault, Seen::Deaf, Seen::KillAgain, Seen::TerminatedFrozen, Seen::EndByUs];
+    all_runs("faults", config(), &rules, 9, &met);
+}
+
+#[test]
+fn other_rules() {
+    let met = [Seen::TerminatedByTimeout, Seen::KillByGrace];
+    let timeout = PolicyConfig { timeout: Some(ms(300)), ..config() };
+    all_runs("timeout", timeout, &rules(), 12, &met);
+
+    let met = [Seen::TerminatedAfterCommand, Seen::Orphans];
+    let on_exit = PolicyConfig { on_exit: OnExit::Terminate, ..config() };
+    all_runs("on exit terminate", on_exit, &rules(), 9, &met);
+
+    let no_grace = PolicyConfig { grace: Duration::ZERO, ..config() };
+    all_runs("no grace", no_grace, &rules(), 9, &[Seen::Breach, Seen::KillByGrace]);
+
+    let commands = vec![Command::Terminate, Command::Freeze, Command::SetLines(lines(60))];
+    let dry = PolicyConfig { dry_run: true, ..config() };
+    let met = [Seen::WouldTerminate, Seen::TerminatedByOperator, Seen::Ceiling, Seen::EndByKernel];
+    all_runs("dry run", dry, &Rules { commands, ..rules() }, 8, &met);
+}
