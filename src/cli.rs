@@ -103,6 +103,12 @@ pub struct Settings {
     /// Slice for the scope that systemd makes [default: system.slice or app.slice]
     #[arg(long, value_name = "NAME")]
     pub slice: Option<String>,
+    /// Runs the command as this user, NAME or UID, with :GROUP if not its own; for root only
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
+    /// The command gains no privileges by running others: set-user-ID programs such as sudo do not work in it
+    #[arg(long)]
+    pub no_new_privs: bool,
     /// Decides and tells, never acts
     #[arg(long)]
     pub dry_run: bool,
@@ -136,8 +142,8 @@ impl Settings {
             };
         }
         first!(memory, headroom, second_line, grace, term_signal, kill_mode, swap, pids, timeout,
-            warn_at, warn_within, thrash, on_exit, require, cgroup, slice, limit_exit_code, socket, name, json;
-            dry_run, plain, quiet)
+            warn_at, warn_within, thrash, on_exit, require, cgroup, slice, user, limit_exit_code, socket, name, json;
+            dry_run, no_new_privs, plain, quiet)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The settings of one run, validated once: the rest of the program sees only this.
 
+use crate::account::Account;
 use crate::cgroup::hierarchy::OuterLimit;
 use crate::cli::{Cli, ExitSetting, Settings, ThrashSetting, TierSetting};
 use crate::policy::OnExit;
@@ -7,6 +8,7 @@ use crate::policy::lines::{Lines, SMALLEST_HEADROOM, default_headroom};
 use crate::policy::thrash::ThrashRule;
 use crate::policy::warn::WarnRule;
 use crate::report::escape::escape;
+use crate::report::record::{CallerId, as_caller};
 use crate::status::Tier;
 use crate::units::{Bytes, Limit, Percent, Size};
 use anyhow::{Context, Result, bail};
@@ -62,6 +64,10 @@ pub struct Config {
     pub cgroup: Option<PathBuf>,
     /// The slice for a scope.
     pub slice: Option<String>,
+    /// The user that the command runs as, if not ours.
+    pub account: Option<Account>,
+    /// The command gains no privileges by exec.
+    pub no_new_privs: bool,
     /// Decide and tell, never act.
     pub dry_run: bool,
     /// Exit status when we ended the workload for a limit.
@@ -93,8 +99,9 @@ impl Config {
     /// # Errors
     /// When the file cannot be read or understood, or the name is none.
     pub fn new(cli: Cli) -> Result<Config> {
+        let own = cli.config.is_none();
         let file = match cli.config.or_else(default_file) {
-            Some(path) => read(&path)?,
+            Some(path) => read(&path, own)?,
             None => Settings::default(),
         };
         build(cli.settings.or(file), cli.command)
@@ -183,6 +190,8 @@ pub fn build(s: Settings, command: Vec<OsString>) -> Result<Config> {
         },
         cgroup: s.cgroup,
         slice: s.slice.map(slice).transpose()?,
+        account: s.user.as_deref().map(Account::find).transpose()?,
+        no_new_privs: s.no_new_privs,
         dry_run: s.dry_run,
         limit_exit_code: s.limit_exit_code,
         socket: match s.socket {
@@ -241,9 +250,16 @@ fn default_file() -> Option<PathBuf> {
     user.into_iter().chain([machine]).find(|path| path.symlink_metadata().is_ok())
 }
 
-fn read(path: &Path) -> Result<Settings> {
+/// A file that was not named is opened with the caller's rights: with a HOME that is still the user's, root would else read
+/// (and quote in an error) whatever a link of that user's leads to.
+fn read(path: &Path, unnamed: bool) -> Result<Settings> {
     let shown = || format!("read configuration {}", escape(path.as_os_str().as_bytes()));
-    let text = std::fs::read_to_string(path).with_context(shown)?;
+    let open = || std::fs::File::open(path);
+    let opened = match unnamed {
+        true => as_caller(CallerId::find(), open),
+        false => open().map_err(Into::into),
+    };
+    let text = opened.and_then(|file| Ok(std::io::read_to_string(file)?)).with_context(shown)?;
     parse(&text).map_err(|(line, problem)| {
         anyhow::anyhow!("{problem}").context(format!("{} line {line}", shown()))
     })

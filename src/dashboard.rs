@@ -7,6 +7,7 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
 
 /// The hidden verb that runs the dashboard.
@@ -32,12 +33,16 @@ impl Dashboard {
         !plain && !dumb && on_terminal && is_foreground(&input)
     }
 
-    /// Makes the command's terminal. The dashboard itself is not running yet.
+    /// Makes the command's terminal, for the user that the command runs as if that is not ours. The dashboard itself is not running yet.
     ///
     /// # Errors
     /// Without a pseudo-terminal.
-    pub fn new() -> Result<Dashboard> {
+    pub fn new(user: Option<u32>) -> Result<Dashboard> {
         let pty = new_pty(io::stdout().as_fd()).context("make a terminal for the command")?;
+        if let Some(user) = user {
+            let user = Some(nix::unistd::Uid::from_raw(user));
+            nix::unistd::fchown(&pty.slave, user, None).context("give the terminal to its user")?;
+        }
         Ok(Dashboard { process: None, master: pty.master, slave: Some(pty.slave) })
     }
 
@@ -52,7 +57,9 @@ impl Dashboard {
         inherit(&self.master, true)?;
         let control = theirs.as_raw_fd().to_string();
         let master = self.master.as_raw_fd().to_string();
-        let mut command = Command::new(program);
+        // The program that runs, also where another has its name by now.
+        let mut command = Command::new("/proc/self/exe");
+        command.arg0(program);
         command.args([VERB, "--control-fd", &control, "--pty-fd", &master]);
         let process = command.spawn().context("start the dashboard");
         inherit(&self.master, false)?;

@@ -16,6 +16,7 @@
 //! [`policy`] decides and touches nothing; [`guardian`] is the loop; [`workload`] and [`cgroup`] are the kernel's side,
 //! [`control`] the mailbox, [`report`] what people read, [`tui`] a client like any other, [`sys`] the only `unsafe`.
 
+pub mod account;
 pub mod cgroup;
 pub mod cli;
 pub mod clock;

@@ -12,6 +12,11 @@ use std::process::ExitCode;
 const FAILED: u8 = 125;
 
 fn main() -> ExitCode {
+    if sentinel::sys::privileges::are_borrowed() {
+        let way_out = "remove its set-user-ID bit or capabilities, and use sudo";
+        sentinel::verbs::complain(&format!("refused: not made to be set-user-ID; {way_out}"));
+        return ExitCode::from(FAILED);
+    }
     let words: Vec<OsString> = std::env::args_os().collect();
     let verb = words.get(1).and_then(|word| word.to_str()).unwrap_or_default();
     let result = match verb {

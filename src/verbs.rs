@@ -125,5 +125,5 @@ fn mistake(error: &clap::Error) -> String {
 
 /// One line on stderr. That nobody can read it must not change the exit status.
 pub fn complain(text: &str) {
-    let _ = writeln!(io::stderr(), "sentinel: {text}");
+    let _ = writeln!(io::stderr(), "sentinel: {}", crate::report::escape::tame(text));
 }

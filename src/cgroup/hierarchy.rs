@@ -1,6 +1,7 @@
 //! Where the cgroup v2 tree is mounted and where in it we are: from mountinfo and /proc/self/cgroup, never a fixed string.
 
 use super::{Cgroup, files};
+use crate::report::escape::shown;
 use crate::units::{Bytes, Limit};
 use anyhow::{Context, Result, anyhow};
 use procfs::FromRead as _;
@@ -141,7 +142,7 @@ pub fn unrestricted(directory: &Path) -> Result<()> {
         let Ok(text) = cgroup.read(name) else { continue };
         let first = text.split_whitespace().next().unwrap_or("max");
         if files::limit(first.as_bytes()) != Some(Limit::Max) {
-            return Err(anyhow!("{} is {first}", directory.join(name).display()));
+            return Err(anyhow!("{} is {first}", shown(&directory.join(name))));
         }
     }
     Ok(())

@@ -3,6 +3,7 @@
 
 use super::{Cgroup, files};
 use crate::policy::lines::Lines;
+use crate::report::escape::shown;
 use crate::units::Limit;
 use anyhow::{Context, Result, anyhow, bail};
 use cgroups_rs::fs::MaxValue;
@@ -44,7 +45,7 @@ pub fn set_lines(cgroup: &Cgroup, lines: &Lines) -> Result<()> {
     let current = cgroup.read("memory.current")?;
     if files::number(current.as_bytes()).is_some_and(|current| current >= lines.ceiling.0) {
         let path = cgroup.path().join("memory.max");
-        bail!("{} stays: {} bytes are in use", path.display(), current.trim());
+        bail!("{} stays: {} bytes are in use", shown(&path), current.trim());
     }
     set_memory(cgroup, "memory.max", Limit::At(lines.ceiling.0))
 }
@@ -104,5 +105,5 @@ fn to_max(limit: Limit) -> Result<Option<MaxValue>> {
 /// cgroups-rs names neither file nor cause in its `Display`; its source does.
 fn wrong(cgroup: &Cgroup, what: &str, error: &cgroups_rs::fs::error::Error) -> anyhow::Error {
     let cause = std::error::Error::source(error).map_or_else(String::new, |c| format!(": {c}"));
-    anyhow!("write {what} of {}: {error}{cause}", cgroup.path().display())
+    anyhow!("write {what} of {}: {error}{cause}", shown(cgroup.path()))
 }

@@ -3,7 +3,9 @@
 pub mod files;
 pub mod hierarchy;
 pub mod limits;
+mod removal;
 
+use crate::report::escape::shown;
 use anyhow::{Context, Result, bail};
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
@@ -31,7 +33,7 @@ impl Cgroup {
     pub fn open(path: &Path) -> Result<Cgroup> {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let dir = nix::fcntl::open(path, flags, Mode::empty())
-            .with_context(|| format!("open cgroup {}", path.display()))?;
+            .with_context(|| format!("open cgroup {}", shown(path)))?;
         Ok(Cgroup { dir: File::from(dir), path: path.to_owned() })
     }
 
@@ -44,16 +46,26 @@ impl Cgroup {
         let made = nix::sys::stat::mkdirat(&self.dir, name, Mode::from_bits_truncate(0o755));
         if made == Err(nix::Error::EEXIST) {
             unlinkat(&self.dir, name, UnlinkatFlags::RemoveDir)
-                .with_context(|| format!("replace leftover cgroup {}", path.display()))?;
+                .with_context(|| format!("replace leftover cgroup {}", shown(&path)))?;
             nix::sys::stat::mkdirat(&self.dir, name, Mode::from_bits_truncate(0o755))
-                .with_context(|| format!("make cgroup {}", path.display()))?;
+                .with_context(|| format!("make cgroup {}", shown(&path)))?;
         } else {
-            made.with_context(|| format!("make cgroup {}", path.display()))?;
+            made.with_context(|| format!("make cgroup {}", shown(&path)))?;
         }
-        Cgroup::open(&path).inspect_err(|_| {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
+        let opened =
+            self.file(name, flags).with_context(|| format!("open cgroup {}", shown(&path)));
+        let dir = opened.inspect_err(|_| {
             // Nobody else would: it is the reason that is told.
             let _ = unlinkat(&self.dir, name, UnlinkatFlags::RemoveDir);
-        })
+        })?;
+        Ok(Cgroup { dir, path })
+    }
+
+    /// Whether it is one, and not a directory with files of such names that somebody made.
+    pub fn is_real(&self) -> bool {
+        use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, fstatfs};
+        fstatfs(&self.dir).is_ok_and(|found| found.filesystem_type() == CGROUP2_SUPER_MAGIC)
     }
 
     /// The directory's path.
@@ -83,7 +95,7 @@ impl Cgroup {
         let mut text = String::new();
         self.file(name, OFlag::O_RDONLY)
             .and_then(|mut file| file.read_to_string(&mut text))
-            .with_context(|| format!("read {}", self.path.join(name).display()))?;
+            .with_context(|| format!("read {}", shown(&self.path.join(name))))?;
         Ok(text)
     }
 
@@ -94,7 +106,7 @@ impl Cgroup {
     pub fn write(&self, name: &str, value: &str) -> Result<()> {
         self.file(name, OFlag::O_WRONLY)
             .and_then(|file| write_whole(&file, value.as_bytes()))
-            .with_context(|| format!("write {value:?} to {}", self.path.join(name).display()))
+            .with_context(|| format!("write {value:?} to {}", shown(&self.path.join(name))))
     }
 
     /// Fails unless the file says what was written to it: a limit that is not in force is an error, never a silence.
@@ -105,7 +117,7 @@ impl Cgroup {
         let text = self.read(name)?;
         if text.trim() != wanted {
             let path = self.path.join(name);
-            bail!("{} says {:?} after {wanted:?} was written", path.display(), text.trim());
+            bail!("{} says {:?} after {wanted:?} was written", shown(&path), text.trim());
         }
         Ok(())
     }
@@ -124,7 +136,9 @@ impl Cgroup {
     /// # Errors
     /// EBUSY while a process is left in it.
     pub fn remove(&self) -> Result<()> {
-        remove_tree(&self.path).with_context(|| format!("remove cgroup {}", self.path.display()))
+        let name = self.path.file_name().context("find the name of a cgroup")?;
+        let removed = removal::remove(&self.dir, name).map_err(io::Error::from);
+        removed.with_context(|| format!("remove cgroup {}", shown(&self.path)))
     }
 }
 
@@ -144,18 +158,4 @@ pub fn write_whole(file: &File, value: &[u8]) -> io::Result<()> {
             other => return other.map(drop),
         }
     }
-}
-
-fn remove_tree(path: &Path) -> io::Result<()> {
-    let gone = |result: io::Result<()>| match result {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
-    };
-    let Ok(entries) = std::fs::read_dir(path) else { return gone(std::fs::remove_dir(path)) };
-    for entry in entries.flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            remove_tree(&entry.path())?;
-        }
-    }
-    gone(std::fs::remove_dir(path))
 }

@@ -2,7 +2,7 @@
 
 use super::protocol::MAX_LINE;
 use crate::clock::Clock;
-use crate::report::escape::escape;
+use crate::report::escape::{escape, is_instruction};
 use anyhow::{Context, Result, bail, ensure};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -179,17 +179,46 @@ fn wait_for_input(stream: &UnixStream, socket: &Path) -> Result<()> {
     }
 }
 
-/// Writes and forgets the bytes, less what a terminal could take for an instruction: a guardian sends none. False when nobody reads.
+/// Writes and forgets the text, less what a terminal could take for an instruction: a guardian sends none, but root asks whoever
+/// listens. The beginning of a character stays, until its rest is there. False when nobody reads.
 ///
 /// # Errors
-/// When they cannot be written.
+/// When it cannot be written.
 pub fn show(bytes: &mut Vec<u8>, to: &mut dyn Write) -> Result<bool> {
-    bytes.retain(|byte| !byte.is_ascii_control() || b"\n\t".contains(byte));
-    let written = to.write_all(bytes).and_then(|()| to.flush());
-    bytes.clear();
+    let end = match std::str::from_utf8(bytes) {
+        Err(error) if error.error_len().is_none() => error.valid_up_to(),
+        Ok(_) | Err(_) => bytes.len(),
+    };
+    let rest = bytes.split_off(end);
+    let mut text: String = bytes.utf8_chunks().map(|chunk| chunk.valid()).collect();
+    text.retain(|c| matches!(c, '\n' | '\t') || !is_instruction(c));
+    let written = to.write_all(text.as_bytes()).and_then(|()| to.flush());
+    *bytes = rest;
     match written {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
         Err(error) => Err(error).context("cannot write the answer"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever the pieces are in which it comes.
+    #[test]
+    fn no_instruction_reaches_a_terminal() {
+        let text = "a\u{1b}[2Jb \u{9b}31m\u{202e}c ü€😀\n".as_bytes();
+        let odd = b"\xc2\xc2\x9b\x9b[2J\x9b\n";
+        for size in 1..8 {
+            let (mut out, mut bytes) = (Vec::new(), Vec::new());
+            for piece in text.chunks(size).chain(odd.chunks(size)) {
+                bytes.extend_from_slice(piece);
+                assert!(show(&mut bytes, &mut out).unwrap());
+            }
+            let out = String::from_utf8(out).unwrap();
+            assert!(out.starts_with("a[2Jb 31mc ü€😀\n"), "{size}: {out:?}");
+            assert!(!out.chars().any(|c| c != '\n' && is_instruction(c)), "{size}: {out:?}");
+        }
     }
 }

@@ -186,6 +186,7 @@ impl Guardian {
     }
 
     fn say(&mut self, level: Level, text: String) {
+        let text = crate::report::escape::tame(&text);
         let line = self.log.add(self.clock.now(), level, text);
         if let Some(server) = &mut self.server {
             server.publish(&WatchLine::Event(line.clone()));

@@ -96,7 +96,8 @@ pub fn start(mut config: Config) -> Result<Guardian> {
 /// The command's terminal, where a dashboard is wanted and can get what it shows.
 fn open_terminal(config: &Config, has_mailbox: bool) -> Result<Option<Dashboard>> {
     let wanted = has_mailbox && Dashboard::wanted(config.plain);
-    wanted.then(Dashboard::new).transpose()
+    let user = config.account.as_ref().map(|account| account.identity.uid());
+    wanted.then(|| Dashboard::new(user)).transpose()
 }
 
 /// The process that will be the command. It exists first because systemd moves processes and not intentions.
@@ -108,11 +109,19 @@ fn prepare(
     caller: Caller,
 ) -> Result<Waiting> {
     let mut program = Program::new(path, &config.command).context("run the command")?;
+    program.no_new_privs = config.no_new_privs;
+    if let Some(account) = &config.account {
+        program.identity = Some(account.identity.clone());
+        for (name, value) in account.variables() {
+            program.set_variable(name, value).context("run the command")?;
+        }
+    }
     let place = match (dashboard.and_then(Option::as_ref), foreground.to_hand_over()) {
         (Some(dashboard), _) => {
             dashboard.connect(&mut program)?;
             Place::Session { terminal: dashboard.terminal_of_child() }
         }
+        (None, _) if config.account.is_some() => Place::Detached,
         (None, Some(terminal)) => Place::Foreground(terminal.as_fd()),
         (None, None) => Place::Group,
     };
@@ -224,7 +233,9 @@ impl Guardian {
     /// Runs the command and begins to guard it.
     fn launch(&mut self, waiting: Waiting, mut workload: Workload, lines: Lines) -> Result<()> {
         let policy = Policy::new(self.policy_config(lines, workload.tier()), self.clock.now());
-        let added = pressure_variables(&workload);
+        // Another user could not open the file that they name: it is ours, as all of the cgroup.
+        let shared = self.config.account.is_none();
+        let added = if shared { pressure_variables(&workload) } else { Vec::new() };
         // The command's process was forked before: it has none of this.
         memory::lower_oom_score();
         memory::lock();

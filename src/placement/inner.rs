@@ -3,6 +3,7 @@
 
 use super::{Placed, enable, is_busy, usable};
 use crate::cgroup::{Cgroup, files};
+use crate::report::escape::shown;
 use anyhow::{Context, Result, bail};
 
 /// The leaf.
@@ -92,7 +93,7 @@ fn move_all(from: &Cgroup, to: &Cgroup) -> Result<()> {
             return Ok(());
         }
     }
-    bail!("{} does not get empty", from.path().display())
+    bail!("{} does not get empty", shown(from.path()))
 }
 
 fn is_gone(error: &anyhow::Error) -> bool {

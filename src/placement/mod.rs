@@ -8,6 +8,7 @@ mod scope;
 pub mod surroundings;
 
 use crate::cgroup::{Cgroup, files};
+use crate::report::escape::shown;
 use crate::systemd::Manager;
 use anyhow::{Context, Result, anyhow, bail};
 use inner::Vacated;
@@ -195,7 +196,7 @@ fn why_not_at_sight(row: Row, around: &Surroundings, given: Option<&Path>) -> Op
         return Some(obstacle::why_no_memory(around));
     };
     if memory.read_only {
-        return Some(format!("{} is mounted read-only", memory.mount_point.display()));
+        return Some(format!("{} is mounted read-only", shown(&memory.mount_point)));
     }
     match row {
         Row::Given | Row::Plain => None,
@@ -217,7 +218,7 @@ fn why_not_at_sight(row: Row, around: &Surroundings, given: Option<&Path>) -> Op
 
 fn make(row: Row, around: &Surroundings, wish: &Wish<'_>) -> Result<Placed> {
     match row {
-        Row::Given => inner::make_in(wish.given.context("no cgroup was given")?, wish.name, false),
+        Row::Given => given(wish.given.context("no cgroup was given")?, wish.name),
         Row::NamespaceRoot => {
             let memory = around.memory().context("no memory controller")?;
             inner::make_in(&memory.mount_point, wish.name, true)
@@ -229,6 +230,14 @@ fn make(row: Row, around: &Surroundings, wish: &Wish<'_>) -> Result<Placed> {
         Row::UserScope => scope::make(around, Manager::User, wish),
         Row::Plain => plain::make(around, wish.name),
     }
+}
+
+/// Files that are only called like a cgroup's are not written to.
+fn given(directory: &Path, name: &str) -> Result<Placed> {
+    if !Cgroup::open(directory)?.is_real() {
+        bail!("{} is not in a cgroup v2 file system", shown(directory));
+    }
+    inner::make_in(directory, name, false)
 }
 
 /// Makes a cgroup without controllers: membership, freezing and an atomic kill.
@@ -252,7 +261,7 @@ fn usable(cgroup: Cgroup) -> Result<Cgroup> {
     let path = cgroup.path().join("memory.max");
     if let Err(error) = cgroup.file("memory.max", nix::fcntl::OFlag::O_RDWR) {
         cgroup.remove()?;
-        return Err(error).with_context(|| format!("use {}", path.display()));
+        return Err(error).with_context(|| format!("use {}", shown(&path)));
     }
     Ok(cgroup)
 }
@@ -260,7 +269,7 @@ fn usable(cgroup: Cgroup) -> Result<Cgroup> {
 /// Turns the controllers on for the children of a cgroup.
 fn enable(parent: &Cgroup) -> Result<()> {
     if !files::has_controller(&parent.read("cgroup.controllers")?, "memory") {
-        bail!("{} does not have the memory controller", parent.path().display());
+        bail!("{} does not have the memory controller", shown(parent.path()));
     }
     // Pids are wanted, not needed: without them `--pids` says that it cannot be had.
     if parent.write("cgroup.subtree_control", "+memory +pids").is_ok()

@@ -4,6 +4,7 @@ use super::surroundings::Surroundings;
 use super::{Placed, enable, inner, usable};
 use crate::cgroup::Cgroup;
 use crate::cgroup::hierarchy::unrestricted;
+use crate::report::escape::shown;
 use anyhow::{Context, Result, anyhow};
 use std::path::Path;
 
@@ -16,7 +17,7 @@ pub(super) fn make(around: &Surroundings, name: &str) -> Result<Placed> {
         // What systemd manages is not ours to rearrange; at its root a directory more does no harm.
         let managed = around.systemd && directory != hierarchy.mount_point;
         let made = match directory == own && !managed {
-            _ if managed => Err(anyhow!("{} is systemd's", directory.display())),
+            _ if managed => Err(anyhow!("{} is systemd's", shown(directory))),
             true => inner::make_in(directory, name, false),
             false => below(directory, name),
         };
@@ -26,7 +27,7 @@ pub(super) fn make(around: &Surroundings, name: &str) -> Result<Placed> {
         };
         if let Err(limit) = unrestricted(directory) {
             let refusal = first_refusal.unwrap_or_else(|| anyhow!("no cgroup can be made"));
-            return Err(refusal.context(format!("cannot leave {}: {limit}", directory.display())));
+            return Err(refusal.context(format!("cannot leave {}: {limit}", shown(directory))));
         }
     }
     Err(first_refusal.unwrap_or_else(|| anyhow!("no cgroup can be made")))

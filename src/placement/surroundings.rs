@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use procfs::process::MountInfo;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// The facts.
@@ -103,8 +104,13 @@ fn is_namespace_root(memory: &Hierarchy) -> bool {
 /// The cgroup above us, or our own, that systemd delegated to the very unit that started us: both write the same id.
 fn own_unit(memory: &Hierarchy) -> Option<PathBuf> {
     let id = std::env::var_os("INVOCATION_ID")?;
+    // In a tree of another user's the attributes are whatever that user wrote: a root with that user's environment is not led there.
+    let is_ours = |directory: &Path| {
+        directory.metadata().is_ok_and(|data| data.uid() == nix::unistd::geteuid().as_raw())
+    };
     let ours = |directory: &&Path| {
-        attribute(directory, "delegate").is_some_and(|value| value.as_bytes() == b"1")
+        is_ours(directory)
+            && attribute(directory, "delegate").is_some_and(|value| value.as_bytes() == b"1")
             && attribute(directory, "invocation_id").as_ref() == Some(&id)
     };
     memory.upwards().find(ours).map(Path::to_owned)

@@ -1,6 +1,8 @@
 //! Makes text of a workload or a client safe to show: no control character, no escape sequence, no bidi trick gets through.
 
 use std::fmt::Write as _;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 /// `text` with everything that a terminal or a log reader could take for an instruction written as `\xNN`, `\u{NNNN}`, `\n` or `\t`,
 /// and backslashes doubled, so that the result is unambiguous and one line.
@@ -27,17 +29,39 @@ pub fn escape_cut(text: &[u8], max: usize) -> String {
     whole.chars().take(max.saturating_sub(1)).chain(['…']).collect()
 }
 
+/// A line that is on its way out, made safe whatever it was made of: what is escaped already stays as it is.
+pub fn tame(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    for c in line.chars() {
+        match c {
+            '\\' => out.push(c),
+            c => push_escaped(&mut out, c),
+        }
+    }
+    out
+}
+
+/// A path as people are shown it.
+pub fn shown(path: &Path) -> String {
+    escape(path.as_os_str().as_bytes())
+}
+
 fn push_escaped(out: &mut String, c: char) {
     match c {
         '\\' => out.push_str("\\\\"),
         '\n' => out.push_str("\\n"),
         '\r' => out.push_str("\\r"),
         '\t' => out.push_str("\\t"),
-        c if c.is_control() || is_invisible(c) => {
+        c if is_instruction(c) => {
             let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
         }
         c => out.push(c),
     }
+}
+
+/// Whether a terminal or a reader may take it for an instruction: a control character of either kind, or a format character.
+pub fn is_instruction(c: char) -> bool {
+    c.is_control() || is_invisible(c)
 }
 
 /// Format characters that change how their neighbours are shown: bidi controls, zero-width characters, separators, tags.
@@ -57,6 +81,13 @@ mod tests {
         assert_eq!(escape(b"a\xffb"), "a\\xffb");
         assert_eq!(escape("x\u{202e}y".as_bytes()), "x\\u{202e}y");
         assert_eq!(escape("größe".as_bytes()), "größe");
+    }
+
+    #[test]
+    fn taming_twice_is_taming_once() {
+        let once = tame("say \x1b]0;x\x07 \u{9b}2J \u{202e}\n\\u{1b} ü");
+        assert_eq!(once, "say \\u{1b}]0;x\\u{7} \\u{9b}2J \\u{202e}\\n\\u{1b} ü");
+        assert_eq!(tame(&once), once);
     }
 
     #[test]

@@ -1,17 +1,19 @@
 //! The record of a run for machines (`--json FILE`): opened before the command starts, with the rights of the caller, written at the end.
 
 use crate::event::{Cause, Ending, Outcome};
-use crate::report::escape::escape;
+use crate::report::escape::shown;
 use crate::report::words;
 use crate::status::{EventLine, SCHEMA_VERSION, Status};
 use crate::sys::memory::PageFaults;
+use crate::sys::privileges::id_from;
 use crate::units::Bytes;
 use anyhow::{Context, Result};
+use nix::libc;
 use nix::unistd::{Gid, Uid, geteuid, getgroups, setegid, seteuid, setgroups};
 use serde::Serialize;
-use std::fs::File;
-use std::io::Write;
-use std::os::unix::ffi::OsStrExt;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Who called: under sudo not root but the user behind it.
@@ -28,7 +30,7 @@ impl CallerId {
     pub fn find() -> CallerId {
         let own =
             CallerId { uid: nix::unistd::getuid().as_raw(), gid: nix::unistd::getgid().as_raw() };
-        let named = |name| std::env::var(name).ok()?.parse().ok();
+        let named = |name| std::env::var_os(name).and_then(|text| id_from(&text));
         match (own.uid, named("SUDO_UID"), named("SUDO_GID")) {
             (0, Some(uid), Some(gid)) => CallerId { uid, gid },
             _ => own,
@@ -104,7 +106,7 @@ impl RecordFile {
     /// # Errors
     /// When the caller may not write there.
     pub fn open(path: &Path, caller: CallerId) -> Result<RecordFile> {
-        let file = as_caller(caller, || File::create(path))
+        let file = as_caller(caller, || open_for(path, caller))
             .with_context(|| format!("open {} for the record", shown(path)))?;
         Ok(RecordFile { file, path: path.to_owned() })
     }
@@ -138,10 +140,6 @@ impl RecordFile {
     }
 }
 
-fn shown(path: &Path) -> String {
-    escape(path.as_os_str().as_bytes())
-}
-
 fn describe(outcome: &Outcome, text: String) -> OutcomeRecord {
     let (ended_by, reason, killed) = match outcome.cause {
         Cause::Itself => ("command", None, None),
@@ -162,8 +160,40 @@ fn describe(outcome: &Outcome, text: String) -> OutcomeRecord {
     OutcomeRecord { ended_by, reason, killed, text, child_exited, child_signal, kernel_oom_kills }
 }
 
+/// Nothing is emptied before it is clear that it may be. A link is followed only if root or the caller made it (as /dev/stdout):
+/// in a directory of somebody else's it could lead anywhere, and so could a second name of another's file.
+fn open_for(path: &Path, caller: CallerId) -> io::Result<File> {
+    // It holds the command line, which is nobody else's business once the run is over.
+    let open = |options: &mut OpenOptions, flags: i32| {
+        options.write(true).mode(0o600).custom_flags(flags).open(path)
+    };
+    let made = open(File::options().create(true), libc::O_NOFOLLOW);
+    let file = match made {
+        Err(error) if error.raw_os_error() == Some(libc::ELOOP) => {
+            let owner = path.symlink_metadata()?.uid();
+            if owner != 0 && owner != caller.uid {
+                return Err(io::Error::other(format!("it is a link of user {owner}'s")));
+            }
+            open(&mut File::options(), 0)?
+        }
+        made => made?,
+    };
+    let found = file.metadata()?;
+    if !found.is_file() {
+        return Ok(file);
+    }
+    if found.nlink() > 1 {
+        return Err(io::Error::other("the file has a second name, which may be another's"));
+    }
+    file.set_len(0)?;
+    Ok(file)
+}
+
 /// Runs `open` as the caller. Groups too: a file that root's groups may write is not the caller's to write.
-fn as_caller(caller: CallerId, open: impl FnOnce() -> std::io::Result<File>) -> Result<File> {
+///
+/// # Errors
+/// What `open` said, or that we cannot become the caller.
+pub fn as_caller(caller: CallerId, open: impl FnOnce() -> io::Result<File>) -> Result<File> {
     if !geteuid().is_root() || caller.uid == 0 {
         return Ok(open()?);
     }

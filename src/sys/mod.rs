@@ -8,6 +8,7 @@ pub mod inherited;
 pub mod keeper;
 pub mod memory;
 pub mod priority;
+pub mod privileges;
 pub mod process;
 pub mod signals;
 pub mod spawn;

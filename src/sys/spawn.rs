@@ -3,6 +3,7 @@
 //! us or by systemd; then the command in it.
 
 use super::caller::Caller;
+use super::privileges::{self, Identity, Step};
 use super::process::reap;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, poll};
@@ -19,6 +20,8 @@ pub enum Place<'fd> {
     Group,
     /// The same, and the terminal's foreground.
     Foreground(BorrowedFd<'fd>),
+    /// A session of its own without a terminal: it cannot type into ours (ioctl(2), TIOCSTI).
+    Detached,
     /// A session of its own whose terminal is its standard input, output or error: this descriptor number of the child.
     Session {
         /// The descriptor that is the terminal.
@@ -53,6 +56,10 @@ pub struct Program {
     environment: Vec<CString>,
     /// Replacements for standard input, output and error.
     pub standard: [Option<OwnedFd>; 3],
+    /// Whom to become.
+    pub identity: Option<Identity>,
+    /// Whether no program that it runs gains privileges.
+    pub no_new_privs: bool,
 }
 
 impl Program {
@@ -71,7 +78,22 @@ impl Program {
             arguments: arguments.iter().map(|word| c_string(word)).collect::<Result<_, _>>()?,
             environment: environment.collect::<Result<_, _>>()?,
             standard: [None, None, None],
+            identity: None,
+            no_new_privs: false,
         })
+    }
+
+    /// Sets a variable of its environment, or replaces it.
+    ///
+    /// # Errors
+    /// When the value holds a NUL.
+    pub fn set_variable(&mut self, name: &str, value: &OsStr) -> io::Result<()> {
+        let prefix = format!("{name}=");
+        self.environment.retain(|pair| !pair.as_bytes().starts_with(prefix.as_bytes()));
+        let mut pair = OsString::from(prefix);
+        pair.push(value);
+        self.environment.push(c_string(&pair)?);
+        Ok(())
     }
 }
 
@@ -80,12 +102,30 @@ fn c_string(text: &OsStr) -> io::Result<CString> {
 }
 
 /// What can fail in the child before the command runs; its place in the list travels through the pipe.
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 10] = [
     "make a process group or session for the command",
     "hand the terminal to the command",
     "restore signals for the command",
     "connect the command's standard input, output and error",
+    "set the groups of the command's user",
+    "set the group of the command's user",
+    "become the command's user",
+    "give up capabilities for the command",
+    "verify that the command's privileges are gone",
+    "set no_new_privs for the command",
 ];
+
+/// Where a step of [`privileges`] is in the list.
+fn number(step: Step) -> u8 {
+    match step {
+        Step::Groups => 4,
+        Step::Group => 5,
+        Step::User => 6,
+        Step::Capabilities => 7,
+        Step::Verify => 8,
+        Step::NoNewPrivs => 9,
+    }
+}
 /// The step that is the command itself.
 const EXEC: u8 = 255;
 
@@ -299,6 +339,7 @@ impl Prepared<'_> {
 enum RawPlace {
     Group,
     Foreground(RawFd),
+    Detached,
     Session(RawFd),
 }
 
@@ -307,6 +348,7 @@ impl From<Place<'_>> for RawPlace {
         match place {
             Place::Group => RawPlace::Group,
             Place::Foreground(fd) => RawPlace::Foreground(fd.as_raw_fd()),
+            Place::Detached => RawPlace::Detached,
             Place::Session { terminal } => RawPlace::Session(terminal),
         }
     }
@@ -318,7 +360,14 @@ fn steps(child: &Prepared<'_>) -> Result<(), (u8, io::Error)> {
     connect(child.program).map_err(|error| (3, error))?;
     position(child.place)?;
     restore_oom_score(&child.caller);
+    give_up_privileges(child.program).map_err(|(step, error)| (number(step), error))?;
     restore_signals(&child.caller).map_err(|error| (2, error))
+}
+
+/// Behind all that may need them, and before a signal that waits can reach a process that is still root.
+fn give_up_privileges(program: &Program) -> Result<(), (Step, io::Error)> {
+    program.identity.as_ref().map_or(Ok(()), privileges::become_user)?;
+    if program.no_new_privs { privileges::no_new_privs() } else { Ok(()) }
 }
 
 /// What is there instead is the runtime's /dev/null.
@@ -355,6 +404,7 @@ fn position(place: RawPlace) -> Result<(), (u8, io::Error)> {
                 // The new group is a background one until this; SIGTTOU is blocked, as all signals are.
                 check(1, libc::tcsetpgrp(terminal, libc::getpid()))
             }
+            RawPlace::Detached => check(0, libc::setsid()),
             RawPlace::Session(terminal) => {
                 check(0, libc::setsid())?;
                 check(1, libc::ioctl(terminal, libc::TIOCSCTTY, 0))

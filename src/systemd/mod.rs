@@ -2,6 +2,7 @@
 
 pub mod bus;
 
+use crate::report::escape::shown;
 use anyhow::{Context, Result};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -77,7 +78,7 @@ impl Manager {
             false => vec![start],
         };
         bus::ask(line.stream, uid, &questions)
-            .with_context(|| format!("start {} by {}", scope.unit, line.path.display()))
+            .with_context(|| format!("start {} by {}", scope.unit, shown(&line.path)))
     }
 
     /// That it is not there, in words.

@@ -2,6 +2,7 @@
 
 use crate::cgroup::{Cgroup, files};
 use crate::event::Sample;
+use crate::report::escape::shown;
 use crate::status::Counters;
 use crate::units::Bytes;
 use anyhow::{Context, Result};
@@ -38,7 +39,7 @@ impl CgroupSampler {
         let needed = |name: &str| {
             cgroup
                 .file(name, OFlag::O_RDONLY)
-                .with_context(|| format!("open {}", cgroup.path().join(name).display()))
+                .with_context(|| format!("open {}", shown(&cgroup.path().join(name))))
         };
         let optional = |name| cgroup.file(name, OFlag::O_RDONLY).ok();
         let mut sampler = CgroupSampler {

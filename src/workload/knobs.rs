@@ -1,6 +1,7 @@
 //! The files of a workload's cgroup that the ladder writes, held open from the start: pulling a knob opens and allocates nothing.
 
 use crate::cgroup::{Cgroup, files, write_whole};
+use crate::report::escape::shown;
 use crate::units::Limit;
 use anyhow::{Context, Result};
 use nix::fcntl::OFlag;
@@ -23,7 +24,7 @@ impl Knobs {
     /// # Errors
     /// When `cgroup.events` cannot be opened.
     pub fn open(cgroup: &Cgroup) -> Result<Knobs> {
-        let name = |file| format!("open {}", cgroup.path().join(file).display());
+        let name = |file| format!("open {}", shown(&cgroup.path().join(file)));
         let writable = |file| cgroup.file(file, OFlag::O_RDWR).ok();
         Ok(Knobs {
             events: cgroup

@@ -5,6 +5,7 @@
 use super::proc_file::{self, is_gone, read_some};
 use super::spares::{Spares, is_shortage};
 use crate::cgroup::{Cgroup, files};
+use crate::report::escape::shown;
 use crate::sys::process::PidFd;
 use anyhow::{Context, Result};
 use nix::fcntl::{OFlag, openat};
@@ -69,11 +70,11 @@ impl Members {
             Source::Cgroup(path) => path.as_path(),
             Source::Descendants => std::path::Path::new("/proc"),
         };
-        let root = File::open(path).with_context(|| format!("open {}", path.display()))?;
+        let root = File::open(path).with_context(|| format!("open {}", shown(path)))?;
         let procs = match &source {
             Source::Cgroup(path) => Some(
                 open_in(&root, PROCS, OFlag::O_RDONLY)
-                    .with_context(|| format!("open {}", path.join(PROCS).display()))?,
+                    .with_context(|| format!("open {}", shown(&path.join(PROCS))))?,
             ),
             Source::Descendants => None,
         };
@@ -277,7 +278,7 @@ impl List {
 
     /// The processes of a cgroup directory and all below it.
     fn walk(&mut self, directory: &File, depth: usize) {
-        match open_in(directory, PROCS, OFlag::O_RDONLY) {
+        match open_in_cgroup(directory, PROCS, OFlag::O_RDONLY) {
             Ok(mut file) => self.collect(&mut file),
             Err(error) => self.note(Err(error)),
         }
@@ -349,6 +350,21 @@ fn unique_name(path: &std::path::Path) -> Option<&std::ffi::OsStr> {
     }
 }
 
+/// A workload of ours, not root, may take the rights of its cgroups away, to hide in them: they are given back.
+fn open_in_cgroup(directory: &File, name: &str, flags: OFlag) -> io::Result<File> {
+    use nix::sys::stat::{FchmodatFlags, fchmod, fchmodat};
+    let opened = open_in(directory, name, flags);
+    if !opened.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
+        return opened;
+    }
+    // Where they are not ours to give, the second try says so.
+    let _ = fchmod(directory, Mode::S_IRWXU);
+    if flags.contains(OFlag::O_DIRECTORY) {
+        let _ = fchmodat(directory, name, Mode::S_IRWXU, FchmodatFlags::FollowSymlink);
+    }
+    open_in(directory, name, flags)
+}
+
 fn open_in(directory: &File, name: &str, flags: OFlag) -> io::Result<File> {
     let flags = flags | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
     Ok(File::from(openat(directory.as_fd(), name, flags, Mode::empty())?))
@@ -363,7 +379,7 @@ fn each_directory(directory: &File, mut each: impl FnMut(io::Result<File>)) -> i
         let entry = entry?;
         let name = entry.file_name().to_str().unwrap_or_default();
         if entry.file_type() == rustix::fs::FileType::Directory && !matches!(name, "." | "..") {
-            each(open_in(directory, name, OFlag::O_RDONLY | OFlag::O_DIRECTORY));
+            each(open_in_cgroup(directory, name, OFlag::O_RDONLY | OFlag::O_DIRECTORY));
         }
     }
     Ok(())

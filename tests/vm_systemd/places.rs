@@ -256,3 +256,30 @@ fn the_limit_of_a_unit_around_is_respected() {
         ends_in_time(in_service(&properties, &words(&leak(&["-m", "50%"]))), "kernel (delegated)");
     assert!(run.stderr.contains("limit 75.0M"), "{run}");
 }
+
+/// sudo works for this user, and not under `--no-new-privs`.
+#[test]
+#[ignore = "for a guest: scripts/vm/test"]
+fn sudo_has_no_effect_without_new_privileges() {
+    let sentinel = path_of("SENTINEL_BIN");
+    let line =
+        [sentinel.as_str(), "--plain", "-q", "--no-new-privs", "--", "sudo", "-n", "id", "-u"];
+    let with = ran(in_session(&[&line[..3], &line[4..]].concat()));
+    assert_eq!((with.status, with.stdout.trim()), (0, "0"), "{with}");
+    let without = ran(in_session(&line));
+    assert!(without.status != 0 && without.stdout.is_empty(), "{without}");
+    assert!(without.stderr.contains("no new privileges"), "{without}");
+}
+
+/// Its name, its groups, its home; and the limit is in force all the same.
+#[test]
+#[ignore = "for a guest: scripts/vm/test"]
+fn root_runs_it_as_the_user_as_a_login_would() {
+    let sentinel = path_of("SENTINEL_BIN");
+    let said = "id; echo \"$HOME $USER\"";
+    let line = [sentinel.as_str(), "--plain", "-q", "--user", "user", "--", "sh", "-c", said];
+    let (run, login) = (ran(as_root(&line)), ran(in_session(&["sh", "-c", said])));
+    assert_eq!((run.status, &run.stdout), (0, &login.stdout), "{run} {login}");
+    let leak = leak(&["--user", "user"]);
+    ends_in_time(as_root(&words(&leak)), &expected("system-scope", "hybrid"));
+}

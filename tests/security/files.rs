@@ -1,0 +1,118 @@
+//! Files of others, reached by names that a user controls: never written, never quoted.
+
+use crate::refusal::{attempt, refused};
+use crate::support::{Running, Scene};
+use crate::{can_be_others, open_to_all};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
+
+const USER: u32 = 65534;
+const SECRET: &str = "secret-word = 1\n";
+
+/// A scene that everybody sees, with a file of root's and a directory of a user's.
+fn scene() -> Scene {
+    let scene = Scene::new();
+    open_to_all(&scene);
+    scene.write("roots.toml", SECRET);
+    let private = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(scene.path("roots.toml"), private).unwrap();
+    std::fs::create_dir(scene.path("users")).unwrap();
+    lchown(scene.path("users"), Some(USER), Some(USER)).unwrap();
+    scene
+}
+
+fn user_links(scene: &Scene) -> String {
+    symlink("../roots.toml", scene.path("users/link")).unwrap();
+    lchown(scene.path("users/link"), Some(USER), Some(USER)).unwrap();
+    scene.text_path("users/link")
+}
+
+#[test]
+fn a_record_goes_through_no_link_of_another_s() {
+    if !can_be_others() {
+        return;
+    }
+    let scene = scene();
+    let link = user_links(&scene);
+    let run = refused(&scene, &mut attempt(&scene, &["--json", &link]), 125);
+    assert!(run.stderr.contains("it is a link of user 65534's"), "{run:?}");
+    let mut sudo = attempt(&scene, &["--json", &link]);
+    let run = refused(&scene, sudo.env("SUDO_UID", "65534").env("SUDO_GID", "65534"), 125);
+    assert!(run.stderr.contains("Permission denied"), "{run:?}");
+    std::fs::hard_link(scene.path("roots.toml"), scene.path("users/name")).unwrap();
+    let name = scene.text_path("users/name");
+    let run = refused(&scene, &mut attempt(&scene, &["--json", &name]), 125);
+    assert!(run.stderr.contains("the file has a second name"), "{run:?}");
+    assert_eq!(scene.read("roots.toml"), SECRET);
+}
+
+#[test]
+fn a_record_goes_through_links_of_our_own() {
+    let scene = Scene::new();
+    scene.write("old", "something longer than nothing".repeat(1000));
+    symlink("old", scene.path("link")).unwrap();
+    scene.run(&["-q", "--json", &scene.text_path("link")], &["true"]).expect(0);
+    let record: serde_json::Value = serde_json::from_str(&scene.read("old")).unwrap();
+    assert_eq!(record["exit_status"], 0);
+    let run = scene.run(&["-q", "--json", "/dev/stdout"], &["true"]).expect(0);
+    let record: serde_json::Value = serde_json::from_str(&run.stdout()).unwrap();
+    assert_eq!(record["outcome"]["ended_by"], "command");
+}
+
+#[test]
+fn a_record_is_its_caller_s_alone() {
+    if !can_be_others() {
+        return;
+    }
+    let scene = scene();
+    let path = scene.text_path("users/record");
+    let mut sudo = scene.guarded(&["-q", "--json", &path], &["true"]);
+    Running::start(sudo.env("SUDO_UID", "65534").env("SUDO_GID", "65534")).finish().expect(0);
+    let found = std::fs::metadata(&path).unwrap();
+    assert_eq!((found.uid(), found.gid(), found.mode() & 0o777), (USER, USER, 0o600));
+}
+
+/// chown(2) and setresuid(2) take the last number for "as it is".
+#[test]
+fn no_number_of_sudo_s_means_nobody() {
+    if !can_be_others() {
+        return;
+    }
+    let scene = scene();
+    let path = scene.text_path("record");
+    for id in ["4294967295", "-1", "root", ""] {
+        let mut sudo = scene.guarded(&["-q", "--json", &path], &["true"]);
+        Running::start(sudo.env("SUDO_UID", id).env("SUDO_GID", id)).finish().expect(0);
+        assert_eq!(std::fs::metadata(&path).unwrap().uid(), 0, "{id}");
+    }
+}
+
+/// A HOME that sudo kept is the user's: what a link there leads to is not read, and not quoted in an error.
+#[test]
+fn a_configuration_is_read_with_the_caller_s_rights() {
+    if !can_be_others() {
+        return;
+    }
+    let scene = scene();
+    std::fs::create_dir(scene.path("home/sentinel")).unwrap();
+    symlink(scene.path("roots.toml"), scene.path("home/sentinel/config.toml")).unwrap();
+    let mut sudo = attempt::<&str>(&scene, &[]);
+    let run = refused(&scene, sudo.env("SUDO_UID", "65534").env("SUDO_GID", "65534"), 125);
+    assert!(run.stderr.contains("config.toml: Permission denied"), "{run:?}");
+    assert!(!run.stderr.contains("secret-word"), "{run:?}");
+    let run = refused(&scene, &mut attempt::<&str>(&scene, &[]), 125);
+    assert!(run.stderr.contains("secret-word"), "root itself may: {run:?}");
+}
+
+#[test]
+fn a_directory_that_only_looks_like_a_cgroup_is_not_written_to() {
+    let scene = Scene::new();
+    scene.write("cgroup.controllers", "memory pids\n");
+    scene.write("cgroup.subtree_control", "mine");
+    let directory = scene.dir().to_str().unwrap().to_owned();
+    let run = refused(&scene, &mut attempt(&scene, &["--cgroup", &directory]), 125);
+    assert!(run.stderr.contains("is not in a cgroup v2 file system"), "{run:?}");
+    assert_eq!(scene.read("cgroup.subtree_control"), "mine");
+    let odd = "/no\u{1b}[2J/\u{202e}cgroup\n";
+    let run = refused(&scene, &mut attempt(&scene, &["--cgroup", odd]), 125);
+    assert!(run.stderr.contains("/no\\u{1b}[2J/\\u{202e}cgroup\\n"), "{run:?}");
+}
