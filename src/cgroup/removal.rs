@@ -9,6 +9,7 @@ use rustix::fs::{FileType, RawDir};
 use std::ffi::{CStr, CString, OsStr};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 
 /// More than any workload makes: somebody adds to it while we remove.
 const MOST: usize = 1 << 20;
@@ -18,6 +19,14 @@ const MOST: usize = 1 << 20;
 /// # Errors
 /// EBUSY while a process is left in it.
 pub(super) fn remove(directory: &impl AsFd, name: &OsStr) -> nix::Result<()> {
+    // The usual case, which takes no descriptor.
+    match unlinkat(directory, &Path::new("..").join(name), UnlinkatFlags::RemoveDir) {
+        Ok(()) | Err(Error::ENOENT | Error::ENODEV) => Ok(()),
+        Err(_) => remove_with_all_below(directory, name),
+    }
+}
+
+fn remove_with_all_below(directory: &impl AsFd, name: &OsStr) -> nix::Result<()> {
     match clear(directory).and_then(|()| open(directory, c"..")) {
         // It was removed while we held it open.
         Err(Error::ENOENT | Error::ENODEV) => Ok(()),
