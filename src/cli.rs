@@ -93,6 +93,10 @@ pub struct Settings {
     #[arg(long, value_name = "WHAT")]
     #[serde(deserialize_with = "from_text")]
     pub on_exit: Option<ExitSetting>,
+    /// What becomes of the workload when sentinel itself is killed: terminate, kill or release [default: terminate]
+    #[arg(long, value_name = "WHAT")]
+    #[serde(deserialize_with = "from_text")]
+    pub on_guardian_death: Option<OnDeath>,
     /// Refuses to run below this tier: kernel, observed, hybrid or polled
     #[arg(long, value_name = "TIER")]
     #[serde(deserialize_with = "from_text")]
@@ -142,7 +146,7 @@ impl Settings {
             };
         }
         first!(memory, headroom, second_line, grace, term_signal, kill_mode, swap, pids, timeout,
-            warn_at, warn_within, thrash, on_exit, require, cgroup, slice, user, limit_exit_code, socket, name, json;
+            warn_at, warn_within, thrash, on_exit, on_guardian_death, require, cgroup, slice, user, limit_exit_code, socket, name, json;
             dry_run, no_new_privs, plain, quiet)
     }
 }
@@ -242,6 +246,12 @@ macro_rules! words {
                 }
             }
         }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self { $($name::$variant => $word),* })
+            }
+        }
     };
 }
 
@@ -264,6 +274,18 @@ words!(
         Wait = "wait",
         /// Ended like at a breach.
         Terminate = "terminate",
+    }
+);
+
+words!(
+    /// What becomes of the workload when sentinel itself is killed.
+    OnDeath {
+        /// Ended like at a breach.
+        Terminate = "terminate",
+        /// SIGKILL at once.
+        Kill = "kill",
+        /// It goes on, without limits.
+        Release = "release",
     }
 );
 

@@ -2,7 +2,7 @@
 
 use crate::account::Account;
 use crate::cgroup::hierarchy::OuterLimit;
-use crate::cli::{Cli, ExitSetting, Settings, ThrashSetting, TierSetting};
+use crate::cli::{Cli, ExitSetting, OnDeath, Settings, ThrashSetting, TierSetting};
 use crate::policy::OnExit;
 use crate::policy::lines::{Lines, SMALLEST_HEADROOM, default_headroom};
 use crate::policy::thrash::ThrashRule;
@@ -58,6 +58,8 @@ pub struct Config {
     pub thrash: Option<ThrashRule>,
     /// What happens to the rest when the command ends.
     pub on_exit: OnExit,
+    /// What the keeper does when we are killed.
+    pub on_guardian_death: OnDeath,
     /// The lowest tier that will do.
     pub require: Tier,
     /// The cgroup to make the workload's in.
@@ -178,6 +180,7 @@ pub fn build(s: Settings, command: Vec<OsString>) -> Result<Config> {
             within: s.warn_within.map_or(WARN.within, |span| span.0),
         },
         thrash,
+        on_guardian_death: s.on_guardian_death.unwrap_or(OnDeath::Terminate),
         on_exit: match s.on_exit {
             Some(ExitSetting::Terminate) => OnExit::Terminate,
             Some(ExitSetting::Wait) | None => OnExit::Wait,

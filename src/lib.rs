@@ -28,6 +28,7 @@ pub mod doctor;
 pub mod event;
 pub mod event_loop;
 pub mod guardian;
+pub mod keeper;
 pub mod placement;
 pub mod policy;
 pub mod processes;

@@ -53,6 +53,7 @@ impl Guardian {
         {
             self.say(Level::Error, format!("{error:#}"));
         }
+        self.dismiss_keeper();
         self.console.finish();
         if interrupted {
             // Only the command's group saw the Ctrl-C: a script or a loop of the shell around us is to end too.

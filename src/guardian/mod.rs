@@ -5,6 +5,7 @@ mod attribution;
 mod escapes;
 mod finish;
 mod foreground;
+mod keeper;
 mod publish;
 mod relay;
 mod requests;
@@ -69,6 +70,7 @@ pub struct Guardian {
     publisher: Publisher,
     tier_reason: String,
     record: Option<RecordFile>,
+    keeper: Option<keeper::Keeper>,
     outer: crate::cgroup::hierarchy::OuterLimit,
     /// When to look for who left the workload's cgroup, and who was told to have.
     escapes_at: Timestamp,
@@ -86,6 +88,7 @@ impl Guardian {
                 self.serve(token);
             }
             self.deadlines();
+            self.brief_keeper();
             self.notice_escapes();
             self.publish();
             self.console.flush();
@@ -99,6 +102,7 @@ impl Guardian {
             self.look(index);
         }
         self.reap();
+        self.brief_keeper();
     }
 
     fn serve(&mut self, token: Token) {

@@ -89,6 +89,9 @@ impl Guardian {
         if self.guards[0].workload.keeper_ended(pid) {
             return self.scope_stopped();
         }
+        if self.keeper_ended(pid) {
+            return;
+        }
         if self.publisher.dashboard_pid() != Some(pid) {
             return;
         }

@@ -15,6 +15,7 @@ use crate::dashboard::Dashboard;
 use crate::event::{Event, Sample};
 use crate::event_loop::{EventLoop, Token};
 use crate::placement::Wish;
+use crate::placement::leftovers::{self, Mark};
 use crate::placement::surroundings::Surroundings;
 use crate::policy::breach::counter_slack;
 use crate::policy::interval::Cadence;
@@ -57,9 +58,11 @@ pub fn start(mut config: Config) -> Result<Guardian> {
     let foreground = Foreground::new(matches!(dashboard, Ok(Some(_))));
     let waiting = prepare(&path, &config, dashboard.as_ref().ok(), &foreground, caller)?;
     let found = find_tier(&around, &config, waiting.pid())?;
+    found.placed.iter().for_each(|placed| leftovers::mark(&placed.cgroup, Mark::Guardian));
     let lines = config.lines(config.wanted_memory(found.tier, &outer), &outer)?;
     let note = put_in_force(&mut config, &found, &lines)?;
     let (tier, reason) = (found.tier, found.reason);
+    let left = found.placed.as_ref().map(|placed| leftovers::clear_beside(&placed.cgroup));
     let mut workload = Workload::new(tier, found.placed, found.observed)?;
     workload.count_shared_from(lines.limit);
     let mut guardian = Guardian {
@@ -76,12 +79,13 @@ pub fn start(mut config: Config) -> Result<Guardian> {
         publisher: Publisher::default(),
         tier_reason: reason,
         record,
+        keeper: None,
         outer,
         escapes_at: Timestamp::default(),
         escaped: Vec::new(),
         config,
     };
-    guardian.say_notes(note);
+    guardian.say_notes(left.unwrap_or_default().into_iter().chain(note));
     guardian.wire(&workload)?;
     match dashboard {
         Ok(Some(dashboard)) => guardian.open_dashboard(dashboard, &mut workload),
@@ -166,9 +170,9 @@ fn open_mailbox(config: &Config, id: CallerId) -> Result<Option<Server>> {
 }
 
 impl Guardian {
-    fn say_notes(&mut self, note: Option<String>) {
+    fn say_notes(&mut self, notes: impl Iterator<Item = String>) {
         let notices = self.server.as_mut().map(Server::take_notices).unwrap_or_default();
-        for text in notices.into_iter().chain(note) {
+        for text in notices.into_iter().chain(notes) {
             self.say(Level::Warning, text);
         }
     }
@@ -240,6 +244,7 @@ impl Guardian {
         memory::lower_oom_score();
         memory::lock();
         crate::sys::priority::raise();
+        self.start_keeper(&mut workload, &lines, waiting.pid());
         let admitted = workload.admit(waiting.pid()).context("put the command into its cgroup");
         let child_pid = match admitted.and_then(|()| Ok(waiting.go(&added)?)) {
             Ok(pid) => pid,

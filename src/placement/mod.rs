@@ -2,6 +2,7 @@
 //! limit that its caller is under, and never moves a process that is not ours or of a place that was given to us.
 
 mod inner;
+pub mod leftovers;
 pub mod obstacle;
 mod plain;
 mod scope;

@@ -24,3 +24,16 @@ pub fn take(fd: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: it is open, and TAKEN shows that nobody took it before; this runs before anything else is opened.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
+
+/// Closes every descriptor from this number on. To be called before anything else is opened.
+pub fn close_from(first: u32) {
+    // SAFETY: takes numbers only. Nobody owns these yet: they are our caller's.
+    unsafe {
+        if libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, 0) == -1 {
+            // Before Linux 5.9.
+            for fd in first..1024 {
+                libc::close(fd.cast_signed());
+            }
+        }
+    }
+}

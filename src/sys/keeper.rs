@@ -57,12 +57,7 @@ fn stay(end: RawFd) -> ! {
         libc::prctl(libc::PR_SET_NAME, c"sentinel-keeper".as_ptr());
         libc::signal(libc::SIGTERM, libc::SIG_DFL);
         libc::dup2(end, 0);
-        if libc::syscall(libc::SYS_close_range, 1, libc::c_uint::MAX, 0) == -1 {
-            // Before Linux 5.9.
-            for fd in 1..1024 {
-                libc::close(fd);
-            }
-        }
+        super::inherited::close_from(1);
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);
         libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());

@@ -223,6 +223,11 @@ impl Workload {
         self.members.refresh()
     }
 
+    /// The processes that the last look found.
+    pub fn listed(&self) -> &[i32] {
+        self.members.listed()
+    }
+
     /// Who of the workload is not in its cgroup, and lives. Nobody can leave where there is none.
     pub fn escaped(&self) -> Vec<Escaped> {
         let Some(cgroup) = self.cgroup() else { return Vec::new() };

@@ -1,0 +1,263 @@
+//! The keeper: a process beside the guardian that does nothing while it lives. When it dies without having let the keeper go
+//! (SIGKILL, a panic), the keeper ends the workload in its place, as politely, and removes what the guardian made.
+//! Once all is open it waits in one read; it belongs to no terminal, and signals do not reach it but SIGKILL.
+
+pub mod orders;
+mod quarry;
+
+use crate::cgroup::Cgroup;
+use crate::cli::{KillMode, OnDeath};
+use crate::clock::{Clock, Timestamp};
+use crate::placement::leftovers::{self, Mark};
+use crate::report::console::Console;
+use crate::report::words::signal_name;
+use crate::units::{Limit, show_duration};
+use crate::workload::process_sampler::ProcessSampler;
+use anyhow::{Context, Result};
+use clap::Parser;
+use nix::poll::poll;
+use nix::sys::signal::SigSet;
+use orders::{OrderFile, Orders, Stage};
+use quarry::Quarry;
+use std::ffi::OsString;
+use std::io::Read;
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The hidden verb that runs it.
+pub const VERB: &str = "__keeper";
+
+/// Between two looks at a workload that ends.
+const PAUSE_MS: u8 = 10;
+/// So long the cgroup of a killed workload may need to become empty; a task in uninterruptible sleep holds it longer.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The trip-wire stands at least so far above what is in use: a write below that reclaims before it returns.
+const ROOM: u64 = 1 << 20;
+
+/// What the guardian says at the start. The leash is standard input, the orders are standard output.
+#[derive(Debug, Parser)]
+struct Handed {
+    #[arg(long)]
+    guardian: u32,
+    /// Of the guardian's clock, when it started us.
+    #[arg(long)]
+    now_ms: u64,
+    #[arg(long)]
+    cgroup: Option<PathBuf>,
+    #[arg(long)]
+    term_signal: i32,
+    #[arg(long)]
+    kill_mode: KillMode,
+    #[arg(long)]
+    on_death: OnDeath,
+    #[arg(long)]
+    socket: Vec<PathBuf>,
+}
+
+/// Keeps watch over the guardian.
+///
+/// # Errors
+/// When it is not the guardian that started it, or the workload's cgroup cannot be opened.
+pub fn run(words: &[OsString]) -> Result<u8> {
+    let clock = Clock::start();
+    let words = std::iter::once(OsString::from("keeper")).chain(words.iter().cloned());
+    let handed = Handed::try_parse_from(words).context("the keeper is started by sentinel")?;
+    stand_aside();
+    let mut keeper = Keeper::new(handed, clock)?;
+    crate::sys::memory::lock();
+    if is_let_go() {
+        return Ok(0);
+    }
+    keeper.take_over();
+    Ok(0)
+}
+
+/// Away from the terminal, from signals, and from what our caller left open.
+fn stand_aside() {
+    // Each of these is for the bad day; without it the keeper is a keeper all the same.
+    let _ = nix::unistd::setsid();
+    let _ = SigSet::all().thread_block();
+    let _ = std::fs::write("/proc/self/comm", "sentinel-keeper");
+    crate::sys::inherited::close_from(3);
+    crate::sys::priority::raise();
+}
+
+/// Waits for the guardian's end. True when it was a good one.
+fn is_let_go() -> bool {
+    let mut byte = [0];
+    loop {
+        match std::io::stdin().lock().read(&mut byte) {
+            Ok(read) => return read > 0,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(_) => return false,
+        }
+    }
+}
+
+/// A file of the guardian's, by what it was when the keeper came.
+#[derive(Debug)]
+struct Node {
+    path: PathBuf,
+    id: (u64, u64),
+}
+
+impl Node {
+    fn of(path: PathBuf) -> Option<Node> {
+        let id = identity(&path)?;
+        Some(Node { path, id })
+    }
+
+    fn remove(&self) {
+        if identity(&self.path) == Some(self.id) {
+            // Somebody else's by now, or in a directory that may not be written: nothing to be done.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn identity(path: &std::path::Path) -> Option<(u64, u64)> {
+    let data = path.symlink_metadata().ok()?;
+    Some((data.dev(), data.ino()))
+}
+
+#[derive(Debug)]
+struct Keeper {
+    handed: Handed,
+    clock: Clock,
+    orders: OrderFile,
+    quarry: Quarry,
+    sampler: ProcessSampler,
+    sockets: Vec<Node>,
+    console: Console,
+}
+
+impl Keeper {
+    fn new(mut handed: Handed, clock: Clock) -> Result<Keeper> {
+        let orders = std::io::stdout().as_fd().try_clone_to_owned().context("take the orders")?;
+        let quarry = match &handed.cgroup {
+            Some(path) => {
+                let cgroup = Cgroup::open(path)?;
+                leftovers::mark(&cgroup, Mark::Keeper);
+                Quarry::of(cgroup)?
+            }
+            None => Quarry::Listed(std::collections::BTreeSet::new()),
+        };
+        let sockets = std::mem::take(&mut handed.socket).into_iter().filter_map(Node::of).collect();
+        Ok(Keeper {
+            handed,
+            clock,
+            orders: OrderFile::from(std::fs::File::from(orders)),
+            quarry,
+            sampler: ProcessSampler::new(),
+            sockets,
+            console: Console::new(),
+        })
+    }
+
+    fn take_over(&mut self) {
+        let unknown = Orders { second: u64::MAX, grace_ms: 3000, ..Orders::default() };
+        let orders = self.orders.read().unwrap_or(unknown);
+        if let Quarry::Listed(pids) = &mut self.quarry {
+            pids.extend(self.orders.listed());
+            pids.extend(Some(orders.child).filter(|child| *child > 0));
+        }
+        let over = orders.stage == Stage::Over || self.quarry.is_empty();
+        match self.handed.on_death {
+            _ if over => {}
+            OnDeath::Release => self.release(),
+            OnDeath::Kill => self.kill("--on-guardian-death kill"),
+            OnDeath::Terminate => self.terminate(&orders),
+        }
+        self.clean_up(over);
+    }
+
+    fn release(&mut self) {
+        self.quarry.thaw();
+        self.quarry.lift_limits();
+        self.say("the workload goes on without a guardian and without limits");
+    }
+
+    fn terminate(&mut self, orders: &Orders) {
+        let now = self.clock.now();
+        let grace = Duration::from_millis(orders.grace_ms);
+        let started = Duration::from_millis(self.handed.now_ms);
+        let due = match orders.stage {
+            Stage::Killing | Stage::Over => return self.kill("SIGKILL was sent already"),
+            Stage::Terminating(at) => {
+                Timestamp(Duration::from_millis(at).saturating_sub(started)).min(now + grace)
+            }
+            Stage::Watching => now + grace,
+        };
+        self.quarry.thaw();
+        if orders.stage == Stage::Watching {
+            let current = self.quarry.current(&mut self.sampler);
+            let relief = orders.relief.max(current.saturating_add(ROOM).min(orders.second));
+            self.quarry.set_trip_wire(Limit::At(relief));
+            let (signal, mode) = (self.handed.term_signal, self.handed.kill_mode);
+            self.quarry.terminate(signal, mode, orders.child);
+        }
+        let signal = signal_name(self.handed.term_signal);
+        let left = show_duration(due.since(now));
+        self.say(&format!("sent {signal} to the workload, SIGKILL in {left}"));
+        if let Some(why) = self.wait(due, orders.second) {
+            self.kill(why);
+        }
+    }
+
+    /// Until nobody is left; else why SIGKILL is due.
+    fn wait(&mut self, due: Timestamp, second: u64) -> Option<&'static str> {
+        while !self.quarry.is_empty() {
+            if self.clock.now() >= due {
+                return Some("the grace period is over");
+            }
+            if self.quarry.current(&mut self.sampler) >= second {
+                return Some("memory reached the second line");
+            }
+            pause();
+        }
+        None
+    }
+
+    fn kill(&mut self, why: &str) {
+        self.quarry.thaw();
+        self.quarry.kill();
+        self.say(&format!("sent SIGKILL to the workload: {why}"));
+        let began = self.clock.now();
+        while !self.quarry.is_empty() && self.clock.now().since(began) < PATIENCE {
+            pause();
+            self.quarry.kill();
+        }
+    }
+
+    /// What the guardian made, as far as nobody uses it.
+    fn clean_up(&mut self, over: bool) {
+        self.sockets.iter().for_each(Node::remove);
+        let released = self.handed.on_death == OnDeath::Release && !over;
+        if !released && let Err(error) = self.remove_cgroup() {
+            self.say(&format!("{error:#}"));
+        }
+        std::mem::take(&mut self.console).finish();
+    }
+
+    /// The last one may be on its way out still.
+    fn remove_cgroup(&self) -> Result<()> {
+        let began = self.clock.now();
+        loop {
+            match self.quarry.remove() {
+                Err(_) if self.clock.now().since(began) < Duration::from_secs(5) => pause(),
+                result => return result,
+            }
+        }
+    }
+
+    fn say(&mut self, text: &str) {
+        self.console.say(&format!("the guardian {} is gone: {text}", self.handed.guardian));
+    }
+}
+
+/// A poll of nothing; that it may be interrupted does not matter.
+fn pause() {
+    let _ = poll(&mut [], PAUSE_MS);
+}

@@ -1,0 +1,125 @@
+//! What guardians that are gone left behind, with their keepers: cgroups beside a new one. An empty one is removed; one with
+//! processes is told of and let go on unthrottled, for it is not known what they are worth. Each cgroup carries who made it, so
+//! that a number used again or in another namespace is not taken for its maker.
+
+use crate::cgroup::{Cgroup, attribute, files};
+use crate::report::escape::shown;
+use procfs::process::Process;
+use std::path::Path;
+
+/// Whose mark it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// Of the guardian that made the cgroup.
+    Guardian,
+    /// Of its keeper.
+    Keeper,
+}
+
+impl Mark {
+    fn name(self) -> &'static str {
+        match self {
+            Mark::Guardian => "user.sentinel",
+            Mark::Keeper => "user.sentinel-keeper",
+        }
+    }
+}
+
+/// Writes into the cgroup that we are at work on it. Kernels before 5.7 cannot hold that: leftovers stay there.
+pub fn mark(cgroup: &Cgroup, mark: Mark) {
+    if let Some(maker) = ourselves() {
+        // Without it nothing is cleared, and nothing else changes.
+        let _ = rustix::fs::setxattr(
+            cgroup.path(),
+            mark.name(),
+            maker.as_bytes(),
+            rustix::fs::XattrFlags::empty(),
+        );
+    }
+}
+
+/// Clears what lies beside this cgroup. Gives a line for each that has processes.
+pub fn clear_beside(cgroup: &Cgroup) -> Vec<String> {
+    let beside = cgroup.path().parent().and_then(|parent| std::fs::read_dir(parent).ok());
+    let paths = beside.into_iter().flatten().flatten().map(|entry| entry.path());
+    let ours = |path: &Path| {
+        path != cgroup.path()
+            && path
+                .file_name()
+                .is_some_and(|name| name.as_encoded_bytes().starts_with(b"sentinel-"))
+    };
+    paths.filter(|path| ours(path) && is_left(path)).filter_map(|path| clear(&path)).collect()
+}
+
+/// Process id, start time in clock ticks, namespace of process ids.
+fn ourselves() -> Option<String> {
+    let stat = Process::myself().and_then(|process| process.stat()).ok()?;
+    Some(format!("{} {} {}", stat.pid, stat.starttime, namespace()?))
+}
+
+fn namespace() -> Option<String> {
+    Some(std::fs::read_link("/proc/self/ns/pid").ok()?.to_str()?.to_owned())
+}
+
+fn is_left(path: &Path) -> bool {
+    let text = |mark: Mark| attribute(path, mark.name()).and_then(|text| text.into_string().ok());
+    nobody_is_at_work(text(Mark::Guardian).as_deref(), text(Mark::Keeper).as_deref())
+}
+
+/// Made by a guardian that is gone, and so is its keeper, if it had one.
+fn nobody_is_at_work(guardian: Option<&str>, keeper: Option<&str>) -> bool {
+    guardian.and_then(has_gone) == Some(true)
+        && keeper.is_none_or(|text| has_gone(text) == Some(true))
+}
+
+/// Whether the process that left this mark is gone. Of another namespace nothing is known.
+fn has_gone(mark: &str) -> Option<bool> {
+    let mut words = mark.split(' ');
+    let pid = words.next()?.parse::<i32>().ok()?;
+    let started = words.next()?.parse::<u64>().ok()?;
+    let stat = Process::new(pid).and_then(|process| process.stat());
+    let alive =
+        stat.is_ok_and(|stat| stat.starttime == started && !matches!(stat.state, 'Z' | 'X'));
+    Some(words.next()? == namespace()? && !alive)
+}
+
+fn clear(path: &Path) -> Option<String> {
+    let left = Cgroup::open(path).ok()?;
+    let events = left.read("cgroup.events").ok()?;
+    if files::cgroup_events(events.as_bytes()).is_none_or(|events| events.populated) {
+        // Not every tier has it.
+        let _ = left.write("memory.high", "max");
+        let path = shown(path);
+        return Some(format!(
+            "a guardian that is gone left processes in {path}; to end them: echo 1 > {path}/cgroup.kill"
+        ));
+    }
+    // Somebody else clears it right now, or it is not ours to clear.
+    let _ = left.remove();
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn left_is_what_nobody_is_at_work_on_any_more() {
+        let alive = ourselves().unwrap();
+        // The same number, another start.
+        let gone = alive.replacen(' ', " 1", 1);
+        let elsewhere = gone.rsplit_once(' ').unwrap().0.to_owned() + " pid:[1]";
+        for (guardian, keeper, left) in [
+            (gone.as_str(), None, true),
+            (&gone, Some(gone.as_str()), true),
+            (&gone, Some(&alive), false),
+            (&gone, Some("nonsense"), false),
+            (&alive, None, false),
+            (&elsewhere, None, false),
+            ("nonsense", None, false),
+        ] {
+            assert_eq!(nobody_is_at_work(Some(guardian), keeper), left, "{guardian} {keeper:?}");
+        }
+        assert!(!nobody_is_at_work(None, None));
+    }
+}

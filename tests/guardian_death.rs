@@ -1,0 +1,226 @@
+//! The guardian killed from outside: its keeper ends the workload in its place, and clears up.
+//! `SENTINEL_RUNS=1000 cargo test --test guardian_death any_moment -- --nocapture` kills it so often.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+#![expect(clippy::disallowed_methods, reason = "a moment is chosen by the clock")]
+
+mod support;
+
+use nix::libc::{SIGCONT, SIGKILL, SIGSTOP, SIGTERM};
+use std::path::Path;
+use std::time::{Duration, Instant};
+use support::{Run, Running, Scene, is_alive, is_root, python, send, skip, state, until};
+
+/// Says what it hears, and has somebody in a session of its own.
+const POLITE: &str = "trap 'echo heard; exit 3' TERM; (setsid tail -f /dev/null > /dev/null 2>&1 &); \
+    echo up; while :; do sleep 0.05; done";
+const ALONE: &str = "trap 'echo heard; exit 3' TERM; echo up; while :; do sleep 0.05; done";
+const DEAF: &str = "echo up; while :; do sleep 0.05; done";
+
+/// The keeper of a guardian.
+fn keeper(guardian: u32) -> u32 {
+    support::eventually("the keeper is there", || {
+        let pids = std::fs::read_dir("/proc").unwrap().flatten();
+        let mut pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        pids.find(|pid| {
+            let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+            name.trim() == "sentinel-keeper"
+                && support::parent(*pid) == Some(guardian)
+                && std::fs::read_link(format!("/proc/{pid}/fd/0")).is_ok()
+        })
+    })
+}
+
+fn left_alone(running: Running) -> Run {
+    running.send(SIGKILL);
+    running.finish()
+}
+
+#[test]
+fn the_workload_is_ended_as_politely() {
+    let scene = Scene::new();
+    let running = scene.start(&[], &["sh", "-c", POLITE]);
+    running.await_out("up");
+    let pid = running.pid();
+    let run = left_alone(running);
+    assert!(run.stdout().contains("heard"), "{run:?}");
+    let said = format!("the guardian {pid} is gone: sent SIGTERM to the workload, SIGKILL in 3.0s");
+    assert!(run.stderr.contains(&said), "{run:?}");
+}
+
+#[test]
+fn without_a_cgroup_too() {
+    if !is_root() {
+        return skip("only root can take the cgroup file system away");
+    }
+    let scene = Scene::new();
+    let socket = scene.text_path("s.socket");
+    let guarded = scene.guarded(&["--socket", &socket], &["sh", "-c", POLITE]);
+    let running = Running::start(&mut scene.without_cgroups(&guarded));
+    running.await_out("up");
+    running.await_err("tier polled");
+    scene.await_mailbox();
+    until("it knows of the daemon", || scene.ask("ps").stdout().contains("tail"));
+    // And has told its keeper: that comes before the next answer.
+    scene.ask("ping").expect(0);
+    let run = left_alone(running);
+    // The scene sees to it that the daemon is gone.
+    assert!(run.stdout().contains("heard"), "{run:?}");
+}
+
+#[test]
+fn who_does_not_listen_is_killed_after_the_grace() {
+    let scene = Scene::new();
+    let running = Running::start(&mut scene.deaf(&["--grace", "300ms"], &["sh", "-c", DEAF]));
+    running.await_out("up");
+    let run = left_alone(running);
+    assert!(
+        run.stderr.contains("sent SIGKILL to the workload: the grace period is over"),
+        "{run:?}"
+    );
+}
+
+#[test]
+fn a_grace_that_runs_is_not_begun_anew() {
+    let scene = Scene::new();
+    let socket = scene.text_path("s.socket");
+    let options = ["--socket", &socket, "--grace", "1000s"];
+    let running = Running::start(&mut scene.deaf(&options, &["sh", "-c", DEAF]));
+    running.await_out("up");
+    scene.await_mailbox();
+    scene.ask("terminate").expect(0);
+    scene.ask("set grace 1s").expect(0);
+    let run = left_alone(running);
+    assert!(run.stderr.contains("the grace period is over"), "{run:?}");
+    assert!(!run.stderr.contains("SIGKILL in 1000"), "{run:?}");
+}
+
+#[test]
+fn it_is_killed_at_once_when_asked_for() {
+    let scene = Scene::new();
+    let running = scene.start(&["--on-guardian-death", "kill"], &["sh", "-c", POLITE]);
+    running.await_out("up");
+    let run = left_alone(running);
+    assert!(!run.stdout().contains("heard"), "{run:?}");
+    assert!(run.stderr.contains("--on-guardian-death kill"), "{run:?}");
+}
+
+#[test]
+fn it_goes_on_without_limits_when_asked_for() {
+    let scene = Scene::new();
+    let script = "echo pid $$; exec sleep 100000 > /dev/null 2>&1";
+    let running = scene.start(&["--on-guardian-death", "release"], &["sh", "-c", script]);
+    let pid = running.number_after("pid ");
+    let run = left_alone(running);
+    assert!(run.stderr.contains("goes on without a guardian and without limits"), "{run:?}");
+    assert!(is_alive(pid));
+    let place = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+    let place = place.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or("/none");
+    for file in ["memory.high", "memory.max"] {
+        let path = format!("/sys/fs/cgroup{place}/{file}");
+        let value = std::fs::read_to_string(path).unwrap_or_else(|_| "max".to_owned());
+        assert_eq!(value.trim(), "max", "{file}");
+    }
+    // The next guardian beside it tells.
+    if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() || is_root() {
+        let next = scene.run(&[], &["true"]).expect(0);
+        assert!(
+            next.stderr.contains("a guardian that is gone left processes in /sys/fs/cgroup"),
+            "{next:?}"
+        );
+    }
+    send(pid, SIGKILL);
+    scene.clear();
+}
+
+#[test]
+fn a_guardian_that_is_stopped_is_not_dead() {
+    let scene = Scene::new();
+    let running = scene.start(&[], &["sh", "-c", ALONE]);
+    running.await_out("up");
+    let keeper = keeper(running.pid());
+    running.send(SIGSTOP);
+    until("it is stopped", || state(running.pid()) == Some('T'));
+    // It has nothing to wake up for, and sleeps in its read.
+    assert_eq!(state(keeper), Some('S'));
+    running.send(SIGCONT);
+    running.send(SIGTERM);
+    assert!(running.finish().expect(3).stdout().contains("heard"));
+    assert!(!is_alive(keeper));
+}
+
+#[test]
+fn a_keeper_that_is_killed_is_missed() {
+    let scene = Scene::new();
+    let mut running = scene.start(&[], &["sh", "-c", ALONE]);
+    running.await_out("up");
+    send(keeper(running.pid()), SIGKILL);
+    running.await_err("the keeper was ended by somebody");
+    assert!(!running.has_ended());
+    running.send(SIGTERM);
+    running.finish().expect(3);
+}
+
+/// Whoever else held it would keep the keeper from seeing the guardian's end.
+#[test]
+fn nobody_else_holds_the_leash() {
+    let scene = Scene::new();
+    let running = scene.start(&[], &["sh", "-c", ALONE]);
+    running.await_out("up");
+    let keeper = keeper(running.pid());
+    let leash = std::fs::read_link(format!("/proc/{keeper}/fd/0")).unwrap();
+    let mut holders = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let fds = std::fs::read_dir(entry.path().join("fd")).into_iter().flatten().flatten();
+        if fds.filter_map(|fd| std::fs::read_link(fd.path()).ok()).any(|path| path == leash) {
+            holders.push(entry.file_name().into_string().unwrap());
+        }
+    }
+    holders.sort();
+    let mut expected = [running.pid(), keeper].map(|pid| pid.to_string());
+    expected.sort();
+    assert_eq!(holders, expected);
+    running.send(SIGTERM);
+    running.finish().expect(3);
+}
+
+/// A leak that is polite or deaf, so that the guardian watches, terminates, kills and ends.
+const LEAK: &str = r"
+import signal, sys, time
+if sys.argv[1] == 'deaf': signal.signal(signal.SIGTERM, signal.SIG_IGN)
+taken = []
+while True:
+    taken.append(b'x' * (1 << 20))
+    time.sleep(0.01)
+";
+
+#[test]
+fn at_any_moment_nothing_is_left() {
+    let runs = std::env::var("SENTINEL_RUNS").map_or(12, |runs| runs.parse::<u32>().unwrap());
+    let seed = std::env::var("SENTINEL_SEED").map_or(std::process::id(), |n| n.parse().unwrap());
+    println!("SENTINEL_SEED={seed}, {runs} runs");
+    let mut number = seed;
+    for run in 0..runs {
+        number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let moment = Duration::from_micros(u64::from(number >> 8) % 1_500_000);
+        die_at(moment, run % 2 == 0);
+    }
+}
+
+fn die_at(moment: Duration, polite: bool) {
+    let scene = Scene::new();
+    let socket = scene.text_path("s.socket");
+    let options = ["--socket", &socket, "-m", "40M", "--grace", "200ms"];
+    let manner = if polite { "polite" } else { "deaf" };
+    let mut running = scene.start(&options, &[python(), "-c", LEAK, manner]);
+    let began = Instant::now();
+    until("its moment has come", || began.elapsed() >= moment || running.has_ended());
+    // Ended by itself meanwhile, and not waited for: it is still there to be sent to, or was seen to have ended.
+    if !running.has_ended() {
+        running.send(SIGKILL);
+    }
+    running.finish();
+    // What it made before it had a keeper is for the next one.
+    let next = scene.run(&["--socket", &socket], &["true"]).expect(0);
+    assert!(!next.stderr.contains("left processes"), "{moment:?}: {next:?}");
+}
