@@ -9,27 +9,15 @@ mod support;
 use nix::libc::{SIGCONT, SIGKILL, SIGSTOP, SIGTERM};
 use std::path::Path;
 use std::time::{Duration, Instant};
-use support::{Run, Running, Scene, is_alive, is_root, python, send, skip, state, until};
+use support::{
+    Run, Running, Scene, is_alive, is_root, keeper_of, python, send, skip, state, until,
+};
 
 /// Says what it hears, and has somebody in a session of its own.
 const POLITE: &str = "trap 'echo heard; exit 3' TERM; (setsid tail -f /dev/null > /dev/null 2>&1 &); \
     echo up; while :; do sleep 0.05; done";
 const ALONE: &str = "trap 'echo heard; exit 3' TERM; echo up; while :; do sleep 0.05; done";
 const DEAF: &str = "echo up; while :; do sleep 0.05; done";
-
-/// The keeper of a guardian.
-fn keeper(guardian: u32) -> u32 {
-    support::eventually("the keeper is there", || {
-        let pids = std::fs::read_dir("/proc").unwrap().flatten();
-        let mut pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-        pids.find(|pid| {
-            let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-            name.trim() == "sentinel-keeper"
-                && support::parent(*pid) == Some(guardian)
-                && std::fs::read_link(format!("/proc/{pid}/fd/0")).is_ok()
-        })
-    })
-}
 
 fn left_alone(running: Running) -> Run {
     running.send(SIGKILL);
@@ -138,7 +126,7 @@ fn a_guardian_that_is_stopped_is_not_dead() {
     let scene = Scene::new();
     let running = scene.start(&[], &["sh", "-c", ALONE]);
     running.await_out("up");
-    let keeper = keeper(running.pid());
+    let keeper = keeper_of(running.pid());
     running.send(SIGSTOP);
     until("it is stopped", || state(running.pid()) == Some('T'));
     // It has nothing to wake up for, and sleeps in its read.
@@ -154,7 +142,7 @@ fn a_keeper_that_is_killed_is_missed() {
     let scene = Scene::new();
     let mut running = scene.start(&[], &["sh", "-c", ALONE]);
     running.await_out("up");
-    send(keeper(running.pid()), SIGKILL);
+    send(keeper_of(running.pid()), SIGKILL);
     running.await_err("the keeper was ended by somebody");
     assert!(!running.has_ended());
     running.send(SIGTERM);
@@ -167,7 +155,7 @@ fn nobody_else_holds_the_leash() {
     let scene = Scene::new();
     let running = scene.start(&[], &["sh", "-c", ALONE]);
     running.await_out("up");
-    let keeper = keeper(running.pid());
+    let keeper = keeper_of(running.pid());
     let leash = std::fs::read_link(format!("/proc/{keeper}/fd/0")).unwrap();
     let mut holders = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {

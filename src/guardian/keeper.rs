@@ -141,6 +141,17 @@ impl Guardian {
         true
     }
 
+    /// Where /proc cannot be read, the kernel tells only whether we have children at all: then we must have none of our own.
+    /// False when there is no keeper.
+    pub(super) fn give_up_keeper(&mut self) -> bool {
+        let given_up = self.keeper.take().is_some();
+        if given_up {
+            let why = "nothing else tells whether the command left somebody behind";
+            self.say(Level::Warning, format!("the keeper is given up: {why}"));
+        }
+        given_up
+    }
+
     /// The end was a good one.
     pub(super) fn dismiss_keeper(&mut self) {
         self.keeper = None;

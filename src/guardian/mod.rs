@@ -176,7 +176,14 @@ impl Guardian {
 
     /// Tells the policy when nobody is left; the counters are read once more before.
     fn check_empty(&mut self, index: usize) {
-        if self.guards[index].outcome.is_none() && self.guards[index].workload.is_empty() {
+        if self.guards[index].outcome.is_some() {
+            return;
+        }
+        let mut empty = self.guards[index].workload.is_empty();
+        if !empty && self.guards[index].workload.is_unsure() && self.give_up_keeper() {
+            empty = self.guards[index].workload.is_empty();
+        }
+        if empty {
             self.look(index);
             self.deliver(index, Event::Empty);
         }

@@ -106,7 +106,7 @@ impl OrderFile {
     /// # Errors
     /// As pwrite(2).
     pub fn write(&self, orders: Orders) -> io::Result<()> {
-        self.file.write_all_at(&orders.to_bytes(), 0)
+        write_at(&self.file, &orders.to_bytes(), 0)
     }
 
     /// Writes who belongs to the workload, if that changed.
@@ -122,7 +122,7 @@ impl OrderFile {
         self.list.clear();
         self.list.extend(count.to_le_bytes());
         self.list.extend(numbers);
-        self.file.write_all_at(&self.list, LIST_AT)
+        write_at(&self.file, &self.list, LIST_AT)
     }
 
     /// Reads the orders; `None` when none were written.
@@ -148,6 +148,13 @@ impl OrderFile {
             .map(i32::from_le_bytes)
             .collect()
     }
+}
+
+/// A file in memory takes all at once.
+fn write_at(file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+    let at = nix::libc::off_t::try_from(at).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let written = nix::sys::uio::pwritev(file, &[io::IoSlice::new(bytes)], at)?;
+    if written == bytes.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
 }
 
 impl From<File> for OrderFile {

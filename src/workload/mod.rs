@@ -54,6 +54,8 @@ pub struct Workload {
     child: Option<(i32, Option<PidFd>)>,
     /// What the last look could not read.
     trouble: Option<io::Error>,
+    /// Whether anybody is left could not be told from our other children.
+    unsure: bool,
 }
 
 impl Workload {
@@ -80,6 +82,7 @@ impl Workload {
             members,
             child,
             trouble,
+            unsure: false,
         })
     }
 
@@ -213,9 +216,15 @@ impl Workload {
             Some(Err(_)) | None => {
                 let empty = self.members.is_empty();
                 self.restock();
+                self.unsure = empty.is_err();
                 empty.unwrap_or_else(|_| !process::has_children())
             }
         }
+    }
+
+    /// Whether nothing but a child of ours that is no part of it may have kept it from being empty.
+    pub fn is_unsure(&self) -> bool {
+        self.unsure && self.child.is_none()
     }
 
     /// The processes, as of now.

@@ -81,6 +81,7 @@ fn the_socket_of_a_guardian_that_was_killed_is_replaced() {
     let scene = Scene::new();
     let first = scene.with_mailbox(&[], &FOREVER);
     scene.ask("ping").expect(0);
+    crate::support::send(crate::support::keeper_of(first.pid()), nix::libc::SIGKILL);
     first.send(nix::libc::SIGKILL);
     until("it is gone", || !crate::support::is_alive(first.pid()));
     scene.clear();

@@ -98,6 +98,20 @@ pub fn send(pid: u32, signal: i32) {
     sentinel::sys::process::send(pid.try_into().unwrap(), signal).unwrap();
 }
 
+/// The keeper of a guardian.
+pub fn keeper_of(guardian: u32) -> u32 {
+    eventually("the keeper is there", || {
+        let pids = std::fs::read_dir("/proc").unwrap().flatten();
+        let mut pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        pids.find(|pid| {
+            let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+            name.trim() == "sentinel-keeper"
+                && parent(*pid) == Some(guardian)
+                && std::fs::read_link(format!("/proc/{pid}/fd/0")).is_ok()
+        })
+    })
+}
+
 /// Whether this process is root.
 pub fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
