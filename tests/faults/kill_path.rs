@@ -25,7 +25,7 @@ fn sigkill_opens_forks_and_maps_nothing() {
     }
     let scene = Scene::new();
     let socket = scene.text_path("s.socket");
-    let options = ["--socket", &socket, "--grace", "1s"];
+    let options = ["--socket", &socket, "--grace", "3s"];
     let mut sentinel = scene.guarded(&options, &[python(), "-c", FAMILY]);
     let guardian = Running::start(&mut sentinel);
     guardian.await_out("ready");
