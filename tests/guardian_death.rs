@@ -130,7 +130,8 @@ fn a_guardian_that_is_stopped_is_not_dead() {
     running.send(SIGSTOP);
     until("it is stopped", || state(running.pid()) == Some('T'));
     // It has nothing to wake up for, and sleeps in its read.
-    assert_eq!(state(keeper), Some('S'));
+    until("the keeper sleeps", || state(keeper) == Some('S'));
+    assert_eq!(state(running.pid()), Some('T'));
     running.send(SIGCONT);
     running.send(SIGTERM);
     assert!(running.finish().expect(3).stdout().contains("heard"));
