@@ -165,7 +165,8 @@ impl Keeper {
         }
         let over = orders.stage == Stage::Over || self.quarry.is_empty();
         match self.handed.on_death {
-            _ if over => {}
+            _ if orders.stage == Stage::Over => {}
+            _ if over => self.say("nothing is left of the workload"),
             OnDeath::Release => self.release(),
             OnDeath::Kill => self.kill("--on-guardian-death kill"),
             OnDeath::Terminate => self.terminate(&orders),
