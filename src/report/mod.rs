@@ -4,6 +4,7 @@ pub mod console;
 pub mod escape;
 pub mod log;
 pub mod metrics;
+pub mod post_mortem;
 pub mod record;
 pub mod text;
 pub mod words;
