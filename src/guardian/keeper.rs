@@ -92,6 +92,9 @@ impl Guardian {
         if let Some(cgroup) = workload.cgroup() {
             command.arg("--cgroup").arg(cgroup.path());
         }
+        if let Some(home) = workload.vacated() {
+            command.arg("--vacated").arg(home);
+        }
         for node in self.server.iter().map(Server::mailbox).flat_map(|mailbox| mailbox.nodes()) {
             command.arg("--socket").arg(node.path());
         }

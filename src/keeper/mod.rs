@@ -8,7 +8,7 @@ mod quarry;
 use crate::cgroup::Cgroup;
 use crate::cli::{KillMode, OnDeath};
 use crate::clock::{Clock, Timestamp};
-use crate::placement::leftovers::{self, Mark};
+use crate::placement::{self, leftovers, leftovers::Mark};
 use crate::report::console::Console;
 use crate::report::words::signal_name;
 use crate::units::{Limit, show_duration};
@@ -52,6 +52,8 @@ struct Handed {
     kill_mode: KillMode,
     #[arg(long)]
     on_death: OnDeath,
+    #[arg(long)]
+    vacated: Option<PathBuf>,
     #[arg(long)]
     socket: Vec<PathBuf>,
 }
@@ -236,7 +238,11 @@ impl Keeper {
     fn clean_up(&mut self, over: bool) {
         self.sockets.iter().for_each(Node::remove);
         let released = self.handed.on_death == OnDeath::Release && !over;
-        if !released && let Err(error) = self.remove_cgroup() {
+        let removed = if released { Ok(()) } else { self.remove_cgroup() };
+        // A workload that goes on needs the controllers, and so its neighbours where they are.
+        let home = self.handed.vacated.as_deref().filter(|_| !released);
+        let brought_back = home.map_or(Ok(()), placement::bring_back);
+        for error in [removed, brought_back].into_iter().filter_map(Result::err) {
             self.say(&format!("{error:#}"));
         }
         std::mem::take(&mut self.console).finish();

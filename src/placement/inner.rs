@@ -19,6 +19,17 @@ pub(super) struct Vacated {
 }
 
 impl Vacated {
+    /// The one that was made for this cgroup, by a guardian that is gone.
+    pub(super) fn found(home: Cgroup) -> Result<Vacated> {
+        let leaf = Cgroup::open(&home.path().join(SUPERVISOR))?;
+        Ok(Vacated { home, leaf })
+    }
+
+    /// The cgroup whose processes moved.
+    pub(super) fn home(&self) -> &Cgroup {
+        &self.home
+    }
+
     /// Brings everybody back, unless another workload still needs the controllers.
     pub(super) fn undo(self) -> Result<()> {
         if has_other_children(&self.home, &self.leaf) {

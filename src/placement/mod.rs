@@ -131,6 +131,11 @@ impl Placed {
         removed.and(let_go).and(undone)
     }
 
+    /// The cgroup whose processes moved aside into a leaf of it.
+    pub fn vacated(&self) -> Option<&Path> {
+        self.vacated.as_ref().map(|vacated| vacated.home().path())
+    }
+
     /// The process that holds the place, if there is one; it ends before its time when systemd stops the scope.
     pub fn keeper(&self) -> Option<i32> {
         self.anchor.as_ref().and_then(Anchor::keeper)
@@ -239,6 +244,14 @@ fn given(directory: &Path, name: &str) -> Result<Placed> {
         bail!("{} is not in a cgroup v2 file system", shown(directory));
     }
     inner::make_in(directory, name, false)
+}
+
+/// Brings everybody back to a cgroup that a guardian, which is gone, made them leave ([`Placed::vacated`]).
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn bring_back(home: &Path) -> Result<()> {
+    Vacated::found(Cgroup::open(home)?)?.undo()
 }
 
 /// Makes a cgroup without controllers: membership, freezing and an atomic kill.

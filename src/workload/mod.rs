@@ -27,6 +27,7 @@ use process_sampler::ProcessSampler;
 use spares::is_shortage;
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::path::Path;
 
 /// How often SIGKILL goes round where there is no `cgroup.kill`: a fork can be ahead of one round, not of all.
 const KILL_ROUNDS: usize = 20;
@@ -129,6 +130,11 @@ impl Workload {
     /// How the cgroup was had.
     pub fn row(&self) -> Option<Row> {
         self.placed.as_ref().and_then(|placed| placed.row)
+    }
+
+    /// The cgroup that others left for it, for as long as it lives.
+    pub fn vacated(&self) -> Option<&Path> {
+        self.placed.as_ref().and_then(Placed::vacated)
     }
 
     /// Puts the command's process, which waits, into the cgroup.

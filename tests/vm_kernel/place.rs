@@ -2,7 +2,10 @@
 
 use crate::guest::{Sentinel, hog, require_kernel_tier, scratch};
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 /// A cgroup of the test's own, removed at the end.
 struct Outer(PathBuf);
@@ -94,6 +97,30 @@ fn alone_in_its_cgroup_the_guardian_makes_room() {
     let run = Sentinel::new().through(&outer.alone()).run(&[&hog(), "touch", "--cap", "1G"]);
     assert_eq!(run.status, 143, "{run}");
     assert!(run.stderr.contains("/sys/fs/cgroup/outer-alone/sentinel-hog-"), "{run}");
+    let on = fs::read_to_string(outer.0.join("cgroup.subtree_control")).unwrap();
+    assert!(!on.contains("memory"), "left as it was found: {on:?}");
+}
+
+#[test]
+#[ignore = "for a guest: scripts/vm/test"]
+fn killed_when_it_had_made_room_its_keeper_puts_everything_back() {
+    require_kernel_tier();
+    let outer = Outer::new("outer-killed", &[("memory.max", "600M")]);
+    let sentinel = Sentinel::new().through(&outer.alone());
+    let mut command =
+        sentinel.command(&scratch("record"), &["sh", "-c", "echo up; exec sleep 1000"]);
+    let mut guardian = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut up = String::new();
+    BufReader::new(guardian.stdout.take().unwrap()).read_line(&mut up).unwrap();
+    assert!(outer.0.join("sentinel-supervisor").exists(), "{up}");
+    guardian.kill().unwrap();
+    guardian.wait().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let events = || fs::read_to_string(outer.0.join("cgroup.events")).unwrap();
+    while events().contains("populated 1") {
+        assert!(Instant::now() < deadline, "somebody is left in {}", outer.0.display());
+        std::thread::sleep(Duration::from_millis(20));
+    }
     let on = fs::read_to_string(outer.0.join("cgroup.subtree_control")).unwrap();
     assert!(!on.contains("memory"), "left as it was found: {on:?}");
 }
