@@ -2,10 +2,11 @@
 //! processes is told of and let go on unthrottled, for it is not known what they are worth. Each cgroup carries who made it, so
 //! that a number used again or in another namespace is not taken for its maker.
 
+use super::WORKLOAD;
 use crate::cgroup::{Cgroup, attribute, files};
 use crate::report::escape::shown;
 use procfs::process::Process;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Whose mark it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,15 +41,21 @@ pub fn mark(cgroup: &Cgroup, mark: Mark) {
 
 /// Clears what lies beside this cgroup. Gives a line for each that has processes.
 pub fn clear_beside(cgroup: &Cgroup) -> Vec<String> {
-    let beside = cgroup.path().parent().and_then(|parent| std::fs::read_dir(parent).ok());
-    let paths = beside.into_iter().flatten().flatten().map(|entry| entry.path());
-    let ours = |path: &Path| {
-        path != cgroup.path()
-            && path
-                .file_name()
-                .is_some_and(|name| name.as_encoded_bytes().starts_with(b"sentinel-"))
+    let left = beside(cgroup.path()).into_iter().filter(|path| is_left(path));
+    left.filter_map(|path| clear(&path)).collect()
+}
+
+/// Where other guardians would have made theirs. In a scope a workload's cgroup lies one deeper; systemd removes the scope.
+fn beside(own: &Path) -> Vec<PathBuf> {
+    let in_scope = own.file_name().is_some_and(|name| name == WORKLOAD);
+    let place = if in_scope { own.parent() } else { Some(own) };
+    let parent = place.and_then(Path::parent).and_then(|parent| std::fs::read_dir(parent).ok());
+    let paths = parent.into_iter().flatten().flatten().map(|entry| entry.path());
+    let named = |path: &PathBuf| {
+        path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"sentinel-"))
     };
-    paths.filter(|path| ours(path) && is_left(path)).filter_map(|path| clear(&path)).collect()
+    let others = paths.filter(|path| named(path) && Some(path.as_path()) != place);
+    others.flat_map(|path| [path.join(WORKLOAD), path]).collect()
 }
 
 /// Process id, start time in clock ticks, namespace of process ids.
@@ -102,6 +109,19 @@ fn clear(path: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn beside_us_are_directories_and_scopes_of_our_name() {
+        let slice = tempfile::tempdir().unwrap();
+        let at = |name: &str| slice.path().join(name);
+        for name in ["sentinel-a-1", "sentinel-b-2.scope/workload", "cron.service"] {
+            std::fs::create_dir_all(at(name)).unwrap();
+        }
+        let plain = [at("sentinel-a-1/workload"), at("sentinel-a-1")];
+        assert_eq!(beside(&at("sentinel-b-2.scope/workload")), plain);
+        let scope = [at("sentinel-b-2.scope/workload"), at("sentinel-b-2.scope")];
+        assert_eq!(beside(&at("sentinel-a-1")), scope);
+    }
 
     #[test]
     fn left_is_what_nobody_is_at_work_on_any_more() {

@@ -54,7 +54,7 @@ fn stay(end: RawFd) -> ! {
     // SAFETY: system calls on descriptors of this process and a live local; the mask is a valid set.
     unsafe {
         libc::setsid();
-        libc::prctl(libc::PR_SET_NAME, c"sentinel-keeper".as_ptr());
+        libc::prctl(libc::PR_SET_NAME, c"sentinel-scope".as_ptr());
         libc::signal(libc::SIGTERM, libc::SIG_DFL);
         libc::dup2(end, 0);
         super::inherited::close_from(1);

@@ -100,6 +100,37 @@ fn a_scope_of_the_user_s_survives_its_manager_s_reexecution() {
     do_not_linger();
 }
 
+/// Its keeper ends the workload; where that was killed too, the next guardian tells.
+#[test]
+#[ignore = "for a guest: scripts/vm/test"]
+fn a_guardian_killed_beside_its_scope_leaves_nothing_unsaid() {
+    if !Guest::this().limits_memory() {
+        return;
+    }
+    let sentinel = std::env::var("SENTINEL_BIN").unwrap();
+    let guarded = Guarded::start(as_root(&words(&sentinel)));
+    let unit = guarded.unit.clone();
+    let active = |unit: &str| ran(as_root(&["systemctl", "is-active", unit])).status == 0;
+    ran(as_root(&["kill", "-KILL", &guarded.child.id().to_string()])).text();
+    let (_, said) = guarded.end();
+    assert!(said.contains("is gone: sent SIGTERM to the workload"), "{said}");
+    wait_until("the scope is gone", || !active(&unit));
+
+    let guarded = Guarded::start(as_root(&words(&sentinel)));
+    let (unit, cgroup) = (guarded.unit.clone(), guarded.cgroup.clone());
+    let family = format!("pkill -KILL -P {0} sentinel-keeper; kill -KILL {0}", guarded.child.id());
+    ran(as_root(&["sh", "-c", &family])).text();
+    assert!(active(&unit));
+    let next = ran(as_root(&[&sentinel, "--plain", "true"]));
+    let told = format!("a guardian that is gone left processes in {cgroup}");
+    assert!(next.stderr.contains(&told), "{}", next.stderr);
+    let high = std::fs::read_to_string(format!("{cgroup}/memory.high")).unwrap();
+    assert_eq!(high.trim(), "max");
+    std::fs::write(format!("{cgroup}/cgroup.kill"), "1").unwrap();
+    guarded.end();
+    wait_until("the scope is gone", || !active(&unit));
+}
+
 /// The pressure that our own throttle makes can call systemd-oomd in: that end is not claimed as ours, nor as the command's.
 #[test]
 #[ignore = "for a guest: scripts/vm/test"]
