@@ -36,6 +36,8 @@ pub struct Finding {
     cgroup: Layout,
     outer_limit: String,
     pressure: bool,
+    /// Whether the guardian's own memory can be locked.
+    memory_lock: bool,
     swap_total: u64,
     systemd: Systemd,
     rows: Vec<RowFinding>,
@@ -92,6 +94,7 @@ pub fn examine() -> Result<Finding> {
         cgroup: layout(&around),
         outer_limit: describe(&outer),
         pressure: Path::new("/proc/pressure/memory").exists(),
+        memory_lock: crate::sys::memory::lock(),
         swap_total: memory.swap_total,
         systemd: systemd(&around),
         rows,
@@ -232,6 +235,8 @@ impl fmt::Display for Finding {
                 "no /proc/pressure: thrashing is not seen (boot with psi=1)"
             }
         )?;
+        let unlocked = "no: sentinel may wait for its own pages when the machine is out of memory (raise ulimit -Hl)";
+        writeln!(f, "memory lock  {}", if self.memory_lock { "yes" } else { unlocked })?;
         self.managers(f)?;
         writeln!(
             f,

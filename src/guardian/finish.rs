@@ -70,7 +70,8 @@ impl Guardian {
         };
         let guard = &self.guards[0];
         let (term, kill) = (guard.term.map(decision), guard.kill.map(decision));
-        Ended { outcome, text, exit_status, term, kill, page_faults: guard.page_faults }
+        let (page_faults, memory_locked) = (guard.page_faults, self.memory_locked);
+        Ended { outcome, text, exit_status, term, kill, page_faults, memory_locked }
     }
 
     fn command_name(&self) -> String {

@@ -71,6 +71,7 @@ pub struct Guardian {
     tier_reason: String,
     record: Option<RecordFile>,
     keeper: Option<keeper::Keeper>,
+    memory_locked: bool,
     outer: crate::cgroup::hierarchy::OuterLimit,
     /// When to look for who left the workload's cgroup, and who was told to have.
     escapes_at: Timestamp,

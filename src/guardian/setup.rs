@@ -80,6 +80,7 @@ pub fn start(mut config: Config) -> Result<Guardian> {
         tier_reason: reason,
         record,
         keeper: None,
+        memory_locked: false,
         outer,
         escapes_at: Timestamp::default(),
         escaped: Vec::new(),
@@ -242,7 +243,7 @@ impl Guardian {
         let added = if shared { pressure_variables(&workload) } else { Vec::new() };
         // The command's process was forked before: it has none of this.
         memory::lower_oom_score();
-        memory::lock();
+        self.memory_locked = memory::lock();
         crate::sys::priority::raise();
         self.start_keeper(&mut workload, &lines, waiting.pid());
         let admitted = workload.admit(waiting.pid()).context("put the command into its cgroup");

@@ -57,6 +57,8 @@ struct Record<'a> {
     kill: Option<Decision>,
     /// Page faults of the guardian from these decisions until they were carried out.
     page_faults: PageFaults,
+    /// Whether its memory was locked (mlockall(2)).
+    memory_locked: bool,
     status: &'a Status,
     events: Vec<EventLine>,
 }
@@ -87,6 +89,8 @@ pub struct Ended<'a> {
     pub kill: Option<Decision>,
     /// Of the guardian, from these decisions until they were carried out.
     pub page_faults: PageFaults,
+    /// Whether the guardian's memory was locked.
+    pub memory_locked: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -128,6 +132,7 @@ impl RecordFile {
             term: ended.term,
             kill: ended.kill,
             page_faults: ended.page_faults,
+            memory_locked: ended.memory_locked,
             ended_unix_ms: crate::clock::unix_time().as_millis(),
             status,
             events,

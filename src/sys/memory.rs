@@ -1,15 +1,20 @@
 //! Keeps the guardian able to act when memory is out: its pages stay, and the OOM killer looks elsewhere first.
 
 use nix::libc;
-use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 use serde::Serialize;
 use std::hint::black_box;
 
 /// Less likely a victim than anything normal, not exempt: a guardian that itself leaks must be killable.
 const GUARDIAN_OOM_SCORE_ADJ: &str = "-900";
 
-/// Locks pages as they are touched (mlockall(2), MCL_ONFAULT). False where RLIMIT_MEMLOCK does not allow it.
+/// Locks pages as they are touched (mlockall(2), MCL_ONFAULT). False where RLIMIT_MEMLOCK does not allow it, raised to what it
+/// may be raised to.
 pub fn lock() -> bool {
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_MEMLOCK) {
+        // The lower one may do as well.
+        let _ = setrlimit(Resource::RLIMIT_MEMLOCK, hard, hard);
+    }
     // SAFETY: takes flags only, and touches no memory of ours.
     unsafe { libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE | libc::MCL_ONFAULT) == 0 }
 }
