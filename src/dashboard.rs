@@ -4,11 +4,15 @@ use crate::sys::spawn::Program;
 use crate::sys::terminal::{is_foreground, is_terminal, new_pty};
 use anyhow::{Context, Result};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::poll::poll;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
+
+/// So long it may take to leave when the guardian fails, milliseconds.
+const FAREWELL_MS: u32 = 2000;
 
 /// The hidden verb that runs the dashboard.
 pub const VERB: &str = "__dashboard";
@@ -21,6 +25,23 @@ pub struct Dashboard {
     pub master: OwnedFd,
     /// The command's end, until it runs.
     pub slave: Option<OwnedFd>,
+}
+
+impl Drop for Dashboard {
+    /// In a panic nobody else waits for it to put the terminal right, which it does when its connection closes.
+    fn drop(&mut self) {
+        let Some(process) = self.process.as_mut().filter(|_| std::thread::panicking()) else {
+            return;
+        };
+        for _ in 0..FAREWELL_MS / 10 {
+            // It ended, or cannot be waited for.
+            if !matches!(process.try_wait(), Ok(None)) {
+                return;
+            }
+            // A poll of nothing; that it may be interrupted does not matter.
+            let _ = poll(&mut [], 10u8);
+        }
+    }
 }
 
 impl Dashboard {

@@ -12,10 +12,19 @@ use std::process::ExitCode;
 const FAILED: u8 = 125;
 
 fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(|panic| {
+        let text = format!("{panic}").replace('\n', " ");
+        sentinel::verbs::complain(&format!("failed inside: {text}; please report this"));
+    }));
+    let result = std::panic::catch_unwind(run_verb);
+    ExitCode::from(result.unwrap_or(FAILED))
+}
+
+fn run_verb() -> u8 {
     if sentinel::sys::privileges::are_borrowed() {
         let way_out = "remove its set-user-ID bit or capabilities, and use sudo";
         sentinel::verbs::complain(&format!("refused: not made to be set-user-ID; {way_out}"));
-        return ExitCode::from(FAILED);
+        return FAILED;
     }
     let words: Vec<OsString> = std::env::args_os().collect();
     let verb = words.get(1).and_then(|word| word.to_str()).unwrap_or_default();
@@ -26,7 +35,7 @@ fn main() -> ExitCode {
         sentinel::dashboard::VERB => sentinel::verbs::dashboard(&words[2..]),
         _ => run(&words),
     };
-    ExitCode::from(result.unwrap_or_else(|error| fail(&error)))
+    result.unwrap_or_else(|error| fail(&error))
 }
 
 fn run(words: &[OsString]) -> anyhow::Result<u8> {

@@ -56,6 +56,22 @@ fn without_a_cgroup_too() {
     assert!(run.stdout().contains("heard"), "{run:?}");
 }
 
+/// A guardian that fails inside says so in one line, and is missed by its keeper like any other.
+#[test]
+fn a_panic_is_a_death_too() {
+    let scene = Scene::new();
+    let socket = scene.text_path("s.socket");
+    let mut guarded = scene.guarded(&["--socket", &socket], &["sh", "-c", ALONE]);
+    let running = Running::start(guarded.env("__SENTINEL_PANIC", "1"));
+    running.await_out("up");
+    scene.await_mailbox();
+    let _ = scene.ask("freeze");
+    let run = running.finish().expect(125);
+    assert!(run.stderr.contains("sentinel: failed inside: "), "{run:?}");
+    assert!(run.stderr.contains("as a test asked for; please report this"), "{run:?}");
+    assert!(run.stdout().contains("heard"), "{run:?}");
+}
+
 #[test]
 fn who_does_not_listen_is_killed_after_the_grace() {
     let scene = Scene::new();
@@ -211,5 +227,9 @@ fn die_at(moment: Duration, polite: bool) {
     running.finish();
     // What it made before it had a keeper is for the next one.
     let next = scene.run(&["--socket", &socket], &["true"]).expect(0);
-    assert!(!next.stderr.contains("left processes"), "{moment:?}: {next:?}");
+    // Of its own name: another test's may be meant to stay.
+    let own = format!("/sentinel-{}-", scene.name());
+    let told =
+        next.stderr.lines().find(|line| line.contains("left processes") && line.contains(&own));
+    assert!(told.is_none(), "{moment:?}: {next:?}");
 }
