@@ -20,7 +20,7 @@ fn passes() -> std::ops::Range<usize> {
 }
 
 /// Each pass is one limit, with or without swap, and all cases. The first is the one of CI.
-const PLACES: [Place; 8] = [
+const PLACES: [Place; 9] = [
     Place { limit: 16, swap: true },
     Place { limit: 100, swap: true },
     Place { limit: 100, swap: false },
@@ -29,6 +29,7 @@ const PLACES: [Place; 8] = [
     Place { limit: 256, swap: false },
     Place { limit: 16, swap: false },
     Place { limit: 256, swap: true },
+    Place { limit: 1024, swap: false },
 ];
 
 #[test]
