@@ -203,11 +203,12 @@ while True:
 fn at_any_moment_nothing_is_left() {
     let runs = std::env::var("SENTINEL_RUNS").map_or(12, |runs| runs.parse::<u32>().unwrap());
     let seed = std::env::var("SENTINEL_SEED").map_or(std::process::id(), |n| n.parse().unwrap());
+    let latest = std::env::var("SENTINEL_LATEST_US").map_or(1_500_000, |n| n.parse().unwrap());
     println!("SENTINEL_SEED={seed}, {runs} runs");
     let mut number = seed;
     for run in 0..runs {
         number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let moment = Duration::from_micros(u64::from(number >> 8) % 1_500_000);
+        let moment = Duration::from_micros(u64::from(number >> 8) % latest);
         die_at(moment, run % 2 == 0);
     }
 }
@@ -224,12 +225,14 @@ fn die_at(moment: Duration, polite: bool) {
     if !running.has_ended() {
         running.send(SIGKILL);
     }
-    running.finish();
+    let killed = running.finish();
     // What it made before it had a keeper is for the next one.
     let next = scene.run(&["--socket", &socket], &["true"]).expect(0);
     // Of its own name: another test's may be meant to stay.
     let own = format!("/sentinel-{}-", scene.name());
     let told =
         next.stderr.lines().find(|line| line.contains("left processes") && line.contains(&own));
-    assert!(told.is_none(), "{moment:?}: {next:?}");
+    assert!(told.is_none(), "{moment:?}: {killed:?}, {next:?}");
+    let left = scene.leftovers();
+    assert!(left.is_empty(), "{moment:?}: {left:?} is left by {killed:?}, {next:?}");
 }

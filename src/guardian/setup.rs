@@ -15,7 +15,7 @@ use crate::dashboard::Dashboard;
 use crate::event::{Event, Sample};
 use crate::event_loop::{EventLoop, Token};
 use crate::placement::Wish;
-use crate::placement::leftovers::{self, Mark};
+use crate::placement::leftovers;
 use crate::placement::surroundings::Surroundings;
 use crate::policy::breach::counter_slack;
 use crate::policy::interval::Cadence;
@@ -58,7 +58,6 @@ pub fn start(mut config: Config) -> Result<Guardian> {
     let foreground = Foreground::new(matches!(dashboard, Ok(Some(_))));
     let waiting = prepare(&path, &config, dashboard.as_ref().ok(), &foreground, caller)?;
     let found = find_tier(&around, &config, waiting.pid())?;
-    found.placed.iter().for_each(|placed| leftovers::mark(&placed.cgroup, Mark::Guardian));
     let lines = config.lines(config.wanted_memory(found.tier, &outer), &outer)?;
     let note = put_in_force(&mut config, &found, &lines)?;
     let (tier, reason) = (found.tier, found.reason);

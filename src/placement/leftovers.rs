@@ -41,8 +41,11 @@ pub fn mark(cgroup: &Cgroup, mark: Mark) {
 
 /// Clears what lies beside this cgroup. Gives a line for each that has processes.
 pub fn clear_beside(cgroup: &Cgroup) -> Vec<String> {
-    let left = beside(cgroup.path()).into_iter().filter(|path| is_left(path));
-    left.filter_map(|path| clear(&path)).collect()
+    // Where marks cannot be held, nothing is known of anybody.
+    if attribute(cgroup.path(), Mark::Guardian.name()).is_none() {
+        return Vec::new();
+    }
+    beside(cgroup.path()).iter().filter_map(|path| clear(path, state(path)?)).collect()
 }
 
 /// Where other guardians would have made theirs. In a scope a workload's cgroup lies one deeper; systemd removes the scope.
@@ -68,9 +71,32 @@ fn namespace() -> Option<String> {
     Some(std::fs::read_link("/proc/self/ns/pid").ok()?.to_str()?.to_owned())
 }
 
-fn is_left(path: &Path) -> bool {
+/// What is left of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Left {
+    /// Made and marked by a guardian that is gone.
+    Marked,
+    /// Without a mark, and named after a process that does not exist: a guardian that was killed while it made it.
+    Unmarked,
+}
+
+/// `None` while somebody is at work on it, or may be.
+fn state(path: &Path) -> Option<Left> {
     let text = |mark: Mark| attribute(path, mark.name()).and_then(|text| text.into_string().ok());
-    nobody_is_at_work(text(Mark::Guardian).as_deref(), text(Mark::Keeper).as_deref())
+    let (guardian, keeper) = (text(Mark::Guardian), text(Mark::Keeper));
+    if guardian.is_none() && keeper.is_none() {
+        let maker = maker(path)?;
+        return Process::new(maker).is_err().then_some(Left::Unmarked);
+    }
+    nobody_is_at_work(guardian.as_deref(), keeper.as_deref()).then_some(Left::Marked)
+}
+
+/// Whose name it has: `sentinel-NAME-PID`, the directory or the scope around it.
+fn maker(path: &Path) -> Option<i32> {
+    let inner = path.file_name().is_some_and(|name| name == WORKLOAD);
+    let name = if inner { path.parent()? } else { path }.file_name()?.to_str()?;
+    let name = name.strip_suffix(".scope").unwrap_or(name);
+    name.strip_prefix("sentinel-")?.rsplit_once('-')?.1.parse().ok()
 }
 
 /// Made by a guardian that is gone, and so is its keeper, if it had one.
@@ -90,10 +116,13 @@ fn has_gone(mark: &str) -> Option<bool> {
     Some(words.next()? == namespace()? && !alive)
 }
 
-fn clear(path: &Path) -> Option<String> {
+fn clear(path: &Path, state: Left) -> Option<String> {
     let left = Cgroup::open(path).ok()?;
     let events = left.read("cgroup.events").ok()?;
     if files::cgroup_events(events.as_bytes()).is_none_or(|events| events.populated) {
+        if state == Left::Unmarked {
+            return None;
+        }
         // Not every tier has it.
         let _ = left.write("memory.high", "max");
         let path = shown(path);
@@ -121,6 +150,28 @@ mod tests {
         assert_eq!(beside(&at("sentinel-b-2.scope/workload")), plain);
         let scope = [at("sentinel-b-2.scope/workload"), at("sentinel-b-2.scope")];
         assert_eq!(beside(&at("sentinel-a-1")), scope);
+    }
+
+    #[test]
+    fn a_name_tells_its_maker() {
+        for (path, pid) in [
+            ("/c/sentinel-make-4711", Some(4711)),
+            ("/c/sentinel-a-b-7", Some(7)),
+            ("/c/sentinel-a-7.scope/workload", Some(7)),
+            ("/c/sentinel-supervisor", None),
+            ("/c/sentinel-a-", None),
+            ("/c/other-7", None),
+        ] {
+            assert_eq!(maker(Path::new(path)), pid, "{path}");
+        }
+    }
+
+    #[test]
+    fn without_a_mark_it_is_left_when_nobody_has_its_maker_s_number() {
+        let slice = tempfile::tempdir().unwrap();
+        let of = |pid: u32| slice.path().join(format!("sentinel-x-{pid}"));
+        assert_eq!(state(&of(i32::MAX.cast_unsigned())), Some(Left::Unmarked));
+        assert_eq!(state(&of(std::process::id())), None);
     }
 
     #[test]

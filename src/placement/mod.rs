@@ -13,6 +13,7 @@ use crate::report::escape::shown;
 use crate::systemd::Manager;
 use anyhow::{Context, Result, anyhow, bail};
 use inner::Vacated;
+use leftovers::Mark;
 use scope::Anchor;
 use std::fmt;
 use std::path::Path;
@@ -102,6 +103,7 @@ impl Drop for Placed {
 
 impl Placed {
     fn new(cgroup: Cgroup, vacated: Option<Vacated>, anchor: Option<Anchor>) -> Placed {
+        leftovers::mark(&cgroup, Mark::Guardian);
         Placed { cgroup, row: None, vacated, anchor, removed: false }
     }
 
