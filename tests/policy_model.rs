@@ -18,6 +18,7 @@ use sentinel::clock::Timestamp;
 use sentinel::event::Command;
 use sentinel::policy::interval::Cadence;
 use sentinel::policy::lines::Lines;
+use sentinel::policy::thrash::ThrashRule;
 use sentinel::policy::warn::WarnRule;
 use sentinel::policy::{OnExit, Policy, PolicyConfig};
 use sentinel::units::{Bytes, Percent};
@@ -51,7 +52,15 @@ fn config() -> PolicyConfig {
 }
 
 fn rules() -> Rules {
-    Rules { levels: LEVELS, commands: Vec::new(), faults: 0, late: 0, reads: true, ends: true }
+    Rules {
+        levels: LEVELS,
+        commands: Vec::new(),
+        faults: 0,
+        late: 0,
+        reads: true,
+        ends: true,
+        turns: 0,
+    }
 }
 
 /// Explores, tells, and looks whether all of `met` was met.
@@ -60,6 +69,9 @@ fn all_runs(name: &str, config: PolicyConfig, rules: &Rules, depth: usize, met: 
     let mut world = World::new(Policy::new(config, Timestamp::default()), rules);
     world.monitor.dry = config.dry_run;
     world.monitor.on_exit_terminates = config.on_exit == OnExit::Terminate;
+    world.monitor.thrash = config.thrash.map(|rule| {
+        (u64::from(rule.share.0), u64::try_from(rule.hold.as_millis()).expect("short"))
+    });
     world.monitor.timeout = config.timeout.map(|t| u64::try_from(t.as_millis()).expect("short"));
     let found = explore(world, rules, depth);
     let extent = if found.complete { "all there are" } else { "and more beyond" };
@@ -131,6 +143,15 @@ fn what_the_guardian_writes_may_fail() {
     let rules = Rules { commands, faults: 2, reads: false, ..rules() };
     let met = [Seen::Fault, Seen::Deaf, Seen::KillAgain, Seen::TerminatedFrozen, Seen::EndByUs];
     all_runs("faults", config(), &rules, 9, &met);
+}
+
+#[test]
+fn a_workload_that_does_nothing_but_wait() {
+    let rule = ThrashRule { share: Percent(80), hold: ms(500) };
+    let config = PolicyConfig { thrash: Some(rule), ..config() };
+    let rules = Rules { levels: &LEVELS[..1], turns: 3, ends: false, ..rules() };
+    let met = [Seen::TerminatedByThrash, Seen::WaitedForAWhile, Seen::KillByGrace];
+    all_runs("thrash", config, &rules, 16, &met);
 }
 
 #[test]

@@ -218,9 +218,10 @@ fn parse_pids(value: &str) -> Result<Limit, String> {
     parse_count(value).map_err(|problem| format!("set pids: {problem}"))
 }
 
-/// The word, if it needs no escaping: all values are plain text.
+/// The word, if it is short and plain ASCII: all values are. What else there is would be quoted at many times its length.
 fn plain(word: &[u8]) -> Result<&str, String> {
-    let text = std::str::from_utf8(word).ok().filter(|text| *text == quote(word));
+    let text = std::str::from_utf8(word).ok();
+    let text = text.filter(|text| text.is_ascii() && *text == quote(word));
     text.ok_or_else(|| format!("{} is no value", quote(word)))
 }
 
@@ -234,6 +235,13 @@ mod tests {
     use crate::report::escape::escape;
     use crate::units::Percent;
     use proptest::prelude::*;
+
+    #[test]
+    fn strange_spaces_are_quoted_briefly() {
+        let line = format!("set memory 9{}", "\u{202f}\u{205f}".repeat(15));
+        let answer = parse(line.as_bytes()).unwrap_err();
+        assert!(answer.contains("is no value") && answer.chars().count() < 100, "{answer}");
+    }
 
     #[test]
     fn every_request_of_the_help_is_understood() {

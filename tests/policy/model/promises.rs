@@ -8,6 +8,11 @@ use std::time::Duration;
 
 pub type Verdict = Result<(), String>;
 
+/// Between two looks at a quiet workload, where looks are dear: milliseconds.
+const SLOWEST_LOOK: u64 = 600;
+/// Milliseconds after which nobody remembers that a workload waited.
+pub const LONG_AGO: u64 = 2500;
+
 /// What of the past the promises need. Times in milliseconds.
 #[derive(Clone, Debug, Default)]
 pub struct Monitor {
@@ -26,6 +31,10 @@ pub struct Monitor {
     pub dry: bool,
     pub on_exit_terminates: bool,
     pub timeout: Option<u64>,
+    /// Share, and hold in milliseconds.
+    pub thrash: Option<(u64, u64)>,
+    /// When it waited for memory, from and to; the last at the end.
+    pub waits: Vec<(u64, u64)>,
 }
 
 macro_rules! promise {
@@ -33,6 +42,30 @@ macro_rules! promise {
 }
 
 impl Monitor {
+    /// A tick of the workload, of which it waited for memory all the time or not at all. After SIGTERM that is of no interest.
+    pub fn waited(&mut self, now: u64, tick: u64, stalls: bool) {
+        if self.term.is_some() {
+            self.waits.clear();
+        } else if stalls {
+            match self.waits.last_mut().filter(|last| last.1 == now - tick) {
+                Some(last) => last.1 = now,
+                None => self.waits.push((now - tick, now)),
+            }
+        }
+        self.waits.retain(|(_, to)| now - to < LONG_AGO);
+    }
+
+    /// Whether there is a time of at least the hold, up to now, of which it waited at least the share.
+    fn thrashes(&self, now: u64) -> bool {
+        let Some((share, hold)) = self.thrash else { return false };
+        let waited = |from: u64| -> u64 {
+            let part = |(start, end): &(u64, u64)| end.saturating_sub(*start.max(&from));
+            self.waits.iter().map(part).sum()
+        };
+        let begins = (0..=now.saturating_sub(hold)).rev().step_by(50);
+        begins.take(60).any(|from| waited(from) * 100 >= (now - from) * share)
+    }
+
     /// After the actions of an event were carried out.
     pub fn after_event(
         world: &mut World,
@@ -129,6 +162,11 @@ fn in_time(world: &World, tally: &mut Tally) -> Verdict {
         let frozen = world.frozen && !monitor.faulty;
         promise!(!frozen, "frozen while being ended");
     }
+    if let (Some((_, hold)), Some(last)) = (monitor.thrash, monitor.waits.last()) {
+        let whole = last.1 == world.now && world.now - last.0 >= hold + 2 * SLOWEST_LOOK;
+        promise!(!whole || monitor.term.is_some(), "it waits since {} and lives", last.0);
+        tally.note_if(last.1 < world.now, Seen::WaitedForAWhile);
+    }
     if let Some(last) = monitor.last_kill {
         promise!(world.doomed || world.now < last + 100, "SIGKILL is not repeated");
     }
@@ -166,7 +204,8 @@ fn terminates_rightly(
         Some(Reason::ChildExited) => {
             (monitor.on_exit_terminates && !world.command, Seen::TerminatedAfterCommand)
         }
-        Some(Reason::Thrash { .. }) | None => (false, Seen::Terminated),
+        Some(Reason::Thrash { .. }) => (monitor.thrashes(world.now), Seen::TerminatedByThrash),
+        None => (false, Seen::Terminated),
     };
     promise!(is_true, "SIGTERM for {reason:?}, which is not so");
     promise!(!monitor.dry || seen == Seen::TerminatedByOperator, "SIGTERM in a dry run");

@@ -1,6 +1,7 @@
 //! Breadth first through all worlds that moves can lead to, each looked at once. Own code and not a crate of model checking: a
 //! policy lives on an absolute clock, so that states must be told apart by a form of our own, which is most of the work.
 
+use crate::policy::model::promises::LONG_AGO;
 use crate::policy::model::tally::Tally;
 use crate::policy::model::world::{Move, Rules, World};
 use std::collections::{HashSet, VecDeque};
@@ -82,6 +83,9 @@ fn key(world: &World, text: &mut String) -> u64 {
     text.clear();
     write!(text, "{:?}", world.policy).expect("a String takes it");
     let mut hasher = DefaultHasher::new();
+    if world.monitor.thrash.is_some() {
+        *text = with_relative_total(text, world.stalled);
+    }
     let (start, rest) = text.split_once(", peak: ").expect("its field");
     hash_relative(start, world.now, &mut hasher);
     hash_relative(rest.split_once(", breach: ").expect("its field").1, world.now, &mut hasher);
@@ -92,8 +96,22 @@ fn key(world: &World, text: &mut String) -> u64 {
     (world.command, world.rest, world.doomed, world.oom, world.faults).hash(&mut hasher);
     (ago(m.term), ago(m.first_kill), ago(m.last_kill), ago(m.regraced), ago(m.over_relief))
         .hash(&mut hasher);
-    (m.finished, m.faulty).hash(&mut hasher);
+    (m.finished, m.faulty, world.turns, world.waits).hash(&mut hasher);
+    for (from, to) in &m.waits {
+        ((world.now - from).min(LONG_AGO), world.now - to).hash(&mut hasher);
+    }
     hasher.finish()
+}
+
+/// The total of waiting that the policy saw, as what was added since.
+fn with_relative_total(text: &str, stalled: u64) -> String {
+    let Some((start, rest)) = text.split_once("last: Some((Timestamp(") else {
+        return text.to_owned();
+    };
+    let (time, rest) = rest.split_once("), ").expect("the total behind it");
+    let (total, rest) = rest.split_once("))").expect("a closing bracket");
+    let total: u64 = total.parse().expect("a number");
+    format!("{start}last: Some((Timestamp({time}), {})){rest}", stalled - total)
 }
 
 /// `Timestamp(1.05s)` as what it is from now.

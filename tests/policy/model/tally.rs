@@ -9,6 +9,8 @@ pub enum Seen {
     TerminatedFrozen,
     TerminatedByOperator,
     TerminatedByTimeout,
+    TerminatedByThrash,
+    WaitedForAWhile,
     TerminatedAfterCommand,
     KillByGrace,
     KillBySecondLine,

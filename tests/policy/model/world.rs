@@ -28,6 +28,8 @@ pub struct Rules {
     pub reads: bool,
     /// Whether the workload or parts of it end by themselves.
     pub ends: bool,
+    /// How often the workload begins to wait for memory, or ceases to; it waits while it is at the trip-wire.
+    pub turns: u8,
 }
 
 /// What the workload does in a tick.
@@ -51,6 +53,8 @@ pub enum Move {
     Tick { act: Act, late: bool },
     /// Somebody looks without need.
     Wake,
+    /// From now on all tasks wait for memory, or no longer do.
+    Turn,
     /// An operator.
     Ask(Command),
     /// The command ends and leaves the rest behind.
@@ -84,6 +88,10 @@ pub struct World {
     pub doomed: bool,
     pub oom: bool,
     pub faults: u8,
+    pub turns: u8,
+    pub waits: bool,
+    /// `total` of the `full` line of `memory.pressure`, microseconds.
+    pub stalled: u64,
     pub monitor: Monitor,
     /// All that this move writes fails.
     broken: bool,
@@ -106,6 +114,9 @@ impl World {
             doomed: false,
             oom: false,
             faults: rules.faults,
+            turns: rules.turns,
+            waits: false,
+            stalled: 0,
             monitor: Monitor::default(),
             broken: false,
         }
@@ -136,6 +147,9 @@ impl World {
             }
         }
         moves.push(Move::Wake);
+        if self.turns > 0 && self.rest && !self.doomed {
+            moves.push(Move::Turn);
+        }
         moves.extend(rules.commands.iter().copied().map(Move::Ask));
         if rules.ends && self.rest {
             if self.command {
@@ -183,6 +197,7 @@ impl World {
         match chosen {
             Move::Tick { act, late } => world.tick(act, late, rules, tally)?,
             Move::Wake => world.look(rules, tally)?,
+            Move::Turn => (world.waits, world.turns) = (!world.waits, world.turns - 1),
             Move::Ask(command) => world.ask(command, rules, tally)?,
             Move::CommandEnds => world.command_ends(Ending::Exited(0), rules, tally)?,
             Move::AllEnd { empty_first } => {
@@ -206,6 +221,7 @@ impl World {
             tally.note(Seen::Ceiling);
             (self.oom, self.doomed) = (true, true);
         }
+        self.stall(rules);
         if raised && self.current(rules) >= self.high {
             self.waiting.get_or_insert(0);
         }
@@ -218,6 +234,13 @@ impl World {
         }
         self.deadlines(rules, tally)?;
         Monitor::after_tick(self, rules, tally)
+    }
+
+    /// A tick of waiting at the trip-wire.
+    fn stall(&mut self, rules: &Rules) {
+        let stalls = self.waits && self.rest && !self.frozen && self.current(rules) >= self.high;
+        self.stalled += if stalls { TICK * 1000 } else { 0 };
+        self.monitor.waited(self.now, TICK, stalls);
     }
 
     fn act(&mut self, act: Act, rules: &Rules) -> bool {
@@ -301,6 +324,7 @@ impl World {
             ..Sample::default()
         };
         sample.counters.oom_kill = u64::from(self.oom);
+        sample.stalled_usec = (rules.turns > 0).then_some(self.stalled);
         sample
     }
 
