@@ -47,6 +47,12 @@ impl Account {
     }
 }
 
+/// The home of a user, if the password file has one.
+pub fn home_of(uid: u32) -> Option<std::path::PathBuf> {
+    let entry = database::user(Key::Number(uid)).ok()??;
+    Some(std::path::PathBuf::from(entry.home)).filter(|home| home.is_absolute())
+}
+
 fn entry(user: &str) -> Result<Option<Entry>> {
     database::user(number(user).map_or(Key::Name(user), Key::Number))
 }

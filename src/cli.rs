@@ -15,7 +15,7 @@ use std::time::Duration;
 #[command(
     name = "sentinel",
     version,
-    override_usage = "sentinel [OPTIONS] [--] COMMAND [ARGS…]\n       sentinel status\n       sentinel ctl VERB [ARGS…]\n       sentinel doctor [--json]",
+    override_usage = "sentinel [OPTIONS] [--] COMMAND [ARGS…]\n       sentinel status\n       sentinel ctl VERB [ARGS…]\n       sentinel doctor [--json]\n       sentinel report [last|list|FILE] [--json]",
     after_help = AFTER_HELP,
     max_term_width = 100
 )]
@@ -116,6 +116,10 @@ pub struct Settings {
     /// Decides and tells, never acts
     #[arg(long)]
     pub dry_run: bool,
+    /// When a post-mortem is kept: acted (not for commands that exit by themselves), always or never [default: acted]
+    #[arg(long, value_name = "WHEN")]
+    #[serde(deserialize_with = "from_text")]
+    pub report: Option<ReportSetting>,
     /// Exit status when sentinel ended the workload for a limit [default: 128 + signal]
     #[arg(long, value_name = "N")]
     pub limit_exit_code: Option<u8>,
@@ -146,7 +150,8 @@ impl Settings {
             };
         }
         first!(memory, headroom, second_line, grace, term_signal, kill_mode, swap, pids, timeout,
-            warn_at, warn_within, thrash, on_exit, on_guardian_death, require, cgroup, slice, user, limit_exit_code, socket, name, json;
+            warn_at, warn_within, thrash, on_exit, on_guardian_death, require, cgroup, slice, user, report, limit_exit_code, socket, name,
+            json;
             dry_run, no_new_privs, plain, quiet)
     }
 }
@@ -286,6 +291,18 @@ words!(
         Kill = "kill",
         /// It goes on, without limits.
         Release = "release",
+    }
+);
+
+words!(
+    /// When a post-mortem is kept.
+    ReportSetting {
+        /// When the workload did not simply exit.
+        Acted = "acted",
+        /// After every run.
+        Always = "always",
+        /// After none.
+        Never = "never",
     }
 );
 

@@ -2,7 +2,7 @@
 
 use crate::account::Account;
 use crate::cgroup::hierarchy::OuterLimit;
-use crate::cli::{Cli, ExitSetting, OnDeath, Settings, ThrashSetting, TierSetting};
+use crate::cli::{Cli, ExitSetting, OnDeath, ReportSetting, Settings, ThrashSetting, TierSetting};
 use crate::policy::OnExit;
 use crate::policy::lines::{Lines, SMALLEST_HEADROOM, default_headroom};
 use crate::policy::thrash::ThrashRule;
@@ -72,6 +72,8 @@ pub struct Config {
     pub no_new_privs: bool,
     /// Decide and tell, never act.
     pub dry_run: bool,
+    /// When a post-mortem is kept.
+    pub report: ReportSetting,
     /// Exit status when we ended the workload for a limit.
     pub limit_exit_code: Option<u8>,
     /// The mailbox.
@@ -196,6 +198,7 @@ pub fn build(s: Settings, command: Vec<OsString>) -> Result<Config> {
         account: s.user.as_deref().map(Account::find).transpose()?,
         no_new_privs: s.no_new_privs,
         dry_run: s.dry_run,
+        report: s.report.unwrap_or(ReportSetting::Acted),
         limit_exit_code: s.limit_exit_code,
         socket: match s.socket {
             None => SocketSetting::Default,

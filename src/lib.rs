@@ -40,4 +40,5 @@ pub mod tui;
 pub mod units;
 pub mod verbs;
 pub mod watcher;
+pub mod witness;
 pub mod workload;

@@ -30,6 +30,8 @@ fn run_verb() -> u8 {
     let verb = words.get(1).and_then(|word| word.to_str()).unwrap_or_default();
     let result = match verb {
         "status" | "ctl" => sentinel::verbs::talk(&words[1..]),
+        "report" => sentinel::verbs::report(&words[1..]),
+        sentinel::witness::VERB => Ok(sentinel::witness::run()),
         "doctor" => sentinel::verbs::doctor(&words[1..]),
         sentinel::keeper::VERB => sentinel::keeper::run(&words[2..]),
         sentinel::dashboard::VERB => sentinel::verbs::dashboard(&words[2..]),

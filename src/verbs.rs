@@ -1,7 +1,9 @@
 //! What `sentinel` does besides running a command: talking to a guardian, showing the dashboard, explaining usage.
 
 use crate::control::client;
-use anyhow::{Context, Result};
+use crate::report::post_mortem::{archive, text};
+use crate::report::record::CallerId;
+use anyhow::{Context, Result, bail};
 use clap::Parser;
 use clap::error::{ContextKind, ErrorKind};
 use std::error::Error as _;
@@ -69,6 +71,55 @@ pub fn doctor(words: &[OsString]) -> Result<u8> {
     };
     std::io::stdout().write_all(text.as_bytes()).context("write the finding")?;
     Ok(u8::from(finding.tier != crate::status::Tier::Kernel))
+}
+
+/// Shows the post-mortem of a run that has ended.
+#[derive(Debug, Parser)]
+#[command(name = "sentinel report", max_term_width = 100)]
+struct Report {
+    /// As JSON (docs/post-mortem.schema.json)
+    #[arg(long)]
+    json: bool,
+    /// The last one, a list of all that are kept, or a file
+    #[arg(value_name = "last|list|FILE", default_value = "last")]
+    which: OsString,
+}
+
+/// `sentinel report`.
+///
+/// # Errors
+/// When there is none, or it cannot be read.
+pub fn report(words: &[OsString]) -> Result<u8> {
+    let wanted = match Report::try_parse_from(words) {
+        Ok(wanted) => wanted,
+        Err(error) => return Ok(usage(&error, "sentinel report")),
+    };
+    let kept = archive::directory(CallerId::find()).map(|folder| archive::list(&folder));
+    let kept = kept.unwrap_or_default();
+    let text = if wanted.which == "list" {
+        text::list(&kept)
+    } else {
+        let path = match kept.first() {
+            _ if wanted.which != "last" => PathBuf::from(wanted.which),
+            Some((path, _)) => path.clone(),
+            None => bail!("no post-mortem is kept: no run was ended yet, or --report never"),
+        };
+        let report = archive::load(&path)?;
+        match wanted.json {
+            true => serde_json::to_string_pretty(&report).context("render the post-mortem")? + "\n",
+            false => text::report_text(&report, speaks_utf8()),
+        }
+    };
+    io::stdout().write_all(text.as_bytes()).context("write the report")?;
+    Ok(0)
+}
+
+/// By the first of the variables that is set (locale(7)).
+fn speaks_utf8() -> bool {
+    let set = ["LC_ALL", "LC_CTYPE", "LANG"].map(|name| std::env::var(name).unwrap_or_default());
+    let locale = set.into_iter().find(|value| !value.is_empty()).unwrap_or_default();
+    let locale = locale.to_ascii_lowercase();
+    locale.contains("utf-8") || locale.contains("utf8")
 }
 
 /// What the guardian hands to the dashboard.

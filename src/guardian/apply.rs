@@ -4,6 +4,7 @@ use super::Guardian;
 use crate::clock::Timestamp;
 use crate::event::{Action, Event, Notice};
 use crate::policy::lines::Lines;
+use crate::report::post_mortem::Milestone;
 use crate::report::words;
 use crate::status::{Level, Tier};
 use crate::sys::memory::PageFaults;
@@ -15,12 +16,13 @@ impl Guardian {
     pub(super) fn deliver(&mut self, index: usize, event: Event) {
         let (now, before) = (self.clock.now(), PageFaults::now());
         let actions = self.guards[index].policy.handle(event, now);
-        for action in actions {
-            self.apply(index, action, now);
+        for action in &actions {
+            self.apply(index, *action, now);
             if matches!(action, Action::Terminate | Action::Kill) {
                 self.guards[index].page_faults.add_since(before);
             }
         }
+        self.note(index, &event, &actions, now);
     }
 
     fn apply(&mut self, index: usize, action: Action, decided: Timestamp) {
@@ -80,7 +82,7 @@ impl Guardian {
     fn tell(&mut self, notice: &Notice) {
         let signal = words::signal_name(self.config.term_signal);
         let (level, text) = words::notice(notice, &signal);
-        self.say(level, text);
+        self.say_as(milestone(notice), level, text);
     }
 
     /// A deed that failed is told once; the policy goes on by what it sees.
@@ -97,5 +99,22 @@ impl Guardian {
         }
         told.push(what);
         self.say(Level::Error, format!("failed to {what}: {error}"));
+    }
+}
+
+fn milestone(notice: &Notice) -> Milestone {
+    match notice {
+        Notice::NearLimit { .. } | Notice::NearInTime { .. } => Milestone::Warned,
+        Notice::Terminating { .. } => Milestone::Term,
+        Notice::Killing { .. } => Milestone::Kill,
+        Notice::WouldTerminate { .. }
+        | Notice::StillThere { .. }
+        | Notice::KernelOom { .. }
+        | Notice::PidsMax { .. }
+        | Notice::Leftover { .. }
+        | Notice::Frozen
+        | Notice::Thawed
+        | Notice::NewLines(_)
+        | Notice::NewGrace(_) => Milestone::Told,
     }
 }

@@ -53,7 +53,12 @@ impl Guardian {
         }
     }
 
-    fn try_start_keeper(&self, workload: &Workload, lines: &Lines, child: i32) -> Result<Keeper> {
+    fn try_start_keeper(
+        &mut self,
+        workload: &Workload,
+        lines: &Lines,
+        child: i32,
+    ) -> Result<Keeper> {
         let orders = OrderFile::create().context("make a file for its orders")?;
         let written = Orders {
             relief: lines.relief.0,
@@ -65,6 +70,9 @@ impl Guardian {
         orders.write(written).context("write its orders")?;
         let (end, leash) = std::io::pipe().context("make its leash")?;
         let mut command = self.keeper_command(workload);
+        if self.wants_report() {
+            command.arg("--report").arg(self.report_of_our_death(workload, lines, child)?);
+        }
         let output = orders.share().context("share its orders")?;
         // Not in our group, or a Ctrl-C right now would be for it too.
         command.stdin(end).stdout(Stdio::from(output)).process_group(0);
@@ -146,13 +154,14 @@ impl Guardian {
 
     /// Where /proc cannot be read, the kernel tells only whether we have children at all: then we must have none of our own.
     /// False when there is no keeper.
-    pub(super) fn give_up_keeper(&mut self) -> bool {
+    pub(super) fn give_up_company(&mut self) -> bool {
+        let witness = self.evidence.dismiss_witness();
         let given_up = self.keeper.take().is_some();
         if given_up {
             let why = "nothing else tells whether the command left somebody behind";
             self.say(Level::Warning, format!("the keeper is given up: {why}"));
         }
-        given_up
+        given_up || witness
     }
 
     /// The end was a good one.

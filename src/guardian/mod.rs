@@ -2,7 +2,9 @@
 
 mod apply;
 mod attribution;
+mod autopsy;
 mod escapes;
+mod evidence;
 mod finish;
 mod foreground;
 mod keeper;
@@ -23,7 +25,8 @@ use crate::event_loop::{EventLoop, Token};
 use crate::policy::Policy;
 use crate::report::console::Console;
 use crate::report::log::Log;
-use crate::report::record::RecordFile;
+use crate::report::post_mortem::Milestone;
+use crate::report::record::{CallerId, RecordFile};
 use crate::status::{Level, WatchLine};
 use crate::sys::caller::Caller;
 use crate::sys::memory::PageFaults;
@@ -72,6 +75,8 @@ pub struct Guardian {
     record: Option<RecordFile>,
     keeper: Option<keeper::Keeper>,
     memory_locked: bool,
+    evidence: evidence::Evidence,
+    caller_id: CallerId,
     outer: crate::cgroup::hierarchy::OuterLimit,
     /// When to look for who left the workload's cgroup, and who was told to have.
     escapes_at: Timestamp,
@@ -92,6 +97,7 @@ impl Guardian {
             self.brief_keeper();
             self.notice_escapes();
             self.publish();
+            self.gather();
             self.console.flush();
         }
         self.finish()
@@ -135,7 +141,8 @@ impl Guardian {
         let server = self.server.as_ref().and_then(Server::next_deadline);
         let console = self.console.waits().then(|| now + Duration::from_millis(50));
         let publisher = self.publisher.next_deadline(now);
-        policies.chain(server).chain(console).chain(publisher).min()
+        let evidence = Some(self.evidence.next_deadline(now));
+        policies.chain(server).chain(console).chain(publisher).chain(evidence).min()
     }
 
     fn deadlines(&mut self) {
@@ -181,7 +188,7 @@ impl Guardian {
             return;
         }
         let mut empty = self.guards[index].workload.is_empty();
-        if !empty && self.guards[index].workload.is_unsure() && self.give_up_keeper() {
+        if !empty && self.guards[index].workload.is_unsure() && self.give_up_company() {
             empty = self.guards[index].workload.is_empty();
         }
         if empty {
@@ -198,8 +205,13 @@ impl Guardian {
     }
 
     fn say(&mut self, level: Level, text: String) {
-        let text = crate::report::escape::tame(&text);
-        let line = self.log.add(self.clock.now(), level, text);
+        self.say_as(Milestone::Told, level, text);
+    }
+
+    fn say_as(&mut self, what: Milestone, level: Level, text: String) {
+        let (now, text) = (self.clock.now(), crate::report::escape::tame(&text));
+        self.evidence.told(now, what, text.clone());
+        let line = self.log.add(now, level, text);
         if let Some(server) = &mut self.server {
             server.publish(&WatchLine::Event(line.clone()));
         }

@@ -1,5 +1,6 @@
 //! From settings to a running, guarded command. Whatever fails here fails before the command runs, and leaves nothing behind.
 
+use super::evidence::Evidence;
 use super::foreground::Foreground;
 use super::publish::Publisher;
 use super::tier::{self, Found};
@@ -23,6 +24,7 @@ use crate::policy::lines::Lines;
 use crate::policy::{Policy, PolicyConfig};
 use crate::report::console::Console;
 use crate::report::log::Log;
+use crate::report::post_mortem::Milestone;
 use crate::report::record::{CallerId, RecordFile};
 use crate::status::{Level, Tier};
 use crate::sys::caller::Caller;
@@ -80,6 +82,8 @@ pub fn start(mut config: Config) -> Result<Guardian> {
         record,
         keeper: None,
         memory_locked: false,
+        evidence: Evidence::default(),
+        caller_id: id,
         outer,
         escapes_at: Timestamp::default(),
         escaped: Vec::new(),
@@ -257,6 +261,11 @@ impl Guardian {
         };
         self.publisher.close_terminal_of_child();
         workload.started(child_pid);
+        self.evidence.told(
+            self.clock.now(),
+            Milestone::Started,
+            "the command was started".to_owned(),
+        );
         rehearse(&mut workload, policy.clone(), &lines, self.clock.now());
         self.guards.push(Guard {
             policy,

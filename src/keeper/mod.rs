@@ -10,6 +10,9 @@ use crate::cli::{KillMode, OnDeath};
 use crate::clock::{Clock, Timestamp};
 use crate::placement::{self, leftovers, leftovers::Mark};
 use crate::report::console::Console;
+use crate::report::escape::shown;
+use crate::report::post_mortem::{Milestone, Moment, PostMortem, archive};
+use crate::report::record::CallerId;
 use crate::report::words::signal_name;
 use crate::units::{Limit, show_duration};
 use crate::workload::process_sampler::ProcessSampler;
@@ -54,6 +57,9 @@ struct Handed {
     on_death: OnDeath,
     #[arg(long)]
     vacated: Option<PathBuf>,
+    /// The start of a post-mortem as JSON, if one is wanted.
+    #[arg(long)]
+    report: Option<String>,
     #[arg(long)]
     socket: Vec<PathBuf>,
 }
@@ -133,6 +139,7 @@ struct Keeper {
     sampler: ProcessSampler,
     sockets: Vec<Node>,
     console: Console,
+    said: Vec<Moment>,
 }
 
 impl Keeper {
@@ -155,6 +162,7 @@ impl Keeper {
             sampler: ProcessSampler::new(),
             sockets,
             console: Console::new(),
+            said: Vec::new(),
         })
     }
 
@@ -242,10 +250,28 @@ impl Keeper {
         // A workload that goes on needs the controllers, and so its neighbours where they are.
         let home = self.handed.vacated.as_deref().filter(|_| !released);
         let brought_back = home.map_or(Ok(()), placement::bring_back);
+        if !over && let Err(error) = self.keep_post_mortem() {
+            self.say(&format!("no post-mortem: {error:#}"));
+        }
         for error in [removed, brought_back].into_iter().filter_map(Result::err) {
             self.say(&format!("{error:#}"));
         }
         std::mem::take(&mut self.console).finish();
+    }
+
+    /// What the guardian knew at the start, and what was done here: of what was between, nobody is left to tell.
+    fn keep_post_mortem(&mut self) -> Result<()> {
+        let Some(start) = self.handed.report.take() else { return Ok(()) };
+        let mut report: PostMortem =
+            serde_json::from_str(&start).context("understand what the guardian left")?;
+        report.timeline.append(&mut self.said.clone());
+        let ended = self.said.last().map_or(0, |moment| moment.at_us);
+        report.run.ran_ms = ended / 1000;
+        let did: Vec<&str> = self.said.iter().map(|moment| moment.text.as_str()).collect();
+        report.verdict.text = format!("sentinel itself was killed; its keeper: {}", did.join("; "));
+        let path = archive::save(&report, CallerId::find())?;
+        self.say(&format!("post-mortem: sentinel report ({})", shown(&path)));
+        Ok(())
     }
 
     /// The last one may be on its way out still.
@@ -260,6 +286,9 @@ impl Keeper {
     }
 
     fn say(&mut self, text: &str) {
+        let at = self.clock.now().0 + Duration::from_millis(self.handed.now_ms);
+        let at_us = u64::try_from(at.as_micros()).unwrap_or(u64::MAX);
+        self.said.push(Moment { at_us, what: Milestone::Told, text: text.to_owned() });
         self.console.say(&format!("the guardian {} is gone: {text}", self.handed.guardian));
     }
 }

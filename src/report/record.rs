@@ -198,7 +198,7 @@ fn open_for(path: &Path, caller: CallerId) -> io::Result<File> {
 ///
 /// # Errors
 /// What `open` said, or that we cannot become the caller.
-pub fn as_caller(caller: CallerId, open: impl FnOnce() -> io::Result<File>) -> Result<File> {
+pub fn as_caller<T>(caller: CallerId, open: impl FnOnce() -> io::Result<T>) -> Result<T> {
     if !geteuid().is_root() || caller.uid == 0 {
         return Ok(open()?);
     }

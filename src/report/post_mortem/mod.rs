@@ -1,6 +1,10 @@
 //! The post-mortem: the saved record of how a run ended, as data. What is gathered, how it is kept and how it is shown is
 //! elsewhere; this is the schema (docs/post-mortem.schema.json) that all of them share.
 
+pub mod archive;
+pub mod text;
+pub mod verdict;
+
 use crate::status::{Counters, Limits, Memory, Pressure, ProcessRow, Tier};
 use crate::units::Bytes;
 use serde::{Deserialize, Serialize};
@@ -154,7 +158,7 @@ pub enum Milestone {
 }
 
 /// One look at the workload.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Reading {
     /// When.
     pub at_us: u64,

@@ -1,0 +1,317 @@
+//! What a post-mortem needs and nobody can find out afterwards: looks, moments, tables of processes. Taken note of behind all
+//! deeds, in room made at the start; what can block is asked of a witness, a process of its own, and never waited for here.
+
+use super::Guardian;
+use crate::clock::Timestamp;
+use crate::event::{Action, Event, Notice, Sample};
+use crate::policy::Rung;
+use crate::processes::ProcessScan;
+use crate::report::post_mortem::{Grower, Mappings, Milestone, Moment, Reading};
+use crate::report::words;
+use crate::status::ProcessRow;
+use crate::units::Bytes;
+use crate::witness;
+use std::collections::{HashMap, VecDeque};
+use std::io::{BufRead, BufReader, Write};
+use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// So far back it goes.
+const WINDOW: Duration = Duration::from_secs(60);
+/// Looks closer together than this share a place, but while it is being ended.
+const SPACING: Duration = Duration::from_millis(100);
+const READINGS: usize = 640;
+const MOMENTS: usize = 300;
+/// The first table comes when a run has lasted so long: short ones are spared the cost.
+const FIRST_TABLE: Duration = Duration::from_secs(1);
+const TABLE_EVERY: Duration = Duration::from_secs(10);
+/// Rows that are kept of a table.
+const ROWS: usize = 30;
+/// Questions to the witness in a run: its answers wait in a pipe.
+const QUESTIONS: u8 = 4;
+/// The witness has this long when all is over.
+const PATIENCE_MS: u16 = 300;
+
+/// A table of processes, and when it was made.
+#[derive(Debug)]
+struct Table {
+    at: Timestamp,
+    rows: Vec<ProcessRow>,
+    sizes: HashMap<u32, Bytes>,
+}
+
+/// The process that reads mappings.
+#[derive(Debug)]
+struct Witness {
+    child: Child,
+    asked: u8,
+}
+
+/// All of it.
+#[derive(Debug)]
+pub(super) struct Evidence {
+    readings: VecDeque<Reading>,
+    latest: Option<Reading>,
+    moments: Vec<Moment>,
+    tables: VecDeque<Table>,
+    scan: Option<ProcessScan>,
+    table_at: Timestamp,
+    witness: Option<Witness>,
+}
+
+impl Default for Evidence {
+    fn default() -> Evidence {
+        Evidence {
+            readings: VecDeque::with_capacity(READINGS),
+            latest: None,
+            moments: Vec::with_capacity(MOMENTS),
+            tables: VecDeque::with_capacity(8),
+            scan: None,
+            table_at: Timestamp(FIRST_TABLE),
+            witness: None,
+        }
+    }
+}
+
+impl Evidence {
+    /// When there is something to do.
+    pub(super) fn next_deadline(&self, now: Timestamp) -> Timestamp {
+        if self.scan.is_some() { now } else { self.table_at }
+    }
+
+    /// Remembers that something was told, or happened.
+    pub(super) fn told(&mut self, at: Timestamp, what: Milestone, text: String) {
+        // The first and the last matter most; a flood in between is cut.
+        if self.moments.len() == MOMENTS {
+            self.moments.remove(MOMENTS / 2);
+        }
+        self.moments.push(Moment { at_us: micros(at.0), what, text });
+    }
+
+    fn observe(&mut self, sample: &Sample, at: Timestamp, spacing: Duration) {
+        let reading = reading(sample, at);
+        let last = self.readings.back().map_or(0, |last| last.at_us);
+        if !self.readings.is_empty() && reading.at_us.saturating_sub(last) < micros(spacing) {
+            self.latest = Some(reading);
+            return;
+        }
+        if self.readings.len() == READINGS {
+            self.readings.pop_front();
+        }
+        self.latest = None;
+        self.readings.push_back(reading);
+    }
+
+    /// The readings of the last minute.
+    pub(super) fn readings(&self) -> Vec<Reading> {
+        let all = self.readings.iter().chain(&self.latest);
+        let end = all.clone().last().map_or(0, |last| last.at_us);
+        all.filter(|r| end.saturating_sub(r.at_us) <= micros(WINDOW)).copied().collect()
+    }
+
+    pub(super) fn moments(&self) -> Vec<Moment> {
+        let mut moments = self.moments.clone();
+        moments.sort_by_key(|moment| moment.at_us);
+        moments
+    }
+
+    /// The last table that found anybody.
+    pub(super) fn processes(&self) -> Vec<ProcessRow> {
+        self.tables.back().map(|table| table.rows.clone()).unwrap_or_default()
+    }
+
+    /// Who has grown between the first and the last table of the last minute, most first.
+    pub(super) fn growers(&self) -> Vec<Grower> {
+        let Some(last) = self.tables.back() else { return Vec::new() };
+        let first_of = |pid: u32| {
+            let seen = self.tables.iter().find_map(|t| Some((t.at, *t.sizes.get(&pid)?)));
+            seen.filter(|(at, _)| *at < last.at)
+        };
+        let mut growers: Vec<Grower> = last
+            .rows
+            .iter()
+            .filter_map(|row| {
+                let (at, from) = first_of(row.pid)?;
+                let over_ms = u64::try_from((last.at - at).as_millis()).unwrap_or(u64::MAX);
+                let (pid, name, to) = (row.pid, row.name.clone(), row.rss);
+                (to > from).then_some(Grower { pid, name, from, to, over_ms })
+            })
+            .collect();
+        growers.sort_by_key(|g| std::cmp::Reverse(g.to.0 - g.from.0));
+        growers.truncate(10);
+        growers
+    }
+
+    fn add_table(&mut self, at: Timestamp, mut rows: Vec<ProcessRow>, ending: bool) {
+        let total = |rows: &[ProcessRow]| crate::processes::rss_sum(rows).0;
+        let fading = self.tables.back().is_some_and(|last| total(&rows) < total(&last.rows) / 2);
+        // While it ends its processes are shells of themselves.
+        if rows.is_empty() || ending && fading {
+            return;
+        }
+        while self.tables.front().is_some_and(|table| at.since(table.at) > WINDOW) {
+            self.tables.pop_front();
+        }
+        let sizes = rows.iter().map(|row| (row.pid, row.rss)).collect();
+        rows.truncate(ROWS);
+        self.tables.push_back(Table { at, rows, sizes });
+        if self.tables.len() > 10 {
+            self.tables.remove(1);
+        }
+    }
+
+    /// Never waits: a pipe takes four bytes or is broken.
+    fn ask(&mut self, pid: u32) {
+        let Some(witness) = self.witness.as_mut().filter(|w| w.asked < QUESTIONS) else { return };
+        let input = witness.child.stdin.as_mut();
+        if input.is_some_and(|input| input.write_all(&pid.to_le_bytes()).is_ok()) {
+            witness.asked += 1;
+        }
+    }
+
+    /// The last answer of the witness that has come, or comes in time. It ends then.
+    pub(super) fn mappings(&mut self) -> Option<Mappings> {
+        let mut witness = self.witness.take()?;
+        let answers = witness.child.stdout.take().map(|out| last_answer(out, witness.asked));
+        end(witness.child);
+        answers.flatten()
+    }
+
+    /// Where it must not be in the way of telling who is left.
+    pub(super) fn dismiss_witness(&mut self) -> bool {
+        self.witness.take().is_some_and(|witness| {
+            end(witness.child);
+            true
+        })
+    }
+}
+
+fn end(mut child: Child) {
+    // It has nothing to lose, and may be waiting for a lock.
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+fn last_answer(out: std::process::ChildStdout, asked: u8) -> Option<Mappings> {
+    use nix::poll::{PollFd, PollFlags, poll};
+    let mut out = BufReader::new(out);
+    let (mut found, mut line) = (None, String::new());
+    for _ in 0..asked {
+        let waiting = out.buffer().contains(&b'\n') || {
+            let mut ready = [PollFd::new(out.get_ref().as_fd(), PollFlags::POLLIN)];
+            poll(&mut ready, PATIENCE_MS).is_ok_and(|count| count > 0)
+        };
+        line.clear();
+        // A line is written at once.
+        if !waiting || out.read_line(&mut line).is_err() {
+            break;
+        }
+        found = serde_json::from_str::<Option<Mappings>>(&line).ok().flatten().or(found);
+    }
+    found
+}
+
+fn reading(sample: &Sample, at: Timestamp) -> Reading {
+    Reading {
+        at_us: micros(at.0),
+        current: sample.current,
+        footprint: sample.footprint(),
+        anon: sample.anon,
+        shmem: sample.shmem,
+        cache: sample.cache,
+        kernel: sample.kernel,
+        swap: sample.swap,
+        processes: sample.processes,
+        full_avg10: sample.pressure.map(|pressure| pressure.full_avg10),
+    }
+}
+
+pub(super) fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+impl Guardian {
+    /// Behind the deeds of an event.
+    pub(super) fn note(&mut self, index: usize, event: &Event, actions: &[Action], now: Timestamp) {
+        let watching = matches!(self.guards[index].policy.rung(), Rung::Watching { .. });
+        match event {
+            Event::Sample(sample) => {
+                let spacing = if watching { SPACING } else { SPACING / 10 };
+                self.evidence.observe(sample, now, spacing);
+            }
+            Event::ChildExited(ending) => {
+                let text = format!("the command {}", words::ending(*ending));
+                self.evidence.told(now, Milestone::ChildEnded, text);
+            }
+            Event::Deadline | Event::Empty | Event::Operator(_) => {}
+        }
+        for action in actions {
+            self.note_action(action);
+        }
+    }
+
+    fn note_action(&mut self, action: &Action) {
+        let now = self.clock.now();
+        match action {
+            Action::Finish(_) => {
+                self.evidence.told(now, Milestone::Empty, "nobody is left".to_owned());
+            }
+            Action::Terminate
+            | Action::Tell(Notice::NearLimit { .. } | Notice::NearInTime { .. }) => {
+                self.want_table();
+            }
+            Action::Look
+            | Action::SetTripWire(_)
+            | Action::SetLines(_)
+            | Action::Freeze
+            | Action::Thaw
+            | Action::Kill
+            | Action::Tell(_) => {}
+        }
+    }
+
+    fn want_table(&mut self) {
+        let pids = self.guards[0].workload.processes().to_vec();
+        self.evidence.scan.get_or_insert_with(|| ProcessScan::new(&pids));
+    }
+
+    /// A little at a time, once a turn of the loop.
+    pub(super) fn gather(&mut self) {
+        let now = self.clock.now();
+        if self.evidence.scan.is_none() && now >= self.evidence.table_at {
+            self.evidence.table_at = now + TABLE_EVERY;
+            self.start_witness();
+            self.want_table();
+        }
+        if !self.evidence.scan.as_mut().is_some_and(ProcessScan::step) {
+            return;
+        }
+        let Some(scan) = self.evidence.scan.take() else { return };
+        let rows = scan.finish();
+        let largest = rows.first().map(|row| row.pid);
+        self.evidence.add_table(now, rows, self.guards[0].term.is_some());
+        let concerned = self.guards[0].policy.warned() || self.guards[0].term.is_some();
+        if let Some(pid) = largest.filter(|_| concerned) {
+            self.evidence.ask(pid);
+        }
+    }
+
+    /// While all is well, and never again; without it the mappings are missing, and nothing else.
+    fn start_witness(&mut self) {
+        let guard = &self.guards[0];
+        let watching = matches!(guard.policy.rung(), Rung::Watching { .. });
+        if self.evidence.witness.is_some() || !watching || !self.wants_report() {
+            return;
+        }
+        let mut command = Command::new("/proc/self/exe");
+        command.arg0("sentinel-witness").arg(witness::VERB).process_group(0);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let Ok(child) = command.spawn() else { return };
+        if let Ok(pid) = i32::try_from(child.id()) {
+            self.guards[0].workload.leave_out(pid);
+        }
+        self.evidence.witness = Some(Witness { child, asked: 0 });
+    }
+}

@@ -1,0 +1,164 @@
+//! Where post-mortems are kept: the caller's state directory, a file for each, the newest alone. Everything is done with the
+//! caller's rights, so that under sudo the files are the user's, and nothing is written where the user could not.
+
+use super::{PostMortem, SCHEMA};
+use crate::report::escape::shown;
+use crate::report::record::{CallerId, as_caller};
+use anyhow::{Context, Result, bail};
+use nix::libc;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// So many are kept.
+const KEPT: usize = 50;
+/// A file larger than this is none of ours.
+const LARGEST: u64 = 16 << 20;
+
+/// The directory of a caller: `$XDG_STATE_HOME/sentinel`, else `~/.local/state/sentinel`; of root `/var/lib/sentinel`
+/// (XDG base directories; file-hierarchy(7)). Behind sudo the home is the user's, and not what the environment says.
+pub fn directory(caller: CallerId) -> Option<PathBuf> {
+    let behind_sudo = nix::unistd::getuid().as_raw() != caller.uid;
+    let variable = |name| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
+    let state = variable("XDG_STATE_HOME").filter(|_| !behind_sudo);
+    let home = || match behind_sudo {
+        true => crate::account::home_of(caller.uid),
+        false => variable("HOME"),
+    };
+    if let Some(state) = state {
+        return Some(state.join("sentinel"));
+    }
+    if caller.uid == 0 {
+        return Some(PathBuf::from("/var/lib/sentinel"));
+    }
+    Some(home()?.join(".local/state/sentinel"))
+}
+
+/// Writes it under a name of its own, and removes the oldest. Gives the path.
+///
+/// # Errors
+/// When the caller may not write there, or the disk is full.
+pub fn save(report: &PostMortem, caller: CallerId) -> Result<PathBuf> {
+    let directory = directory(caller).context("find a home to keep the post-mortem in")?;
+    let json = serde_json::to_vec(report).context("render the post-mortem")?;
+    let ended = (report.run.started_unix_ms + report.run.ran_ms) / 1000;
+    let name = format!("{ended:010}-{}-{}.json", report.run.name, report.run.guardian_pid);
+    let path = directory.join(name);
+    as_caller(caller, || {
+        DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
+        write_whole(&path, &json)?;
+        forget_the_oldest(&directory);
+        Ok(())
+    })
+    .with_context(|| format!("keep the post-mortem as {}", shown(&path)))?;
+    Ok(path)
+}
+
+/// Under another name first: who reads it never sees a half.
+fn write_whole(path: &Path, json: &[u8]) -> io::Result<()> {
+    let unfinished = path.with_extension("part");
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(&unfinished)?;
+    let written = file.write_all(json).and_then(|()| std::fs::rename(&unfinished, path));
+    written.inspect_err(|_| {
+        // It is the first error that is told.
+        let _ = std::fs::remove_file(&unfinished);
+    })
+}
+
+fn forget_the_oldest(directory: &Path) {
+    let files = list(directory);
+    for (path, _) in files.iter().skip(KEPT) {
+        // One too many is no harm.
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+/// The files in a directory, newest first, with the second in which each run ended.
+pub fn list(directory: &Path) -> Vec<(PathBuf, u64)> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let mut found: Vec<(PathBuf, u64)> = entries
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            let ended = name.strip_suffix(".json")?.split_once('-')?.0.parse().ok()?;
+            Some((entry.path(), ended))
+        })
+        .collect();
+    found.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| b.0.cmp(&a.0)));
+    found
+}
+
+/// Reads one.
+///
+/// # Errors
+/// When it cannot be read, or is no post-mortem that this version knows.
+pub fn load(path: &Path) -> Result<PostMortem> {
+    let open = || -> io::Result<Vec<u8>> {
+        let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+        check(&file)?;
+        let mut json = Vec::new();
+        file.take(LARGEST).read_to_end(&mut json)?;
+        Ok(json)
+    };
+    let json = open().with_context(|| format!("read the post-mortem {}", shown(path)))?;
+    let report: PostMortem = serde_json::from_slice(&json)
+        .with_context(|| format!("understand {} as a post-mortem", shown(path)))?;
+    if report.schema != SCHEMA {
+        bail!("{} has schema {}, and this sentinel knows {SCHEMA}", shown(path), report.schema);
+    }
+    Ok(report)
+}
+
+fn check(file: &File) -> io::Result<()> {
+    let data = file.metadata()?;
+    let why = match () {
+        () if !data.is_file() => "it is no file",
+        () if data.size() > LARGEST => "it is too large to be one",
+        () => return Ok(()),
+    };
+    Err(io::Error::other(why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_comes_first_and_strange_names_do_not_count() {
+        let place = tempfile::tempdir().unwrap();
+        for name in ["0000000007-a-1.json", "0000000010-b-2.json", "x.json", "9-a-1.part", "n"] {
+            std::fs::write(place.path().join(name), "").unwrap();
+        }
+        let ended: Vec<u64> = list(place.path()).iter().map(|file| file.1).collect();
+        assert_eq!(ended, [10, 7]);
+        assert!(list(Path::new("/nonexistent")).is_empty());
+    }
+
+    #[test]
+    fn only_so_many_are_kept_and_none_is_half() {
+        let place = tempfile::tempdir().unwrap();
+        for second in 0..60 {
+            write_whole(&place.path().join(format!("{second:010}-a-1.json")), b"{}").unwrap();
+            forget_the_oldest(place.path());
+        }
+        let left = list(place.path());
+        assert_eq!((left.len(), left[0].1), (KEPT, 59));
+        assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), KEPT);
+    }
+
+    #[test]
+    fn what_is_no_post_mortem_is_named() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("1-a-1.json");
+        for (text, said) in [("{}", "understand"), ("\0\u{1}", "understand")] {
+            std::fs::write(&path, text).unwrap();
+            assert!(format!("{:#}", load(&path).unwrap_err()).contains(said));
+        }
+        assert!(format!("{:#}", load(place.path()).unwrap_err()).contains("it is no file"));
+    }
+}

@@ -1,0 +1,237 @@
+//! From an outcome to one reason of the closed list, and what to do about it. Pure: what was seen goes in, sentences come out.
+
+use super::{EndReason, Reading, Verdict};
+use crate::event::{Cause, Ending, KillReason, Outcome, Reason};
+use crate::report::words::signal_name;
+use crate::status::{Limits, Status};
+use crate::units::{Bytes, MIB, show_duration};
+use std::time::Duration;
+
+/// The reason for which a run ended. `fork_refused` tells whether `pids.max` was met.
+pub fn reason(outcome: &Outcome, fork_refused: bool) -> EndReason {
+    match outcome.cause {
+        Cause::KernelOom => EndReason::KernelOom,
+        Cause::SystemdStop => EndReason::SystemdStop,
+        Cause::SystemdOomd => EndReason::SystemdOomd,
+        Cause::Guardian { killed: Some(KillReason::SecondLine { .. }), .. } => {
+            EndReason::SecondLine
+        }
+        Cause::Guardian { reason, .. } => match reason {
+            Reason::Breach { .. } => EndReason::Breach,
+            Reason::Climb { .. } => EndReason::Climb,
+            Reason::Thrash { .. } => EndReason::Thrash,
+            Reason::Timeout { .. } => EndReason::Timeout,
+            Reason::Operator => EndReason::Operator,
+            Reason::ChildExited => EndReason::ChildExited,
+        },
+        Cause::Itself => match outcome.child {
+            Ending::Exited(0) => EndReason::Exited,
+            Ending::Exited(_) | Ending::Signaled(_) if fork_refused => EndReason::Pids,
+            Ending::Exited(_) => EndReason::Exited,
+            Ending::Signaled(_) => EndReason::Signaled,
+        },
+    }
+}
+
+/// The whole verdict. `text` is the line that was said.
+pub fn verdict(outcome: &Outcome, status: &Status, text: &str, exit: u8, term: i32) -> Verdict {
+    let reason = reason(outcome, status.events.pids_max > 0);
+    let (ended_by, signal) = match outcome.cause {
+        Cause::Guardian { killed, .. } => {
+            let signal = if killed.is_some() { nix::libc::SIGKILL } else { term };
+            ("sentinel", Some(signal_name(signal)))
+        }
+        Cause::KernelOom => ("kernel-oom", None),
+        Cause::SystemdStop => ("systemd-stop", None),
+        Cause::SystemdOomd => ("systemd-oomd", None),
+        Cause::Itself if reason == EndReason::Signaled => ("somebody", None),
+        Cause::Itself => ("command", None),
+    };
+    let (child_exited, child_signal) = match outcome.child {
+        Ending::Exited(code) => (Some(code), None),
+        Ending::Signaled(signal) => (None, Some(signal)),
+    };
+    Verdict {
+        reason,
+        ended_by: ended_by.to_owned(),
+        signal,
+        text: text.to_owned(),
+        exit_status: exit,
+        child_exited,
+        child_signal,
+    }
+}
+
+/// What can be done, one sentence each.
+pub fn advice(verdict: &Verdict, limits: &Limits, readings: &[Reading]) -> Vec<String> {
+    let one = |text: &str| vec![text.to_owned()];
+    match verdict.reason {
+        EndReason::Breach | EndReason::Climb | EndReason::SecondLine => {
+            memory(verdict, limits, readings)
+        }
+        EndReason::Thrash => vec![
+            "Its working set does not fit: it read the same files again and again.".to_owned(),
+            format!("Try -m {}, or let it work on less at a time.", round_up(limits.limit.0 * 2)),
+        ],
+        EndReason::Pids => vec![format!(
+            "A fork was refused at {} processes and threads; if it is to have more: --pids.",
+            limits.pids
+        )],
+        EndReason::Timeout => one("If it is to run longer: --timeout."),
+        EndReason::KernelOom => vec![
+            format!(
+                "It took more than limit and headroom in one go, or memory ran out around it; try -m {} or a larger --headroom.",
+                round_up(limits.ceiling.0 * 5 / 4)
+            ),
+            "dmesg has what the kernel found; `sentinel doctor` says which tier this place allows."
+                .to_owned(),
+        ],
+        EndReason::SystemdOomd => one(
+            "systemd-oomd acts on the pressure of a whole slice; `oomctl` shows its limits, and ManagedOOMPreference=avoid keeps it away.",
+        ),
+        EndReason::SystemdStop => one(
+            "Somebody stopped the scope, the session ended, or the machine went down; the journal has it.",
+        ),
+        EndReason::Signaled => match verdict.child_signal {
+            Some(nix::libc::SIGKILL) => one(
+                "SIGKILL did not come from sentinel: look for an OOM killer in dmesg, for a supervisor, or for somebody's kill.",
+            ),
+            Some(
+                nix::libc::SIGSEGV
+                | nix::libc::SIGBUS
+                | nix::libc::SIGABRT
+                | nix::libc::SIGILL
+                | nix::libc::SIGFPE,
+            ) => one("It crashed by itself; `coredumpctl` may have its core."),
+            _ => one("The signal did not come from sentinel."),
+        },
+        EndReason::GuardianDeath => one(
+            "Something killed sentinel itself; its keeper ended the workload in its place. See --on-guardian-death.",
+        ),
+        EndReason::Operator | EndReason::ChildExited | EndReason::Exited => Vec::new(),
+    }
+}
+
+fn memory(verdict: &Verdict, limits: &Limits, readings: &[Reading]) -> Vec<String> {
+    let peak = readings.iter().map(|r| r.footprint.0.max(r.current.0)).max().unwrap_or(0);
+    let wanted = round_up(peak.max(limits.limit.0) * 3 / 2);
+    let mut said = vec![match growth(readings) {
+        Some((rate, span)) => {
+            let (rate, span) = (Bytes(rate), show_duration(span));
+            format!(
+                "It grew by {rate}/s over its last {span} without giving back: a leak, or work that is not done in pieces. More memory only puts it off."
+            )
+        }
+        None => {
+            format!("It did not grow steadily: the limit may just be too small. Try -m {wanted}.")
+        }
+    }];
+    if verdict.signal.as_deref() == Some("SIGKILL") {
+        said.push("It did not end within the grace period, or took memory in it: handle SIGTERM, or give --grace and --headroom.".to_owned());
+    }
+    said
+}
+
+/// Parts of a climb that are compared with each other.
+const PARTS: u64 = 8;
+
+/// Bytes a second on the way up from a quarter of the peak, when nearly every part of that time ends higher than the one before
+/// and nothing was given back. How a program starts does not count, nor how it went away.
+fn growth(readings: &[Reading]) -> Option<(u64, Duration)> {
+    let last = readings.iter().enumerate().max_by_key(|(_, r)| r.footprint)?.0;
+    let peak = readings[last].footprint.0;
+    let low = readings[..last].iter().rposition(|r| r.footprint.0 < peak / 4).unwrap_or(0);
+    let climb = &readings[low..=last];
+    let (start, first) = (climb.first()?.at_us, climb.first()?.footprint.0);
+    let micros = climb.last()?.at_us.saturating_sub(start);
+    if climb.len() < 5 || micros < 500_000 || gives_back(climb) {
+        return None;
+    }
+    let end_of = |part: u64| {
+        let until = start + micros * part / PARTS;
+        climb.iter().rfind(|r| r.at_us <= until).map_or(first, |r| r.footprint.0)
+    };
+    let higher = (1..=PARTS).filter(|part| end_of(*part) > end_of(part - 1)).count();
+    let grown = u128::from(peak.saturating_sub(first));
+    let rate = u64::try_from(grown * 1_000_000 / u128::from(micros)).ok()?;
+    (higher + 2 >= PARTS as usize && rate > MIB / 16)
+        .then_some((rate, Duration::from_micros(micros)))
+}
+
+fn gives_back(climb: &[Reading]) -> bool {
+    climb.windows(2).any(|w| w[1].footprint.0 < w[0].footprint.0 / 10 * 9)
+}
+
+/// To a number that people would type.
+fn round_up(bytes: u64) -> String {
+    let mib = bytes.div_ceil(MIB);
+    match mib {
+        0..=199 => format!("{}M", mib.div_ceil(10) * 10),
+        200..=999 => format!("{}M", mib.div_ceil(50) * 50),
+        1000..=9_999 => {
+            let tenths = (mib * 10).div_ceil(1024).div_ceil(5) * 5;
+            format!("{}.{}G", tenths / 10, tenths % 10).replace(".0G", "G")
+        }
+        _ => format!("{}G", mib.div_ceil(1024)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn readings(footprints: impl Iterator<Item = u64>) -> Vec<Reading> {
+        let at = |(n, mib): (usize, u64)| Reading {
+            at_us: n as u64 * 200_000,
+            footprint: Bytes::mib(mib),
+            current: Bytes::mib(mib),
+            ..Reading::default()
+        };
+        footprints.enumerate().map(at).collect()
+    }
+
+    #[test]
+    fn a_leak_has_its_rate_and_a_jump_has_none() {
+        let (rate, span) = growth(&readings(0..50)).unwrap();
+        assert_eq!((rate / MIB, span), (5, Duration::from_millis(7400)));
+        let slow_start = readings((0..50).map(|_| 5).chain(5..80));
+        assert_eq!(growth(&slow_start).unwrap().0 / MIB, 5);
+        assert_eq!(growth(&readings((0..40).map(|n| if n < 39 { 50 } else { 100 }))), None);
+        assert_eq!(growth(&readings((0..40).map(|n| 50 + n % 8 * 6))), None, "a sawtooth");
+        assert_eq!(growth(&[]), None);
+        let died = readings((0..50).chain([20, 3]));
+        assert_eq!(growth(&died).unwrap().0 / MIB, 5, "how it went away does not count");
+    }
+
+    #[test]
+    fn sizes_to_try_are_round() {
+        for (mib, text) in [
+            (1, "10M"),
+            (151, "160M"),
+            (201, "250M"),
+            (1024, "1G"),
+            (1100, "1.5G"),
+            (20_000, "20G"),
+        ] {
+            assert_eq!(round_up(mib * MIB), text);
+        }
+    }
+
+    #[test]
+    fn who_did_not_act_is_not_named() {
+        let outcome = |cause, child| Outcome { cause, child, kernel_oom_kills: 0 };
+        let itself = |child| reason(&outcome(Cause::Itself, child), false);
+        assert_eq!(itself(Ending::Exited(3)), EndReason::Exited);
+        assert_eq!(itself(Ending::Signaled(9)), EndReason::Signaled);
+        let refused = outcome(Cause::Itself, Ending::Exited(1));
+        assert_eq!(reason(&refused, true), EndReason::Pids);
+        assert_eq!(
+            reason(&outcome(Cause::KernelOom, Ending::Signaled(9)), true),
+            EndReason::KernelOom
+        );
+        let second = KillReason::SecondLine { current: Bytes::mib(160), line: Bytes::mib(158) };
+        let breach = Reason::Breach { footprint: Bytes::mib(100), limit: Bytes::mib(100) };
+        let cause = Cause::Guardian { reason: breach, killed: Some(second) };
+        assert_eq!(reason(&outcome(cause, Ending::Signaled(9)), false), EndReason::SecondLine);
+    }
+}

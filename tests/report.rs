@@ -1,0 +1,202 @@
+//! Post-mortems of real runs: the reason is the right one, nobody else's deed is claimed, the files are the caller's alone.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
+mod support;
+
+use nix::libc::{SIGKILL, SIGTERM};
+use serde_json::Value;
+use std::os::unix::fs::PermissionsExt;
+use support::{Run, Running, Scene, python, until};
+
+/// Sentinel with its state in the scene.
+fn guarded(scene: &Scene, options: &[&str], command: &[&str]) -> std::process::Command {
+    let mut sentinel = scene.guarded(options, command);
+    sentinel.env("XDG_STATE_HOME", scene.path("state"));
+    sentinel
+}
+
+fn ended(scene: &Scene, options: &[&str], command: &[&str]) -> Run {
+    Running::start(&mut guarded(scene, options, command)).finish()
+}
+
+fn report(scene: &Scene, words: &[&str]) -> Run {
+    let mut sentinel = scene.sentinel();
+    sentinel
+        .env("XDG_STATE_HOME", scene.path("state"))
+        .env("LC_ALL", "C")
+        .arg("report")
+        .args(words);
+    Running::start(&mut sentinel).finish()
+}
+
+#[track_caller]
+fn last(scene: &Scene) -> Value {
+    serde_json::from_str(&report(scene, &["--json"]).expect(0).stdout()).unwrap()
+}
+
+#[track_caller]
+fn assert_verdict(report: &Value, reason: &str, by: &str) {
+    assert_eq!(report["verdict"]["reason"], reason, "{report:#}");
+    assert_eq!(report["verdict"]["ended_by"], by, "{report:#}");
+}
+
+const LEAK: &str = "
+import signal, sys, time
+if 'deaf' in sys.argv: signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print('ready', flush=True)
+taken = []
+while True:
+    taken.append(b'x' * (1 << 20))
+    time.sleep(0.02)
+";
+
+fn leak<'a>(word: &'a str) -> [&'a str; 4] {
+    [python(), "-c", LEAK, word]
+}
+
+#[test]
+fn a_leak_is_explained() {
+    let scene = Scene::new();
+    let run = ended(&scene, &["-m", "60M"], &leak("polite")).expect(143);
+    assert!(run.stderr.contains("post-mortem: sentinel report ("), "{run:?}");
+    let report_ = last(&scene);
+    assert_verdict(&report_, "breach", "sentinel");
+    assert_eq!(report_["verdict"]["signal"], "SIGTERM");
+    let kinds: Vec<&str> =
+        report_["timeline"].as_array().unwrap().iter().filter_map(|m| m["what"].as_str()).collect();
+    for kind in ["started", "decided", "term", "child-ended", "empty"] {
+        assert!(kinds.contains(&kind), "{kind}: {kinds:?}");
+    }
+    let at = |kind: &str| kinds.iter().position(|k| *k == kind);
+    assert!(at("started") < at("decided") && at("decided") < at("term"), "{kinds:?}");
+    assert!(at("term") < at("empty"), "{kinds:?}");
+    let samples = report_["samples"].as_array().unwrap();
+    let highest = samples.iter().filter_map(|s| s["footprint"].as_u64()).max();
+    assert!(highest >= Some(60 << 20), "{highest:?}");
+    let times: Vec<u64> = samples.iter().filter_map(|s| s["at_us"].as_u64()).collect();
+    assert!(times.is_sorted(), "{times:?}");
+    assert!(report_["advice"][0].as_str().unwrap().contains("a leak"), "{report_:#}");
+    let text = report(&scene, &[]).expect(0).stdout();
+    assert!(text.starts_with("ended python3 with SIGTERM"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    assert!(text.is_ascii(), "in the C locale: {text}");
+}
+
+#[test]
+fn the_second_line_is_told_apart() {
+    let scene = Scene::new();
+    let options = ["-m", "40M", "--second-line", "50M", "--headroom", "32M", "--grace", "100s"];
+    ended(&scene, &options, &leak("deaf")).expect(137);
+    let report = last(&scene);
+    assert_verdict(&report, "second-line", "sentinel");
+    assert_eq!(report["verdict"]["signal"], "SIGKILL");
+}
+
+#[test]
+fn who_was_not_us_is_not_claimed() {
+    let scene = Scene::new();
+    ended(&scene, &[], &["sh", "-c", "kill -SEGV $$"]).expect(139);
+    assert_verdict(&last(&scene), "signaled", "somebody");
+    ended(&scene, &["--report", "always"], &["sh", "-c", "exit 3"]).expect(3);
+    assert_verdict(&last(&scene), "exited", "command");
+}
+
+#[test]
+fn the_clock_and_an_operator() {
+    let scene = Scene::new();
+    ended(&scene, &["--timeout", "200ms"], &["sleep", "1000"]).expect(143);
+    assert_verdict(&last(&scene), "timeout", "sentinel");
+    let socket = scene.text_path("s.socket");
+    let running = Running::start(&mut guarded(&scene, &["--socket", &socket], &["sleep", "1000"]));
+    scene.await_mailbox();
+    scene.ask("terminate").expect(0);
+    running.finish().expect(143);
+    assert_verdict(&last(&scene), "operator", "sentinel");
+}
+
+#[test]
+fn the_rest_of_a_command_that_ended() {
+    let scene = Scene::new();
+    let script = "sleep 1000 > /dev/null 2>&1 & exit 0";
+    ended(&scene, &["--on-exit", "terminate"], &["sh", "-c", script]);
+    assert_verdict(&last(&scene), "child-exited", "sentinel");
+}
+
+#[test]
+fn the_guardian_s_own_death() {
+    let scene = Scene::new();
+    let running =
+        Running::start(&mut guarded(&scene, &[], &["sh", "-c", "echo up; exec sleep 1000"]));
+    running.await_out("up");
+    running.send(SIGKILL);
+    let run = running.finish();
+    assert!(run.stderr.contains("post-mortem: sentinel report ("), "{run:?}");
+    assert_verdict(&last(&scene), "guardian-death", "keeper");
+}
+
+#[test]
+fn an_end_that_is_nothing_special_leaves_none() {
+    let scene = Scene::new();
+    ended(&scene, &[], &["true"]).expect(0);
+    ended(&scene, &["--report", "never"], &["sh", "-c", "kill -9 $$"]).expect(137);
+    let none = report(&scene, &[]).expect(125);
+    assert!(none.stderr.contains("no post-mortem is kept"), "{none:?}");
+    assert!(!scene.path("state").exists());
+}
+
+#[test]
+fn files_are_private_and_listed() {
+    let scene = Scene::new();
+    for _ in 0..2 {
+        ended(&scene, &["--timeout", "100ms"], &["sleep", "1000"]).expect(143);
+    }
+    let folder = scene.path("state/sentinel");
+    let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&folder), 0o700);
+    let files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path()).collect();
+    assert_eq!(files.len(), 2);
+    assert!(files.iter().all(|file| mode(file) == 0o600));
+    let list = report(&scene, &["list"]).expect(0).stdout();
+    assert_eq!(list.matches("ago  ").count(), 2, "{list}");
+    let one = report(&scene, &[files[0].to_str().unwrap()]).expect(0).stdout();
+    assert!(one.contains("reason timeout, ended by sentinel, exit 143"), "{one}");
+    for (words, said) in [
+        (["/nonexistent"], "read the post-mortem /nonexistent"),
+        (["/dev/zero"], "it is no file"),
+        (["--nonsense"], "try: sentinel report --help"),
+    ] {
+        let run = report(&scene, &words).expect(125);
+        assert!(run.stderr.contains(said), "{run:?}");
+    }
+}
+
+/// A directory that cannot be written costs the post-mortem, and nothing else.
+#[test]
+fn where_it_cannot_be_kept_one_line_says_so() {
+    let scene = Scene::new();
+    scene.write("state", "a file");
+    let run = ended(&scene, &["--timeout", "100ms"], &["sleep", "1000"]).expect(143);
+    assert!(run.stderr.contains("no post-mortem: keep the post-mortem as"), "{run:?}");
+}
+
+/// The witness, like the keeper, is no part of the workload and ends with the guardian.
+#[test]
+fn the_witness_goes_with_the_guardian() {
+    let scene = Scene::new();
+    let running =
+        Running::start(&mut guarded(&scene, &[], &["sh", "-c", "echo up; exec sleep 1000"]));
+    running.await_out("up");
+    let pid = running.pid();
+    let witness = support::eventually("the witness is there", || {
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+        let mut children = children.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok());
+        children.find(|child| {
+            let comm = std::fs::read_to_string(format!("/proc/{child}/comm")).unwrap_or_default();
+            comm.trim() == "sentinel-witness".get(..15).unwrap_or_default()
+        })
+    });
+    running.send(SIGTERM);
+    running.finish();
+    until("the witness is gone", || !support::is_alive(witness));
+}
