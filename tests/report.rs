@@ -200,3 +200,61 @@ fn the_witness_goes_with_the_guardian() {
     running.finish();
     until("the witness is gone", || !support::is_alive(witness));
 }
+
+/// The words of JSON Schema that ours uses.
+fn fits(value: &Value, schema: &Value, root: &Value, at: &str) {
+    if let Some(name) = schema["$ref"].as_str() {
+        let name = name.strip_prefix("#/$defs/").unwrap();
+        return fits(value, &root["$defs"][name], root, at);
+    }
+    if let Some(choices) = schema["anyOf"].as_array() {
+        let chosen = choices.iter().find(|choice| (choice["type"] == "null") == value.is_null());
+        return fits(value, chosen.unwrap(), root, at);
+    }
+    if let Some(words) = schema["enum"].as_array() {
+        return assert!(words.contains(value), "{at}: {value}");
+    }
+    if !schema["const"].is_null() {
+        return assert_eq!(value, &schema["const"], "{at}");
+    }
+    let types = match &schema["type"] {
+        Value::Array(types) => types.clone(),
+        one => vec![one.clone()],
+    };
+    let is = |kind: &Value| match kind.as_str().unwrap() {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "integer" => value.is_u64() || value.is_i64(),
+        "number" => value.is_number(),
+        "null" => value.is_null(),
+        other => panic!("a type {other}"),
+    };
+    assert!(types.iter().any(is), "{at}: {value} is no {types:?}");
+    for name in schema["required"].as_array().into_iter().flatten() {
+        assert!(value.get(name.as_str().unwrap()).is_some(), "{at}: no {name}");
+    }
+    for (name, inner) in value.as_object().into_iter().flatten() {
+        let known = &schema["properties"][name];
+        assert!(!known.is_null(), "{at}.{name} is not in the schema");
+        fits(inner, known, root, &format!("{at}.{name}"));
+    }
+    for inner in value.as_array().into_iter().flatten() {
+        fits(inner, &schema["items"], root, &format!("{at}[]"));
+    }
+}
+
+#[test]
+fn a_report_fits_its_schema() {
+    let schema = include_str!("../docs/post-mortem.schema.json");
+    let schema: Value = serde_json::from_str(schema).unwrap();
+    let scene = Scene::new();
+    ended(&scene, &["-m", "50M"], &leak("polite")).expect(143);
+    fits(&last(&scene), &schema, &schema, "report");
+    let running =
+        Running::start(&mut guarded(&scene, &[], &["sh", "-c", "echo up; exec sleep 1000"]));
+    running.await_out("up");
+    running.send(SIGKILL);
+    running.finish();
+    fits(&last(&scene), &schema, &schema, "report");
+}

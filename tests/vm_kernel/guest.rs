@@ -180,9 +180,10 @@ impl Run {
         value.unwrap_or_else(|| panic!("no number at {pointer}: {self}"))
     }
 
-    /// The last line that sentinel said: the figures.
+    /// The line with the figures.
     pub fn line(&self) -> &str {
-        self.stderr.lines().last().unwrap_or_default()
+        let figures = |line: &&str| line.starts_with("sentinel: ran ");
+        self.stderr.lines().rfind(figures).unwrap_or_default()
     }
 }
 

@@ -11,3 +11,4 @@
 mod guest;
 mod ladder;
 mod place;
+mod reasons;

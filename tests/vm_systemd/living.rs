@@ -73,6 +73,8 @@ fn a_scope_of_the_machine_s_survives_reloads_and_its_stop_is_told() {
     let (status, said) = guarded.end();
     assert_eq!(status, 143, "{said}");
     assert!(said.contains("systemd stopped its scope (exit 143)"), "{said}");
+    let report = ran(as_root(&[&sentinel, "report"]));
+    assert!(report.text().contains("reason systemd-stop, ended by systemd-stop"), "{report}");
     wait_until("the scope is gone", || {
         ran(as_root(&["systemctl", "is-active", &unit])).status != 0
     });
@@ -164,4 +166,6 @@ fn systemd_oomd_is_named() {
     ran(as_root(&["systemctl", "stop", "press.slice"])).text();
     assert_eq!(run.status, 137, "{run}");
     assert!(run.stderr.contains("sh was killed by systemd-oomd (exit 137)"), "{run}");
+    let report = ran(as_root(&[&sentinel, "report"]));
+    assert!(report.text().contains("reason systemd-oomd, ended by systemd-oomd"), "{report}");
 }

@@ -1,0 +1,71 @@
+//! The reasons of a post-mortem that need a real kernel, each made to happen.
+
+use crate::guest::{Run, Sentinel, disk, hog, require_kernel_tier, scratch};
+use serde_json::Value;
+use std::process::Command;
+
+/// A run and its post-mortem.
+fn reported(options: &[&str], words: &[&str]) -> (Run, Value) {
+    let state = scratch("state");
+    let script = format!("XDG_STATE_HOME={}; export XDG_STATE_HOME; exec \"$@\"", state.display());
+    let run = Sentinel::new().args(options).through(&script).run(words);
+    let sentinel = std::env::var("SENTINEL_BIN").unwrap();
+    let mut command = Command::new(sentinel);
+    let report = command.args(["report", "--json"]).env("XDG_STATE_HOME", &state).output().unwrap();
+    assert!(report.status.success(), "no report: {run}");
+    std::fs::remove_dir_all(&state).unwrap();
+    (run, serde_json::from_slice(&report.stdout).unwrap())
+}
+
+#[track_caller]
+fn assert_verdict((run, report): &(Run, Value), reason: &str, by: &str) {
+    assert_eq!(report["verdict"]["reason"], reason, "{run}\n{report:#}");
+    assert_eq!(report["verdict"]["ended_by"], by, "{run}\n{report:#}");
+}
+
+#[test]
+#[ignore = "for a guest: scripts/vm/test"]
+fn a_breach_with_what_it_was_made_of() {
+    require_kernel_tier();
+    let ended = reported(&[], &[&hog(), "step", "--rate", "30M", "--cap", "1G"]);
+    assert_verdict(&ended, "breach", "sentinel");
+    let report = &ended.1;
+    assert!(report["memory"]["anon"].as_u64() > Some(80 << 20), "{report:#}");
+    let largest = &report["mappings"]["largest"][0];
+    assert!(largest["rss"].as_u64() > Some(20 << 20), "{report:#}");
+    assert!(report["growers"][0]["to"].as_u64() > report["growers"][0]["from"].as_u64());
+    assert_eq!(report["events"]["oom_kill"], 0, "{report:#}");
+}
+
+#[test]
+#[ignore = "for a guest: scripts/vm/test"]
+fn the_kernel_s_own_kill_is_the_kernel_s() {
+    require_kernel_tier();
+    let script = "c=/sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup); echo 30M > $c/memory.max; exec \"$0\" touch --cap 1G";
+    let ended = reported(&[], &["sh", "-c", script, &hog()]);
+    assert_verdict(&ended, "kernel-oom", "kernel-oom");
+    assert!(ended.1["verdict"]["signal"].is_null());
+}
+
+#[test]
+#[ignore = "for a guest: scripts/vm/test"]
+fn a_fork_that_is_refused() {
+    require_kernel_tier();
+    let script = "for i in 1 2 3 4 5 6 7 8; do sleep 1 & done; wait";
+    let ended = reported(&["--pids", "4"], &["sh", "-c", script]);
+    assert_verdict(&ended, "pids", "command");
+    assert!(ended.1["events"]["pids_max"].as_u64() > Some(0));
+}
+
+#[test]
+#[ignore = "for a guest: scripts/vm/test"]
+fn files_that_do_not_fit() {
+    require_kernel_tier();
+    let file = disk("thrash");
+    // Made by the workload itself: pages that somebody else read in are charged to that one.
+    let read = "import mmap, random, sys\nf = open(sys.argv[1], 'w+b')\nfor _ in range(100): f.write(bytes(1 << 20))\nf.flush()\nm = mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ)\nwhile True: m[random.randrange(len(m))]";
+    let options = ["-m", "24M", "--thrash", "1%:1s", "--timeout", "60s"];
+    let ended = reported(&options, &["python3", "-c", read, &file]);
+    assert_verdict(&ended, "thrash", "sentinel");
+    assert!(ended.1["pressure"]["some_avg10"].as_f64() > Some(0.0), "{:#}", ended.1);
+}
