@@ -1,11 +1,14 @@
 //! Made-up post-mortems whose numbers fit together. Shared by the tests of the page and by those who change its looks.
 
+#[path = "parts.rs"]
+mod parts;
+
+use parts::{SECOND, grower, limits, mapping, memory, moment, process, reading, run, verdict};
 use sentinel::report::post_mortem::{
-    EndReason, Grower, Mapping, Mappings, Milestone, Moment, PostMortem, Reading, Run, SCHEMA,
-    Verdict,
+    EndReason, Mappings, Milestone, PostMortem, Reading, Run, SCHEMA, Verdict,
 };
 use sentinel::status::{Counters, Limits, Memory, Pressure, ProcessRow, Tier};
-use sentinel::units::{Bytes, Limit, MIB};
+use sentinel::units::{Bytes, Limit};
 
 /// All of them, each with its name.
 pub fn all() -> [(&'static str, PostMortem); 5] {
@@ -18,124 +21,11 @@ pub fn all() -> [(&'static str, PostMortem); 5] {
     ]
 }
 
-const SECOND: u64 = 1_000_000;
-
-fn limits(limit: u64, headroom: u64) -> Limits {
-    Limits {
-        limit: Bytes::mib(limit),
-        trip_wire: Limit::At((limit + headroom / 8) * MIB),
-        relief_line: Bytes::mib(limit + headroom / 8),
-        second_line: Bytes::mib(limit + headroom - 5),
-        ceiling: Bytes::mib(limit + headroom),
-        swap: Limit::At(0),
-        pids: Limit::At(4096),
-        grace_ms: 3000,
-    }
-}
-
-/// A footprint in KiB and page cache beside it, split as an interpreter's memory is.
-fn reading(at_us: u64, footprint: u64, cache: u64) -> Reading {
-    let kib = |kib: u64| Bytes(kib << 10);
-    Reading {
-        at_us,
-        current: kib(footprint + cache),
-        footprint: kib(footprint),
-        anon: kib(footprint * 91 / 100),
-        shmem: kib(footprint * 4 / 100),
-        kernel: kib(footprint * 5 / 100),
-        cache: kib(cache),
-        swap: Bytes(0),
-        processes: 3,
-        full_avg10: Some(0.0),
-    }
-}
-
-fn memory(last: &Reading, peak: &Reading) -> Memory {
-    Memory {
-        current: last.current,
-        footprint: last.footprint,
-        rss: Some(Bytes(last.footprint.0 / 16 * 17)),
-        anon: last.anon,
-        shmem: last.shmem,
-        cache: last.cache,
-        kernel: last.kernel,
-        swap: last.swap,
-        peak: peak.current,
-        peak_footprint: peak.footprint,
-    }
-}
-
-fn moment(at_us: u64, what: Milestone, text: &str) -> Moment {
-    Moment { at_us, what, text: text.to_owned() }
-}
-
-fn process(pid: u32, (name, command): (&str, &str), rss: u64, share_permille: u32) -> ProcessRow {
-    ProcessRow {
-        pid,
-        ppid: if pid == 4713 { 4711 } else { 4713 },
-        name: name.to_owned(),
-        state: if pid == 4713 { 'R' } else { 'S' },
-        rss: Bytes(rss << 10),
-        share_permille,
-        command: command.to_owned(),
-    }
-}
-
-fn grower(pid: u32, name: &str, (from, to): (u64, u64), over_ms: u64) -> Grower {
-    let (from, to) = (Bytes(from << 10), Bytes(to << 10));
-    Grower { pid, name: name.to_owned(), from, to, over_ms }
-}
-
-fn mapping(name: &str, count: u32, size: u64, rss: u64) -> Mapping {
-    let (size, rss) = (Bytes(size << 10), Bytes(rss << 10));
-    Mapping { name: name.to_owned(), count, size, rss, swap: Bytes(0) }
-}
-
-fn run(name: &str, command: &[&str], ran_ms: u64) -> Run {
-    Run {
-        name: name.to_owned(),
-        command: command.iter().map(|word| (*word).to_owned()).collect(),
-        kernel: "6.1.0-38-amd64".to_owned(),
-        tier: Tier::Kernel,
-        placement: Some("system-scope".to_owned()),
-        cgroup: Some(format!("/sys/fs/cgroup/system.slice/sentinel-{name}-4711.scope/workload")),
-        guardian_pid: 4711,
-        child_pid: 4713,
-        started_unix_ms: 1_790_000_000_000,
-        ran_ms,
-    }
-}
-
-fn verdict(reason: EndReason, ended_by: &str, signal: Option<&str>, text: &str) -> Verdict {
-    Verdict {
-        reason,
-        ended_by: ended_by.to_owned(),
-        signal: signal.map(str::to_owned),
-        text: text.to_owned(),
-        exit_status: if signal == Some("SIGTERM") { 143 } else { 137 },
-        child_exited: None,
-        child_signal: Some(if signal == Some("SIGTERM") { 15 } else { 9 }),
-    }
-}
-
 /// A Python program that leaks, with the sawtooth of its collector, and listens to SIGTERM.
 pub fn leak() -> PostMortem {
     let end = 83 * SECOND + 412_907;
-    let mut samples: Vec<Reading> = (0..118)
-        .map(|step| {
-            let tooth = [0, 420, 880, 1500, 300][step as usize % 5];
-            reading(end - 60 * SECOND + step * 508_311, 38_000 + step * 530 + tooth, 9_300)
-        })
-        .collect();
-    let shape = [(-391, 101_120), (-182, 101_700), (-90, 102_060), (-44, 102_280), (-20, 102_390)];
-    let after = [(0, 102_502), (6, 102_618), (12, 102_630), (18, 88_100), (25, 31_200), (31, 0)];
-    samples.retain(|reading| reading.at_us < end - 400_000);
-    samples.extend(
-        shape.into_iter().chain(after).map(|(ms, kib)| {
-            reading(end.saturating_add_signed(ms * 1000), kib, 9_300.min(kib + 400))
-        }),
-    );
-    let decided = *samples.iter().find(|reading| reading.at_us == end).expect("it is there");
+    let samples = leaking(end);
+    let decided = reading(end, 102_502, 9_300);
     let text = "ended train with SIGTERM: footprint 100.1M reached the limit 100.0M";
     PostMortem {
         schema: SCHEMA,
@@ -185,6 +75,25 @@ pub fn leak() -> PostMortem {
     }
 }
 
+/// Its last minute: twice a second, and closer where it is near the limit.
+fn leaking(end: u64) -> Vec<Reading> {
+    let mut samples: Vec<Reading> = (0..118)
+        .map(|step| {
+            let tooth = [0, 420, 880, 1500, 300][usize::try_from(step).unwrap_or(0) % 5];
+            reading(end - 60 * SECOND + step * 508_311, 38_000 + step * 530 + tooth, 9_300)
+        })
+        .collect();
+    let shape = [(-391, 101_120), (-182, 101_700), (-90, 102_060), (-44, 102_280), (-20, 102_390)];
+    let after = [(0, 102_502), (6, 102_618), (12, 102_630), (18, 88_100), (25, 31_200), (31, 0)];
+    samples.retain(|reading| reading.at_us < end - 400_000);
+    samples.extend(
+        shape.into_iter().chain(after).map(|(ms, kib)| {
+            reading(end.saturating_add_signed(ms * 1000), kib, 9_300.min(kib + 400))
+        }),
+    );
+    samples
+}
+
 /// A program that ignores SIGTERM and allocates on: killed at the second line.
 pub fn second_line() -> PostMortem {
     let end = 6 * SECOND + 120_031;
@@ -228,8 +137,9 @@ pub fn second_line() -> PostMortem {
 /// The kernel's OOM killer came first, at a limit above ours.
 pub fn kernel_oom() -> PostMortem {
     let end = 31 * SECOND + 8_112;
-    let mut samples: Vec<Reading> =
-        (0..62).map(|step| reading(step * 500_000, 30_000 + step * step * 5, 120_000)).collect();
+    let mut samples: Vec<Reading> = (0..62)
+        .map(|step| reading(step * 500_000, 30_000 + step * step * 5, 41_000 - step * 90))
+        .collect();
     samples.push(reading(end + 20_000, 900, 300));
     let last = samples[61];
     let text = "worker was ended by the kernel's OOM killer (1 killed), not by sentinel";
@@ -266,7 +176,7 @@ pub fn timeout() -> PostMortem {
     let end = 3600 * SECOND + 1_004;
     let mut samples: Vec<Reading> = (0..60)
         .map(|step| {
-            let tooth = [0, 800, 1_900, 2_600][step as usize % 4];
+            let tooth = [0, 800, 1_900, 2_600][usize::try_from(step).unwrap_or(0) % 4];
             reading(end - (59 - step) * SECOND - 211_000, 61_000 + tooth, 310_000 - step * 900)
         })
         .collect();

@@ -1,6 +1,6 @@
 //! Samples as lines and areas: put in order, thinned out where there are more than can be seen, with every peak kept.
 
-use super::markup::Markup;
+use super::markup::{Attribute, Markup};
 use super::scale::{HEIGHT, Scale, WIDTH};
 use super::show;
 use super::window::Window;
@@ -52,7 +52,7 @@ fn extremes(chunk: &[Reading], values: &[Value]) -> Vec<Reading> {
 /// What is plotted, in a picture of its own that is stretched to the width there is and cuts off what is outside.
 pub(super) fn stretched(page: &mut Markup, inside: impl FnOnce(&mut Markup)) {
     let view = format!("0 0 {WIDTH} {HEIGHT}");
-    let size: [super::markup::Attribute; 4] = [
+    let size: [Attribute; 4] = [
         ("width", &"100%"),
         ("height", &HEIGHT),
         ("viewBox", &view),
@@ -128,7 +128,7 @@ pub(super) fn told(page: &mut Markup, scale: &Scale, readings: &[Reading]) {
         let left = index.checked_sub(1).map_or(0.0, |before| middle(told[before]));
         let right = told.get(index + 1).map_or(WIDTH, |after| middle(after));
         let (x, width) = (format!("{left:.1}"), format!("{:.1}", (right - left).max(0.0)));
-        let size: [super::markup::Attribute; 4] =
+        let size: [Attribute; 4] =
             [("class", &"told"), ("x", &x), ("width", &width), ("height", &HEIGHT)];
         page.within("rect", &size, |page| {
             page.element("title", &[], numbers(scale, reading));

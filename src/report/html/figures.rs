@@ -70,12 +70,8 @@ fn memory_plot(
 ) {
     let lines = marks::lines(report);
     let shown = curve::thinned(readings, window, &[FOOTPRINT, CURRENT]);
-    let highest = highest_shown(curve::highest(&shown, &[FOOTPRINT, CURRENT]), &lines);
-    let mut scale = Scale::new(window, zero, highest);
-    if id == "zoom" {
-        let before = shown.iter().filter(|reading| reading.at_us <= zero.at_us);
-        scale = scale.raised(before.map(|reading| reading.footprint).min().unwrap_or_default());
-    }
+    let is_zoom = id == "zoom";
+    let scale = scale(window, zero, &shown, &lines, is_zoom);
     let plot = Plot { id, title, scale, report, lines: &lines };
     figure(page, &plot, readings, |page| {
         curve::stretched(page, |page| {
@@ -90,14 +86,22 @@ fn memory_plot(
     });
 }
 
-/// The lines belong into the picture unless they would press what happened to its floor.
-fn highest_shown(highest: Bytes, lines: &[Line]) -> Bytes {
-    let reach = highest.0.saturating_mul(4);
+/// The lines belong into the picture unless they would press what happened to its floor; a zoomed one begins where memory was
+/// before the zero.
+fn scale(window: Window, zero: Zero, shown: &[Reading], lines: &[Line], is_zoom: bool) -> Scale {
+    let highest = curve::highest(shown, &[FOOTPRINT, CURRENT]);
+    let reach = if is_zoom { highest.0 / 5 } else { highest.0.saturating_mul(3) };
+    let reach = highest.0.saturating_add(reach);
     let (near, far): (Vec<Bytes>, Vec<Bytes>) =
         lines.iter().map(|line| line.value).partition(|value| value.0 <= reach);
-    // Lines that are further up have their names at the top, and need air there.
-    let air = if far.is_empty() { Bytes(0) } else { Bytes(highest.0 / 4) };
-    near.into_iter().fold(highest.saturating_add(air), Bytes::max)
+    let highest = near.into_iter().fold(highest, Bytes::max);
+    let mut scale = Scale::new(window, zero, highest);
+    if is_zoom {
+        let before = shown.iter().filter(|reading| reading.at_us <= zero.at_us);
+        let lowest = before.map(|reading| reading.footprint).min().unwrap_or_default();
+        scale = scale.raised(lowest, highest);
+    }
+    scale.with_air(far.len())
 }
 
 /// Anonymous, shared and kernel memory and cache on top of each other.

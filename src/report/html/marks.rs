@@ -1,7 +1,7 @@
 //! What is drawn around and into a plot to read it by: ticks, the lines that memory is compared with, the moments. All of it is
 //! placed by shares of the width, so that letters keep their size on every screen.
 
-use super::markup::Markup;
+use super::markup::{Attribute, Markup};
 use super::scale::{HEIGHT, Scale};
 use super::show;
 use super::window::is_marked;
@@ -46,15 +46,17 @@ pub(super) fn lines(report: &PostMortem) -> Vec<Line> {
 pub(super) fn grid(page: &mut Markup, scale: &Scale) {
     for (y, name) in scale.size_ticks() {
         let (y, under) = (format!("{y:.1}"), format!("{:.1}", y + 4.0));
-        let at: [super::markup::Attribute; 4] =
-            [("class", &"grid"), ("x2", &"100%"), ("y1", &y), ("y2", &y)];
+        let at: [Attribute; 4] = [("class", &"grid"), ("x2", &"100%"), ("y1", &y), ("y2", &y)];
         page.empty("line", &at);
         page.element("text", &[("class", &"size"), ("x", &-8), ("y", &under)], name);
     }
+    let at: [Attribute; 4] =
+        [("class", &"grid"), ("x2", &"100%"), ("y1", &HEIGHT), ("y2", &HEIGHT)];
+    page.empty("line", &at);
     for (x, name) in scale.time_ticks() {
         let x = format!("{x:.2}%");
         let (top, end) = (HEIGHT, HEIGHT + 4.0);
-        let at: [super::markup::Attribute; 5] =
+        let at: [Attribute; 5] =
             [("class", &"grid"), ("x1", &x), ("x2", &x), ("y1", &top), ("y2", &end)];
         page.empty("line", &at);
         page.element("text", &[("class", &"time"), ("x", &x), ("y", &(HEIGHT + 18.0))], name);
@@ -83,8 +85,7 @@ pub(super) fn draw_lines(page: &mut Markup, scale: &Scale, lines: &[Line]) {
 fn draw_line(page: &mut Markup, line: &Line, y: f64, text: f64) {
     let (y, text) = (format!("{y:.1}"), format!("{text:.1}"));
     let class = format!("line {}", line.class);
-    let at: [super::markup::Attribute; 4] =
-        [("class", &class), ("x2", &"100%"), ("y1", &y), ("y2", &y)];
+    let at: [Attribute; 4] = [("class", &class), ("x2", &"100%"), ("y1", &y), ("y2", &y)];
     page.empty("line", &at);
     let name = format_args!("{} {}", line.name, show::size(line.value));
     page.element("text", &[("class", &"name"), ("x", &6), ("y", &text)], name);
@@ -163,12 +164,11 @@ pub(super) fn draw_moments(page: &mut Markup, labels: &[Label], above: f64) {
     for label in labels {
         let x = format!("{:.2}%", label.x);
         let row = ROW * label.row as f64 + 12.0 - above;
-        let at: [super::markup::Attribute; 5] =
+        let at: [Attribute; 5] =
             [("class", &"moment"), ("x1", &x), ("x2", &x), ("y1", &(row - 10.0)), ("y2", &HEIGHT)];
         page.empty("line", &at);
         let (class, aside) = if label.is_left() { ("when left", -4) } else { ("when", 4) };
-        let at: [super::markup::Attribute; 4] =
-            [("class", &class), ("x", &x), ("dx", &aside), ("y", &row)];
+        let at: [Attribute; 4] = [("class", &class), ("x", &x), ("dx", &aside), ("y", &row)];
         page.element("text", &at, label.name);
     }
 }

@@ -1,7 +1,6 @@
 //! From times and sizes to places in a plot, and the ticks of its axes. The height of a plot is in pixels; its width is what the
 //! page has, so places across are shares of it.
 
-use super::show;
 use super::window::{Window, Zero};
 use crate::units::Bytes;
 
@@ -23,19 +22,27 @@ pub(super) struct Scale {
 }
 
 impl Scale {
-    /// Sizes up to `highest`, and a little air.
+    /// Sizes from 0 up to `highest`, and a little air.
     pub(super) fn new(window: Window, zero: Zero, highest: Bytes) -> Scale {
         let highest = u128::from(highest.0.max(1024));
         Scale { window, zero, bottom: 0, top: highest + highest / 12 }
     }
 
     /// The same from a size a little below `lowest` on, where otherwise half of the picture would be empty.
-    pub(super) fn raised(self, lowest: Bytes) -> Scale {
-        let lowest = u128::from(lowest.0);
-        match lowest * 2 > self.top {
-            true => Scale { bottom: lowest - self.top.saturating_sub(lowest) / 3, ..self },
-            false => self,
+    pub(super) fn raised(self, lowest: Bytes, highest: Bytes) -> Scale {
+        let (lowest, highest) = (u128::from(lowest.0), u128::from(highest.0.max(lowest.0)));
+        if lowest * 2 <= highest {
+            return self;
         }
+        let range = (highest - lowest).max(highest / 50).max(1024);
+        let bottom = lowest.saturating_sub(range / 4);
+        Scale { bottom, top: highest + range / 8, ..self }
+    }
+
+    /// The same with room for so many rows of names at the top.
+    pub(super) fn with_air(self, rows: usize) -> Scale {
+        let air = (self.top - self.bottom) * rows as u128 / 12;
+        Scale { top: self.top + air, ..self }
     }
 
     /// The size at the bottom.
@@ -55,8 +62,11 @@ impl Scale {
 
     /// A size's place, pixels from above.
     pub(super) fn y(&self, bytes: u128) -> f64 {
-        let above = bytes as f64 - self.bottom as f64;
-        HEIGHT * (1.0 - above / (self.top - self.bottom) as f64)
+        self.height(bytes as f64)
+    }
+
+    fn height(&self, bytes: f64) -> f64 {
+        HEIGHT * (1.0 - (bytes - self.bottom as f64) / (self.top - self.bottom) as f64)
     }
 
     /// Whether a size is in the picture.
@@ -69,38 +79,57 @@ impl Scale {
         self.top < u128::from(bytes.0)
     }
 
-    /// Places and names of the sizes on the axis: at most six, round in powers of 1024.
+    /// Places and names of the sizes on the axis: at most six, round in the unit of the highest.
     pub(super) fn size_ticks(&self) -> Vec<(f64, String)> {
-        let step = size_step((self.top - self.bottom) / 4);
-        let named = |size: u128| show::size(Bytes(u64::try_from(size).unwrap_or(u64::MAX)));
-        (self.bottom.div_ceil(step)..=self.top / step)
-            .map(|tick| (self.y(tick * step), named(tick * step)))
-            .collect()
+        let (unit, letter) = unit(self.top);
+        let (bottom, top) = (self.bottom as f64 / unit, self.top as f64 / unit);
+        let (step, places) = size_step((top - bottom) / 5.0);
+        let mut ticks = Vec::new();
+        let mut tick = (bottom / step).ceil();
+        while tick * step <= top && ticks.len() < 6 {
+            let name =
+                if tick > 0.0 { format!("{:.places$}{letter}", tick * step) } else { "0".into() };
+            ticks.push((self.height(tick * step * unit), name));
+            tick += 1.0;
+        }
+        ticks
     }
 
-    /// Places (hundredths of the width) and names of the times on the axis: at most seven.
+    /// Places (hundredths of the width) and names of the times on the axis: at most six.
     pub(super) fn time_ticks(&self) -> Vec<(f64, String)> {
-        let step = i128::from(time_step(self.window.span() / 5));
+        let step = i128::from(time_step(self.window.span() / 4));
         let zero = i128::from(self.zero.at_us);
         let (from, to) = (i128::from(self.window.from) - zero, i128::from(self.window.to) - zero);
         let first = from.div_euclid(step) + i128::from(from.rem_euclid(step) != 0);
         (first..=to.div_euclid(step))
             .map(|tick| (100.0 * (tick * step - from) as f64 / (to - from) as f64, tick * step))
-            .map(|(place, us)| (place, time_name(us, step)))
+            .map(|(place, us)| (place, time_name(us, self.window.span())))
             .collect()
     }
 }
 
-/// The least round size that is not below `least`.
-fn size_step(least: u128) -> u128 {
-    let mut unit = 1;
-    loop {
-        for round in [1, 2, 5, 10, 20, 50, 100, 200, 500] {
-            if round * unit >= least.max(1) {
-                return round * unit;
-            }
+/// The unit that a size is told in, and its letter.
+fn unit(size: u128) -> (f64, char) {
+    let units = [(40, 'T'), (30, 'G'), (20, 'M'), (10, 'K')];
+    let found = units.into_iter().find(|(power, _)| size >> power > 0);
+    found.map_or((1.0, 'B'), |(power, letter)| ((1u64 << power) as f64, letter))
+}
+
+/// The least of 0.01, 0.02, 0.05, 0.1… that is not below `least`, and the places that it takes after the point.
+fn size_step(least: f64) -> (f64, usize) {
+    for (unit, places) in [(0.01, 2), (0.1, 1)] {
+        let round = [1.0, 2.0, 5.0].map(|round| round * unit);
+        if let Some(step) = round.into_iter().find(|step| *step >= least) {
+            return (step, places);
         }
-        unit *= 1024;
+    }
+    let mut unit = 1.0;
+    loop {
+        let round = [1.0, 2.0, 5.0].map(|round| round * unit);
+        if let Some(step) = round.into_iter().find(|step| *step >= least) {
+            return (step, 0);
+        }
+        unit *= 10.0;
     }
 }
 
@@ -116,18 +145,24 @@ fn time_step(least: u64) -> u64 {
     }
 }
 
-fn time_name(us: i128, step: i128) -> String {
+/// A signed time in the unit of the ticks around it: seconds, unless they are too short for it.
+fn time_name(us: i128, span: u64) -> String {
     let sign = match us {
         0 => return "0".to_owned(),
         ..0 => '\u{2212}',
         _ => '+',
     };
-    let (unit, name) = match step {
-        ..1_000 => (1, "\u{b5}s"),
-        1_000..1_000_000 => (1_000, "ms"),
-        _ => (1_000_000, "s"),
+    let (digits, name) = match span {
+        ..2_000 => (0, "\u{b5}s"),
+        2_000..2_000_000 => (3, "ms"),
+        _ => (6, "s"),
     };
-    format!("{sign}{} {name}", us.unsigned_abs() / unit)
+    let (unit, us) = (10_u128.pow(digits), us.unsigned_abs());
+    let rest = format!("{:06}", us % unit * 1_000_000 / unit);
+    match rest.trim_end_matches('0') {
+        "" => format!("{sign}{} {name}", us / unit),
+        rest => format!("{sign}{}.{rest} {name}", us / unit),
+    }
 }
 
 #[cfg(test)]
@@ -143,9 +178,19 @@ mod tests {
     fn ticks_are_round() {
         let scale = scale(0, 61_000_000, 60_000_000, 164 << 20);
         let names: Vec<String> = scale.size_ticks().into_iter().map(|(_, name)| name).collect();
-        assert_eq!(names, ["0B", "50M", "100M", "150M"]);
+        assert_eq!(names, ["0", "50M", "100M", "150M"]);
+        let raised = scale.raised(Bytes::mib(2000), Bytes::mib(2250));
+        let names: Vec<String> = raised.size_ticks().into_iter().map(|(_, name)| name).collect();
+        assert_eq!(names, ["1.9G", "2.0G", "2.1G", "2.2G"]);
         let names: Vec<String> = scale.time_ticks().into_iter().map(|(_, name)| name).collect();
         assert_eq!(names, ["\u{2212}60 s", "\u{2212}40 s", "\u{2212}20 s", "0"]);
+    }
+
+    #[test]
+    fn names_of_times() {
+        let names = [(-1_500_000, 3_000_000), (200_000, 400_000), (2_500, 9_000), (0, 1)]
+            .map(|(us, span)| time_name(us, span));
+        assert_eq!(names, ["\u{2212}1.5 s", "+200 ms", "+2.5 ms", "0"]);
     }
 
     #[test]
@@ -154,7 +199,8 @@ mod tests {
             let scale = scale(0, (1 << exponent) + 1000, 500, 1 << exponent);
             let (sizes, times) = (scale.size_ticks(), scale.time_ticks());
             assert!((1..=6).contains(&sizes.len()), "{sizes:?}");
-            assert!((1..=7).contains(&times.len()), "{times:?}");
+            assert!((1..=6).contains(&times.len()), "{times:?}");
+            assert!(sizes.len() > 2, "{sizes:?}");
             assert!(sizes.iter().all(|(y, _)| (0.0..=HEIGHT).contains(y)));
             assert!(times.iter().all(|(x, _)| (0.0..=100.0).contains(x)));
         }

@@ -17,7 +17,8 @@ pub(super) fn signed_stamp(us: u64, zero: u64) -> String {
 /// A distance in time for people, exact enough to compare: `340µs`, `31.4ms`, `2.314s`, `41.2s`, `3m05s`.
 pub(super) fn span(us: u64) -> String {
     match us {
-        0..=999 => format!("{us}\u{b5}s"),
+        0 => "0s".to_owned(),
+        1..=999 => format!("{us}\u{b5}s"),
         1_000..=99_999 => format!("{}.{}ms", us / 1000, us % 1000 / 100),
         100_000..=999_999 => format!("{}ms", us / 1000),
         1_000_000..=9_999_999 => format!("{}.{:02}s", us / 1_000_000, us % 1_000_000 / 10_000),

@@ -1,6 +1,6 @@
 //! What is not a picture: the timeline, who grew, processes, mappings, pressure, limits, counters, what ran.
 
-use super::markup::Markup;
+use super::markup::{Attribute, Markup};
 use super::window::Zero;
 use super::{section, show};
 use crate::report::post_mortem::{Milestone, PostMortem, Reading};
@@ -23,7 +23,7 @@ fn table(
     columns: &[Column],
     rows: impl FnOnce(&mut Markup),
 ) {
-    let around: [super::markup::Attribute; 4] =
+    let around: [Attribute; 4] =
         [("class", &"wide"), ("role", &"region"), ("aria-label", &name), ("tabindex", &"0")];
     page.within("div", &around, |page| {
         page.raw("<table><thead><tr>");
@@ -137,7 +137,7 @@ pub(super) fn growers(report: &PostMortem, page: &mut Markup) {
 
 /// The process table at the breach.
 pub(super) fn processes(report: &PostMortem, page: &mut Markup) {
-    section(page, "processes", "Processes when it was decided", |page| {
+    section(page, "processes", "Processes", |page| {
         if report.processes.is_empty() {
             return none(page, "The processes were not seen.");
         }
@@ -150,7 +150,8 @@ pub(super) fn processes(report: &PostMortem, page: &mut Markup) {
             ("state", false),
             ("parent", true),
         ];
-        table(page, "Processes when it was decided", &columns, |page| {
+        page.raw("<p class=\"note\">When it was decided, largest first.</p>");
+        table(page, "Processes", &columns, |page| {
             let (shown, rest) = report.processes.split_at(report.processes.len().min(PROCESSES));
             let most = shown.iter().map(|process| process.rss.0).max().unwrap_or(0);
             shown.iter().for_each(|process| process_row(page, process, most));

@@ -7,41 +7,40 @@ use crate::report::words::signal_name;
 
 /// The sentence, and the facts behind it.
 pub(super) fn header(report: &PostMortem, page: &mut Markup) {
-    let name = format_args!("Post-mortem of {}", report.run.name);
+    let Verdict { reason, ended_by, signal, text, exit_status, .. } = &report.verdict;
     let date = show::date(report.run.started_unix_ms);
+    let ran = show::span(report.run.ran_ms.saturating_mul(1000));
+    let over = format_args!("Post-mortem of {}, started {date}, ran {ran}", report.run.name);
+    let peak = report.memory.peak_footprint;
     page.within("header", &[], |page| {
-        page.element("p", &[("class", &"over")], name);
-        page.element("h1", &[], &report.verdict.text);
-        page.element("p", &[("class", &"why")], why(report.verdict.reason));
-        let ran = show::span(report.run.ran_ms.saturating_mul(1000));
+        page.element("p", &[("class", &"over")], over);
+        page.element("h1", &[], text);
+        page.element("p", &[("class", &"why")], why(*reason));
         tables::facts(
             page,
             &[
-                ("ended by", who(&report.verdict.ended_by).to_owned()),
-                ("signal", signal(report)),
-                ("exit status", report.verdict.exit_status.to_string()),
+                ("ended by", who(ended_by).to_owned()),
+                ("signal", signal.clone().unwrap_or_else(|| "none of ours".to_owned())),
+                ("gone", gone(report)),
+                ("exit status", exit_status.to_string()),
                 ("command", ending(&report.verdict)),
-                ("started", date),
-                ("ran", ran),
+                ("peak footprint", format!("{peak} of {}", report.limits.limit)),
             ],
         );
     });
     page.line();
 }
 
-/// The signal that it took, and how long until nobody was left.
-fn signal(report: &PostMortem) -> String {
+/// How long it took from the first signal until nobody was left.
+fn gone(report: &PostMortem) -> String {
     let at = |what| report.timeline.iter().find(|moment| moment.what == what);
-    let sent = [(Milestone::Term, "the first signal"), (Milestone::Kill, "it")];
+    let sent = [(Milestone::Term, "TERM"), (Milestone::Kill, "KILL")];
     let sent = sent.into_iter().find_map(|(what, name)| Some((at(what)?, name)));
-    match (&report.verdict.signal, sent, at(Milestone::Empty)) {
-        (None, ..) => "none of ours".to_owned(),
-        (Some(signal), Some((sent, name)), Some(empty)) => {
-            let name = if at(Milestone::Kill).is_some() { name } else { "it" };
-            let after = show::span(empty.at_us.saturating_sub(sent.at_us));
-            format!("{signal}, gone {after} after {name}")
+    match (sent, at(Milestone::Empty)) {
+        (Some((sent, name)), Some(empty)) => {
+            format!("{} after {name}", show::span(empty.at_us.saturating_sub(sent.at_us)))
         }
-        (Some(signal), ..) => signal.clone(),
+        _ => "–".to_owned(),
     }
 }
 
