@@ -5,7 +5,7 @@ use super::marks::{self, Line};
 use super::markup::{Attribute, Markup};
 use super::scale::{HEIGHT, Scale};
 use super::window::{Window, Zero};
-use super::{section, show};
+use super::{facts, section, show};
 use crate::report::post_mortem::{PostMortem, Reading};
 use crate::status::Memory;
 use crate::units::Bytes;
@@ -179,7 +179,7 @@ fn kind(page: &mut Markup, class: &'static str, name: &str, what: &str) {
 fn sums(memory: &Memory, page: &mut Markup) {
     let peak = |now: Bytes, peak: Bytes| format!("{now}, at most {peak}");
     let rss = memory.rss.map_or_else(|| "not looked at".to_owned(), |rss| rss.to_string());
-    super::tables::facts(
+    facts::facts(
         page,
         &[
             ("footprint", peak(memory.footprint, memory.peak_footprint)),

@@ -2,6 +2,7 @@
 //! light and dark, and for paper. Pure; what is said about the run was decided by whoever gathered it.
 
 mod curve;
+mod facts;
 mod figures;
 mod marks;
 mod markup;
@@ -56,10 +57,10 @@ fn body(report: &PostMortem, page: &mut Markup) {
     tables::growers(report, page);
     tables::processes(report, page);
     tables::mappings(report, page);
-    tables::pressure(report, page);
-    tables::limits(report, page);
-    tables::counters(report, page);
-    tables::run(report, page);
+    facts::pressure(report, page);
+    facts::limits(report, page);
+    facts::counters(report, page);
+    facts::run(report, page);
 }
 
 fn foot(report: &PostMortem, page: &mut Markup) {

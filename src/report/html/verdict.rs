@@ -1,7 +1,7 @@
 //! The head of the page: how it ended in one sentence, who, why and by which signal; and what to do about it.
 
 use super::markup::Markup;
-use super::{section, show, tables};
+use super::{facts, section, show};
 use crate::report::post_mortem::{EndReason, Milestone, PostMortem, Verdict};
 use crate::report::words::signal_name;
 
@@ -16,7 +16,7 @@ pub(super) fn header(report: &PostMortem, page: &mut Markup) {
         page.element("p", &[("class", &"over")], over);
         page.element("h1", &[], text);
         page.element("p", &[("class", &"why")], why(*reason));
-        tables::facts(
+        facts::facts(
             page,
             &[
                 ("ended by", who(ended_by).to_owned()),
