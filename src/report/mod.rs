@@ -2,6 +2,7 @@
 
 pub mod console;
 pub mod escape;
+pub mod html;
 pub mod log;
 pub mod metrics;
 pub mod post_mortem;

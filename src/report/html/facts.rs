@@ -1,0 +1,114 @@
+//! What has a name and a value: pressure, limits, counters, what ran.
+
+use super::markup::Markup;
+use super::{section, show};
+use crate::report::post_mortem::{PostMortem, Reading};
+use crate::units::{Bytes, Limit};
+
+/// A value of more letters than this has a row of its own.
+const LONG: usize = 40;
+
+/// Names with their values.
+pub(super) fn facts(page: &mut Markup, facts: &[(&'static str, String)]) {
+    page.within("dl", &[("class", &"facts")], |page| {
+        for (name, value) in facts {
+            let class = if value.chars().count() > LONG { "long" } else { "short" };
+            page.within("div", &[("class", &class)], |page| {
+                page.element("dt", &[], name);
+                page.element("dd", &[], value);
+            });
+        }
+    });
+    page.line();
+}
+
+/// A sentence where there is nothing to show.
+pub(super) fn none(page: &mut Markup, text: &'static str) {
+    page.element("p", &[("class", &"none")], text);
+}
+
+/// Who waited for memory, and how much.
+pub(super) fn pressure(report: &PostMortem, page: &mut Markup) {
+    section(page, "pressure", "Memory pressure", |page| {
+        let highest = |highest: f64, reading: &Reading| match reading.full_avg10 {
+            Some(full) if full.is_finite() => highest.max(full),
+            _ => highest,
+        };
+        let Some(pressure) = report.pressure else {
+            return none(page, "The kernel tells none here.");
+        };
+        let most = report.samples.iter().fold(pressure.full_avg10, highest);
+        facts(
+            page,
+            &[
+                ("some waited", show::percent(pressure.some_avg10)),
+                ("all waited", show::percent(pressure.full_avg10)),
+                ("all waited, at most", show::percent(most)),
+            ],
+        );
+        page.raw("<p class=\"note\">Share of the last ten seconds spent waiting for memory.</p>");
+    });
+}
+
+/// The lines at the end.
+pub(super) fn limits(report: &PostMortem, page: &mut Markup) {
+    section(page, "limits", "Limits", |page| {
+        let limits = &report.limits;
+        let size = |limit: Limit| limit.value().map_or("max".to_owned(), |v| Bytes(v).to_string());
+        facts(
+            page,
+            &[
+                ("limit", limits.limit.to_string()),
+                ("relief line", limits.relief_line.to_string()),
+                ("second line", limits.second_line.to_string()),
+                ("ceiling", limits.ceiling.to_string()),
+                ("memory.high at the end", size(limits.trip_wire)),
+                ("swap", size(limits.swap)),
+                ("processes", limits.pids.to_string()),
+                ("grace period", show::span(limits.grace_ms.saturating_mul(1000))),
+            ],
+        );
+    });
+}
+
+/// The kernel's own counters.
+pub(super) fn counters(report: &PostMortem, page: &mut Markup) {
+    section(page, "counters", "What the kernel counted", |page| {
+        let events = &report.events;
+        facts(
+            page,
+            &[
+                ("throttled (high)", events.high.to_string()),
+                ("at the ceiling (max)", events.max.to_string()),
+                ("out of memory (oom)", events.oom.to_string()),
+                ("killed by it (oom_kill)", events.oom_kill.to_string()),
+                ("forks refused (pids.max)", events.pids_max.to_string()),
+            ],
+        );
+    });
+}
+
+/// What ran, and where.
+pub(super) fn run(report: &PostMortem, page: &mut Markup) {
+    let run = &report.run;
+    section(page, "run", "What ran", |page| {
+        page.within("pre", &[("tabindex", &"0")], |page| {
+            page.element("code", &[], show::command(&run.command));
+        });
+        let tier = match &run.placement {
+            Some(placement) => format!("{} ({placement})", run.tier.name()),
+            None => run.tier.name().to_owned(),
+        };
+        facts(
+            page,
+            &[
+                ("name", run.name.clone()),
+                ("tier", tier),
+                ("kernel", run.kernel.clone()),
+                ("cgroup", run.cgroup.clone().unwrap_or_else(|| "none".to_owned())),
+                ("command's pid", run.child_pid.to_string()),
+                ("sentinel's pid", run.guardian_pid.to_string()),
+            ],
+        );
+    });
+}

@@ -1,0 +1,101 @@
+//! The head of the page: how it ended in one sentence, who, why and by which signal; and what to do about it.
+
+use super::markup::Markup;
+use super::{facts, section, show};
+use crate::report::post_mortem::{EndReason, Milestone, PostMortem, Verdict};
+use crate::report::words::signal_name;
+
+/// The sentence, and the facts behind it.
+pub(super) fn header(report: &PostMortem, page: &mut Markup) {
+    let Verdict { reason, ended_by, signal, text, exit_status, .. } = &report.verdict;
+    let date = show::date(report.run.started_unix_ms);
+    let ran = show::span(report.run.ran_ms.saturating_mul(1000));
+    let over = format_args!("Post-mortem of {}, started {date}, ran {ran}", report.run.name);
+    let peak = report.memory.peak_footprint;
+    page.within("header", &[], |page| {
+        page.element("p", &[("class", &"over")], over);
+        page.element("h1", &[], text);
+        page.element("p", &[("class", &"why")], why(*reason));
+        facts::facts(
+            page,
+            &[
+                ("ended by", who(ended_by).to_owned()),
+                ("signal", signal.clone().unwrap_or_else(|| "none of ours".to_owned())),
+                ("gone", gone(report)),
+                ("exit status", exit_status.to_string()),
+                ("command", ending(&report.verdict)),
+                ("peak footprint", format!("{peak} of {}", report.limits.limit)),
+            ],
+        );
+    });
+    page.line();
+}
+
+/// How long it took from the first signal until nobody was left.
+fn gone(report: &PostMortem) -> String {
+    let at = |what| report.timeline.iter().find(|moment| moment.what == what);
+    let sent = [(Milestone::Term, "TERM"), (Milestone::Kill, "KILL")];
+    let sent = sent.into_iter().find_map(|(what, name)| Some((at(what)?, name)));
+    match (sent, at(Milestone::Empty)) {
+        (Some((sent, name)), Some(empty)) => {
+            format!("{} after {name}", show::span(empty.at_us.saturating_sub(sent.at_us)))
+        }
+        _ => "–".to_owned(),
+    }
+}
+
+fn ending(verdict: &Verdict) -> String {
+    match (verdict.child_exited, verdict.child_signal) {
+        (_, Some(signal)) => format!("ended by {}", signal_name(signal)),
+        (Some(code), None) => format!("exited with {code}"),
+        (None, None) => "not known".to_owned(),
+    }
+}
+
+/// The word for whoever ended it, as people say it.
+fn who(word: &str) -> &str {
+    match word {
+        "command" => "the command itself",
+        "kernel-oom" => "the kernel's OOM killer",
+        "systemd-stop" => "systemd",
+        "keeper" => "sentinel's keeper",
+        "somebody" => "somebody else",
+        word => word,
+    }
+}
+
+/// What the reason means.
+fn why(reason: EndReason) -> &'static str {
+    match reason {
+        EndReason::Breach => "The footprint reached the limit.",
+        EndReason::Climb => "memory.current stayed over the relief line in spite of the throttle.",
+        EndReason::SecondLine => {
+            "Memory reached the second line before the grace period was over: SIGKILL at once."
+        }
+        EndReason::Thrash => "Every task waited for memory most of the time.",
+        EndReason::Pids => "It failed by itself after forks were refused at pids.max.",
+        EndReason::Timeout => "It ran for the time that it was given.",
+        EndReason::Operator => "An operator asked for it.",
+        EndReason::ChildExited => "The command had ended, and the rest was not to outlive it.",
+        EndReason::Exited => "The command ended by itself.",
+        EndReason::Signaled => "A signal ended it that sentinel did not send.",
+        EndReason::KernelOom => "The kernel's OOM killer acted; sentinel did not.",
+        EndReason::SystemdOomd => "systemd-oomd killed it; sentinel did not.",
+        EndReason::SystemdStop => "systemd stopped its scope; sentinel did not.",
+        EndReason::GuardianDeath => "Sentinel itself was killed; its keeper ended the workload.",
+    }
+}
+
+/// One sentence each.
+pub(super) fn advice(report: &PostMortem, page: &mut Markup) {
+    if report.advice.is_empty() {
+        return;
+    }
+    section(page, "advice", "What to do", |page| {
+        page.within("ul", &[("class", &"advice")], |page| {
+            for sentence in &report.advice {
+                page.element("li", &[], sentence);
+            }
+        });
+    });
+}
