@@ -15,7 +15,7 @@ use std::time::Duration;
 #[command(
     name = "sentinel",
     version,
-    override_usage = "sentinel [OPTIONS] [--] COMMAND [ARGS…]\n       sentinel status\n       sentinel ctl VERB [ARGS…]\n       sentinel doctor [--json]\n       sentinel report [last|list|FILE] [--json]",
+    override_usage = "sentinel [OPTIONS] [--] COMMAND [ARGS…]\n       sentinel status\n       sentinel ctl VERB [ARGS…]\n       sentinel doctor [--json]\n       sentinel report [last|list|FILE] [--html|--json]",
     after_help = AFTER_HELP,
     max_term_width = 100
 )]

@@ -78,8 +78,11 @@ pub fn doctor(words: &[OsString]) -> Result<u8> {
 #[command(name = "sentinel report", max_term_width = 100)]
 struct Report {
     /// As JSON (docs/post-mortem.schema.json)
-    #[arg(long)]
+    #[arg(long, conflicts_with = "html")]
     json: bool,
+    /// As a page of its own, for any browser
+    #[arg(long)]
+    html: bool,
     /// The last one, a list of all that are kept, or a file
     #[arg(value_name = "last|list|FILE", default_value = "last")]
     which: OsString,
@@ -105,9 +108,12 @@ pub fn report(words: &[OsString]) -> Result<u8> {
             None => bail!("no post-mortem is kept: no run was ended yet, or --report never"),
         };
         let report = archive::load(&path)?;
-        match wanted.json {
-            true => serde_json::to_string_pretty(&report).context("render the post-mortem")? + "\n",
-            false => text::report_text(&report, speaks_utf8()),
+        match (wanted.json, wanted.html) {
+            (true, _) => {
+                serde_json::to_string_pretty(&report).context("render the post-mortem")? + "\n"
+            }
+            (_, true) => crate::report::html::page(&report),
+            _ => text::report_text(&report, speaks_utf8()),
         }
     };
     io::stdout().write_all(text.as_bytes()).context("write the report")?;

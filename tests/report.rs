@@ -161,6 +161,8 @@ fn files_are_private_and_listed() {
     assert_eq!(list.matches("ago  ").count(), 2, "{list}");
     let one = report(&scene, &[files[0].to_str().unwrap()]).expect(0).stdout();
     assert!(one.contains("reason timeout, ended by sentinel, exit 143"), "{one}");
+    let page = report(&scene, &["--html"]).expect(0).stdout();
+    assert!(page.starts_with("<!DOCTYPE html>") && page.trim_end().ends_with("</html>"), "{page}");
     for (words, said) in [
         (["/nonexistent"], "read the post-mortem /nonexistent"),
         (["/dev/zero"], "it is no file"),
