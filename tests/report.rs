@@ -51,7 +51,7 @@ while True:
     time.sleep(0.02)
 ";
 
-fn leak<'a>(word: &'a str) -> [&'a str; 4] {
+fn leak(word: &str) -> [&str; 4] {
     [python(), "-c", LEAK, word]
 }
 
@@ -219,10 +219,8 @@ fn fits(value: &Value, schema: &Value, root: &Value, at: &str) {
     if !schema["const"].is_null() {
         return assert_eq!(value, &schema["const"], "{at}");
     }
-    let types = match &schema["type"] {
-        Value::Array(types) => types.clone(),
-        one => vec![one.clone()],
-    };
+    let types = schema["type"].as_array().cloned();
+    let types = types.unwrap_or_else(|| vec![schema["type"].clone()]);
     let is = |kind: &Value| match kind.as_str().unwrap() {
         "object" => value.is_object(),
         "array" => value.is_array(),

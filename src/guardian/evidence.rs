@@ -97,10 +97,14 @@ impl Evidence {
             self.latest = Some(reading);
             return;
         }
+        self.latest = None;
+        self.keep(reading);
+    }
+
+    fn keep(&mut self, reading: Reading) {
         if self.readings.len() == READINGS {
             self.readings.pop_front();
         }
-        self.latest = None;
         self.readings.push_back(reading);
     }
 
@@ -246,6 +250,12 @@ impl Guardian {
                 self.evidence.told(now, Milestone::ChildEnded, text);
             }
             Event::Deadline | Event::Empty | Event::Operator(_) => {}
+        }
+        // What decided is kept, however close to the one before.
+        if actions.iter().any(|action| matches!(action, Action::Terminate | Action::Kill))
+            && let Some(decisive) = self.evidence.latest.take()
+        {
+            self.evidence.keep(decisive);
         }
         for action in actions {
             self.note_action(action);

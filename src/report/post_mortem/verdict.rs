@@ -151,11 +151,10 @@ fn growth(readings: &[Reading]) -> Option<(u64, Duration)> {
         let until = start + micros * part / PARTS;
         climb.iter().rfind(|r| r.at_us <= until).map_or(first, |r| r.footprint.0)
     };
-    let higher = (1..=PARTS).filter(|part| end_of(*part) > end_of(part - 1)).count();
+    let flat = (1..=PARTS).filter(|part| end_of(*part) <= end_of(part - 1)).count();
     let grown = u128::from(peak.saturating_sub(first));
     let rate = u64::try_from(grown * 1_000_000 / u128::from(micros)).ok()?;
-    (higher + 2 >= PARTS as usize && rate > MIB / 16)
-        .then_some((rate, Duration::from_micros(micros)))
+    (flat <= 2 && rate > MIB / 16).then_some((rate, Duration::from_micros(micros)))
 }
 
 fn gives_back(climb: &[Reading]) -> bool {
