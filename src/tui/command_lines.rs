@@ -73,6 +73,8 @@ mod tests {
             rss: crate::units::Bytes(0),
             share_permille: 0,
             command: name.to_owned(),
+            growth: None,
+            cpu_permille: None,
         };
         let mut rows = [row(std::process::id(), "me"), row(u32::MAX, "gone")];
         CommandLines::default().fill(&mut rows);
