@@ -72,12 +72,12 @@ fn current(status: &Status) -> Vec<String> {
     let cache = status.memory.cache;
     match status.tier {
         Tier::Kernel | Tier::Observed => vec![
-            format!("{cache} of it is cache, which the kernel takes back: it does not count"),
+            format!("{cache} of it is cache, taken back when needed: not counted"),
             format!("{cache} of it is cache: not counted"),
             format!("cache {cache}"),
         ],
         Tier::Hybrid | Tier::Polled => vec![
-            format!("summed over the processes, with {cache} of mapped files, which do not count"),
+            format!("summed over processes; {cache} of mapped files do not count"),
             format!("with {cache} of mapped files"),
             format!("files {cache}"),
         ],
@@ -90,13 +90,13 @@ fn resident(rss: Bytes, memory: &Memory) -> Vec<String> {
     let less = memory.footprint.saturating_sub(rss);
     if rss >= memory.footprint {
         return vec![
-            format!("{more} more: a shared page counts for each process; mapped files too"),
-            format!("{more} more: shared pages twice, files"),
+            format!("{more} more: shared pages count for each process, files too"),
+            format!("{more} more: shared pages, files"),
             format!("+{more}"),
         ];
     }
     vec![
-        format!("{less} less: no kernel memory, no swap, nor what no process maps (tmpfs)"),
+        format!("{less} less: no kernel memory, swap, or what nobody maps (tmpfs)"),
         format!("{less} less: no kernel memory, tmpfs, swap"),
         format!("-{less}"),
     ]
