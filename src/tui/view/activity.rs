@@ -76,13 +76,19 @@ fn disk_values(app: &App, status: &Status) -> Vec<Vec<Span<'static>>> {
                 named("wrote ", totals.written.to_string()),
             ]
         }
-        (None, None) => vec![vec![Span::styled("unknown", look.dim())]],
+        (None, None) => {
+            let rows = u64::try_from(app.picture().processes.len()).unwrap_or(u64::MAX);
+            // A sum over those in the table would pass for the whole.
+            let many = rows < status.processes;
+            let text = if many { "unknown, too many processes" } else { "unknown" };
+            vec![vec![Span::styled(text, look.dim())]]
+        }
     }
 }
 
 fn waiting_values(look: Look, status: &Status) -> Vec<Vec<Span<'static>>> {
     let Some(pressure) = status.pressure else {
-        return vec![vec![Span::styled("no pressure figures in this tier", look.dim())]];
+        return vec![vec![Span::styled("unknown in this tier", look.dim())]];
     };
     let named = |name: &'static str, percent: f64| {
         let (text, style) = share(look, percent);
