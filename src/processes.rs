@@ -53,6 +53,13 @@ impl ProcessScan {
         ProcessScan { trends: Some((trends, now)), ..ProcessScan::new(pids) }
     }
 
+    /// What is read from here on is of this moment: a long table takes its time.
+    pub fn set_now(&mut self, now: Timestamp) {
+        if let Some((_, at)) = &mut self.trends {
+            *at = now;
+        }
+    }
+
     /// Reads the next few. True when it is done.
     pub fn step(&mut self) -> bool {
         let end = self.pids.len().min(self.next + STEP);

@@ -171,11 +171,12 @@ impl Guardian {
     }
 
     fn step_scan(&mut self) {
+        let now = self.clock.now();
         let Some(scan) = &mut self.publisher.scan else { return };
+        scan.set_now(now);
         if !scan.step() {
             return;
         }
-        let now = self.clock.now();
         if let Some(mut scan) = self.publisher.scan.take() {
             self.publisher.take_usage(self.guards[0].workload.watched(), Some(&scan), now);
             self.publisher.trends = scan.take_trends();
