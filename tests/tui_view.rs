@@ -243,6 +243,7 @@ fn without_a_memory_controller_only_what_is_there_is_shown() {
     });
     golden("hybrid-80x24.txt", &app, 80, 24);
     golden("hybrid-40x15.txt", &app, 40, 15);
+    golden("hybrid-160x45.txt", &app, 160, 45);
 }
 
 /// Yellow, green, cyan text can hardly be read on a light ground: as a colour of text they are left to marks and bars.

@@ -1,7 +1,7 @@
 //! What the workload does, with a small curve each: CPU, disk, waiting for memory; and the kernel's counters. Needs room; where there
 //! is little, `pressure.rs` says it in one row.
 
-use super::ink::{fit, head, name, put, row, upwards};
+use super::ink::{cut, fit, head, name, put, row, upwards};
 use super::pressure::{counters, cpu, share, traffic};
 use crate::status::Status;
 use crate::tui::activity::Second;
@@ -49,7 +49,7 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
         put(buffer, at, line(app.look, n, &seconds));
     }
     let last = row(inner, 3);
-    put(buffer, last, fit(kernel(app.look, status), 2, usize::from(last.width)));
+    put(buffer, last, kernel(app.look, status, usize::from(last.width)));
 }
 
 fn cpu_values(look: Look, status: &Status) -> Vec<Vec<Span<'static>>> {
@@ -97,15 +97,18 @@ fn waiting_values(look: Look, status: &Status) -> Vec<Vec<Span<'static>>> {
     vec![named("some ", pressure.some_avg10), named("all ", pressure.full_avg10)]
 }
 
-fn kernel(look: Look, status: &Status) -> Vec<Vec<Span<'static>>> {
-    let mut groups = vec![vec![Span::styled("kernel ", look.dim())]];
-    groups.extend(counters(look, status));
-    if !status.tier_reason.is_empty() {
+/// The counters; in a lower tier why it is one, which says what there is none of.
+fn kernel(look: Look, status: &Status, width: usize) -> Line<'static> {
+    let label = Span::styled(format!("{:<1$}", "kernel", usize::from(LABELS)), look.dim());
+    let mut line = Line::from(label);
+    let room = width.saturating_sub(line.width());
+    if status.tier_reason.is_empty() {
+        line.spans.extend(fit(counters(look, status), 2, room).spans);
+    } else {
         let text = format!("{} tier: {}", status.tier.name(), status.tier_reason);
-        groups.truncate(1);
-        groups.push(vec![Span::styled(text, look.dim())]);
+        line.push_span(Span::styled(cut(&text, room), look.dim()));
     }
-    groups
+    line
 }
 
 /// Curve `n`: CPU up to the highest or one CPU, disk up to the highest, waiting up to all the time.

@@ -47,7 +47,8 @@ fn told_or_keys(app: &App, width: usize) -> Line<'static> {
             let colour = if message.bad { Color::Red } else { Color::Green };
             Line::from(vec![
                 Span::styled(if message.bad { " ! " } else { " ok " }, app.look.badge(colour)),
-                Span::raw(format!(" {}", message.text)),
+                // What the guardian says begins with the word that stands there already.
+                Span::raw(format!(" {}", message.text.trim_start_matches("ok: "))),
             ])
         }
         None if app.mode == Mode::Typing => {

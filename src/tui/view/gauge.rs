@@ -90,7 +90,8 @@ fn headline(look: Look, status: &Status) -> Span<'static> {
 /// Only one that is worth planning for: what hardly grows has no date. It stands out once the guardian has warned, for every
 /// program grows fast when it starts.
 fn forecast(look: Look, status: &Status) -> Option<Span<'static>> {
-    let below = status.state == State::Running && status.memory.footprint < status.limits.limit;
+    let grows = status.state == State::Running && !status.frozen;
+    let below = grows && status.memory.footprint < status.limits.limit;
     let left = Duration::from_millis(status.forecast_ms.filter(|_| below)?);
     let text = format!("limit in {}", show_duration(left));
     match status.warned {
