@@ -17,6 +17,7 @@
 //! [`control`] the mailbox, [`report`] what people read, [`tui`] a client like any other, [`sys`] the only `unsafe`.
 
 pub mod account;
+pub mod baseline;
 pub mod cgroup;
 pub mod cli;
 pub mod clock;

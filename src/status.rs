@@ -98,6 +98,35 @@ pub struct Status {
     pub warned: bool,
     /// Processes in the workload.
     pub processes: u64,
+    /// CPU time and disk traffic; absent where nothing tells of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+}
+
+/// CPU time and disk traffic of the whole workload since the start. Rates are over the last one or two seconds, and absent
+/// where the reading before is older than some seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// CPU time, microseconds: `usage_usec` of `cpu.stat`; in tier `polled` that of the processes that live and of the children
+    /// that they waited for.
+    pub cpu_usec: u64,
+    /// CPU time in use, thousandths of one CPU.
+    pub cpu_permille: Option<u32>,
+    /// `io.stat`; absent where the io controller is not there.
+    pub io: Option<Io>,
+}
+
+/// Disk traffic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Io {
+    /// Read.
+    pub read: Bytes,
+    /// Written.
+    pub written: Bytes,
+    /// Bytes read in a second.
+    pub read_rate: Option<u64>,
+    /// Bytes written in a second.
+    pub write_rate: Option<u64>,
 }
 
 /// The lines, lowest first.
@@ -201,6 +230,12 @@ pub struct ProcessRow {
     pub share_permille: u32,
     /// Command line, escaped, cut.
     pub command: String,
+    /// Growth of the resident set, bytes a second over the last two to four seconds; absent until it was seen twice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub growth: Option<i64>,
+    /// CPU time in use over the same time, thousandths of one CPU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_permille: Option<u32>,
 }
 
 /// Something that happened, for people.

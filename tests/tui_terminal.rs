@@ -13,7 +13,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::os::fd::AsFd as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 const ENTER_SCREEN: &str = "\x1b[?1049h";
@@ -41,10 +41,15 @@ struct Stage {
 
 impl Stage {
     fn open(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        Stage::open_in(Path::new("."), arguments, environment)
+    }
+
+    fn open_in(directory: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let (master, slave) = pseudo_terminal::open().expect("a pseudo-terminal");
         let before = tcgetattr(&master).expect("a terminal has a state");
         let stream = || Stdio::from(slave.try_clone().expect("a descriptor"));
         let child = Command::new("setsid")
+            .current_dir(directory)
             .arg("--ctty")
             .arg(fake_dashboard())
             .args(arguments)
@@ -195,6 +200,22 @@ fn sigterm_and_sighup_restore_the_terminal() {
         assert!(status.success(), "{seen:?}");
         afterwards(&seen);
     }
+}
+
+#[test]
+fn what_is_known_is_saved_where_the_user_is() {
+    let directory = tempfile::tempdir().expect("a directory for the file");
+    let mut stage = Stage::open_in(directory.path(), &["steady"], &[]);
+    stage.wait_for("RUNNING");
+    stage.type_keys("wqd");
+    let (seen, _) = stage.end();
+    let files = std::fs::read_dir(directory.path()).expect("it can be listed");
+    let files: Vec<_> = files.map(|file| file.expect("an entry").path()).collect();
+    assert_eq!(files.len(), 1, "{seen:?}");
+    let text = std::fs::read(&files[0]).expect("it can be read");
+    let saved: serde_json::Value = serde_json::from_slice(&text).expect("it is JSON");
+    assert_eq!(saved["status"]["child_pid"], 4002);
+    assert!(saved["processes"].is_array() && saved["events"].is_array(), "{saved}");
 }
 
 #[test]

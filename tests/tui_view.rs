@@ -5,18 +5,22 @@
 #[path = "tui/sample.rs"]
 mod sample;
 
-use ratatui::Terminal;
+use proptest::prelude::*;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use ratatui::style::Color;
+use ratatui::layout::Rect;
+use ratatui::style::{Color, Modifier};
+use ratatui::{Terminal, TerminalOptions, Viewport};
 use sentinel::clock::Timestamp;
-use sentinel::status::{Level, Limits, State, Status, Tier, WatchLine};
+use sentinel::status::{Level, Limits, ProcessRow, State, Status, Tier, WatchLine};
 use sentinel::tui::app::App;
 use sentinel::tui::keys::Input;
 use sentinel::tui::look::Look;
+use sentinel::tui::measure::{Found, Pss};
 use sentinel::tui::pane::Pane;
 use sentinel::tui::view;
+use sentinel::units::Bytes;
 use std::path::Path;
 
 const LOOK: Look = Look { colour: true, unicode: true };
@@ -146,6 +150,71 @@ fn the_pane_can_have_nearly_all_the_room() {
 }
 
 #[test]
+fn processes_as_a_tree_sorted_filtered_and_chosen() {
+    golden("tree-110x30.txt", &typed(grown(LOOK, false), "e"), 110, 30);
+    golden("filter-80x24.txt", &typed(grown(LOOK, true), "/PYTHON"), 80, 24);
+    golden("filter-30x6.txt", &typed(grown(LOOK, true), "/x"), 30, 6);
+    golden("growth-60x24.txt", &typed(grown(LOOK, false), "s"), 60, 24);
+    let mut app = typed(grown(LOOK, false), "sss");
+    let pss = |mib| Ok(Pss { pss: Bytes::mib(mib), private: Bytes::mib(1), swap: Bytes(0) });
+    let found = vec![(4002, pss(9)), (4015, pss(30)), (4021, Err("it has no memory".to_owned()))];
+    app.take_found(Found { pss: found, traffic: None }, NOW);
+    press(&mut app, KeyCode::Down);
+    press(&mut app, KeyCode::Down);
+    let drawn = draw(&app, 120, 40);
+    let chosen: Vec<_> = (0..40).filter(|y| is_reversed(&drawn, 119, *y)).collect();
+    assert_eq!(chosen.len(), 1, "one row is chosen");
+    golden("pss-120x40.txt", &app, 120, 40);
+}
+
+fn press(app: &mut App, code: KeyCode) {
+    let _ = app.take_input(Input::Key(KeyEvent::new(code, KeyModifiers::NONE)), NOW);
+}
+
+fn is_reversed(buffer: &Buffer, x: u16, y: u16) -> bool {
+    let cell = buffer.cell((x, y)).expect("in the buffer");
+    cell.modifier.contains(Modifier::REVERSED)
+}
+
+/// A table longer than the screen: the chosen row is in view wherever it is.
+#[test]
+fn many_rows_scroll_with_the_choice() {
+    let mut app = grown(LOOK, false);
+    let row = |pid| ProcessRow { pid, ppid: 1, ..sample::processes(100)[0].clone() };
+    let processes = Some((1..=200).map(row).collect());
+    let mut status = app.now().expect("a status was taken").clone();
+    status.processes = 10_000;
+    app.take_line(WatchLine::Status { status: Box::new(status), processes }, NOW);
+    for (key, expected) in [(KeyCode::Down, "1 "), (KeyCode::End, "200 "), (KeyCode::Up, "199 ")] {
+        press(&mut app, key);
+        let drawn = draw(&app, 100, 30);
+        let row = (0..30).find(|y| is_reversed(&drawn, 99, *y)).expect("the chosen row is seen");
+        let line = text(&drawn).lines().nth(usize::from(row)).expect("a line").to_owned();
+        assert!(line.contains(&format!(" {expected}python3")), "{key:?} {line}");
+        assert!(text(&drawn).contains("200 largest of 10000"));
+    }
+}
+
+/// The line into the future is a promise: there is none where the guardian makes none.
+#[test]
+fn no_forecast_is_drawn_without_one() {
+    let dots = |app: &App| {
+        text(&draw(app, 100, 30)).matches(|c| ('\u{2801}'..'\u{28ff}').contains(&c)).count()
+    };
+    let app = grown(LOOK, false);
+    // One is the legend.
+    assert!(dots(&app) > 5);
+    for change in [
+        |status: &mut Status| status.forecast_ms = None,
+        |status: &mut Status| status.frozen = true,
+        |status: &mut Status| status.state = State::Terminating,
+        |status: &mut Status| status.memory.footprint = status.limits.limit,
+    ] {
+        assert_eq!(dots(&with(grown(LOOK, false), change)), 0);
+    }
+}
+
+#[test]
 fn boxes_and_questions() {
     golden("help-80x24.txt", &typed(grown(LOOK, true), "?"), 80, 24);
     golden("prompt-80x24.txt", &typed(grown(LOOK, true), "mX\n"), 80, 24);
@@ -174,6 +243,7 @@ fn without_a_memory_controller_only_what_is_there_is_shown() {
     });
     golden("hybrid-80x24.txt", &app, 80, 24);
     golden("hybrid-40x15.txt", &app, 40, 15);
+    golden("hybrid-160x45.txt", &app, 160, 45);
 }
 
 /// Yellow, green, cyan text can hardly be read on a light ground: as a colour of text they are left to marks and bars.
@@ -228,36 +298,60 @@ fn the_commands_colours_reach_the_screen() {
     assert!(drawn.content.iter().any(|cell| cell.fg == Color::Indexed(6) && cell.symbol() == "e"));
 }
 
-#[test]
-fn no_size_panics() {
+/// Values that no workload has, and every mode.
+fn wild() -> Vec<App> {
     let wild = with(grown(LOOK, true), |status| {
         status.memory = sentinel::status::Memory {
-            current: sentinel::units::Bytes(u64::MAX),
-            footprint: sentinel::units::Bytes(u64::MAX),
-            anon: sentinel::units::Bytes(u64::MAX),
+            current: Bytes(u64::MAX),
+            footprint: Bytes(u64::MAX),
+            anon: Bytes(u64::MAX),
             ..status.memory
         };
-        status.limits.limit = sentinel::units::Bytes(0);
+        status.limits.limit = Bytes(0);
         status.growth = i64::MIN;
         status.command = vec!["漢字".repeat(100)];
     });
-    let apps = [
-        App::new(LOOK, true),
-        grown(LOOK, false),
-        terminating(),
-        wild,
-        typed(grown(LOOK, true), "z"),
-        typed(grown(LOOK, true), "?"),
-        typed(grown(LOOK, true), "m"),
-        typed(grown(LOOK, true), "k"),
-        typed(grown(LOOK, true), "i"),
-    ];
-    let widths = (1..=24).chain((25..=120).step_by(7));
-    for (width, height) in
-        widths.flat_map(|w| (1..=12).chain((13..=40).step_by(5)).map(move |h| (w, h)))
-    {
+    let soon = with(grown(LOOK, false), |status| {
+        status.limits.limit = Bytes(u64::MAX);
+        status.forecast_ms = Some(0);
+        status.usage = None;
+        status.memory.rss = None;
+    });
+    let mut apps = vec![App::new(LOOK, true), grown(LOOK, false), terminating(), wild, soon];
+    apps.extend(
+        ["z", "?", "m", "k", "i", "/py", "e", "sss"].map(|keys| typed(grown(LOOK, true), keys)),
+    );
+    apps
+}
+
+#[test]
+fn no_small_size_panics() {
+    let apps = wild();
+    for (width, height) in (1..=24).flat_map(|w| (1..=12).map(move |h| (w, h))) {
         for app in &apps {
             draw(app, width, height);
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    /// In a part of the screen that does not begin at its corner: who forgets where the own place is draws outside, and panics.
+    #[test]
+    fn no_size_panics_and_nothing_is_drawn_outside(
+        (x, y) in (0u16..20, 0u16..20),
+        (width, height) in (1u16..=300, 1u16..=100),
+        which in 0usize..13,
+    ) {
+        let app = &wild()[which];
+        let mut pane = output();
+        if let Some((rows, columns)) = view::pane_size(app, height, width) {
+            prop_assert!(rows <= height && columns <= width);
+            pane.resize(rows, columns);
+        }
+        let backend = TestBackend::new(x + width + 3, y + height + 3);
+        let viewport = Viewport::Fixed(Rect { x, y, width, height });
+        let mut terminal = Terminal::with_options(backend, TerminalOptions { viewport }).expect("no terminal can fail");
+        terminal.draw(|frame| view::draw(app, Some(&pane), frame)).expect("no terminal can fail");
     }
 }

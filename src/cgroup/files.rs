@@ -138,6 +138,21 @@ fn field<'a>(line: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
     line.split(|byte| *byte == b' ').find_map(|word| word.strip_prefix(key))
 }
 
+/// `cpu.stat`: CPU time in microseconds. The first lines are there without the cpu controller too.
+pub fn cpu_stat(text: &[u8]) -> Option<u64> {
+    keyed(text).find(|(key, _)| *key == b"usage_usec").map(|(_, value)| value)
+}
+
+/// `io.stat`: bytes read and written, over all devices. A last line that is cut counts as far as it goes.
+pub fn io_stat(text: &[u8]) -> (u64, u64) {
+    let sum = |key: &[u8]| {
+        let values = text.split(|byte| matches!(byte, b' ' | b'\n'));
+        let values = values.filter_map(|word| number(word.strip_prefix(key)?));
+        values.fold(0u64, u64::saturating_add)
+    };
+    (sum(b"rbytes="), sum(b"wbytes="))
+}
+
 /// `cgroup.procs`: the process ids; 0 stands for a process of another pid namespace and is left out.
 pub fn cgroup_procs(text: &[u8]) -> impl Iterator<Item = i32> {
     text.split(|byte| *byte == b'\n')
@@ -179,6 +194,20 @@ mod tests {
         assert_eq!((pressure.some_avg10, pressure.full_avg10, total), (1.5, 0.25, 600));
         assert_eq!(memory_pressure(b"some avg10=1.50 avg60=0 avg300=0 total=7\n"), None);
         assert_eq!(memory_pressure(b"some avg10=nan total=7\nfull avg10=inf total=7\n"), None);
+    }
+
+    #[test]
+    fn traffic_is_summed_over_devices() {
+        let text = b"8:16 rbytes=1459200 wbytes=314773504 rios=192 wios=353 dbytes=0 dios=0\n253:0 rbytes=800 wbytes=4\n7:0 \n";
+        assert_eq!(io_stat(text), (1_460_000, 314_773_508));
+        assert_eq!(io_stat(b""), (0, 0));
+    }
+
+    #[test]
+    fn cpu_time_is_found_among_other_lines() {
+        let text = b"usage_usec 1234567\nuser_usec 1000000\nsystem_usec 234567\nnr_periods 0\n";
+        assert_eq!(cpu_stat(text), Some(1_234_567));
+        assert_eq!(cpu_stat(b"user_usec 1\n"), None);
     }
 
     #[test]

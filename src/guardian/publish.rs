@@ -2,19 +2,21 @@
 
 use super::Guardian;
 use super::relay::Relay;
+use crate::cgroup::Cgroup;
 use crate::clock::Timestamp;
 use crate::control::protocol::Request;
 use crate::control::server::ClientId;
 use crate::dashboard::Dashboard;
 use crate::policy::Rung;
-use crate::processes::{ProcessScan, rss_sum};
+use crate::processes::{ProcessScan, Trends, rss_sum};
 use crate::report::escape::escape;
 use crate::report::words;
 use crate::status::{
-    Level, Limits, Memory, ProcessRow, SCHEMA_VERSION, State, Status, Tier, WatchLine,
+    Level, Limits, Memory, ProcessRow, SCHEMA_VERSION, State, Status, Tier, Usage, WatchLine,
 };
 use crate::units::Limit;
 use crate::workload::Workload;
+use crate::workload::usage::{Reading, UsageMeter};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
@@ -29,6 +31,9 @@ const ROWS: usize = 200;
 #[derive(Debug, Default)]
 pub(super) struct Publisher {
     scan: Option<ProcessScan>,
+    trends: Trends,
+    meter: Option<UsageMeter>,
+    usage: Option<Usage>,
     rows: Vec<ProcessRow>,
     rows_at: Option<Timestamp>,
     rows_sent: bool,
@@ -62,9 +67,32 @@ impl Publisher {
     }
 
     /// A request that needs the process table waits for the next one.
-    pub(super) fn wait_for_table(&mut self, id: ClientId, request: Request, pids: &[i32]) {
+    pub(super) fn wait_for_table(
+        &mut self,
+        (id, request): (ClientId, Request),
+        pids: &[i32],
+        now: Timestamp,
+    ) {
         self.waiting.push((id, request));
-        self.scan.get_or_insert_with(|| ProcessScan::new(pids));
+        if self.scan.is_none() {
+            self.begin_scan(pids, now);
+        }
+    }
+
+    fn begin_scan(&mut self, pids: &[i32], now: Timestamp) {
+        let trends = std::mem::take(&mut self.trends);
+        self.scan = Some(ProcessScan::following(pids, trends, now));
+    }
+
+    /// Where the workload's cgroup does not tell, the process table does.
+    fn take_usage(&mut self, cgroup: Option<&Cgroup>, scan: Option<&ProcessScan>, now: Timestamp) {
+        let meter = self.meter.get_or_insert_with(|| UsageMeter::open(cgroup));
+        let usage = match scan.filter(|_| !meter.reads_files()) {
+            Some(scan) => Some(meter.take(Reading { cpu_usec: scan.cpu_usec(), io: None }, now)),
+            None => meter.read(now),
+        };
+        // The last is kept when the cgroup is gone.
+        self.usage = usage.or(self.usage);
     }
 }
 
@@ -126,8 +154,9 @@ impl Guardian {
         let due = self.publisher.rows_at.is_none_or(|at| now.since(at) >= TABLE_EVERY);
         if due && self.publisher.scan.is_none() {
             let pids = self.guards[0].workload.processes().to_vec();
-            self.publisher.scan = Some(ProcessScan::new(&pids));
+            self.publisher.begin_scan(&pids, now);
         }
+        self.publisher.take_usage(self.guards[0].workload.watched(), None, now);
         self.publish_status();
     }
 
@@ -142,13 +171,17 @@ impl Guardian {
     }
 
     fn step_scan(&mut self) {
+        let now = self.clock.now();
         let Some(scan) = &mut self.publisher.scan else { return };
+        scan.set_now(now);
         if !scan.step() {
             return;
         }
-        if let Some(scan) = self.publisher.scan.take() {
+        if let Some(mut scan) = self.publisher.scan.take() {
+            self.publisher.take_usage(self.guards[0].workload.watched(), Some(&scan), now);
+            self.publisher.trends = scan.take_trends();
             self.publisher.rows = scan.finish();
-            self.publisher.rows_at = Some(self.clock.now());
+            self.publisher.rows_at = Some(now);
             self.publisher.rows_sent = false;
         }
         for (id, request) in std::mem::take(&mut self.publisher.waiting) {
@@ -194,6 +227,7 @@ impl Guardian {
             events: sample.counters,
             warned: policy.warned(),
             processes: sample.processes,
+            usage: self.publisher.usage,
         }
     }
 

@@ -61,7 +61,7 @@ impl Guardian {
 
     fn with_table(&mut self, id: ClientId, request: Request) {
         let pids = self.guards[0].workload.processes().to_vec();
-        self.publisher.wait_for_table(id, request, &pids);
+        self.publisher.wait_for_table((id, request), &pids, self.clock.now());
     }
 
     /// The process table is there.

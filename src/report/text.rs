@@ -1,7 +1,7 @@
 //! What the mailbox answers to people: the state, processes, lines and events as aligned text. Pure; no trailing line end.
 
 use crate::status::{
-    Counters, EventLine, Level, Limits, Memory, ProcessRow, State, Status, WatchLine,
+    Counters, EventLine, Level, Limits, Memory, ProcessRow, State, Status, Usage, WatchLine,
 };
 use crate::units::{Bytes, Limit, show_duration};
 use std::time::Duration;
@@ -45,6 +45,7 @@ pub fn status_text(status: &Status) -> String {
     rows.push(row("growth", &forecast(status)));
     rows.push(row("pressure", &pressure(status)));
     rows.push(row("processes", &format!("{} of {}", status.processes, status.limits.pids)));
+    rows.extend(status.usage.map(|usage| row("usage", &used(&usage))));
     rows.push(row("kernel", &counters(&status.events)));
     rows.push(limits_text(&status.limits));
     rows.push(row("tier", &tier(status)));
@@ -112,6 +113,17 @@ fn pressure(status: &Status) -> String {
         || "-".to_owned(),
         |p| format!("some {:.2}%, full {:.2}% of the last 10 s", p.some_avg10, p.full_avg10),
     )
+}
+
+fn used(usage: &Usage) -> String {
+    let mut text = format!("cpu {}", show_duration(Duration::from_micros(usage.cpu_usec)));
+    if let Some(permille) = usage.cpu_permille {
+        text.push_str(&format!(", {}% of one now", permille / 10));
+    }
+    if let Some(io) = usage.io {
+        text.push_str(&format!("; disk read {}, written {}", io.read, io.written));
+    }
+    text
 }
 
 fn counters(counters: &Counters) -> String {
@@ -257,6 +269,7 @@ mod tests {
             events: Counters { high: 3, ..Counters::default() },
             warned: false,
             processes: 4,
+            usage: None,
         }
     }
 
@@ -291,6 +304,15 @@ tier       kernel
 cgroup     /sys/fs/cgroup/sentinel-4120
 guardian   sentinel 0.1.0 (pid 4120)";
         assert_eq!(status_text(&status()), expected);
+    }
+
+    #[test]
+    fn what_it_used_is_told_as_far_as_it_is_known() {
+        let mut usage = Usage { cpu_usec: 1_500_000, ..Usage::default() };
+        assert_eq!(used(&usage), "cpu 1.5s");
+        usage.cpu_permille = Some(873);
+        usage.io = Some(crate::status::Io { read: Bytes::mib(3), ..Default::default() });
+        assert_eq!(used(&usage), "cpu 1.5s, 87% of one now; disk read 3.0M, written 0B");
     }
 
     #[test]
@@ -362,6 +384,8 @@ guardian   sentinel 0.1.0 (pid 4120)";
             rss: Bytes::mib(58),
             share_permille: 975,
             command: command.to_owned(),
+            growth: None,
+            cpu_permille: None,
         }
     }
 

@@ -1,9 +1,12 @@
 //! The dashboard's state: what the guardian told and what the user is at. No drawing, no I/O, no clock.
 
-use super::history::History;
+use super::activity::Activity;
+use super::history::{History, Level};
 use super::keys::Input;
 use super::look::Look;
+use super::measure::{Found, Measures, Wanted};
 use super::prompt::{Prompt, Question};
+use super::table::{Sort, Table};
 use crate::clock::Timestamp;
 use crate::status::{EventLine, ProcessRow, State, Status, WatchLine};
 use std::collections::VecDeque;
@@ -13,6 +16,8 @@ use std::time::Duration;
 pub const EVENTS: usize = 500;
 /// How long a message stays.
 const MESSAGE_TIME: Duration = Duration::from_secs(6);
+/// Time between two measurements that nobody asked for by key.
+const MEASURE_EVERY: Duration = Duration::from_secs(1);
 
 /// What the loop has to do for a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +31,8 @@ pub enum Effect {
     Command(Input),
     /// A page back (`true`) or forward in the command's output.
     Scroll(bool),
+    /// Save what is known to a file.
+    Save,
     /// Draw everything anew.
     Redraw,
     /// Stop the whole job, as Ctrl-Z does on any terminal.
@@ -46,20 +53,10 @@ pub enum Mode {
     Prompt(Prompt),
     /// They answer.
     Question(Question),
+    /// Into the filter of the process table.
+    Filter,
     /// Any key closes the help.
     Help,
-}
-
-/// What processes are sorted by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Sort {
-    /// Largest resident set first.
-    #[default]
-    Rss,
-    /// Lowest id first.
-    Pid,
-    /// By name.
-    Name,
 }
 
 /// A line for the user.
@@ -77,10 +74,12 @@ pub struct Message {
 pub struct Picture {
     /// The last status.
     pub status: Option<Box<Status>>,
-    /// The last process table, sorted.
+    /// The last process table, as the guardian sent it.
     pub processes: Vec<ProcessRow>,
-    /// The footprint over time.
+    /// Memory over time.
     pub history: History,
+    /// CPU, disk and pressure over time.
+    pub activity: Activity,
     /// Events, oldest first.
     pub events: VecDeque<EventLine>,
 }
@@ -96,16 +95,19 @@ pub struct App {
     pub mode: Mode,
     /// True while the command's output has nearly all the room.
     pub zoomed: bool,
-    /// What processes are sorted by.
-    pub sort: Sort,
-    /// Rows of the process table that are scrolled off the top.
-    pub table_top: usize,
+    /// How the process table is shown.
+    pub table: Table,
+    /// What was measured of its processes.
+    pub measures: Measures,
     /// Events that are scrolled off the bottom.
     pub events_back: usize,
     /// Something for the user.
     pub message: Option<Message>,
     live: Picture,
     held: Option<Box<Picture>>,
+    /// The process whose proportional set the user asked for, until it is told.
+    pub(super) asked: Option<u32>,
+    measured_at: Option<Timestamp>,
 }
 
 impl App {
@@ -116,12 +118,14 @@ impl App {
             has_pane,
             mode: Mode::Normal,
             zoomed: false,
-            sort: Sort::default(),
-            table_top: 0,
+            table: Table::default(),
+            measures: Measures::default(),
             events_back: 0,
             message: None,
             live: Picture::default(),
             held: None,
+            asked: None,
+            measured_at: None,
         }
     }
 
@@ -161,12 +165,82 @@ impl App {
     }
 
     fn take_status(&mut self, status: Box<Status>, processes: Option<Vec<ProcessRow>>) {
-        self.live.history.push(status.uptime_ms, status.memory.footprint);
+        let memory = &status.memory;
+        let level = Level { footprint: memory.footprint, current: memory.current };
+        self.live.history.push(status.uptime_ms, level);
+        self.live.activity.push(&status);
         self.live.status = Some(status);
         if let Some(processes) = processes {
+            self.measures.keep(processes.iter().map(|row| row.pid));
             self.live.processes = processes;
-            self.sort_processes();
+            self.settle();
         }
+    }
+
+    fn settle(&mut self) {
+        let picture = self.held.as_deref().unwrap_or(&self.live);
+        self.table.settle(&picture.processes, &self.measures);
+    }
+
+    /// Moves the choice in the process table.
+    pub(super) fn choose(&mut self, by: isize) {
+        let picture = self.held.as_deref().unwrap_or(&self.live);
+        self.table.choose(by, &picture.processes, &self.measures);
+    }
+
+    /// What to measure now: what the user asked for, and what the panels need.
+    pub fn wanted(&mut self, now: Timestamp) -> Option<Wanted> {
+        let due = self.measured_at.is_none_or(|at| now.since(at) >= MEASURE_EVERY);
+        let pids = || self.live.processes.iter().map(|row| row.pid).collect::<Vec<_>>();
+        let mut wanted = Wanted { pss: self.asked.into_iter().collect(), ..Wanted::default() };
+        if due && self.table.sort == Sort::Pss {
+            wanted.pss = pids();
+        }
+        if due && self.sums_traffic() {
+            wanted.traffic = pids();
+        }
+        let any = wanted != Wanted::default();
+        if any && due {
+            self.measured_at = Some(now);
+        }
+        any.then_some(wanted)
+    }
+
+    /// Where the guardian does not know the disk traffic, and the table has all processes: a part would pass for the whole.
+    fn sums_traffic(&self) -> bool {
+        let Some(status) = self.now() else { return false };
+        let told = status.usage.is_some_and(|usage| usage.io.is_some());
+        let rows = u64::try_from(self.live.processes.len()).unwrap_or(u64::MAX);
+        !told && rows > 0 && rows >= status.processes
+    }
+
+    /// Takes what was measured.
+    pub fn take_found(&mut self, found: Found, now: Timestamp) {
+        if let Some(traffic) = found.traffic {
+            self.live.activity.sum(traffic, now);
+        }
+        let asked = found.pss.iter().find(|(pid, _)| self.asked == Some(*pid));
+        if let Some((pid, result)) = asked {
+            let (text, bad) = match result {
+                Ok(pss) => (
+                    format!(
+                        "{pid}: PSS {}, {} of it private; swap {}",
+                        pss.pss, pss.private, pss.swap
+                    ),
+                    false,
+                ),
+                Err(problem) => (format!("PSS of {pid} cannot be measured: {problem}"), true),
+            };
+            self.asked = None;
+            self.tell(&text, bad, now);
+        }
+        self.measures.take(found.pss);
+        self.settle();
+    }
+
+    /// What is known now, also while paused.
+    pub fn live(&self) -> &Picture {
+        &self.live
     }
 
     fn take_event(&mut self, event: EventLine) {
@@ -197,33 +271,6 @@ impl App {
             self.message = None;
         }
         over
-    }
-
-    /// The next sort order.
-    pub(super) fn next_sort(&mut self) {
-        self.sort = match self.sort {
-            Sort::Rss => Sort::Pid,
-            Sort::Pid => Sort::Name,
-            Sort::Name => Sort::Rss,
-        };
-        self.table_top = 0;
-        self.sort_processes();
-    }
-
-    fn sort_processes(&mut self) {
-        let sort = self.sort;
-        let pictures = [Some(&mut self.live), self.held.as_deref_mut()];
-        for picture in pictures.into_iter().flatten() {
-            match sort {
-                Sort::Rss => {
-                    picture.processes.sort_by_key(|row| (std::cmp::Reverse(row.rss), row.pid))
-                }
-                Sort::Pid => picture.processes.sort_by_key(|row| row.pid),
-                Sort::Name => {
-                    picture.processes.sort_by(|a, b| (&a.name, a.pid).cmp(&(&b.name, b.pid)))
-                }
-            }
-        }
     }
 
     /// Lets the panels stand still, or go on.

@@ -1,35 +1,89 @@
 //! Command lines for the process table, read here: the guardian must not, for the kernel may let a reader of
-//! /proc/PID/cmdline wait for the process (proc_pid_cmdline(5)).
+//! /proc/PID/cmdline wait for the process (proc_pid_cmdline(5)). A thread reads them, so that nobody waits with it.
 
 use crate::report::escape::escape;
 use crate::status::ProcessRow;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read as _;
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 /// As much of one as anybody reads.
 const LENGTH: usize = 512;
 
-/// Those read so far. A process that changed its name is read again.
+/// A process and its name: one that changed its name is read again.
+type Key = (u32, String);
+
+/// Those read so far.
 #[derive(Debug, Default)]
 pub struct CommandLines {
-    known: HashMap<(u32, String), String>,
+    known: HashMap<Key, String>,
+    reader: Option<Reader>,
+}
+
+/// The thread that reads, and how many it was asked for and has not told yet.
+#[derive(Debug)]
+struct Reader {
+    ask: Sender<Key>,
+    told: Receiver<(Key, Option<String>)>,
+    open: usize,
 }
 
 impl CommandLines {
-    /// Fills in the command lines of a new table.
+    /// Fills in the command lines of a new table as far as they are known; the others will be at one of the next.
     pub fn fill(&mut self, rows: &mut [ProcessRow]) {
+        self.take_told();
         let mut known = HashMap::with_capacity(rows.len());
+        let mut unknown = Vec::new();
         for row in rows {
             let key = (row.pid, row.name.clone());
-            let line = self.known.remove(&key).or_else(|| read(row.pid));
-            if let Some(line) = line {
-                row.command.clone_from(&line);
-                known.insert(key, line);
+            match self.known.remove(&key) {
+                Some(line) => {
+                    row.command.clone_from(&line);
+                    known.insert(key, line);
+                }
+                None => unknown.push(key),
             }
         }
         self.known = known;
+        self.ask(unknown);
     }
+
+    fn take_told(&mut self) {
+        let Some(reader) = &mut self.reader else { return };
+        while let Ok((key, line)) = reader.told.try_recv() {
+            reader.open = reader.open.saturating_sub(1);
+            self.known.extend(line.map(|line| (key, line)));
+        }
+    }
+
+    /// One table at a time, so that a reader that has to wait is not asked for more and more.
+    fn ask(&mut self, keys: Vec<Key>) {
+        if keys.is_empty() {
+            return;
+        }
+        if self.reader.is_none() {
+            self.reader = start();
+        }
+        let Some(reader) = self.reader.as_mut().filter(|reader| reader.open == 0) else { return };
+        reader.open = keys.into_iter().filter(|key| reader.ask.send(key.clone()).is_ok()).count();
+    }
+}
+
+fn start() -> Option<Reader> {
+    let (ask, asked) = channel::<Key>();
+    let (tell, told) = channel();
+    let work = move || {
+        while let Ok(key) = asked.recv() {
+            let line = read(key.0);
+            if tell.send((key, line)).is_err() {
+                return;
+            }
+        }
+    };
+    // Nobody waits for it at the end: it may be waiting for a process.
+    let thread = std::thread::Builder::new().name("command-lines".into()).spawn(work);
+    thread.is_ok().then_some(Reader { ask, told, open: 0 })
 }
 
 /// `None` for a process that is gone, or has none: a kernel thread, a zombie.
@@ -73,9 +127,21 @@ mod tests {
             rss: crate::units::Bytes(0),
             share_permille: 0,
             command: name.to_owned(),
+            growth: None,
+            cpu_permille: None,
         };
         let mut rows = [row(std::process::id(), "me"), row(u32::MAX, "gone")];
-        CommandLines::default().fill(&mut rows);
+        let mut lines = CommandLines::default();
+        lines.fill(&mut rows);
+        assert_eq!(rows[0].command, "me");
+        let reader = lines.reader.as_mut().unwrap();
+        assert_eq!(reader.open, 2);
+        for _ in 0..2 {
+            let (key, line) = reader.told.recv().unwrap();
+            lines.known.extend(line.map(|line| (key, line)));
+        }
+        reader.open = 0;
+        lines.fill(&mut rows);
         let own = std::env::args().next().unwrap();
         let own = own.rsplit('/').next().unwrap();
         assert!(rows[0].command.starts_with(own), "{rows:?}");

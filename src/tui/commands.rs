@@ -6,8 +6,8 @@ use super::prompt::{Answer, Prompt, Question};
 use crate::clock::Timestamp;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-/// Rows that an arrow key scrolls the process table by.
-const STEP: usize = 1;
+/// Far enough for either end of any process table.
+const END: isize = isize::MAX;
 /// Events that a page key scrolls by.
 const PAGE: usize = 5;
 
@@ -31,6 +31,7 @@ impl App {
                 let question = *question;
                 self.decided(question, &input)
             }
+            Mode::Filter => self.filter(&input),
             Mode::Help => {
                 if matches!(input, Input::Key(_)) {
                     self.mode = Mode::Normal;
@@ -46,6 +47,28 @@ impl App {
             return Effect::None;
         }
         Effect::Command(input)
+    }
+
+    /// What is typed filters at once; Enter keeps it, Escape takes it off.
+    fn filter(&mut self, input: &Input) -> Effect {
+        let Input::Key(key) = input else { return Effect::None };
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        match (key.code, control) {
+            (KeyCode::Enter, _) => self.mode = Mode::Normal,
+            (KeyCode::Esc, _) | (KeyCode::Char('c'), true) => {
+                self.table.filter.clear();
+                self.mode = Mode::Normal;
+            }
+            (KeyCode::Char('u'), true) => self.table.filter.clear(),
+            (KeyCode::Backspace, _) | (KeyCode::Char('h'), true) => {
+                self.table.filter.pop();
+            }
+            (KeyCode::Char(c), false) => self.table.type_in(c),
+            (KeyCode::Up, _) => self.choose(-1),
+            (KeyCode::Down, _) => self.choose(1),
+            _ => (),
+        }
+        Effect::None
     }
 
     fn answered(&mut self, answer: Answer) -> Effect {
@@ -101,38 +124,60 @@ impl App {
             (KeyCode::Char('i') | KeyCode::Enter | KeyCode::Tab,) if self.has_pane => {
                 self.ask(Mode::Typing)
             }
-            (code,) => self.view_command(code),
+            (code,) => self.view_command(code, now),
         }
     }
 
-    fn view_command(&mut self, code: KeyCode) -> Effect {
+    fn view_command(&mut self, code: KeyCode, now: Timestamp) -> Effect {
         match (code,) {
-            (KeyCode::Char('s'),) => self.next_sort(),
             (KeyCode::Char('p'),) => self.toggle_pause(),
             (KeyCode::Char('z'),) if self.has_pane => self.zoomed = !self.zoomed,
-            (KeyCode::Up,) => self.table_top = self.table_top.saturating_sub(STEP),
-            (KeyCode::Down,) => {
-                let last = self.picture().processes.len().saturating_sub(1);
-                self.table_top = (self.table_top + STEP).min(last);
-            }
-            (KeyCode::PageUp,) => return self.page(true),
-            (KeyCode::PageDown,) => return self.page(false),
-            (KeyCode::Esc,) => self.message = None,
-            _ => (),
+            (KeyCode::Char('w'),) => return Effect::Save,
+            (KeyCode::Char('['),) => self.older_events(true),
+            (KeyCode::Char(']'),) => self.older_events(false),
+            (KeyCode::PageUp,) if self.has_pane => return Effect::Scroll(true),
+            (KeyCode::PageDown,) if self.has_pane => return Effect::Scroll(false),
+            (KeyCode::PageUp,) => self.older_events(true),
+            (KeyCode::PageDown,) => self.older_events(false),
+            (code,) => self.table_command(code, now),
         }
         Effect::None
     }
 
-    fn page(&mut self, back: bool) -> Effect {
-        if self.has_pane {
-            return Effect::Scroll(back);
+    fn table_command(&mut self, code: KeyCode, now: Timestamp) {
+        match (code,) {
+            (KeyCode::Char('s'),) => self.table.next_sort(),
+            (KeyCode::Char('e'),) => self.table.tree = !self.table.tree,
+            (KeyCode::Char('/'),) => self.mode = Mode::Filter,
+            (KeyCode::Char('d'),) => self.ask_pss(now),
+            (KeyCode::Up,) => self.choose(-1),
+            (KeyCode::Down,) => self.choose(1),
+            (KeyCode::Home,) => self.choose(-END),
+            (KeyCode::End,) => self.choose(END),
+            // One thing at a time, the newest first.
+            (KeyCode::Esc,) if self.message.is_some() => self.message = None,
+            (KeyCode::Esc,) if self.table.chosen().is_some() => self.table.let_go(),
+            (KeyCode::Esc,) => self.table.filter.clear(),
+            _ => (),
         }
+    }
+
+    fn ask_pss(&mut self, now: Timestamp) {
+        match self.table.chosen() {
+            Some(pid) => {
+                self.asked = Some(pid);
+                self.tell(&format!("measuring the proportional set of {pid}"), false, now);
+            }
+            None => self.tell("choose a process first: Up, Down", true, now),
+        }
+    }
+
+    fn older_events(&mut self, older: bool) {
         let last = self.picture().events.len().saturating_sub(1);
-        self.events_back = match back {
+        self.events_back = match older {
             true => (self.events_back + PAGE).min(last),
             false => self.events_back.saturating_sub(PAGE),
         };
-        Effect::None
     }
 
     /// Ctrl-C means the workload and not the dashboard, Ctrl-Z both.
@@ -246,6 +291,25 @@ mod tests {
         ] {
             assert_eq!(requests(typed), expected, "{typed:?}");
         }
+    }
+
+    #[test]
+    fn a_filter_takes_every_letter_and_no_command() {
+        let mut app = App::new(LOOK, true);
+        assert_eq!(effects(&mut app, "/kyyqw"), []);
+        assert_eq!((app.mode.clone(), app.table.filter.as_str()), (Mode::Filter, "kyyqw"));
+        assert_eq!(effects(&mut app, "\nf"), [request("freeze")]);
+        assert_eq!(app.table.filter, "kyyqw");
+        let _ = effects(&mut app, "/\x1b");
+        assert_eq!((app.mode, app.table.filter.as_str()), (Mode::Normal, ""));
+    }
+
+    #[test]
+    fn saving_is_asked_for_with_w_and_pss_only_of_a_chosen_process() {
+        let mut app = App::new(LOOK, true);
+        assert_eq!(effects(&mut app, "wd"), [Effect::Save]);
+        assert_eq!(app.wanted(NOW), None);
+        assert!(app.message.is_some_and(|message| message.bad));
     }
 
     #[test]

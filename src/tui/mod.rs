@@ -1,6 +1,7 @@
 //! The dashboard: a process of its own that shows what the guardian reports and passes keys on.
 //! It speaks to the guardian through the control stream alone, so a stopped terminal delays nobody.
 
+pub mod activity;
 pub mod app;
 mod command_lines;
 mod command_terminal;
@@ -10,12 +11,15 @@ pub mod history;
 mod keyboard;
 pub mod keys;
 pub mod look;
+pub mod measure;
 pub mod pane;
 pub mod prompt;
 mod pty;
 mod ready;
 mod session;
 mod signals;
+mod snapshot;
+pub mod table;
 mod terminal;
 pub mod transcript;
 pub mod view;
@@ -37,6 +41,8 @@ pub struct Options {
     pub pty: Option<OwnedFd>,
     /// Nothing is drawn before so long, [`QUIET`] but for tests: a command that is done sooner does not make the screen flash.
     pub quiet: Duration,
+    /// The processes are those of this machine now, and may be looked at: not so in a replay.
+    pub live: bool,
     /// Panic after the first frame: a rehearsal for tests that the terminal is restored.
     pub rehearse_panic: bool,
 }
@@ -44,7 +50,7 @@ pub struct Options {
 impl Options {
     /// The options of a real run.
     pub fn new(control: UnixStream, pty: Option<OwnedFd>) -> Self {
-        Options { control, pty, quiet: QUIET, rehearse_panic: false }
+        Options { control, pty, quiet: QUIET, live: true, rehearse_panic: false }
     }
 }
 

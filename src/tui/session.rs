@@ -7,11 +7,13 @@ use super::command_terminal::CommandTerminal;
 use super::keyboard::Keyboard;
 use super::keys::Input;
 use super::look::Look;
+use super::measure::Measurer;
 use super::ready::{self, Ready};
 use super::signals::Signals;
 use super::wire::Wire;
-use super::{Options, terminal, view};
+use super::{Options, snapshot, terminal, view};
 use crate::clock::Clock;
+use crate::report::escape::shown;
 use crate::status::WatchLine;
 use crate::sys::terminal::is_foreground;
 use anyhow::Context as _;
@@ -42,6 +44,7 @@ pub struct Session {
     clock: Clock,
     app: App,
     command_lines: CommandLines,
+    measurer: Option<Measurer>,
     quiet: Duration,
     rehearse_panic: bool,
 }
@@ -56,6 +59,7 @@ impl Session {
             command: CommandTerminal::open(options.pty, terminal::size())?,
             app: App::new(look, has_pane),
             command_lines: CommandLines::default(),
+            measurer: options.live.then(Measurer::default),
             signals,
             stop: false,
             redraw: false,
@@ -187,7 +191,9 @@ impl Session {
         for line in self.wire.receive() {
             match line {
                 Ok(mut line) => {
-                    if let WatchLine::Status { processes: Some(rows), .. } = &mut line {
+                    if let WatchLine::Status { processes: Some(rows), .. } = &mut line
+                        && self.measurer.is_some()
+                    {
                         self.command_lines.fill(rows);
                     }
                     self.app.take_line(line, now);
@@ -196,6 +202,29 @@ impl Session {
             }
         }
         self.command.try_again();
+        self.measure();
+    }
+
+    /// Takes what was measured since, and has measured what is wanted next.
+    fn measure(&mut self) {
+        let now = self.clock.now();
+        let Some(measurer) = &mut self.measurer else { return };
+        if let Some(found) = measurer.found() {
+            self.app.take_found(found, now);
+        }
+        if !measurer.is_busy()
+            && let Some(wanted) = self.app.wanted(now)
+        {
+            let _ = measurer.ask(wanted);
+        }
+    }
+
+    fn save(&mut self) {
+        let (text, bad) = match snapshot::save(self.app.live()) {
+            Ok(path) => (format!("saved to {}", shown(&path)), false),
+            Err(error) => (format!("{error:#}"), true),
+        };
+        self.app.tell(&text, bad, self.clock.now());
     }
 
     /// True when the user leaves.
@@ -204,6 +233,7 @@ impl Session {
         match self.app.take_input(input, now) {
             Effect::None => (),
             Effect::Leave => return true,
+            Effect::Save => self.save(),
             Effect::Redraw => self.redraw = true,
             Effect::Suspend => self.stop = true,
             Effect::Request(line) => {

@@ -9,6 +9,7 @@ pub mod members;
 pub mod proc_file;
 pub mod process_sampler;
 pub mod spares;
+pub mod usage;
 
 use crate::cgroup::Cgroup;
 use crate::config::KillMode;

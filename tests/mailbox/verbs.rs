@@ -61,6 +61,21 @@ fn ps() {
     kill(&scene, running);
 }
 
+/// A process that was seen twice has a growth; the workload's CPU time is that of all its processes.
+#[test]
+fn growth_and_cpu_are_known_once_it_was_looked_at_twice() {
+    let scene = Scene::new();
+    let (running, _) = family(&scene, &[]);
+    until("both processes have a growth", || {
+        let rows: Vec<ProcessRow> = json(&scene, "ps");
+        rows.len() == 2 && rows.iter().all(|row| row.growth.is_some() && row.cpu_permille.is_some())
+    });
+    let usage = status(&scene).usage.expect("the tiers of a host all tell");
+    assert!(usage.cpu_permille.is_some_and(|permille| permille < 100_000), "{usage:?}");
+    assert!(scene.ask("status").expect(0).stdout().contains("usage      cpu "));
+    kill(&scene, running);
+}
+
 #[test]
 fn events() {
     let scene = Scene::new();

@@ -246,6 +246,7 @@ pub fn status() -> Status {
         events: Counters::default(),
         warned: false,
         processes: 1,
+        usage: None,
     }
 }
 

@@ -115,6 +115,7 @@ impl Guardian {
         loop {
             let now = self.clock.now();
             self.status.uptime_ms = u64::try_from(now.0.as_millis()).unwrap_or(u64::MAX);
+            self.status.usage = Some(sample::usage(self.status.uptime_ms));
             let over = step(self, now);
             if !self.say(&sample::line(self.status.clone())) || over {
                 return;

@@ -1,8 +1,8 @@
 //! A made-up workload: statuses, process tables and events that fit together. Shared by the golden tests and the fake guardian.
 
 use sentinel::status::{
-    Counters, EventLine, Level, Limits, Memory, Pressure, ProcessRow, SCHEMA_VERSION, State,
-    Status, Tier, WatchLine,
+    Counters, EventLine, Io, Level, Limits, Memory, Pressure, ProcessRow, SCHEMA_VERSION, State,
+    Status, Tier, Usage, WatchLine,
 };
 use sentinel::units::{Bytes, Limit, MIB};
 
@@ -64,27 +64,53 @@ pub fn status(uptime_ms: u64, mib: u64) -> Status {
         events: Counters { high: 3, ..Counters::default() },
         warned: false,
         processes: 6,
+        usage: Some(usage(uptime_ms)),
+    }
+}
+
+/// Somewhat more than one CPU and some writing, in waves.
+pub fn usage(uptime_ms: u64) -> Usage {
+    let second = uptime_ms / 1000;
+    let wave = [0, 4, 7, 9, 7, 4][usize::try_from(second % 6).unwrap_or(0)];
+    Usage {
+        cpu_usec: uptime_ms * 1200,
+        cpu_permille: Some(u32::try_from(1100 + wave * 20).unwrap_or(0)),
+        io: Some(Io {
+            read: Bytes::mib(512),
+            written: Bytes::mib(second),
+            read_rate: Some(0),
+            write_rate: Some(wave * MIB / 4),
+        }),
     }
 }
 
 /// Some processes whose resident sets add up to about `mib` MiB.
 pub fn processes(mib: u64) -> Vec<ProcessRow> {
     [
-        (4002, "python3", 'R', 620, "python3 train.py --epochs 40 --data /srv/data"),
-        (4010, "python3", 'S', 210, "python3 -c from multiprocessing.spawn import spawn_main"),
-        (4011, "loader", 'D', 110, "/usr/lib/loader --prefetch 8"),
-        (4015, "größe-漢字", 'S', 45, "größe-漢字 --name \\x1b[31m"),
-        (4020, "sh", 'S', 15, "sh -c tail -f log"),
-        (4021, "tail", 'Z', 0, ""),
+        (4002, 4000, "python3", 'R', 620, "python3 train.py --epochs 40 --data /srv/data"),
+        (
+            4010,
+            4002,
+            "python3",
+            'S',
+            210,
+            "python3 -c from multiprocessing.spawn import spawn_main",
+        ),
+        (4011, 4010, "loader", 'D', 110, "/usr/lib/loader --prefetch 8"),
+        (4015, 4002, "größe-漢字", 'S', 45, "größe-漢字 --name \\x1b[31m"),
+        (4020, 4002, "sh", 'S', 15, "sh -c tail -f log"),
+        (4021, 4020, "tail", 'Z', 0, ""),
     ]
-    .map(|(pid, name, state, share_permille, command)| ProcessRow {
+    .map(|(pid, ppid, name, state, share_permille, command)| ProcessRow {
         pid,
-        ppid: 4000,
+        ppid,
         name: name.into(),
         state,
         rss: Bytes((mib * MIB / 1000).saturating_mul(u64::from(share_permille))),
         share_permille,
         command: command.into(),
+        growth: (state != 'Z').then_some(i64::from(share_permille) * 2048 - 32 * 2048),
+        cpu_permille: (state != 'Z').then_some(share_permille * 2),
     })
     .to_vec()
 }

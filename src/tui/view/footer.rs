@@ -14,6 +14,9 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) -> Option<Position> {
     if area.is_empty() {
         return None;
     }
+    if app.mode == Mode::Filter {
+        return filter(app, area, buffer);
+    }
     if overlay::fits(*buffer.area()) || matches!(app.mode, Mode::Normal | Mode::Typing | Mode::Help)
     {
         put(buffer, area, told_or_keys(app, usize::from(area.width)));
@@ -26,13 +29,26 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) -> Option<Position> {
     Some(Position::new(x.min(area.right().saturating_sub(1)), area.y))
 }
 
+fn filter(app: &App, area: Rect, buffer: &mut Buffer) -> Option<Position> {
+    let typed = Line::from(vec![
+        Span::styled("only processes with: ", app.look.dim()),
+        Span::styled(app.table.filter.clone(), Style::new().add_modifier(Modifier::BOLD)),
+    ]);
+    let x = area.x.saturating_add(u16::try_from(typed.width()).unwrap_or(u16::MAX));
+    let mut line = typed;
+    line.push_span(Span::styled("   Enter keeps it, Esc shows all", app.look.dim()));
+    put(buffer, area, line);
+    Some(Position::new(x.min(area.right().saturating_sub(1)), area.y))
+}
+
 fn told_or_keys(app: &App, width: usize) -> Line<'static> {
     match &app.message {
         Some(message) => {
             let colour = if message.bad { Color::Red } else { Color::Green };
             Line::from(vec![
                 Span::styled(if message.bad { " ! " } else { " ok " }, app.look.badge(colour)),
-                Span::raw(format!(" {}", message.text)),
+                // What the guardian says begins with the word that stands there already.
+                Span::raw(format!(" {}", message.text.trim_start_matches("ok: "))),
             ])
         }
         None if app.mode == Mode::Typing => {
@@ -60,7 +76,11 @@ fn normal_keys(app: &App) -> Vec<(&'static str, &'static str)> {
     keys.extend([
         ("g", "grace"),
         ("s", "sort"),
+        ("e", if app.table.tree { "flat" } else { "tree" }),
+        ("/", "filter"),
+        ("d", "pss"),
         ("p", if app.is_paused() { "go on" } else { "pause" }),
+        ("w", "save"),
     ]);
     keys
 }

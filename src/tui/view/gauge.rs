@@ -52,14 +52,14 @@ pub fn top(status: &Status) -> Bytes {
     lines(status).next_back().map_or(status.limits.limit, |(.., value)| value)
 }
 
-/// Draws as much of it as there are rows.
-pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
+/// Draws as much of it as there are rows; all numbers where no other panel has them.
+pub fn draw(app: &App, area: Rect, all: bool, buffer: &mut Buffer) {
     let Some(status) = app.picture().status.as_deref() else { return };
     match area.height {
         0 => (),
         1 => one_row(app.look, status, area, buffer),
         _ => {
-            numbers(app.look, status, row(area, 0), buffer);
+            numbers(app.look, status, row(area, 0), all, buffer);
             let thick = area.height.saturating_sub(2).max(1);
             for n in 1..=thick {
                 bar(app.look, status, row(area, n), buffer);
@@ -90,7 +90,8 @@ fn headline(look: Look, status: &Status) -> Span<'static> {
 /// Only one that is worth planning for: what hardly grows has no date. It stands out once the guardian has warned, for every
 /// program grows fast when it starts.
 fn forecast(look: Look, status: &Status) -> Option<Span<'static>> {
-    let below = status.state == State::Running && status.memory.footprint < status.limits.limit;
+    let grows = status.state == State::Running && !status.frozen;
+    let below = grows && status.memory.footprint < status.limits.limit;
     let left = Duration::from_millis(status.forecast_ms.filter(|_| below)?);
     let text = format!("limit in {}", show_duration(left));
     match status.warned {
@@ -99,7 +100,7 @@ fn forecast(look: Look, status: &Status) -> Option<Span<'static>> {
     }
 }
 
-fn numbers(look: Look, status: &Status, area: Rect, buffer: &mut Buffer) {
+fn numbers(look: Look, status: &Status, area: Rect, all: bool, buffer: &mut Buffer) {
     let memory = &status.memory;
     let named = |name: &str, value: String| {
         vec![Span::styled(format!("{name} "), look.dim()), Span::raw(value)]
@@ -107,9 +108,9 @@ fn numbers(look: Look, status: &Status, area: Rect, buffer: &mut Buffer) {
     let mut groups = vec![vec![headline(look, status)]];
     groups.extend(forecast(look, status).map(|span| vec![span]));
     groups.push(vec![Span::raw(growth(status.growth))]);
-    groups.push(named("current", memory.current.to_string()));
-    if let Some(rss) = memory.rss {
-        groups.push(named("rss sum", rss.to_string()));
+    if all {
+        groups.push(named("current", memory.current.to_string()));
+        groups.extend(memory.rss.map(|rss| named("rss sum", rss.to_string())));
     }
     groups.push(named("peak", memory.peak_footprint.to_string()));
     groups.push(named("peak current", memory.peak.to_string()));

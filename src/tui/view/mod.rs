@@ -1,11 +1,14 @@
 //! Drawing: the [`App`] and the command's screen to a frame. No I/O, no change of state; one file a panel.
 
+mod activity;
 mod command;
 mod events;
 mod footer;
+mod future;
 mod gauge;
 mod ink;
 mod ladder;
+mod memory;
 mod overlay;
 mod plan;
 mod plot;
@@ -21,7 +24,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 
 fn plan_for(app: &App, area: Rect) -> Plan {
-    let asking = matches!(app.mode, Mode::Prompt(_) | Mode::Question(_));
+    let asking = matches!(app.mode, Mode::Prompt(_) | Mode::Question(_) | Mode::Filter);
     plan(area, Wishes { pane: app.has_pane, zoomed: app.zoomed, asking })
 }
 
@@ -37,10 +40,12 @@ pub fn draw(app: &App, pane: Option<&Pane>, frame: &mut Frame<'_>) {
     let plan = plan_for(app, area);
     let buffer = frame.buffer_mut();
     title::draw(app, plan.title, buffer);
-    gauge::draw(app, plan.gauge, buffer);
+    gauge::draw(app, plan.gauge, plan.memory.is_empty(), buffer);
     split::draw(app, plan.split, buffer);
     ladder::draw(app, plan.ladder, buffer);
     pressure::draw(app, plan.pressure, buffer);
+    memory::draw(app, plan.memory, buffer);
+    activity::draw(app, plan.activity, buffer);
     plot::draw(app, plan.history, buffer);
     processes::draw(app, plan.processes, buffer);
     events::draw(app, plan.events, buffer);

@@ -9,24 +9,33 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Paragraph, Widget as _, Wrap};
 
-const HELP: [(&str, &str); 16] = [
+/// The most important first: what does not fit is left out.
+const HELP: [(&str, &str); 21] = [
     ("f", "freeze, or thaw again"),
     ("m + -", "set the memory limit"),
     ("g", "set the grace period"),
     ("t", "terminate: SIGTERM, grace, SIGKILL"),
-    ("k", "kill everything at once"),
+    ("k", "kill everything at once; asked twice"),
+    ("q", "terminate, or detach the view"),
     ("i Enter Tab", "type into the command"),
     ("Ctrl-]", "stop typing into it"),
     ("Ctrl-C", "goes to the command, always"),
     ("Ctrl-Z", "stop everything; the shell's fg goes on"),
     ("PgUp PgDn", "scroll its output"),
     ("z", "enlarge its output"),
-    ("s", "sort processes by rss, pid, name"),
-    ("Up Down", "scroll processes"),
+    ("s", "sort by rss, growth, cpu, pss, pid, name"),
+    ("e", "processes as a tree, or flat"),
+    ("/", "only processes with what you type"),
+    ("Up Down", "choose a process; Home End, Esc lets go"),
+    ("d", "measure its proportional set (PSS)"),
     ("p", "hold the panels still"),
-    ("q", "terminate, or detach the view"),
+    ("[ ]", "older events, newer events"),
+    ("w", "write what is known to a file"),
     ("? h", "this help; any key closes it"),
 ];
+
+/// Columns of it, with the frame.
+const HELP_WIDTH: u16 = 58;
 
 /// True when a box of a question has room.
 pub fn fits(area: Rect) -> bool {
@@ -36,7 +45,7 @@ pub fn fits(area: Rect) -> bool {
 /// Draws the box that the mode asks for; gives the place of the cursor in it.
 pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) -> Option<Position> {
     match &app.mode {
-        Mode::Normal | Mode::Typing => None,
+        Mode::Normal | Mode::Typing | Mode::Filter => None,
         Mode::Help => {
             help(app.look, area, buffer);
             None
@@ -63,7 +72,7 @@ pub fn short(app: &App) -> (Line<'static>, Option<u16>) {
             let (question, keys) = asked.words(app.limits());
             (Line::styled(format!("{keys}  {question}"), app.look.badge(Color::Yellow)), None)
         }
-        Mode::Normal | Mode::Typing | Mode::Help => (Line::default(), None),
+        Mode::Normal | Mode::Typing | Mode::Filter | Mode::Help => (Line::default(), None),
     }
 }
 
@@ -89,17 +98,25 @@ fn frame(title: &str, style: Style, size: (u16, u16), area: Rect, buffer: &mut B
     Rect { x: inner.x + inner.width.min(1), width: inner.width.saturating_sub(2), ..inner }
 }
 
+/// Below this height it is in two columns, if those have room.
 fn help(look: Look, area: Rect, buffer: &mut Buffer) {
-    let rows = u16::try_from(HELP.len()).unwrap_or(u16::MAX).saturating_add(2);
-    let inner = frame("keys", look.fg(Color::Cyan), (54, rows), area, buffer);
-    let lines: Vec<Line<'static>> = HELP
-        .iter()
-        .map(|(key, text)| {
-            let bold = Style::new().add_modifier(Modifier::BOLD);
-            Line::from(vec![Span::styled(format!("{key:<12} "), bold), Span::raw(*text)])
-        })
-        .collect();
-    Paragraph::new(lines).render(inner, buffer);
+    let all = u16::try_from(HELP.len()).unwrap_or(u16::MAX);
+    let two = area.height < all + 2 && area.width >= 2 * HELP_WIDTH;
+    let (columns, rows) = if two { (2, all.div_ceil(2)) } else { (1, all) };
+    let size = (HELP_WIDTH * columns, rows + 2);
+    let inner = frame("keys", look.fg(Color::Cyan), size, area, buffer);
+    for (n, keys) in (0..).zip(HELP.chunks(usize::from(rows))) {
+        let x = inner.x + (HELP_WIDTH * n).min(inner.width);
+        let place = Rect { x, width: inner.right() - x, ..inner };
+        let bold = Style::new().add_modifier(Modifier::BOLD);
+        let lines: Vec<_> = keys
+            .iter()
+            .map(|(key, text)| {
+                Line::from(vec![Span::styled(format!("{key:<12} "), bold), Span::raw(*text)])
+            })
+            .collect();
+        Paragraph::new(lines).render(place, buffer);
+    }
 }
 
 fn value(look: Look, prompt: &Prompt, area: Rect, buffer: &mut Buffer) -> Position {

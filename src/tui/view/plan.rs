@@ -1,5 +1,6 @@
 //! Which panel goes where: a function of the size alone, so that any terminal gets the most important things first.
 
+use super::memory;
 use ratatui::layout::Rect;
 
 /// Two panels side by side from this width on.
@@ -8,6 +9,10 @@ const TWO_COLUMNS: u16 = 72;
 const WIDE: u16 = 130;
 /// Empty rows between groups from this height on.
 const AIRY: u16 = 32;
+/// The numbers one above the other from this height and width on; activity beside them, or from another height on below.
+const ROOMY: (u16, u16) = (34, 72);
+const BESIDE: u16 = 150;
+const TALL: u16 = 46;
 
 /// The place of each panel; an empty one is left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,9 +25,13 @@ pub struct Plan {
     pub split: Rect,
     /// Warn, terminate, kill.
     pub ladder: Rect,
-    /// Pressure and counters.
+    /// Activity, pressure and counters in a row.
     pub pressure: Rect,
-    /// The footprint over time.
+    /// What counts as memory.
+    pub memory: Rect,
+    /// Activity with curves.
+    pub activity: Rect,
+    /// Memory over time.
     pub history: Rect,
     /// The process table.
     pub processes: Rect,
@@ -98,15 +107,34 @@ pub fn plan(area: Rect, wishes: Wishes) -> Plan {
         plan.pane = rows.0;
         return plan;
     }
+    numbers(&mut plan, &mut rows, area);
+    rows.take(u16::from(airy && plan.memory.is_empty()));
+    panels(&mut plan, rows, wishes);
+    plan
+}
+
+/// In a row or two, or as panels of their own.
+fn numbers(plan: &mut Plan, rows: &mut Rows, area: Rect) {
+    if area.height >= ROOMY.0 && area.width >= ROOMY.1 {
+        let (beside_it, below) = (area.width >= BESIDE, area.height >= TALL);
+        if !beside_it && !below {
+            plan.pressure = rows.take(1);
+        }
+        plan.memory = rows.take(memory::ROWS);
+        if beside_it {
+            let half = percent(plan.memory.width, 58);
+            (plan.memory, plan.activity) = beside(plan.memory, half);
+        } else if below {
+            plan.activity = rows.take(memory::ROWS);
+        }
+        return;
+    }
     if area.height >= 18 {
         plan.split = rows.take(1);
     }
     if area.height >= 20 {
         plan.pressure = rows.take(1);
     }
-    rows.take(u16::from(airy));
-    panels(&mut plan, rows, wishes);
-    plan
 }
 
 /// The panels that grow with the room that is left.
@@ -168,13 +196,15 @@ pub fn pane_inner(pane: Rect) -> Rect {
 mod tests {
     use super::*;
 
-    fn all(plan: &Plan) -> [Rect; 10] {
+    fn all(plan: &Plan) -> [Rect; 12] {
         [
             plan.title,
             plan.gauge,
             plan.split,
             plan.ladder,
             plan.pressure,
+            plan.memory,
+            plan.activity,
             plan.history,
             plan.processes,
             plan.events,

@@ -1,14 +1,16 @@
-//! The footprint over the last minutes as a filled curve, the lines across it.
+//! Memory over the last minutes as a filled curve, the lines across it, and to the right of now where the growth leads.
 
+use super::future;
 use super::gauge::{lines, tone, top};
-use super::ink::{cells, head, name, put, row, upwards};
+use super::ink::{cells, fit, head, name, put, row, upwards};
 use crate::status::Status;
 use crate::tui::app::App;
+use crate::tui::history::Level;
 use crate::tui::look::Look;
 use crate::units::{Bytes, show_duration};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Color;
+use ratatui::style::{Color, Style};
 use ratatui::text::{Line, Span};
 use std::time::Duration;
 
@@ -17,6 +19,31 @@ const LABELS: u16 = 18;
 /// Below this width labels carry numbers alone.
 const NAMES: u16 = 60;
 const SHORT_LABELS: u16 = 8;
+/// One of so many columns is for what is ahead.
+const AHEAD: u16 = 4;
+/// Below this width there is none.
+const LEAST_PAST: u16 = 20;
+/// Rows from which on one is given to the time axis.
+const WITH_AXIS: u16 = 4;
+/// How far the scale goes beyond the highest line, in quarters of it, where the curve is higher.
+const STEPS: [u64; 10] = [5, 6, 8, 10, 12, 16, 24, 32, 64, 128];
+
+/// Where things are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    /// Curve of the past.
+    pub past: Rect,
+    /// What is ahead.
+    pub ahead: Rect,
+    /// Names and values of the lines.
+    pub labels: Rect,
+    /// Times below both, if there is room.
+    pub axis: Rect,
+    /// What the full height is.
+    pub scale: Bytes,
+    /// What the width of the past is.
+    pub window_ms: u64,
+}
 
 /// Draws it.
 pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
@@ -24,63 +51,113 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     if area.height < 2 {
         return;
     }
-    let window = show_duration(Duration::from_millis(picture.history.window_ms()));
-    let window = window.trim_end_matches("00s").replace(".0s", "s");
-    let title = Line::from(vec![
-        name("footprint"),
-        Span::styled(format!(" last {window}"), app.look.dim()),
-    ]);
-    let inner = head(buffer, area, title, app.look.dim());
+    let inner = head(buffer, area, title(app, usize::from(area.width)), app.look.dim());
     let Some(status) = picture.status.as_deref() else { return };
-    let scale = top(status).max(picture.history.highest());
-    let scale = Bytes(scale.0.saturating_add(scale.0 / 20));
-    let labels = if inner.width >= NAMES { LABELS } else { SHORT_LABELS };
-    let labels = if inner.width > labels * 2 { labels + 1 } else { 0 };
-    let plot = Rect { width: inner.width - labels, ..inner };
-    let columns = picture.history.columns(usize::from(plot.width));
-    for (x, value) in (plot.left()..plot.right()).zip(columns) {
-        if let Some(value) = value {
-            column(app.look, status, (x, value, scale), plot, buffer);
+    let scale = scale(top(status), picture.history.highest());
+    let place = place(inner, scale, picture.history.window_ms());
+    let columns = picture.history.columns(usize::from(place.past.width));
+    for (x, level) in (place.past.left()..place.past.right()).zip(columns) {
+        if let Some(level) = level {
+            column(app.look, status, (x, level), &place, buffer);
         }
     }
-    let right = Rect { x: plot.right(), width: labels, ..inner };
-    rules(app.look, status, scale, (plot, right), buffer);
+    rules(app.look, status, &place, buffer);
+    future::draw(app.look, status, &place, buffer);
+    axis(app.look, &place, buffer);
+    future::mark_time(app.look, status, &place, buffer);
 }
 
-fn column(look: Look, status: &Status, at: (u16, Bytes, Bytes), plot: Rect, buffer: &mut Buffer) {
-    let (x, value, scale) = at;
-    let eighths = cells(value.0, scale.0, usize::from(plot.height) * 8).max(1);
-    let style = look.fg(tone(value, &status.limits));
-    for (n, y) in (plot.top()..plot.bottom()).rev().enumerate() {
-        let part = upwards(eighths, n);
-        if let Some(cell) = buffer.cell_mut((x, y)).filter(|_| part != ' ') {
-            cell.set_char(part).set_style(style);
-        }
+fn title(app: &App, width: usize) -> Line<'static> {
+    let look = app.look;
+    let said = |text: String| vec![Span::styled(text, look.dim())];
+    let mut groups = vec![vec![name("memory")]];
+    let window = Duration::from_millis(app.picture().history.window_ms());
+    groups.push(said(format!("last {}", whole(window))));
+    groups.push(vec![
+        Span::styled("█", look.fg(Color::Green)),
+        Span::styled(" footprint ", look.dim()),
+        Span::styled("░ cache", look.dim()),
+    ]);
+    if app.picture().status.as_deref().is_some_and(|status| future::way(status).is_some()) {
+        groups.push(said("⠒ where it leads".to_owned()));
     }
+    fit(groups, 1, width.saturating_sub(6))
+}
+
+/// A time of whole seconds or minutes, as people say it.
+pub(super) fn whole(time: Duration) -> String {
+    let text = show_duration(time);
+    let text = text.trim_end_matches("00s");
+    text.strip_suffix(".0s").map_or(text.to_owned(), |seconds| format!("{seconds}s"))
+}
+
+/// A little over the highest line, and where the curve is higher in steps, so that it seldom changes.
+fn scale(top: Bytes, highest: Bytes) -> Bytes {
+    let room = |bytes: Bytes| Bytes(bytes.0.saturating_add(bytes.0 / 20).max(1));
+    if highest <= top {
+        return room(top);
+    }
+    let step = |quarters: u64| Bytes((top.0 / 4).saturating_mul(quarters));
+    room(STEPS.into_iter().map(step).find(|step| *step >= highest).unwrap_or(highest))
+}
+
+fn place(inner: Rect, scale: Bytes, window_ms: u64) -> Place {
+    let labels = if inner.width >= NAMES { LABELS } else { SHORT_LABELS };
+    let labels = if inner.width > labels * 2 { labels + 1 } else { 0 };
+    let axis_rows = u16::from(inner.height >= WITH_AXIS);
+    let axis = Rect { y: inner.bottom() - axis_rows, height: axis_rows, ..inner };
+    let height = inner.height - axis_rows;
+    let width = inner.width - labels;
+    let ahead = if width >= LEAST_PAST { width / AHEAD } else { 0 };
+    let past = Rect { width: width - ahead, height, ..inner };
+    Place {
+        past,
+        ahead: Rect { x: past.right(), width: ahead, ..past },
+        labels: Rect { x: past.right() + ahead, width: labels, ..past },
+        axis,
+        scale,
+        window_ms,
+    }
+}
+
+fn column(look: Look, status: &Status, at: (u16, Level), place: &Place, buffer: &mut Buffer) {
+    let (x, level) = at;
+    let plot = place.past;
+    let rows = usize::from(plot.height);
+    let eighths = cells(level.footprint.0, place.scale.0, rows * 8).max(1);
+    let with_cache = cells(level.current.0, place.scale.0, rows * 8);
+    // Less than a row of cache would come and go as the curve moves.
+    let with_cache = if with_cache >= eighths + 8 { with_cache.div_ceil(8) } else { 0 };
+    let style = look.fg(tone(level.footprint, &status.limits));
+    for (n, y) in (plot.top()..plot.bottom()).rev().enumerate() {
+        let Some(cell) = buffer.cell_mut((x, y)) else { continue };
+        match upwards(eighths, n) {
+            ' ' if n < with_cache => cell.set_char('░').set_style(look.dim()),
+            ' ' => continue,
+            part => cell.set_char(part).set_style(style),
+        };
+    }
+}
+
+/// The row of a value, from the top, if it is in the picture.
+pub(super) fn row_of(value: Bytes, place: &Place) -> Option<u16> {
+    let height = place.past.height;
+    let from_bottom = cells(value.0, place.scale.0, usize::from(height));
+    let from_bottom = u16::try_from(from_bottom).ok()?.min(height.checked_sub(1)?);
+    Some(height - 1 - from_bottom)
 }
 
 /// The lowest line first: where two share a row the limit is seen.
-fn rules(
-    look: Look,
-    status: &Status,
-    scale: Bytes,
-    (plot, right): (Rect, Rect),
-    buffer: &mut Buffer,
-) {
+fn rules(look: Look, status: &Status, place: &Place, buffer: &mut Buffer) {
     let mut taken: Vec<u16> = Vec::new();
+    let width = place.past.width + place.ahead.width;
     for (_, colour, label, value) in lines(status) {
-        let from_bottom = cells(value.0, scale.0, usize::from(plot.height));
-        let from_bottom =
-            u16::try_from(from_bottom).unwrap_or(0).min(plot.height.saturating_sub(1));
-        let n = plot.height.saturating_sub(1) - from_bottom;
-        if taken.contains(&n) {
-            continue;
-        }
+        let Some(n) = row_of(value, place).filter(|n| !taken.contains(n)) else { continue };
         taken.push(n);
-        rule(look, colour, row(plot, n), buffer);
-        let named = usize::from(right.width) > usize::from(SHORT_LABELS) + 1;
+        rule(look, colour, row(Rect { width, ..place.past }, n), buffer);
+        let named = place.labels.width > SHORT_LABELS + 1;
         let text = if named { format!("{label} {value}") } else { value.to_string() };
-        put(buffer, row(right, n), format!(" {text}"));
+        put(buffer, row(place.labels, n), format!(" {text}"));
     }
 }
 
@@ -92,11 +169,70 @@ fn rule(look: Look, colour: Color, area: Rect, buffer: &mut Buffer) {
                 let ground = cell.fg;
                 cell.set_char('╌').set_fg(Color::Black).set_bg(ground);
             }
-            // The curve's edge says more than the line behind it.
-            symbol if symbol != " " => (),
-            _ => {
-                cell.set_char('╌').set_style(look.fg(colour));
+            " " | "░" => {
+                cell.set_char('╌').set_style(Style::reset().patch(look.fg(colour)));
             }
+            // The curve's edge says more than the line behind it.
+            _ => (),
+        }
+    }
+}
+
+/// The times of the left edge, the middle and now.
+fn axis(look: Look, place: &Place, buffer: &mut Buffer) {
+    if place.axis.is_empty() {
+        return;
+    }
+    let ago = |ms: u64| format!("-{}", whole(Duration::from_millis(ms)));
+    let past = place.past;
+    let now = past.right().saturating_sub(1);
+    put_at(look, place, (past.x, 0), ago(place.window_ms), buffer);
+    if past.width >= 30 {
+        put_at(look, place, (past.x + past.width / 2, 2), ago(place.window_ms / 2), buffer);
+    }
+    if past.width >= 12 {
+        put_at(look, place, (now, 2), "now".to_owned(), buffer);
+    }
+}
+
+/// Writes a time into the axis so that column `back` of it is at `x`.
+pub(super) fn put_at(
+    look: Look,
+    place: &Place,
+    (x, back): (u16, u16),
+    text: String,
+    buffer: &mut Buffer,
+) {
+    let length = u16::try_from(text.len()).unwrap_or(u16::MAX).min(place.axis.width);
+    let last = place.axis.right().saturating_sub(length);
+    let x = x.saturating_sub(back).clamp(place.axis.x, last.max(place.axis.x));
+    let area = Rect { x, width: length, ..place.axis };
+    put(buffer, area, Span::styled(text, look.dim()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scale_stands_still_below_the_lines_and_goes_in_steps_above() {
+        let top = Bytes::mib(100);
+        let scales: Vec<_> = (0..=400).map(|mib| scale(top, Bytes::mib(mib))).collect();
+        assert!(scales[..=100].iter().all(|scale| *scale == Bytes::mib(105)));
+        assert!(scales.windows(2).all(|pair| pair[0] <= pair[1]));
+        let mut distinct = scales.clone();
+        distinct.dedup();
+        assert!(distinct.len() <= 8, "{distinct:?}");
+        assert!((0..).zip(&scales).all(|(mib, scale)| *scale >= Bytes::mib(mib)));
+        assert!(scale(Bytes(0), Bytes(u64::MAX)) >= Bytes(1));
+    }
+
+    #[test]
+    fn times_are_said_in_whole_units() {
+        for (seconds, expected) in
+            [(30, "30s"), (15, "15s"), (60, "1m"), (150, "2m30s"), (300, "5m")]
+        {
+            assert_eq!(whole(Duration::from_secs(seconds)), expected);
         }
     }
 }

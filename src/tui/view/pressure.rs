@@ -1,7 +1,8 @@
-//! Memory pressure and the kernel's counters, one row; in tiers that have none, why that is so.
+//! What the workload does and the kernel's counters in one row, what matters most first; in lower tiers, why it is one.
 
 use super::ink::{cut, fit, put};
 use crate::status::{Status, Tier};
+use crate::tui::activity::Traffic;
 use crate::tui::app::App;
 use crate::tui::look::Look;
 use ratatui::buffer::Buffer;
@@ -18,7 +19,7 @@ const LEAST_REASON: usize = 24;
 pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     if let Some(status) = app.picture().status.as_deref() {
         let width = usize::from(area.width);
-        let mut line = fit(groups(app.look, status), 3, width);
+        let mut line = fit(groups(app, status), 3, width);
         let room = width.saturating_sub(line.width() + 3);
         if !status.tier_reason.is_empty() && room >= LEAST_REASON {
             let text = format!("   {} tier: {}", status.tier.name(), status.tier_reason);
@@ -28,40 +29,76 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     }
 }
 
-fn groups(look: Look, status: &Status) -> Vec<Vec<Span<'static>>> {
-    let named = |name: &str, value: String, style: Style| {
-        vec![Span::styled(format!("{name} "), look.dim()), Span::styled(value, style)]
-    };
-    let share = |percent: f64| {
-        let style = if percent >= NOTABLE { look.badge(Color::Yellow) } else { Style::new() };
-        (format!("{percent:.1}%"), style)
-    };
+fn named(look: Look, name: &'static str, value: String, style: Style) -> Vec<Span<'static>> {
+    vec![Span::styled(format!("{name} "), look.dim()), Span::styled(value, style)]
+}
+
+fn groups(app: &App, status: &Status) -> Vec<Vec<Span<'static>>> {
+    let look = app.look;
+    let mut groups = Vec::new();
+    if let Some(permille) = status.usage.and_then(|usage| usage.cpu_permille) {
+        groups.push(named(look, "cpu", cpu(permille), Style::new()));
+    }
+    if let Some(pressure) = status.pressure {
+        for (name, percent) in [("waiting some", pressure.some_avg10), ("all", pressure.full_avg10)]
+        {
+            let (text, style) = share(look, percent);
+            groups.push(named(look, name, text, style));
+        }
+    }
+    // What happened comes before what is usual.
+    let (alarms, rest): (Vec<_>, Vec<_>) =
+        counters(look, status).into_iter().partition(|group| group[1].style != Style::new());
+    groups.splice(0..0, alarms);
+    groups.extend(
+        super::activity::disk(app, status).map(|text| named(look, "disk", text, Style::new())),
+    );
+    groups.extend(rest);
+    groups
+}
+
+/// CPU in use, of one CPU.
+pub(super) fn cpu(permille: u32) -> String {
+    match permille {
+        0..1000 => format!("{}.{}%", permille / 10, permille % 10),
+        _ => format!("{}%", permille / 10),
+    }
+}
+
+/// Both ways.
+pub(super) fn traffic(rates: Traffic) -> String {
+    format!("{}/s read, {}/s written", rates.read, rates.written)
+}
+
+/// A share of time spent waiting.
+pub(super) fn share(look: Look, percent: f64) -> (String, Style) {
+    let style = if percent >= NOTABLE { look.badge(Color::Yellow) } else { Style::new() };
+    (format!("{percent:.1}%"), style)
+}
+
+/// The kernel's counters, as far as the tier has them, and the number of processes.
+pub(super) fn counters(look: Look, status: &Status) -> Vec<Vec<Span<'static>>> {
     let count = |n: u64, colour: Option<Color>| {
         let style = colour.filter(|_| n > 0).map_or(Style::new(), |colour| look.badge(colour));
         (n.to_string(), style)
     };
+    let events = &status.events;
     let mut groups = Vec::new();
-    if let Some(pressure) = status.pressure {
-        let (some, full) = (share(pressure.some_avg10), share(pressure.full_avg10));
-        groups.push(named("pressure some", some.0, some.1));
-        groups.push(named("full", full.0, full.1));
-    }
     if matches!(status.tier, Tier::Kernel | Tier::Observed) {
-        let events = &status.events;
         for (name, (text, style)) in [
             ("oom kills", count(events.oom_kill, Some(Color::Red))),
             ("throttled", count(events.high, None)),
             ("at ceiling", count(events.max, Some(Color::Yellow))),
             ("oom", count(events.oom, Some(Color::Red))),
         ] {
-            groups.push(named(name, text, style));
+            groups.push(named(look, name, text, style));
         }
     }
     let pids = status.limits.pids.value().map_or(String::new(), |max| format!(" of {max}"));
-    groups.push(named("processes", format!("{}{pids}", status.processes), Style::new()));
-    let refused = count(status.events.pids_max, Some(Color::Yellow));
-    if status.events.pids_max > 0 {
-        groups.push(named("forks refused", refused.0, refused.1));
+    groups.push(named(look, "processes", format!("{}{pids}", status.processes), Style::new()));
+    if events.pids_max > 0 {
+        let (text, style) = count(events.pids_max, Some(Color::Yellow));
+        groups.push(named(look, "forks refused", text, style));
     }
     groups
 }

@@ -13,14 +13,21 @@ use ratatui::text::{Line, Span};
 /// Longer than this a bar only shouts.
 const LONGEST: u16 = 60;
 
-struct Part {
-    name: &'static str,
-    pattern: char,
-    colour: Color,
-    size: Bytes,
+/// A part.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part {
+    /// Its name.
+    pub name: &'static str,
+    /// What a bar of it is made of.
+    pub pattern: char,
+    /// And its colour.
+    pub colour: Color,
+    /// How much.
+    pub size: Bytes,
 }
 
-fn parts(memory: &Memory) -> [Part; 5] {
+/// Those of the footprint, and last the cache.
+pub(super) fn parts(memory: &Memory) -> [Part; 5] {
     let part = |name, pattern, colour, size| Part { name, pattern, colour, size };
     [
         part("anon", '█', Color::Blue, memory.anon),
@@ -49,7 +56,8 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     }
 }
 
-fn legend(look: Look, parts: &[Part], width: usize) -> Line<'static> {
+/// The parts that are there, named.
+pub(super) fn legend(look: Look, parts: &[Part], width: usize) -> Line<'static> {
     let groups = parts
         .iter()
         .filter(|part| part.size > Bytes(0))
@@ -63,7 +71,7 @@ fn legend(look: Look, parts: &[Part], width: usize) -> Line<'static> {
 }
 
 /// Cells go by the running sum, so that the parts together are exactly as long as the whole.
-fn bar(look: Look, parts: &[Part], width: usize) -> Line<'static> {
+pub(super) fn bar(look: Look, parts: &[Part], width: usize) -> Line<'static> {
     let whole = parts.iter().fold(Bytes(0), |sum, part| sum.saturating_add(part.size));
     let mut line = Line::default();
     let (mut sum, mut drawn) = (Bytes(0), 0);
