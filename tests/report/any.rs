@@ -141,6 +141,8 @@ fn memory() -> BoxedStrategy<Memory> {
 fn process() -> BoxedStrategy<ProcessRow> {
     (any::<(u32, u32, char, u32)>(), text(), text(), bytes())
         .prop_map(|((pid, ppid, state, share_permille), name, command, rss)| ProcessRow {
+            growth: None,
+            cpu_permille: None,
             pid,
             ppid,
             name,

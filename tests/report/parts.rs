@@ -65,6 +65,8 @@ pub fn process(
     share_permille: u32,
 ) -> ProcessRow {
     ProcessRow {
+        growth: None,
+        cpu_permille: None,
         pid,
         ppid: if pid == 4713 { 4711 } else { 4713 },
         name: name.to_owned(),
