@@ -36,6 +36,7 @@ pub mod report;
 pub mod status;
 pub mod sys;
 pub mod systemd;
+pub mod trace;
 pub mod tui;
 pub mod units;
 pub mod verbs;

@@ -149,7 +149,7 @@ impl Guardian {
             let why = "nothing else tells whether the command left somebody behind";
             self.say(Level::Warning, format!("the keeper is given up: {why}"));
         }
-        given_up
+        given_up | self.give_up_recording()
     }
 
     /// The end was a good one.

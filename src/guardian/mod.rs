@@ -7,6 +7,7 @@ mod finish;
 mod foreground;
 mod keeper;
 mod publish;
+mod recording;
 mod relay;
 mod requests;
 mod setup;
@@ -71,6 +72,7 @@ pub struct Guardian {
     tier_reason: String,
     record: Option<RecordFile>,
     keeper: Option<keeper::Keeper>,
+    recording: Option<recording::Recording>,
     outer: crate::cgroup::hierarchy::OuterLimit,
     /// When to look for who left the workload's cgroup, and who was told to have.
     escapes_at: Timestamp,
@@ -89,6 +91,7 @@ impl Guardian {
             }
             self.deadlines();
             self.brief_keeper();
+            self.record_events();
             self.notice_escapes();
             self.publish();
             self.console.flush();

@@ -6,6 +6,7 @@ use crate::clock::Timestamp;
 use crate::control::protocol::Request;
 use crate::control::server::ClientId;
 use crate::dashboard::Dashboard;
+use crate::event::Ending;
 use crate::policy::Rung;
 use crate::processes::{ProcessScan, rss_sum};
 use crate::report::escape::escape;
@@ -85,11 +86,11 @@ impl Guardian {
     }
 
     /// A child that is not the command ended: an orphan of the workload, or the dashboard.
-    pub(super) fn other_child_ended(&mut self, pid: i32) {
+    pub(super) fn other_child_ended(&mut self, pid: i32, ending: Ending) {
         if self.guards[0].workload.keeper_ended(pid) {
             return self.scope_stopped();
         }
-        if self.keeper_ended(pid) {
+        if self.keeper_ended(pid) || self.scribe_ended(pid, ending) {
             return;
         }
         if self.publisher.dashboard_pid() != Some(pid) {
@@ -237,7 +238,8 @@ pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn describe(rung: Rung) -> (State, Option<String>, Option<Timestamp>) {
+/// What a rung is to people: state, reason, and when SIGKILL comes.
+pub(crate) fn describe(rung: Rung) -> (State, Option<String>, Option<Timestamp>) {
     match rung {
         Rung::Watching { .. } => (State::Running, None, None),
         Rung::Terminating { reason, kill_at, .. } => {

@@ -2,6 +2,7 @@
 
 use super::foreground::Foreground;
 use super::publish::Publisher;
+use super::recording::Recording;
 use super::tier::{self, Found};
 use super::{Guard, Guardian};
 use crate::cgroup::hierarchy;
@@ -51,6 +52,7 @@ pub fn start(mut config: Config) -> Result<Guardian> {
     let outer = hierarchy::outer_limit(&around.hierarchies)?;
     config.lines(config.memory, &outer)?;
     let record = config.json.as_deref().map(|path| RecordFile::open(path, id)).transpose()?;
+    let recording = Recording::start(&config, id)?;
     let server = open_mailbox(&config, id)?;
     let signals = Signals::block().context("read signals")?;
     crate::sys::process::become_subreaper().context("become a subreaper")?;
@@ -65,6 +67,7 @@ pub fn start(mut config: Config) -> Result<Guardian> {
     let left = found.placed.as_ref().map(|placed| leftovers::clear_beside(&placed.cgroup));
     let mut workload = Workload::new(tier, found.placed, found.observed)?;
     workload.count_shared_from(lines.limit);
+    recording.iter().for_each(|recording| workload.leave_out(recording.pid()));
     let mut guardian = Guardian {
         caller,
         clock: Clock::start(),
@@ -80,6 +83,7 @@ pub fn start(mut config: Config) -> Result<Guardian> {
         tier_reason: reason,
         record,
         keeper: None,
+        recording,
         outer,
         escapes_at: Timestamp::default(),
         escaped: Vec::new(),
@@ -236,7 +240,9 @@ impl Guardian {
 
     /// Runs the command and begins to guard it.
     fn launch(&mut self, waiting: Waiting, mut workload: Workload, lines: Lines) -> Result<()> {
-        let policy = Policy::new(self.policy_config(lines, workload.tier()), self.clock.now());
+        let (rules, now) = (self.policy_config(lines, workload.tier()), self.clock.now());
+        let policy = Policy::new(rules, now);
+        self.begin_recording(workload.tier(), &rules, now);
         // Another user could not open the file that they name: it is ours, as all of the cgroup.
         let shared = self.config.account.is_none();
         let added = if shared { pressure_variables(&workload) } else { Vec::new() };
