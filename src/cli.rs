@@ -15,7 +15,7 @@ use std::time::Duration;
 #[command(
     name = "sentinel",
     version,
-    override_usage = "sentinel [OPTIONS] [--] COMMAND [ARGS…]\n       sentinel status\n       sentinel ctl VERB [ARGS…]\n       sentinel doctor [--json]",
+    override_usage = "sentinel [OPTIONS] [--] COMMAND [ARGS…]\n       sentinel status\n       sentinel ctl VERB [ARGS…]\n       sentinel doctor [--json]\n       sentinel replay FILE [--what-if -m SIZE]",
     after_help = AFTER_HELP,
     max_term_width = 100
 )]

@@ -22,6 +22,7 @@ fn main() -> ExitCode {
     let result = match verb {
         "status" | "ctl" => sentinel::verbs::talk(&words[1..]),
         "doctor" => sentinel::verbs::doctor(&words[1..]),
+        "replay" => sentinel::trace::verb::run(&words[1..]),
         sentinel::keeper::VERB => sentinel::keeper::run(&words[2..]),
         sentinel::trace::scribe::VERB => Ok(sentinel::trace::scribe::run()),
         sentinel::dashboard::VERB => sentinel::verbs::dashboard(&words[2..]),

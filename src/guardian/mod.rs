@@ -14,6 +14,7 @@ mod setup;
 mod signals;
 mod tier;
 
+pub(crate) use publish::describe;
 pub use setup::start;
 
 use crate::clock::{Clock, Timestamp};

@@ -3,6 +3,13 @@
 
 pub mod deed;
 pub mod format;
+mod picture;
+mod player;
 pub mod queue;
+pub mod reader;
+pub mod replay;
 pub mod scribe;
+pub mod verb;
+pub mod what_if;
+mod what_if_text;
 pub mod writer;
