@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
+#[path = "trace/fixtures.rs"]
+mod fixtures;
 #[path = "trace/made.rs"]
 mod made;
 #[path = "trace/recording.rs"]

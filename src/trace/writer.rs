@@ -83,13 +83,15 @@ impl Writer {
 
     /// Only looks and deadlines that nothing came of are left out.
     fn is_thinned(&mut self, event: &Event, at: Timestamp) -> bool {
-        let (quarter, left) = (self.size / 4, self.size.saturating_sub(self.written));
-        if left > quarter {
+        // From three quarters to seven eighths; the last eighth is for deeds.
+        let eighth = self.size / 8;
+        let left = (eighth * 7).saturating_sub(self.written);
+        if left > eighth {
             return false;
         }
         match event {
             Event::Sample(_) => {
-                let halved = (quarter / left.max(1)).max(1).ilog2().min(16);
+                let halved = (eighth / left.max(1)).max(1).ilog2().min(16);
                 let kept = at.since(self.last_look) >= SPARSE * (1 << halved);
                 if kept {
                     self.last_look = at;

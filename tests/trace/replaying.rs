@@ -1,7 +1,8 @@
 //! `sentinel replay`: bad files, text, and decisions that differ.
 
 use crate::made::{LEAK, text, trace};
-use crate::support::{Run, Running, Scene};
+use crate::support::pty::Pty;
+use crate::support::{Run, Running, Scene, binary};
 use sentinel::trace::reader::read;
 use sentinel::trace::replay::compare;
 
@@ -92,4 +93,19 @@ fn speed_is_kept() {
     let clock = sentinel::clock::Clock::start();
     replay(&scene, &["--plain", "--speed", "10"], &file).expect(0);
     assert!(clock.now().0.as_millis() >= 1000);
+}
+
+#[test]
+fn on_a_terminal_it_is_the_dashboard_that_q_leaves() {
+    let scene = Scene::new();
+    let (binary, file) = (binary(), scene.write("a.jsonl", text(&LEAK)));
+    let words = ["env", "TERM=xterm", &binary, "replay", "--speed", "5", &file];
+    let mut pty = Pty::run(&scene, &words);
+    pty.await_text("\x1b[?1049h");
+    for state in ["RUNNING", "ENDED"] {
+        pty.await_text(state);
+    }
+    pty.type_text("q");
+    pty.await_text("the same now");
+    assert!(pty.finish().success());
 }

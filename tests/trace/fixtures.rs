@@ -1,0 +1,43 @@
+//! Recorded runs that came to something, of tier `kernel` (Linux 6.1) and tier `hybrid`: the policy of today decides as it did then.
+
+use sentinel::status::Tier;
+use sentinel::trace::reader::{Trace, read};
+use sentinel::trace::replay::compare;
+use sentinel::trace::what_if::{Changes, Verdict, ask};
+use sentinel::units::Bytes;
+use std::path::Path;
+
+fn fixture(name: &str) -> Trace {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/traces");
+    let text = std::fs::read(path.join(format!("{name}.jsonl"))).unwrap();
+    read(text.as_slice()).unwrap()
+}
+
+#[track_caller]
+fn decides_the_same(name: &str, tier: Tier, finish: &str) -> Trace {
+    let trace = fixture(name);
+    let comparison = compare(&trace);
+    assert!(comparison.differing == 0 && comparison.whole, "{name}: {comparison:?}");
+    assert_eq!(trace.start.tier, tier);
+    assert!(trace.steps.iter().any(|step| step.did(finish)), "{name}");
+    trace
+}
+
+#[test]
+fn recorded_runs_lead_to_the_same_decisions() {
+    decides_the_same("host-leak", Tier::Hybrid, "finish sentinel breach");
+    decides_the_same("host-deaf", Tier::Hybrid, "finish sentinel breach grace-over");
+    decides_the_same("kernel-leak", Tier::Kernel, "finish sentinel breach");
+    decides_the_same("kernel-deaf", Tier::Kernel, "finish sentinel breach grace-over");
+    decides_the_same("kernel-cache", Tier::Kernel, "finish command");
+}
+
+#[test]
+fn the_kernel_s_brake_is_said() {
+    let limit = |mib| Changes { memory: Some(Bytes::mib(mib)), ..Changes::default() };
+    let trace = fixture("kernel-leak");
+    let answer = ask(&trace, &limit(400)).unwrap();
+    assert!(matches!(answer.verdict, Verdict::Unknown { .. }), "{answer:?}");
+    assert!(answer.slowed.is_some(), "{answer:?}");
+    assert!(ask(&trace, &limit(20)).unwrap().slowed.is_none());
+}
