@@ -169,8 +169,6 @@ impl Guardian {
         let policy = &guard.policy;
         let sample = policy.last();
         let (state, reason, kill_at) = describe(policy.rung());
-        let footprint = sample.footprint();
-        let headroom = policy.lines().limit.saturating_sub(footprint);
         Status {
             schema: SCHEMA_VERSION,
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -190,7 +188,7 @@ impl Guardian {
             limits: self.limits(index),
             memory: self.memory(index),
             growth: policy.growth().per_second(),
-            forecast_ms: policy.growth().time_to(headroom).map(millis),
+            forecast_ms: policy.growth().time_until(policy.lines().limit).map(millis),
             pressure: sample.pressure,
             events: sample.counters,
             warned: policy.warned(),

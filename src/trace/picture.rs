@@ -59,7 +59,6 @@ impl<'a> Picture<'a> {
         let (policy, start) = (&self.policy, &self.trace.start);
         let sample = policy.last();
         let (state, reason, kill_at) = describe(policy.rung());
-        let headroom = policy.lines().limit.saturating_sub(sample.footprint());
         Status {
             schema: SCHEMA_VERSION,
             version: start.version.clone(),
@@ -79,7 +78,7 @@ impl<'a> Picture<'a> {
             limits: self.limits(),
             memory: self.memory(),
             growth: policy.growth().per_second(),
-            forecast_ms: policy.growth().time_to(headroom).map(millis),
+            forecast_ms: policy.growth().time_until(policy.lines().limit).map(millis),
             pressure: sample.pressure,
             events: sample.counters,
             warned: policy.warned(),

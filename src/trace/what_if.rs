@@ -296,8 +296,11 @@ impl Game {
     }
 
     fn unknown(&self, at: Timestamp, why: Why) -> Verdict {
-        let headroom = self.policy.lines().limit.saturating_sub(self.policy.last().footprint());
-        let left = self.policy.growth().time_to(headroom).filter(|_| why != Why::KernelOom);
+        let left = self
+            .policy
+            .growth()
+            .time_until(self.policy.lines().limit)
+            .filter(|_| why != Why::KernelOom);
         Verdict::Unknown { at, why, left }
     }
 }
