@@ -58,7 +58,8 @@ impl Growth {
         add(&mut self.recent, (now, footprint), SHORTEST);
         add(&mut self.peaks, (now, footprint), self.stretch);
         self.make_room();
-        self.rate = self.typical().max(self.begun(now));
+        let typical = self.typical();
+        self.rate = self.begun(now).map_or(typical, |begun| begun.max(typical));
     }
 
     /// Bytes a second; negative when it shrinks, zero until there is something to compare.
@@ -109,13 +110,11 @@ impl Growth {
     }
 
     /// Growth that the median does not see yet: the high-water mark rose in the last second, and in the one before.
-    fn begun(&self, now: Timestamp) -> i64 {
+    fn begun(&self, now: Timestamp) -> Option<i64> {
         let at = |beats: u32| self.mark(now.0.checked_sub(BEAT * beats)?);
-        let (Some(now), Some(before), Some(first)) = (at(0), at(1), at(2)) else {
-            return i64::MIN;
-        };
-        let rise = |from, to| slope(from, to).unwrap_or(0);
-        rise(before, now).min(rise(first, before))
+        let (now, before, first) = (at(0)?, at(1)?, at(2)?);
+        let rises = slope(before, now)?.min(slope(first, before)?);
+        (rises > 0).then_some(rises)
     }
 
     /// The high-water mark at that time: where it was reached last.
@@ -221,6 +220,8 @@ mod tests {
         growth.observe(Bytes::mib(40), Timestamp::from_millis(1000));
         assert_eq!(growth.per_second(), -(10 << 20));
         assert_eq!(growth.time_until(Bytes::mib(1)), None);
+        let growth = seen((0..600).map(|_| 400).chain((0..300).map(|tick| 400 - tick)));
+        assert_eq!(growth.per_second(), -(10 << 20), "also after a long rest");
     }
 
     #[test]
