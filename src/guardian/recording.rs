@@ -72,13 +72,19 @@ impl Recording {
 
 impl Guardian {
     /// The first line of the trace: from here on events are kept.
-    pub(super) fn begin_recording(&mut self, tier: Tier, rules: &PolicyConfig, now: Timestamp) {
+    pub(super) fn begin_recording(
+        &mut self,
+        (pid, tier): (i32, Tier),
+        rules: &PolicyConfig,
+        now: Timestamp,
+    ) {
         let Some(recording) = &mut self.recording else { return };
         let words = self.config.command.iter().take(WORDS);
         recording.writer.start(&Start {
             format: VERSION,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             command: words.map(|word| escape_cut(word.as_bytes(), LETTERS)).collect(),
+            pid: u32::try_from(pid).unwrap_or(0),
             tier,
             unix_ms: u64::try_from(crate::clock::unix_time().as_millis()).unwrap_or(u64::MAX),
             t: nanos(now.0),

@@ -242,7 +242,7 @@ impl Guardian {
     fn launch(&mut self, waiting: Waiting, mut workload: Workload, lines: Lines) -> Result<()> {
         let (rules, now) = (self.policy_config(lines, workload.tier()), self.clock.now());
         let policy = Policy::new(rules, now);
-        self.begin_recording(workload.tier(), &rules, now);
+        self.begin_recording((waiting.pid(), workload.tier()), &rules, now);
         // Another user could not open the file that they name: it is ours, as all of the cgroup.
         let shared = self.config.account.is_none();
         let added = if shared { pressure_variables(&workload) } else { Vec::new() };

@@ -26,6 +26,9 @@ pub struct Start {
     pub version: String,
     /// The command, each word escaped, cut.
     pub command: Vec<String>,
+    /// The command's process id.
+    #[serde(default)]
+    pub pid: u32,
     /// The tier.
     pub tier: Tier,
     /// Wall clock at the start, milliseconds since the epoch.

@@ -63,7 +63,7 @@ impl<'a> Picture<'a> {
             schema: SCHEMA_VERSION,
             version: start.version.clone(),
             guardian_pid: 0,
-            child_pid: 0,
+            child_pid: start.pid,
             command: start.command.clone(),
             tier: start.tier,
             tier_reason: String::new(),

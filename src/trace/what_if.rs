@@ -5,10 +5,11 @@ use super::format::moment;
 use super::reader::{Recorded, Trace};
 use crate::cli::{Span, ThrashSetting};
 use crate::clock::Timestamp;
-use crate::event::{Action, Cause, Command, Event, KillReason, Notice, Outcome, Reason};
+use crate::event::{Action, Cause, Command, Event, KillReason, Notice, Outcome, Reason, Sample};
 use crate::policy::lines::{Lines, LinesError};
 use crate::policy::thrash::ThrashRule;
 use crate::policy::{Policy, PolicyConfig, Rung};
+use crate::status::Tier;
 use crate::units::{Bytes, Percent};
 use std::time::Duration;
 
@@ -148,6 +149,7 @@ pub fn ask(trace: &Trace, changes: &Changes) -> Result<Answer, LinesError> {
     let mut game = Game {
         policy: Policy::new(config, started),
         timeout: config.timeout.map(|timeout| started + timeout),
+        reclaims: trace.start.tier == Tier::Kernel && (changes.moves_lines() || recorded.dry_run),
         calm: started,
         warnings: Vec::new(),
         told: Told::default(),
@@ -166,6 +168,13 @@ fn slowed(trace: &Trace) -> Option<Timestamp> {
     trace.samples().find(|(_, s)| s.counters.high > first.counters.high).map(|(at, _)| at)
 }
 
+/// A look with as much page cache as the limit leaves room for.
+fn reclaimed(sample: Sample, limit: Bytes) -> Sample {
+    let over = sample.current.saturating_sub(limit).min(sample.cache);
+    let (current, cache) = (sample.current.saturating_sub(over), sample.cache.saturating_sub(over));
+    Sample { current, cache, ..sample }
+}
+
 /// What the other rules did so far.
 #[derive(Debug, Default)]
 struct Told {
@@ -177,6 +186,8 @@ struct Told {
 struct Game {
     policy: Policy,
     timeout: Option<Timestamp>,
+    /// Page cache above the limit, which the recorded run did not have or which lay elsewhere, is what the kernel would take back.
+    reclaims: bool,
     /// The last look that found nothing.
     calm: Timestamp,
     warnings: Vec<(Timestamp, Notice)>,
@@ -221,10 +232,16 @@ impl Game {
     }
 
     fn take(&mut self, step: &Recorded, again: bool) {
-        let wants_another = self.deliver(step.event, step.at);
+        let event = match step.event {
+            Event::Sample(sample) if self.reclaims => {
+                Event::Sample(reclaimed(sample, self.policy.lines().limit))
+            }
+            event => event,
+        };
+        let wants_another = self.deliver(event, step.at);
         let watching = matches!(self.policy.rung(), Rung::Watching { confirming: true });
         if wants_another && watching && again {
-            self.deliver(step.event, step.at);
+            self.deliver(event, step.at);
         }
         if matches!(self.policy.rung(), Rung::Watching { confirming: false }) {
             self.calm = step.at;

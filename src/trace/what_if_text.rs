@@ -201,7 +201,7 @@ fn notes(trace: &Trace, answer: &Answer) -> Vec<String> {
     }
     if answer.config.lines.limit < config.lines.limit && !config.dry_run {
         notes.push(
-            "near a lower limit it would have been looked at more often, and slowed down there"
+            "near a lower limit it would have been looked at more often, and slowed down; page cache above it counts as taken back"
                 .to_owned(),
         );
     }

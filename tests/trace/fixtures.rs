@@ -32,9 +32,20 @@ fn recorded_runs_lead_to_the_same_decisions() {
     decides_the_same("kernel-cache", Tier::Kernel, "finish command");
 }
 
+fn limit(mib: u64) -> Changes {
+    Changes { memory: Some(Bytes::mib(mib)), ..Changes::default() }
+}
+
+/// It reads 150 MiB under a limit of 40 MiB; 3 MiB would have done.
+#[test]
+fn page_cache_does_not_stay_above_a_lower_limit() {
+    let answer = ask(&fixture("kernel-cache"), &limit(3)).unwrap();
+    assert_eq!(answer.verdict, Verdict::Lived, "{answer:?}");
+    assert!(answer.peaks.1 <= Bytes::mib(3), "{answer:?}");
+}
+
 #[test]
 fn the_kernel_s_brake_is_said() {
-    let limit = |mib| Changes { memory: Some(Bytes::mib(mib)), ..Changes::default() };
     let trace = fixture("kernel-leak");
     let answer = ask(&trace, &limit(400)).unwrap();
     assert!(matches!(answer.verdict, Verdict::Unknown { .. }), "{answer:?}");
