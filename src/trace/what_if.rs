@@ -232,11 +232,10 @@ impl Game {
     }
 
     fn take(&mut self, step: &Recorded, again: bool) {
-        let event = match step.event {
-            Event::Sample(sample) if self.reclaims => {
-                Event::Sample(reclaimed(sample, self.policy.lines().limit))
-            }
-            event => event,
+        let limit = self.policy.lines().limit;
+        let event = match step.sample().filter(|_| self.reclaims) {
+            Some(sample) => Event::Sample(reclaimed(*sample, limit)),
+            None => step.event,
         };
         let wants_another = self.deliver(event, step.at);
         let watching = matches!(self.policy.rung(), Rung::Watching { confirming: true });
