@@ -5,12 +5,18 @@ use sentinel::trace::reader::{Trace, read};
 use sentinel::trace::replay::compare;
 use sentinel::trace::what_if::{Changes, Verdict, ask};
 use sentinel::units::Bytes;
-use std::path::Path;
+
+/// Part of the test's program: a guest has that alone.
+const FIXTURES: [(&str, &[u8]); 5] = [
+    ("host-leak", include_bytes!("../fixtures/traces/host-leak.jsonl")),
+    ("host-deaf", include_bytes!("../fixtures/traces/host-deaf.jsonl")),
+    ("kernel-leak", include_bytes!("../fixtures/traces/kernel-leak.jsonl")),
+    ("kernel-deaf", include_bytes!("../fixtures/traces/kernel-deaf.jsonl")),
+    ("kernel-cache", include_bytes!("../fixtures/traces/kernel-cache.jsonl")),
+];
 
 fn fixture(name: &str) -> Trace {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/traces");
-    let text = std::fs::read(path.join(format!("{name}.jsonl"))).unwrap();
-    read(text.as_slice()).unwrap()
+    read(FIXTURES.iter().find(|fixture| fixture.0 == name).unwrap().1).unwrap()
 }
 
 #[track_caller]

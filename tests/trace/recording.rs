@@ -1,6 +1,7 @@
 //! Real runs with `--record`: the file is whole and its owner's, replays to the same decisions, and costs the run nothing.
 
 use crate::support::{Run, Running, Scene, python, until};
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 
 /// Takes 4 MiB, twenty times a second, without end.
@@ -91,14 +92,15 @@ fn a_full_disk_costs_the_trace_and_nothing_else() {
     assert_eq!(told, 1, "{run:?}");
 }
 
-/// Nobody reads from this pipe, and it takes next to nothing.
+/// Nobody reads from this pipe, and it is full.
 #[test]
 fn a_disk_that_blocks_holds_nobody_up() {
     let scene = Scene::new();
     let path = scene.path("slow");
     nix::unistd::mkfifo(&path, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
-    let reader = std::fs::File::options().read(true).write(true).open(&path).unwrap();
-    nix::fcntl::fcntl(&reader, nix::fcntl::FcntlArg::F_SETPIPE_SZ(4096)).unwrap();
+    let mut reader = std::fs::File::options().read(true).write(true).open(&path).unwrap();
+    let room = nix::fcntl::fcntl(&reader, nix::fcntl::FcntlArg::F_SETPIPE_SZ(4096)).unwrap();
+    reader.write_all(&vec![b'x'; usize::try_from(room).unwrap()]).unwrap();
     let options = ["-m", "60M", "--record", path.to_str().unwrap()];
     let run = scene.run(&options, &[python(), "-c", LEAK]).expect(143);
     assert!(run.stderr.contains("slow is still being written"), "{run:?}");
