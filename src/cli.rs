@@ -15,7 +15,7 @@ use std::time::Duration;
 #[command(
     name = "sentinel",
     version,
-    override_usage = "sentinel [OPTIONS] [--] COMMAND [ARGS…]\n       sentinel status\n       sentinel ctl VERB [ARGS…]\n       sentinel doctor [--json]\n       sentinel report [last|list|FILE] [--html|--json]",
+    override_usage = "sentinel [OPTIONS] [--] COMMAND [ARGS…]\n       sentinel status\n       sentinel ctl VERB [ARGS…]\n       sentinel doctor [--json]\n       sentinel report [last|list|FILE] [--html|--json]\n       sentinel replay FILE [--what-if -m SIZE]",
     after_help = AFTER_HELP,
     max_term_width = 100
 )]
@@ -135,6 +135,13 @@ pub struct Settings {
     /// Writes a record of the run to this file when it ends
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Writes every look and event to this file, for sentinel replay
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+    /// Size of that file; when it is three quarters full, looks are thinned out [default: 64M]
+    #[arg(long, value_name = "SIZE")]
+    #[serde(deserialize_with = "from_text")]
+    pub record_size: Option<Bytes>,
     /// Says only what went wrong
     #[arg(short, long)]
     pub quiet: bool,
@@ -151,7 +158,7 @@ impl Settings {
         }
         first!(memory, headroom, second_line, grace, term_signal, kill_mode, swap, pids, timeout,
             warn_at, warn_within, thrash, on_exit, on_guardian_death, require, cgroup, slice, user, report, limit_exit_code, socket, name,
-            json;
+            json, record, record_size;
             dry_run, no_new_privs, plain, quiet)
     }
 }

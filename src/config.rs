@@ -84,6 +84,10 @@ pub struct Config {
     pub plain: bool,
     /// Where the record goes.
     pub json: Option<PathBuf>,
+    /// Where the trace goes.
+    pub record: Option<PathBuf>,
+    /// The most bytes of it.
+    pub record_size: Bytes,
     /// Say only what went wrong.
     pub quiet: bool,
 }
@@ -95,6 +99,9 @@ const OBSERVED_MEMORY: Size = Size::Share(Percent(80));
 const PIDS: u64 = 4096;
 const WARN: WarnRule = WarnRule { share: Percent(80), within: Duration::from_secs(10) };
 const THRASH: ThrashRule = ThrashRule { share: Percent(80), hold: Duration::from_secs(60) };
+const RECORD_SIZE: Bytes = Bytes::mib(64);
+/// Room for the first lines and the last.
+const SMALLEST_RECORD: Bytes = Bytes(64 << 10);
 const NAME_LENGTH: usize = 32;
 
 impl Config {
@@ -208,9 +215,19 @@ pub fn build(s: Settings, command: Vec<OsString>) -> Result<Config> {
         name: name(s.name, &command)?,
         plain: s.plain,
         json: s.json,
+        record: s.record,
+        record_size: record_size(s.record_size)?,
         quiet: s.quiet,
         command,
     })
+}
+
+fn record_size(wanted: Option<Bytes>) -> Result<Bytes> {
+    let size = wanted.unwrap_or(RECORD_SIZE);
+    if size < SMALLEST_RECORD {
+        bail!("record size {size} is below {SMALLEST_RECORD}, the least for a trace");
+    }
+    Ok(size)
 }
 
 /// A unit name of systemd's ends in its kind; this one must be a slice.

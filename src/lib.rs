@@ -37,6 +37,7 @@ pub mod report;
 pub mod status;
 pub mod sys;
 pub mod systemd;
+pub mod trace;
 pub mod tui;
 pub mod units;
 pub mod verbs;

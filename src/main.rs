@@ -33,7 +33,9 @@ fn run_verb() -> u8 {
         "report" => sentinel::verbs::report(&words[1..]),
         sentinel::witness::VERB => Ok(sentinel::witness::run()),
         "doctor" => sentinel::verbs::doctor(&words[1..]),
+        "replay" => sentinel::trace::verb::run(&words[1..]),
         sentinel::keeper::VERB => sentinel::keeper::run(&words[2..]),
+        sentinel::trace::scribe::VERB => Ok(sentinel::trace::scribe::run()),
         sentinel::dashboard::VERB => sentinel::verbs::dashboard(&words[2..]),
         _ => run(&words),
     };

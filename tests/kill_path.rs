@@ -17,6 +17,7 @@ use sentinel::policy::warn::WarnRule;
 use sentinel::policy::{OnExit, Policy, PolicyConfig};
 use sentinel::status::Tier;
 use sentinel::sys::memory::PageFaults;
+use sentinel::trace::queue::Queue;
 use sentinel::units::{Bytes, Limit, Percent};
 use sentinel::workload::{Look, Workload};
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -96,9 +97,10 @@ fn ends_without_allocation(tier: Tier, placed: Option<Placed>, members: &mut [Ch
     assert_eq!(ASKED.get(), asked, "a look, tier {}", tier.name());
     let over = Sample { current: Bytes::mib(101), processes: 40, ..Sample::default() };
     let (mut deeds, mut cost) = (Vec::with_capacity(16), Cost::default());
+    let mut queue = Queue::default();
     for (event, ms) in [(Event::Sample(over), 1), (Event::Sample(over), 2), (Event::Deadline, 5000)]
     {
-        step(&mut policy, &mut workload, event, ms, &mut deeds, &mut cost);
+        step(&mut policy, &mut workload, &mut queue, (event, ms), &mut deeds, &mut cost);
     }
     assert_eq!(deeds, ["terminate", "kill"]);
     assert_eq!(cost.allocations, 0, "tier {}", tier.name());
@@ -114,13 +116,17 @@ fn ends_without_allocation(tier: Tier, placed: Option<Placed>, members: &mut [Ch
 fn step(
     policy: &mut Policy,
     workload: &mut Workload,
-    event: Event,
-    ms: u64,
+    queue: &mut Queue,
+    (event, ms): (Event, u64),
     deeds: &mut Vec<&str>,
     cost: &mut Cost,
 ) {
     let (asked, faults) = (ASKED.get(), PageFaults::now());
-    for action in policy.handle(event, Timestamp(Duration::from_millis(ms))) {
+    let now = Timestamp(Duration::from_millis(ms));
+    let actions = policy.handle(event, now);
+    // As the guardian does for the trace.
+    queue.push(now, event, &actions);
+    for action in actions {
         match action {
             Action::Terminate => {
                 deeds.push("terminate");

@@ -16,6 +16,9 @@ impl Guardian {
     pub(super) fn deliver(&mut self, index: usize, event: Event) {
         let (now, before) = (self.clock.now(), PageFaults::now());
         let actions = self.guards[index].policy.handle(event, now);
+        if let Some(recording) = &mut self.recording {
+            recording.keep(now, event, &actions);
+        }
         for action in &actions {
             self.apply(index, *action, now);
             if matches!(action, Action::Terminate | Action::Kill) {

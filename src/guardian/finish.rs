@@ -48,6 +48,7 @@ impl Guardian {
             words::exit_status(&outcome, self.config.term_signal, self.config.limit_exit_code);
         self.say_summary(&outcome, &text, code, &status);
         self.keep_post_mortem(&outcome, &text, code, &status);
+        self.end_recording(&text, code);
         let events = self.log.lines();
         if let Some(record) = self.record.take()
             && let Err(error) = record.write(self.ended(&outcome, text, code), &status, events)

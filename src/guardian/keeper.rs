@@ -161,7 +161,7 @@ impl Guardian {
             let why = "nothing else tells whether the command left somebody behind";
             self.say(Level::Warning, format!("the keeper is given up: {why}"));
         }
-        given_up || witness
+        given_up | witness | self.give_up_recording()
     }
 
     /// The end was a good one.

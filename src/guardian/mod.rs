@@ -9,12 +9,14 @@ mod finish;
 mod foreground;
 mod keeper;
 mod publish;
+mod recording;
 mod relay;
 mod requests;
 mod setup;
 mod signals;
 mod tier;
 
+pub(crate) use publish::describe;
 pub use setup::start;
 
 use crate::clock::{Clock, Timestamp};
@@ -77,6 +79,7 @@ pub struct Guardian {
     memory_locked: bool,
     evidence: evidence::Evidence,
     caller_id: CallerId,
+    recording: Option<recording::Recording>,
     outer: crate::cgroup::hierarchy::OuterLimit,
     /// When to look for who left the workload's cgroup, and who was told to have.
     escapes_at: Timestamp,
@@ -95,6 +98,7 @@ impl Guardian {
             }
             self.deadlines();
             self.brief_keeper();
+            self.record_events();
             self.notice_escapes();
             self.publish();
             self.gather();

@@ -7,6 +7,7 @@ use crate::clock::Timestamp;
 use crate::control::protocol::Request;
 use crate::control::server::ClientId;
 use crate::dashboard::Dashboard;
+use crate::event::Ending;
 use crate::policy::Rung;
 use crate::processes::{ProcessScan, Trends, rss_sum};
 use crate::report::escape::escape;
@@ -113,11 +114,11 @@ impl Guardian {
     }
 
     /// A child that is not the command ended: an orphan of the workload, or the dashboard.
-    pub(super) fn other_child_ended(&mut self, pid: i32) {
+    pub(super) fn other_child_ended(&mut self, pid: i32, ending: Ending) {
         if self.guards[0].workload.keeper_ended(pid) {
             return self.scope_stopped();
         }
-        if self.keeper_ended(pid) {
+        if self.keeper_ended(pid) || self.scribe_ended(pid, ending) {
             return;
         }
         if self.publisher.dashboard_pid() != Some(pid) {
@@ -201,8 +202,6 @@ impl Guardian {
         let policy = &guard.policy;
         let sample = policy.last();
         let (state, reason, kill_at) = describe(policy.rung());
-        let footprint = sample.footprint();
-        let headroom = policy.lines().limit.saturating_sub(footprint);
         Status {
             schema: SCHEMA_VERSION,
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -222,7 +221,7 @@ impl Guardian {
             limits: self.limits(index),
             memory: self.memory(index),
             growth: policy.growth().per_second(),
-            forecast_ms: policy.growth().time_to(headroom).map(millis),
+            forecast_ms: policy.growth().time_until(policy.lines().limit).map(millis),
             pressure: sample.pressure,
             events: sample.counters,
             warned: policy.warned(),
@@ -271,7 +270,8 @@ pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn describe(rung: Rung) -> (State, Option<String>, Option<Timestamp>) {
+/// What a rung is to people: state, reason, and when SIGKILL comes.
+pub(crate) fn describe(rung: Rung) -> (State, Option<String>, Option<Timestamp>) {
     match rung {
         Rung::Watching { .. } => (State::Running, None, None),
         Rung::Terminating { reason, kill_at, .. } => {

@@ -3,6 +3,7 @@
 use super::evidence::Evidence;
 use super::foreground::Foreground;
 use super::publish::Publisher;
+use super::recording::Recording;
 use super::tier::{self, Found};
 use super::{Guard, Guardian};
 use crate::cgroup::hierarchy;
@@ -53,6 +54,7 @@ pub fn start(mut config: Config) -> Result<Guardian> {
     let outer = hierarchy::outer_limit(&around.hierarchies)?;
     config.lines(config.memory, &outer)?;
     let record = config.json.as_deref().map(|path| RecordFile::open(path, id)).transpose()?;
+    let recording = Recording::start(&config, id)?;
     let server = open_mailbox(&config, id)?;
     let signals = Signals::block().context("read signals")?;
     crate::sys::process::become_subreaper().context("become a subreaper")?;
@@ -66,6 +68,7 @@ pub fn start(mut config: Config) -> Result<Guardian> {
     let left = found.placed.as_ref().map(|placed| leftovers::clear_beside(&placed.cgroup));
     let mut workload = Workload::new(tier, found.placed, found.observed)?;
     workload.count_shared_from(lines.limit);
+    recording.iter().for_each(|recording| workload.leave_out(recording.pid()));
     let mut guardian = Guardian {
         caller,
         clock: Clock::start(),
@@ -84,6 +87,7 @@ pub fn start(mut config: Config) -> Result<Guardian> {
         memory_locked: false,
         evidence: Evidence::default(),
         caller_id: id,
+        recording,
         outer,
         escapes_at: Timestamp::default(),
         escaped: Vec::new(),
@@ -240,7 +244,9 @@ impl Guardian {
 
     /// Runs the command and begins to guard it.
     fn launch(&mut self, waiting: Waiting, mut workload: Workload, lines: Lines) -> Result<()> {
-        let policy = Policy::new(self.policy_config(lines, workload.tier()), self.clock.now());
+        let (rules, now) = (self.policy_config(lines, workload.tier()), self.clock.now());
+        let policy = Policy::new(rules, now);
+        self.begin_recording((waiting.pid(), workload.tier()), &rules, now);
         // Another user could not open the file that they name: it is ours, as all of the cgroup.
         let shared = self.config.account.is_none();
         let added = if shared { pressure_variables(&workload) } else { Vec::new() };

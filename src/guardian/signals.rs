@@ -63,7 +63,7 @@ impl Guardian {
                     self.deliver(index, Event::ChildExited(ending));
                 }
                 (Some(index), Change::Stopped(signal)) => self.child_stopped(index, signal),
-                (None, Change::Ended(_)) => self.other_child_ended(pid),
+                (None, Change::Ended(ending)) => self.other_child_ended(pid, ending),
                 (None, Change::Stopped(SIGTSTP)) if self.publisher.dashboard_pid() == Some(pid) => {
                     self.dashboard_stopped();
                 }

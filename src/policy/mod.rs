@@ -39,7 +39,7 @@ pub enum OnExit {
 }
 
 /// The rules for one workload, fixed at its start.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PolicyConfig {
     /// The lines to begin with.
     pub lines: Lines,

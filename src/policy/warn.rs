@@ -54,7 +54,7 @@ impl Warn {
 
     /// Only from half the limit on: every program grows fast when it starts.
     fn near_in_time(&mut self, footprint: Bytes, limit: Bytes, growth: &Growth) -> Option<Notice> {
-        let left = growth.time_to(limit.saturating_sub(footprint))?;
+        let left = growth.time_until(limit)?;
         if self.soon_told || left > self.rule.within || footprint.0 < limit.0 / 2 {
             return None;
         }
@@ -85,26 +85,29 @@ mod tests {
         assert!(!warn.is_on());
     }
 
-    /// A growth of so many MiB a second.
-    fn growing(rate: u64) -> Growth {
+    /// A growth of so many MiB a second, to so many MiB.
+    fn growing(rate: u64, to: u64) -> Growth {
         let mut growth = Growth::default();
-        growth.observe(Bytes(0), Timestamp::from_millis(0));
-        growth.observe(Bytes::mib(rate), Timestamp::from_millis(1000));
+        growth.observe(Bytes::mib(to - rate), Timestamp::from_millis(0));
+        growth.observe(Bytes::mib(to), Timestamp::from_millis(1000));
         growth
     }
 
     #[test]
     fn a_forecast_is_told_from_its_time_on_and_again_after_a_fall() {
         let (mut warn, limit) = (Warn::new(RULE), Bytes::mib(100));
-        assert!(warn.judge(Bytes::mib(60), limit, &growing(1)).is_none(), "40 s are left");
+        assert!(warn.judge(Bytes::mib(60), limit, &growing(1, 60)).is_none(), "40 s are left");
         assert!(!warn.is_on());
-        let told = warn.judge(Bytes::mib(60), limit, &growing(4));
+        let told = warn.judge(Bytes::mib(60), limit, &growing(4, 60));
         assert!(matches!(told, Some(Notice::NearInTime { .. })), "10 s are left: {told:?}");
         assert!(warn.is_on());
-        assert!(warn.judge(Bytes::mib(50), limit, &growing(50)).is_none(), "told, and still half");
-        assert!(warn.judge(Bytes::mib(49), limit, &growing(50)).is_none(), "armed again");
+        assert!(
+            warn.judge(Bytes::mib(50), limit, &growing(40, 50)).is_none(),
+            "told, and still half"
+        );
+        assert!(warn.judge(Bytes::mib(49), limit, &growing(40, 49)).is_none(), "armed again");
         assert!(!warn.is_on());
-        assert!(warn.judge(Bytes::mib(50), limit, &growing(50)).is_some());
+        assert!(warn.judge(Bytes::mib(50), limit, &growing(40, 50)).is_some());
     }
 
     #[test]

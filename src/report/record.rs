@@ -110,8 +110,7 @@ impl RecordFile {
     /// # Errors
     /// When the caller may not write there.
     pub fn open(path: &Path, caller: CallerId) -> Result<RecordFile> {
-        let file = as_caller(caller, || open_for(path, caller))
-            .with_context(|| format!("open {} for the record", shown(path)))?;
+        let file = open_as_caller(path, caller, "the record")?;
         Ok(RecordFile { file, path: path.to_owned() })
     }
 
@@ -163,6 +162,15 @@ fn describe(outcome: &Outcome, text: String) -> OutcomeRecord {
     };
     let kernel_oom_kills = outcome.kernel_oom_kills;
     OutcomeRecord { ended_by, reason, killed, text, child_exited, child_signal, kernel_oom_kills }
+}
+
+/// Opens (and empties) a file with the caller's rights, for `what`.
+///
+/// # Errors
+/// When the caller may not write there.
+pub fn open_as_caller(path: &Path, caller: CallerId, what: &str) -> Result<File> {
+    as_caller(caller, || open_for(path, caller))
+        .with_context(|| format!("open {} for {what}", shown(path)))
 }
 
 /// Nothing is emptied before it is clear that it may be. A link is followed only if root or the caller made it (as /dev/stdout):

@@ -58,6 +58,7 @@ fn limits_that_leave_no_room() {
         (&["--second-line", "100M"], "is not between"),
         (&["--second-line", "164M"], "and the ceiling 164.0M"),
         (&["--second-line", "1T"], "is not between"),
+        (&["--record-size", "1K"], "record size 1.0K is below 64.0K"),
     ]);
 }
 

@@ -20,13 +20,24 @@ const ALLOWED: [&str; 5] =
 
 #[test]
 fn sigkill_opens_forks_and_maps_nothing() {
-    if !has_strace() {
-        return;
+    if has_strace() {
+        kills_straight(&[]);
     }
+}
+
+#[test]
+fn nor_does_it_where_a_trace_is_written() {
+    if has_strace() {
+        kills_straight(&["--record", "trace.jsonl"]);
+    }
+}
+
+fn kills_straight(more: &[&str]) {
     let scene = Scene::new();
     let socket = scene.text_path("s.socket");
-    let options = ["--socket", &socket, "--grace", "3s"];
+    let options = [&["--socket", &socket, "--grace", "3s"], more].concat();
     let mut sentinel = scene.guarded(&options, &[python(), "-c", FAMILY]);
+    sentinel.current_dir(scene.dir());
     let guardian = Running::start(&mut sentinel);
     guardian.await_out("ready");
     let strace = attach(&scene, &guardian, &["-y"]);

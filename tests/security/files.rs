@@ -31,18 +31,20 @@ fn a_record_goes_through_no_link_of_another_s() {
     if !can_be_others() {
         return;
     }
-    let scene = scene();
-    let link = user_links(&scene);
-    let run = refused(&scene, &mut attempt(&scene, &["--json", &link]), 125);
-    assert!(run.stderr.contains("it is a link of user 65534's"), "{run:?}");
-    let mut sudo = attempt(&scene, &["--json", &link]);
-    let run = refused(&scene, sudo.env("SUDO_UID", "65534").env("SUDO_GID", "65534"), 125);
-    assert!(run.stderr.contains("Permission denied"), "{run:?}");
-    std::fs::hard_link(scene.path("roots.toml"), scene.path("users/name")).unwrap();
-    let name = scene.text_path("users/name");
-    let run = refused(&scene, &mut attempt(&scene, &["--json", &name]), 125);
-    assert!(run.stderr.contains("the file has a second name"), "{run:?}");
-    assert_eq!(scene.read("roots.toml"), SECRET);
+    for option in ["--json", "--record"] {
+        let scene = scene();
+        let link = user_links(&scene);
+        let run = refused(&scene, &mut attempt(&scene, &[option, &link]), 125);
+        assert!(run.stderr.contains("it is a link of user 65534's"), "{run:?}");
+        let mut sudo = attempt(&scene, &[option, &link]);
+        let run = refused(&scene, sudo.env("SUDO_UID", "65534").env("SUDO_GID", "65534"), 125);
+        assert!(run.stderr.contains("Permission denied"), "{run:?}");
+        std::fs::hard_link(scene.path("roots.toml"), scene.path("users/name")).unwrap();
+        let name = scene.text_path("users/name");
+        let run = refused(&scene, &mut attempt(&scene, &[option, &name]), 125);
+        assert!(run.stderr.contains("the file has a second name"), "{run:?}");
+        assert_eq!(scene.read("roots.toml"), SECRET);
+    }
 }
 
 #[test]

@@ -1,0 +1,76 @@
+//! The rules that `--what-if` puts in the place of the recorded ones.
+
+use crate::cli::{Span, ThrashSetting};
+use crate::event::Command;
+use crate::policy::PolicyConfig;
+use crate::policy::lines::{Lines, LinesError};
+use crate::policy::thrash::ThrashRule;
+use crate::units::{Bytes, Percent};
+
+/// Rules that are to be others than the recorded ones.
+#[derive(Clone, Debug, Default, PartialEq, clap::Args)]
+pub struct Changes {
+    /// Memory limit
+    #[arg(short, long, value_name = "SIZE", requires = "what_if")]
+    pub memory: Option<Bytes>,
+    /// Room above the limit up to memory.max
+    #[arg(long, value_name = "SIZE", requires = "what_if")]
+    pub headroom: Option<Bytes>,
+    /// SIGKILL at once when memory gets here
+    #[arg(long, value_name = "SIZE", requires = "what_if")]
+    pub second_line: Option<Bytes>,
+    /// Time from SIGTERM to SIGKILL
+    #[arg(long, value_name = "DURATION", requires = "what_if")]
+    pub grace: Option<Span>,
+    /// Wall-clock limit
+    #[arg(long, value_name = "DURATION", requires = "what_if")]
+    pub timeout: Option<Span>,
+    /// Warns at this share of the limit
+    #[arg(long, value_name = "SHARE", requires = "what_if")]
+    pub warn_at: Option<Percent>,
+    /// Warns when the limit is this near in time
+    #[arg(long, value_name = "DURATION", requires = "what_if")]
+    pub warn_within: Option<Span>,
+    /// Ends a workload that waits for memory this share of the time for so long, or off
+    #[arg(long, value_name = "SHARE:DURATION", requires = "what_if")]
+    pub thrash: Option<ThrashSetting>,
+}
+
+impl Changes {
+    /// The rules with these changes. Nothing is a dry run.
+    ///
+    /// # Errors
+    /// When the lines leave no room for one another.
+    pub fn apply(&self, recorded: PolicyConfig) -> Result<PolicyConfig, LinesError> {
+        let mut config = PolicyConfig { dry_run: false, ..recorded };
+        if self.moves_lines() {
+            let limit = self.memory.unwrap_or(recorded.lines.limit);
+            let same = self.memory.is_none().then(|| recorded.lines.headroom());
+            config.lines = Lines::new(limit, self.headroom.or(same), self.second_line)?;
+        }
+        config.grace = self.grace.map_or(config.grace, |span| span.0);
+        config.timeout = self.timeout.map(|span| span.0).or(config.timeout);
+        config.warn.share = self.warn_at.unwrap_or(config.warn.share);
+        config.warn.within = self.warn_within.map_or(config.warn.within, |span| span.0);
+        config.thrash = match self.thrash {
+            None => config.thrash,
+            Some(ThrashSetting::Off) => None,
+            Some(ThrashSetting::At(share, hold)) => Some(ThrashRule { share, hold }),
+        };
+        Ok(config)
+    }
+
+    /// Whether the lines are to be others.
+    pub(super) fn moves_lines(&self) -> bool {
+        self.memory.or(self.headroom).or(self.second_line).is_some()
+    }
+
+    /// What an operator set counts where nothing else is asked for here.
+    pub(super) fn overrides(&self, command: &Command) -> bool {
+        match command {
+            Command::SetLines(_) => self.moves_lines(),
+            Command::SetGrace(_) => self.grace.is_some(),
+            Command::Terminate | Command::Kill | Command::Freeze | Command::Thaw => false,
+        }
+    }
+}

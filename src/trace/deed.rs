@@ -1,0 +1,61 @@
+//! What a policy did, in a few words that do not change: what a replay is compared by. The words for people are elsewhere.
+
+use crate::event::{Action, Cause, Notice, Outcome};
+use crate::policy::lines::Lines;
+use crate::report::words::{kill_word, reason_word};
+
+/// The words for an action. `None` for a look: that what it saw is there is its trace.
+pub fn deed(action: &Action) -> Option<String> {
+    Some(match action {
+        Action::Look => return None,
+        Action::SetTripWire(limit) => format!("trip-wire {limit}"),
+        Action::SetLines(lines) => format!("lines {}", in_bytes(lines)),
+        Action::Freeze => "freeze".to_owned(),
+        Action::Thaw => "thaw".to_owned(),
+        Action::Terminate => "terminate".to_owned(),
+        Action::Kill => "kill".to_owned(),
+        Action::Tell(notice) => format!("tell {}", told(notice)),
+        Action::Finish(outcome) => format!("finish {}", ended(outcome)),
+    })
+}
+
+fn told(notice: &Notice) -> String {
+    let word = match notice {
+        Notice::NearLimit { .. } => "near-limit",
+        Notice::NearInTime { .. } => "near-in-time",
+        Notice::Terminating { reason, .. } => {
+            return format!("terminating {}", reason_word(reason));
+        }
+        Notice::WouldTerminate { reason } => {
+            return format!("would-terminate {}", reason_word(reason));
+        }
+        Notice::Killing { why, .. } => return format!("killing {}", kill_word(why)),
+        Notice::StillThere { .. } => "still-there",
+        Notice::KernelOom { .. } => "kernel-oom",
+        Notice::PidsMax { .. } => "pids-max",
+        Notice::Leftover { .. } => "leftover",
+        Notice::Frozen => "frozen",
+        Notice::Thawed => "thawed",
+        Notice::NewLines(_) => "new-lines",
+        Notice::NewGrace(_) => "new-grace",
+    };
+    word.to_owned()
+}
+
+fn ended(outcome: &Outcome) -> String {
+    let word = match outcome.cause {
+        Cause::Itself => "command",
+        Cause::KernelOom => "kernel-oom",
+        Cause::SystemdStop => "systemd-stop",
+        Cause::SystemdOomd => "systemd-oomd",
+        Cause::Guardian { reason, killed } => {
+            let killed = killed.map_or("", |why| kill_word(&why));
+            return format!("sentinel {} {killed}", reason_word(&reason)).trim_end().to_owned();
+        }
+    };
+    word.to_owned()
+}
+
+fn in_bytes(lines: &Lines) -> String {
+    format!("{} {} {} {}", lines.limit.0, lines.relief.0, lines.second.0, lines.ceiling.0)
+}

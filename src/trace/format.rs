@@ -1,0 +1,181 @@
+//! The lines of a trace. The first is a [`Start`], each other a [`Row`]; times are nanoseconds of the guardian's clock, sizes bytes.
+//! Kept apart from the types of the policy, so that a change there does not change what is in a file.
+
+mod convert;
+
+use crate::clock::Timestamp;
+use crate::status::Tier;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Raised whenever a field changes its meaning or goes away; added fields do not count.
+pub const VERSION: u32 = 1;
+
+/// The first line: whose run, and by which rules.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Start {
+    /// [`VERSION`].
+    #[serde(rename = "sentinel-trace")]
+    pub format: u32,
+    /// The guardian's version.
+    pub version: String,
+    /// The command, each word escaped, cut.
+    pub command: Vec<String>,
+    /// The command's process id.
+    #[serde(default)]
+    pub pid: u32,
+    /// The tier.
+    pub tier: Tier,
+    /// Wall clock at the start, milliseconds since the epoch.
+    pub unix_ms: u64,
+    /// When the policy started.
+    pub t: u64,
+    /// The polite signal's number.
+    pub term_signal: i32,
+    /// The rules.
+    pub rules: Rules,
+}
+
+/// The lines that memory is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinesRow {
+    limit: u64,
+    relief: u64,
+    second: u64,
+    ceiling: u64,
+}
+
+/// [`crate::policy::PolicyConfig`] in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rules {
+    lines: LinesRow,
+    grace_ns: u64,
+    warn_percent: u32,
+    warn_within_ns: u64,
+    /// Percent of the time, and for how long.
+    thrash: Option<(u32, u64)>,
+    timeout_ns: Option<u64>,
+    /// True: what is left when the command ends is ended too.
+    end_rest: bool,
+    dry_run: bool,
+    /// True: the kernel tells of growth; false: looks alone do.
+    events: bool,
+    slack: u64,
+}
+
+/// Something that happened, and what was done about it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// When.
+    pub t: u64,
+    /// What.
+    #[serde(flatten)]
+    pub what: What,
+    /// What the policy did, in the words of [`super::deed`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub did: Vec<String>,
+}
+
+/// What a line is about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum What {
+    /// The workload was looked at.
+    Sample(SampleRow),
+    /// The moment came that the policy waited for.
+    Deadline {},
+    /// The command exited with this status.
+    Exited(u8),
+    /// This signal ended the command.
+    Signaled(i32),
+    /// Nobody is left.
+    Empty {},
+    /// Somebody asked for something.
+    Operator(Asked),
+    /// So many events are missing here: the disk was too slow.
+    Lost(u64),
+    /// The run is over.
+    End(End),
+}
+
+/// [`crate::event::Command`] in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Asked {
+    /// End the workload politely.
+    Terminate,
+    /// End it at once.
+    Kill,
+    /// Stop it.
+    Freeze,
+    /// Let it go on.
+    Thaw,
+    /// Other lines.
+    Lines(LinesRow),
+    /// Another grace period.
+    GraceNs(u64),
+}
+
+/// The last line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    /// Who ended what and why.
+    pub text: String,
+    /// Sentinel's exit status.
+    pub exit_status: u8,
+    /// Events that are missing because the disk was too slow or the file had its size.
+    pub lost: u64,
+    /// Looks left out so that the file keeps its size.
+    pub thinned: u64,
+}
+
+fn zero<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// [`crate::event::Sample`] in a file; what is zero is left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SampleRow {
+    #[serde(skip_serializing_if = "zero")]
+    current: u64,
+    #[serde(skip_serializing_if = "zero")]
+    cache: u64,
+    #[serde(skip_serializing_if = "zero")]
+    swap: u64,
+    #[serde(skip_serializing_if = "zero")]
+    anon: u64,
+    #[serde(skip_serializing_if = "zero")]
+    shmem: u64,
+    #[serde(skip_serializing_if = "zero")]
+    kernel: u64,
+    #[serde(skip_serializing_if = "zero")]
+    high: u64,
+    #[serde(skip_serializing_if = "zero")]
+    max: u64,
+    #[serde(skip_serializing_if = "zero")]
+    oom: u64,
+    #[serde(skip_serializing_if = "zero")]
+    oom_kill: u64,
+    #[serde(skip_serializing_if = "zero")]
+    pids_max: u64,
+    #[serde(skip_serializing_if = "zero")]
+    stalled_us: Option<u64>,
+    /// `some` and `full` of the last ten seconds.
+    #[serde(skip_serializing_if = "zero")]
+    pressure: Option<(f64, f64)>,
+    #[serde(skip_serializing_if = "zero")]
+    tasks: u64,
+    #[serde(skip_serializing_if = "zero")]
+    cost_ns: u64,
+}
+
+/// Nanoseconds; more than 584 years are as many.
+pub fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// The moment of a line.
+pub fn moment(t: u64) -> Timestamp {
+    Timestamp(Duration::from_nanos(t))
+}

@@ -1,0 +1,155 @@
+//! Between the lines of a trace and the types of the policy.
+
+use super::{Asked, LinesRow, Rules, SampleRow, What, nanos};
+use crate::event::{Command, Ending, Event, Sample};
+use crate::policy::interval::Cadence;
+use crate::policy::lines::Lines;
+use crate::policy::thrash::ThrashRule;
+use crate::policy::warn::WarnRule;
+use crate::policy::{OnExit, PolicyConfig};
+use crate::status::{Counters, Pressure};
+use crate::units::{Bytes, Percent};
+use std::time::Duration;
+
+impl From<&Lines> for LinesRow {
+    fn from(lines: &Lines) -> Self {
+        let (limit, relief) = (lines.limit.0, lines.relief.0);
+        LinesRow { limit, relief, second: lines.second.0, ceiling: lines.ceiling.0 }
+    }
+}
+
+impl From<LinesRow> for Lines {
+    fn from(row: LinesRow) -> Self {
+        let (limit, relief) = (Bytes(row.limit), Bytes(row.relief));
+        Lines { limit, relief, second: Bytes(row.second), ceiling: Bytes(row.ceiling) }
+    }
+}
+
+impl From<&PolicyConfig> for Rules {
+    fn from(config: &PolicyConfig) -> Self {
+        Rules {
+            lines: LinesRow::from(&config.lines),
+            grace_ns: nanos(config.grace),
+            warn_percent: config.warn.share.0,
+            warn_within_ns: nanos(config.warn.within),
+            thrash: config.thrash.map(|rule| (rule.share.0, nanos(rule.hold))),
+            timeout_ns: config.timeout.map(nanos),
+            end_rest: config.on_exit == OnExit::Terminate,
+            dry_run: config.dry_run,
+            events: config.cadence == Cadence::Events,
+            slack: config.slack.0,
+        }
+    }
+}
+
+impl From<Rules> for PolicyConfig {
+    fn from(rules: Rules) -> Self {
+        let time = Duration::from_nanos;
+        let thrash =
+            |(share, hold)| ThrashRule { share: Percent(share), hold: Duration::from_nanos(hold) };
+        PolicyConfig {
+            lines: rules.lines.into(),
+            grace: time(rules.grace_ns),
+            warn: WarnRule {
+                share: Percent(rules.warn_percent),
+                within: time(rules.warn_within_ns),
+            },
+            thrash: rules.thrash.map(thrash),
+            timeout: rules.timeout_ns.map(time),
+            on_exit: if rules.end_rest { OnExit::Terminate } else { OnExit::Wait },
+            dry_run: rules.dry_run,
+            cadence: if rules.events { Cadence::Events } else { Cadence::Polled },
+            slack: Bytes(rules.slack),
+        }
+    }
+}
+
+impl From<&Sample> for SampleRow {
+    fn from(sample: &Sample) -> Self {
+        let counters = &sample.counters;
+        SampleRow {
+            current: sample.current.0,
+            cache: sample.cache.0,
+            swap: sample.swap.0,
+            anon: sample.anon.0,
+            shmem: sample.shmem.0,
+            kernel: sample.kernel.0,
+            high: counters.high,
+            max: counters.max,
+            oom: counters.oom,
+            oom_kill: counters.oom_kill,
+            pids_max: counters.pids_max,
+            stalled_us: sample.stalled_usec,
+            pressure: sample.pressure.map(|it| (it.some_avg10, it.full_avg10)),
+            tasks: sample.processes,
+            cost_ns: nanos(sample.cost),
+        }
+    }
+}
+
+impl From<SampleRow> for Sample {
+    fn from(row: SampleRow) -> Self {
+        let pressure = |(some_avg10, full_avg10)| Pressure { some_avg10, full_avg10 };
+        Sample {
+            current: Bytes(row.current),
+            cache: Bytes(row.cache),
+            swap: Bytes(row.swap),
+            anon: Bytes(row.anon),
+            shmem: Bytes(row.shmem),
+            kernel: Bytes(row.kernel),
+            counters: Counters {
+                high: row.high,
+                max: row.max,
+                oom: row.oom,
+                oom_kill: row.oom_kill,
+                pids_max: row.pids_max,
+            },
+            stalled_usec: row.stalled_us,
+            pressure: row.pressure.map(pressure),
+            processes: row.tasks,
+            cost: Duration::from_nanos(row.cost_ns),
+        }
+    }
+}
+
+impl From<&Event> for What {
+    fn from(event: &Event) -> Self {
+        match event {
+            Event::Sample(sample) => What::Sample(sample.into()),
+            Event::Deadline => What::Deadline {},
+            Event::ChildExited(Ending::Exited(status)) => What::Exited(*status),
+            Event::ChildExited(Ending::Signaled(signal)) => What::Signaled(*signal),
+            Event::Empty => What::Empty {},
+            Event::Operator(command) => What::Operator(match command {
+                Command::Terminate => Asked::Terminate,
+                Command::Kill => Asked::Kill,
+                Command::Freeze => Asked::Freeze,
+                Command::Thaw => Asked::Thaw,
+                Command::SetLines(lines) => Asked::Lines(lines.into()),
+                Command::SetGrace(grace) => Asked::GraceNs(nanos(*grace)),
+            }),
+        }
+    }
+}
+
+impl What {
+    /// The event that this line is about, if it is about one.
+    pub fn event(&self) -> Option<Event> {
+        Some(match self {
+            What::Sample(row) => Event::Sample((*row).into()),
+            What::Deadline {} => Event::Deadline,
+            What::Exited(status) => Event::ChildExited(Ending::Exited(*status)),
+            What::Signaled(signal) => Event::ChildExited(Ending::Signaled(*signal)),
+            What::Empty {} => Event::Empty,
+            What::Operator(asked) => Event::Operator(match asked {
+                Asked::Terminate => Command::Terminate,
+                Asked::Kill => Command::Kill,
+                Asked::Freeze => Command::Freeze,
+                Asked::Thaw => Command::Thaw,
+                Asked::Lines(lines) => Command::SetLines((*lines).into()),
+                Asked::GraceNs(grace) => Command::SetGrace(Duration::from_nanos(*grace)),
+            }),
+            What::Lost(_) | What::End(_) => return None,
+        })
+    }
+}

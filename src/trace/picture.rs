@@ -1,0 +1,128 @@
+//! What a guardian would have told at one moment of a trace: made of the policy that replays it.
+
+use super::format::moment;
+use super::reader::Trace;
+use crate::clock::Timestamp;
+use crate::event::{Action, Event};
+use crate::guardian::describe;
+use crate::policy::{Policy, PolicyConfig};
+use crate::report::words;
+use crate::status::{EventLine, Level, Limits, Memory, SCHEMA_VERSION, Status, Tier};
+use crate::units::Limit;
+use std::time::Duration;
+
+/// A trace on its way through its policy.
+#[derive(Debug)]
+pub(super) struct Picture<'a> {
+    trace: &'a Trace,
+    policy: Policy,
+    dry_run: bool,
+    signal: String,
+}
+
+impl<'a> Picture<'a> {
+    /// Before the first event.
+    pub(super) fn new(trace: &'a Trace) -> Picture<'a> {
+        let config = PolicyConfig::from(trace.start.rules);
+        let policy = Policy::new(config, moment(trace.start.t));
+        let signal = words::signal_name(trace.start.term_signal);
+        Picture { trace, policy, dry_run: config.dry_run, signal }
+    }
+
+    /// Takes an event; what people are told of it.
+    pub(super) fn take(&mut self, event: Event, at: Timestamp) -> Vec<EventLine> {
+        let actions = self.policy.handle(event, at);
+        let told = |action: &Action| match action {
+            Action::Tell(notice) => Some(words::notice(notice, &self.signal)),
+            Action::Look
+            | Action::SetTripWire(_)
+            | Action::SetLines(_)
+            | Action::Freeze
+            | Action::Thaw
+            | Action::Terminate
+            | Action::Kill
+            | Action::Finish(_) => None,
+        };
+        let line = |(level, text)| EventLine { at_ms: millis(at.0), level, text };
+        actions.iter().filter_map(told).map(line).collect()
+    }
+
+    /// The last words of the run.
+    pub(super) fn end(&self) -> Option<EventLine> {
+        let end = self.trace.end.as_ref()?;
+        let text = format!("{} (exit {})", end.text, end.exit_status);
+        Some(EventLine { at_ms: millis(self.trace.last().0), level: Level::Info, text })
+    }
+
+    /// Everything about the workload at this moment.
+    pub(super) fn status(&self, now: Timestamp) -> Status {
+        let (policy, start) = (&self.policy, &self.trace.start);
+        let sample = policy.last();
+        let (state, reason, kill_at) = describe(policy.rung());
+        Status {
+            schema: SCHEMA_VERSION,
+            version: start.version.clone(),
+            guardian_pid: 0,
+            child_pid: start.pid,
+            command: start.command.clone(),
+            tier: start.tier,
+            tier_reason: String::new(),
+            placement: None,
+            cgroup: None,
+            uptime_ms: millis(now.0),
+            state,
+            frozen: policy.frozen(),
+            dry_run: self.dry_run,
+            reason,
+            kill_in_ms: kill_at.map(|at| millis(at.since(now))),
+            limits: self.limits(),
+            memory: self.memory(),
+            growth: policy.growth().per_second(),
+            forecast_ms: policy.growth().time_until(policy.lines().limit).map(millis),
+            pressure: sample.pressure,
+            events: sample.counters,
+            warned: policy.warned(),
+            processes: sample.processes,
+            // Not in the trace.
+            usage: None,
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        let lines = self.policy.lines();
+        let kernel = self.trace.start.tier == Tier::Kernel && !self.dry_run;
+        let wire = Limit::At(self.policy.trip_wire().0);
+        Limits {
+            limit: lines.limit,
+            trip_wire: if kernel { wire } else { Limit::Max },
+            relief_line: lines.relief,
+            second_line: lines.second,
+            ceiling: lines.ceiling,
+            // Not in the trace.
+            swap: Limit::Max,
+            pids: Limit::Max,
+            grace_ms: millis(self.policy.grace()),
+        }
+    }
+
+    fn memory(&self) -> Memory {
+        let sample = self.policy.last();
+        let (peak, peak_footprint) = self.policy.peaks();
+        Memory {
+            current: sample.current,
+            footprint: sample.footprint(),
+            rss: None,
+            anon: sample.anon,
+            shmem: sample.shmem,
+            cache: sample.cache,
+            kernel: sample.kernel,
+            swap: sample.swap,
+            peak,
+            peak_footprint,
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

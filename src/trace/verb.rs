@@ -1,0 +1,126 @@
+//! `sentinel replay FILE`: shows a trace, says whether it leads to the same decisions now, and what other rules would have done.
+
+use super::player;
+use super::reader::{self, Trace};
+use super::replay::{Comparison, compare};
+use super::what_if::{Changes, ask};
+use super::what_if_text;
+use crate::report::escape::shown;
+use crate::sys::terminal::{is_foreground, is_terminal};
+use anyhow::{Context, Result};
+use clap::Parser;
+use nix::sys::signal::{SigSet, Signal};
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, BufReader, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+
+/// Shows a recorded run again, and what other rules would have done.
+#[derive(Debug, Parser)]
+#[command(name = "sentinel replay", version, after_help = AFTER_HELP, max_term_width = 100)]
+struct Replay {
+    /// What sentinel --record wrote
+    file: PathBuf,
+    /// So many times as fast as it was; text is shown at once without it
+    #[arg(long, value_name = "FACTOR", value_parser = speed)]
+    speed: Option<f64>,
+    /// Lines of text and no dashboard
+    #[arg(long)]
+    plain: bool,
+    /// Only what came of it, as JSON
+    #[arg(long)]
+    json: bool,
+    /// Says what the rules given here would have done, and plays nothing
+    #[arg(long, visible_alias = "whatif")]
+    what_if: bool,
+    #[command(flatten)]
+    changes: Changes,
+}
+
+const AFTER_HELP: &str = "\
+Exit status: 0; 1 when a whole trace leads to other decisions than were recorded; 125 when the file is
+no trace. A run recorded with --dry-run answers --what-if best: nothing was done to it.";
+
+fn speed(text: &str) -> Result<f64, String> {
+    let factor = text.trim_end_matches('x').parse::<f64>().ok();
+    let factor = factor.filter(|factor| (0.001..=1e6).contains(factor));
+    factor.ok_or_else(|| format!("{text:?} is no speed: write for instance 10 or 0.5"))
+}
+
+/// Runs it. Gives the exit status.
+///
+/// # Errors
+/// When the file cannot be read, or nobody takes the answer.
+pub fn run(words: &[OsString]) -> Result<u8> {
+    let wanted = match Replay::try_parse_from(words) {
+        Ok(wanted) => wanted,
+        Err(error) => return Ok(crate::verbs::usage(&error, "sentinel replay")),
+    };
+    let path = shown(&wanted.file);
+    let file = File::open(&wanted.file).with_context(|| format!("open {path}"))?;
+    let trace = reader::read(BufReader::new(file)).with_context(|| format!("read {path}"))?;
+    if wanted.what_if {
+        return what_if(&trace, &wanted).map(|()| 0);
+    }
+    let comparison = compare(&trace);
+    if wanted.json {
+        return say(&json(&comparison)?).map(|()| status(&comparison));
+    }
+    if !wanted.plain && is_screen() {
+        show(trace, wanted.speed.unwrap_or(1.0))?;
+    } else {
+        player::to_text(io::stdout().lock(), &trace, wanted.speed)?;
+        tell_incomplete(&trace);
+    }
+    say(&comparison.to_string())?;
+    Ok(status(&comparison))
+}
+
+fn status(comparison: &Comparison) -> u8 {
+    u8::from(comparison.whole && comparison.differing > 0)
+}
+
+fn what_if(trace: &Trace, wanted: &Replay) -> Result<()> {
+    let answer = ask(trace, &wanted.changes)?;
+    if wanted.json {
+        return say(&json(&what_if_text::record(trace, &answer))?);
+    }
+    say(&what_if_text::text(trace, &answer))
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string_pretty(value).context("render the answer")
+}
+
+fn say(text: &str) -> Result<()> {
+    writeln!(io::stdout().lock(), "{text}").context("write the answer")
+}
+
+fn tell_incomplete(trace: &Trace) {
+    if trace.lost > 0 {
+        crate::verbs::complain(&format!("{} events are missing in the trace", trace.lost));
+    }
+    if trace.end.is_none() {
+        crate::verbs::complain("the trace does not reach the end of the run");
+    }
+}
+
+fn is_screen() -> bool {
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+    let (input, output) = (io::stdin(), io::stdout());
+    !dumb && is_terminal(input.as_fd()) && is_terminal(output.as_fd()) && is_foreground(&input)
+}
+
+/// The dashboard here, the guardian that it believes to see in a thread.
+fn show(trace: Trace, speed: f64) -> Result<()> {
+    // As the dashboard does, but for the other thread too: it would be ended by what is meant for this one.
+    let signals: SigSet = [Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
+    signals.thread_block().context("block signals")?;
+    let (ours, theirs) = UnixStream::pair().context("make a socket pair")?;
+    let player = std::thread::Builder::new().name("player".to_owned());
+    player.spawn(move || player::to_dashboard(ours, &trace, speed)).context("start the player")?;
+    // The thread ends with the dashboard's end of the stream, or with us.
+    crate::tui::run(crate::tui::Options { live: false, ..crate::tui::Options::new(theirs, None) })
+}
