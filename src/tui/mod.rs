@@ -19,6 +19,7 @@ mod session;
 mod signals;
 pub mod terminal;
 pub mod transcript;
+mod translate;
 pub mod view;
 pub mod wire;
 
