@@ -95,12 +95,13 @@ impl Guardian {
         if self.publisher.dashboard_pid() != Some(pid) {
             return;
         }
+        // First of all the terminal as it was, or the line would be on the dashboard's screen.
+        self.begin_relay();
         self.console.hold(false);
         let running = self.guards.iter().any(|guard| guard.outcome.is_none());
         if running {
             self.say(Level::Info, "the dashboard is gone; going on without".to_owned());
         }
-        self.begin_relay();
     }
 
     /// The dashboard's process is waited for at the end.
