@@ -80,6 +80,18 @@ impl Guardian {
         let first = if broken { crate::tui::terminal::restoration() } else { Vec::new() };
         self.publisher.relay = Some(Relay::new(&first));
         self.await_terminal(true);
+        self.fit_terminal();
+    }
+
+    /// Nobody but us shows the command's terminal any more: it has the size of ours. Before, that is the dashboard's matter.
+    pub(super) fn fit_terminal(&self) {
+        let (Some(dashboard), Some(_)) = (&self.publisher.dashboard, &self.publisher.relay) else {
+            return;
+        };
+        if let Ok(size) = rustix::termios::tcgetwinsize(std::io::stdout()) {
+            // One that cannot be set is not worth an end: the text only wraps elsewhere.
+            let _ = rustix::termios::tcsetwinsize(&dashboard.master, size);
+        }
     }
 
     /// The command wrote something, or closed its terminal.
