@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
+#[path = "pane/crowd.rs"]
+mod crowd;
 #[path = "pane/ending.rs"]
 mod ending;
 #[path = "pane/programs.rs"]

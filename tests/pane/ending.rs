@@ -37,16 +37,20 @@ fn ask(scene: &Scene, request: &str) -> Run {
 fn what_is_written_last_is_shown_though_the_dashboard_has_gone() {
     let scene = Scene::new();
     let go = scene.text_path("go");
-    let script = format!("until [ -e {go} ]; do sleep 0.05; done; seq 1 9000; echo the last line");
+    let script = format!(
+        "until [ -e {go} ]; do sleep 0.05; done; stty size; seq 1 9000; echo the last line"
+    );
     let mut stage = Stage::open(&scene, SIZE, &["sh", "-c", &script]);
     stage.until_shown("i types into it");
     // Detached.
     stage.type_text("qd");
     stage.until_shown("the dashboard is gone; going on without");
+    stage.resize(40, 90);
     std::fs::write(go, "").unwrap();
     assert!(stage.finish().success());
     let written = String::from_utf8_lossy(&stage.raw).replace('\r', "");
     assert!(written.contains("\n8999\n9000\nthe last line\n"), "{:?}", stage.screen().contents());
+    assert!(written.contains("\n40 90\n1\n2\n"), "the whole terminal is the command's");
     stage.assert_as_before();
 }
 
@@ -69,7 +73,8 @@ fn a_guardian_that_is_killed_takes_the_dashboard_along() {
     });
     let dashboard = dashboard_of(guardian).unwrap();
     send(guardian, signal);
-    stage.until_shown(&format!("status {}", 128 + signal));
+    // On whichever screen: the dashboard may not have left yet.
+    stage.until_written(format!("status {}", 128 + signal).as_bytes());
     until("the dashboard leaves", || !is_alive(dashboard));
     stage.type_text("\r");
     stage.finish();

@@ -90,6 +90,10 @@ fn a_shell_has_job_control() {
     stage.type_text("fg\r");
     stage.until_shown("going on");
     stage.type_text("\x03");
+    // What is typed before is lost.
+    stage.until("the shell is back", |screen| {
+        screen.contents().split_once("^C").is_some_and(|(_, after)| after.contains("ready>"))
+    });
     stage.type_text("echo in''terrupted $?\r");
     stage.until_shown("interrupted 130");
     // Line editing: back by a word, a letter, the history.
