@@ -5,6 +5,8 @@ use crate::sys::terminal::{is_foreground, is_terminal, new_pty};
 use anyhow::{Context, Result};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::poll::poll;
+use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
@@ -16,11 +18,15 @@ const FAREWELL_MS: u32 = 2000;
 
 /// The hidden verb that runs the dashboard.
 pub const VERB: &str = "__dashboard";
+/// What the command's terminal is, whatever ours may be: keys are encoded and sequences understood as xterm does.
+const TERM: &str = "xterm-256color";
 
 /// A running dashboard.
 #[derive(Debug)]
 pub struct Dashboard {
     process: Option<Child>,
+    /// The modes of our terminal before it.
+    modes: Option<Termios>,
     /// Our end of the command's terminal: kept so that the command has one even when the dashboard is gone.
     pub master: OwnedFd,
     /// The command's end, until it runs.
@@ -64,7 +70,8 @@ impl Dashboard {
             let user = Some(nix::unistd::Uid::from_raw(user));
             nix::unistd::fchown(&pty.slave, user, None).context("give the terminal to its user")?;
         }
-        Ok(Dashboard { process: None, master: pty.master, slave: Some(pty.slave) })
+        let modes = tcgetattr(io::stdin()).ok();
+        Ok(Dashboard { process: None, modes, master: pty.master, slave: Some(pty.slave) })
     }
 
     /// Starts it. Gives our end of its connection.
@@ -93,12 +100,23 @@ impl Dashboard {
         self.process.as_ref().and_then(|process| i32::try_from(process.id()).ok())
     }
 
-    /// Gives the command the new terminal wherever it would have had ours.
+    /// After its end: puts the modes of our terminal back where it could not do so itself. True where it could not, and so has left
+    /// its screen there too.
+    pub fn recover(&self) -> bool {
+        let (Some(modes), input) = (&self.modes, io::stdin()) else { return false };
+        let changed = tcgetattr(&input).is_ok_and(|now| now.local_flags != modes.local_flags);
+        changed && is_foreground(&input) && tcsetattr(&input, SetArg::TCSANOW, modes).is_ok()
+    }
+
+    /// Gives the command the new terminal wherever it would have had ours, and says of what kind it is.
     ///
     /// # Errors
     /// Without free descriptors.
     pub fn connect(&self, program: &mut Program) -> Result<()> {
         let Some(slave) = &self.slave else { return Ok(()) };
+        program.set_variable("TERM", OsStr::new(TERM)).context("name the command's terminal")?;
+        // The size of ours.
+        ["LINES", "COLUMNS"].into_iter().for_each(|name| program.remove_variable(name));
         let (input, output, error) = (io::stdin(), io::stdout(), io::stderr());
         let ours = [input.as_fd(), output.as_fd(), error.as_fd()];
         for (standard, ours) in program.standard.iter_mut().zip(ours) {

@@ -6,12 +6,17 @@ use crate::clock::Timestamp;
 use crate::report::escape::escape;
 use crate::status::ProcessRow;
 use crate::units::Bytes;
-use procfs::process::{Process, Stat};
+use procfs::FromRead as _;
+use procfs::process::Stat;
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read as _;
 use std::time::Duration;
 
 /// So many are read at once: about 1 ms.
 const STEP: usize = 32;
+/// 52 numbers and a name of 64 bytes at most (proc_pid_stat(5)).
+const STAT: usize = 2048;
 /// Growth and CPU of a process are over one to two of these.
 const SPAN: Duration = Duration::from_secs(2);
 
@@ -132,7 +137,7 @@ fn all_ticks(stat: &Stat) -> u64 {
 }
 
 fn row(pid: i32) -> Option<(ProcessRow, Stat)> {
-    let stat = Process::new(pid).and_then(|process| process.stat()).ok()?;
+    let stat = stat(pid)?;
     let name = escape(stat.comm.as_bytes());
     let row = ProcessRow {
         pid: u32::try_from(stat.pid).ok()?,
@@ -146,6 +151,14 @@ fn row(pid: i32) -> Option<(ProcessRow, Stat)> {
         cpu_permille: None,
     };
     Some((row, stat))
+}
+
+/// One file opened and read: a table of thousands is read again and again.
+fn stat(pid: i32) -> Option<Stat> {
+    let mut text = [0; STAT];
+    let mut file = File::open(format!("/proc/{pid}/stat")).ok()?;
+    let length = file.read(&mut text).ok()?;
+    Stat::from_read(&text[..length]).ok()
 }
 
 #[cfg(test)]

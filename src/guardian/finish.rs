@@ -36,6 +36,7 @@ impl Guardian {
             self.say(Level::Warning, format!("remove the socket: {error}"));
         }
         self.wait_for_dashboard();
+        self.finish_relay();
         let mut status = self.status(0);
         if let Some(peak) = self.guards[0].workload.kernel_peak() {
             status.memory.peak = status.memory.peak.max(peak);

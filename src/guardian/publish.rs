@@ -27,6 +27,11 @@ const STATUS_EVERY: Duration = Duration::from_millis(200);
 const TABLE_EVERY: Duration = Duration::from_millis(500);
 /// Rows in a watch line.
 const ROWS: usize = 200;
+/// After each step of a table so many times as long passes as the step took: however many processes there are, tables take a
+/// tenth of one processor. Somebody who waits for one gets it at once.
+const REST: u32 = 9;
+/// We may have been stopped within a step.
+const LONGEST_REST: Duration = Duration::from_millis(100);
 
 /// State of what is published.
 #[derive(Debug, Default)]
@@ -35,6 +40,8 @@ pub(super) struct Publisher {
     trends: Trends,
     meter: Option<UsageMeter>,
     usage: Option<Usage>,
+    /// When its next step is due.
+    step_at: Timestamp,
     rows: Vec<ProcessRow>,
     rows_at: Option<Timestamp>,
     rows_sent: bool,
@@ -47,7 +54,8 @@ pub(super) struct Publisher {
 
 impl Publisher {
     pub(super) fn next_deadline(&self, now: Timestamp) -> Option<Timestamp> {
-        let scan = self.scan.is_some().then_some(now);
+        let step_at = if self.waiting.is_empty() { self.step_at } else { now };
+        let scan = self.scan.is_some().then_some(step_at);
         let relay = self.relay.as_ref().and_then(|relay| relay.next_deadline(now));
         [scan, self.status_at, relay].into_iter().flatten().min()
     }
@@ -124,12 +132,13 @@ impl Guardian {
         if self.publisher.dashboard_pid() != Some(pid) {
             return;
         }
+        // First of all the terminal as it was, or the line would be on the dashboard's screen.
+        self.begin_relay();
         self.console.hold(false);
         let running = self.guards.iter().any(|guard| guard.outcome.is_none());
         if running {
             self.say(Level::Info, "the dashboard is gone; going on without".to_owned());
         }
-        self.begin_relay();
     }
 
     /// The dashboard's process is waited for at the end.
@@ -154,7 +163,7 @@ impl Guardian {
         self.publisher.status_at = Some(now + STATUS_EVERY);
         let due = self.publisher.rows_at.is_none_or(|at| now.since(at) >= TABLE_EVERY);
         if due && self.publisher.scan.is_none() {
-            let pids = self.guards[0].workload.processes().to_vec();
+            let pids = self.guards[0].workload.processes_lately().to_vec();
             self.publisher.begin_scan(&pids, now);
         }
         self.publisher.take_usage(self.guards[0].workload.watched(), None, now);
@@ -172,10 +181,17 @@ impl Guardian {
     }
 
     fn step_scan(&mut self) {
-        let now = self.clock.now();
+        let started = self.clock.now();
         let Some(scan) = &mut self.publisher.scan else { return };
-        scan.set_now(now);
-        if !scan.step() {
+        if started < self.publisher.step_at && self.publisher.waiting.is_empty() {
+            return;
+        }
+        scan.set_now(started);
+        let done = scan.step();
+        let now = self.clock.now();
+        let rest = if self.publisher.waiting.is_empty() { REST } else { 0 };
+        self.publisher.step_at = now + (now.since(started) * rest).min(LONGEST_REST);
+        if !done {
             return;
         }
         if let Some(mut scan) = self.publisher.scan.take() {

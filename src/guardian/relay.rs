@@ -3,9 +3,11 @@
 
 use super::Guardian;
 use crate::clock::Timestamp;
+use crate::dashboard::Dashboard;
 use crate::event_loop::Token;
 use crate::report::console::open_anew;
 use crate::status::Level;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::AsFd;
@@ -15,6 +17,12 @@ use std::time::Duration;
 const AGAIN: Duration = Duration::from_millis(50);
 /// So much is read at once.
 const PIECE: usize = 8192;
+/// At the end a terminal that takes nothing for so long takes nothing any more.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Between two tries then.
+const PAUSE_MS: u8 = 10;
+/// Taken at the end: more than a terminal holds back, and an end to what is still being written.
+const LAST: usize = 1 << 20;
 
 /// What is on its way from the command's terminal to ours.
 #[derive(Debug)]
@@ -25,9 +33,14 @@ pub(super) struct Relay {
 }
 
 impl Relay {
-    pub(super) fn new() -> Relay {
+    /// These bytes go first.
+    pub(super) fn new(first: &[u8]) -> Relay {
         let out = open_anew("/proc/self/fd/1").or_else(|| open_anew("/dev/tty"));
-        Relay { out, pending: Vec::with_capacity(PIECE) }
+        let mut pending = Vec::with_capacity(PIECE);
+        pending.extend_from_slice(first);
+        let mut relay = Relay { out, pending };
+        relay.push();
+        relay
     }
 
     /// While something is on its way nothing further is read.
@@ -63,8 +76,22 @@ impl Relay {
 impl Guardian {
     /// The dashboard is gone.
     pub(super) fn begin_relay(&mut self) {
-        self.publisher.relay = Some(Relay::new());
+        let broken = self.publisher.dashboard.as_ref().is_some_and(Dashboard::recover);
+        let first = if broken { crate::tui::terminal::restoration() } else { Vec::new() };
+        self.publisher.relay = Some(Relay::new(&first));
         self.await_terminal(true);
+        self.fit_terminal();
+    }
+
+    /// Nobody but us shows the command's terminal any more: it has the size of ours. Before, that is the dashboard's matter.
+    pub(super) fn fit_terminal(&self) {
+        let (Some(dashboard), Some(_)) = (&self.publisher.dashboard, &self.publisher.relay) else {
+            return;
+        };
+        if let Ok(size) = rustix::termios::tcgetwinsize(std::io::stdout()) {
+            // One that cannot be set is not worth an end: the text only wraps elsewhere.
+            let _ = rustix::termios::tcsetwinsize(&dashboard.master, size);
+        }
     }
 
     /// The command wrote something, or closed its terminal.
@@ -92,6 +119,32 @@ impl Guardian {
         }
     }
 
+    /// Nothing is guarded any more: what the command wrote last, for as long as our terminal takes it.
+    pub(super) fn finish_relay(&mut self) {
+        let (Some(dashboard), Some(relay)) = (&self.publisher.dashboard, &mut self.publisher.relay)
+        else {
+            return;
+        };
+        let (mut room, mut moved) = (LAST, self.clock.now());
+        while self.clock.now().since(moved) < PATIENCE {
+            if relay.pending.is_empty() && (room == 0 || !holds_more(&dashboard.master)) {
+                return;
+            }
+            if relay.pending.is_empty() && !relay.take(&dashboard.master) {
+                return;
+            }
+            let before = relay.pending.len();
+            relay.push();
+            if relay.pending.len() < before {
+                room = room.saturating_sub(before - relay.pending.len());
+                moved = self.clock.now();
+            } else {
+                // A poll of nothing: a terminal may say that it takes something, and then not take it.
+                let _ = poll(&mut [], PAUSE_MS);
+            }
+        }
+    }
+
     fn await_terminal(&mut self, wait: bool) {
         let Some(dashboard) = &self.publisher.dashboard else { return };
         if !wait {
@@ -100,4 +153,11 @@ impl Guardian {
             self.log.add(self.clock.now(), Level::Warning, format!("relay output: {error}"));
         }
     }
+}
+
+/// Whether there is something to read now.
+fn holds_more(terminal: impl AsFd) -> bool {
+    let mut fds = [PollFd::new(terminal.as_fd(), PollFlags::POLLIN)];
+    let ready = poll(&mut fds, PollTimeout::ZERO).is_ok_and(|count| count > 0);
+    ready && fds[0].revents().is_some_and(|events| events.contains(PollFlags::POLLIN))
 }

@@ -4,7 +4,9 @@ use super::Guardian;
 use crate::event::{Command, Event};
 use crate::sys::process::{Change, next_change, send, send_group};
 use crate::sys::signals::Signal;
-use nix::libc::{SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU};
+use nix::libc::{
+    SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH,
+};
 
 impl Guardian {
     pub(super) fn take_signals(&mut self) {
@@ -18,6 +20,10 @@ impl Guardian {
                 SIGTSTP | SIGTTIN | SIGTTOU => {
                     self.foreground.asked_to_stop(signal.by_kernel);
                     self.pass_on(SIGTSTP);
+                }
+                // Our terminal's size, and the command has a terminal of its own.
+                SIGWINCH if signal.by_kernel && self.publisher.had_dashboard() => {
+                    self.fit_terminal()
                 }
                 number if self.caller.ignores(number) => {}
                 _ => self.forward(signal),

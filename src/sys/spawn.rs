@@ -88,12 +88,17 @@ impl Program {
     /// # Errors
     /// When the value holds a NUL.
     pub fn set_variable(&mut self, name: &str, value: &OsStr) -> io::Result<()> {
-        let prefix = format!("{name}=");
-        self.environment.retain(|pair| !pair.as_bytes().starts_with(prefix.as_bytes()));
-        let mut pair = OsString::from(prefix);
+        self.remove_variable(name);
+        let mut pair = OsString::from(format!("{name}="));
         pair.push(value);
         self.environment.push(c_string(&pair)?);
         Ok(())
+    }
+
+    /// Takes a variable out of its environment.
+    pub fn remove_variable(&mut self, name: &str) {
+        let prefix = format!("{name}=");
+        self.environment.retain(|pair| !pair.as_bytes().starts_with(prefix.as_bytes()));
     }
 }
 

@@ -1,11 +1,12 @@
 //! The command as seen from here: its terminal, its screen, and what it wrote. Nothing of it is drawn here.
 
 use super::keys::{Input, encode};
+use super::outlet::Outlet;
 use super::pane::Pane;
 use super::pty::{Output, Pty};
+use super::signals::Signals;
 use super::transcript::{Transcript, farewell};
 use anyhow::Context as _;
-use std::io::Write as _;
 use std::os::fd::OwnedFd;
 
 /// Read at a time, so that everybody gets a turn.
@@ -125,29 +126,34 @@ impl CommandTerminal {
     ///
     /// # Errors
     /// When our terminal cannot be written to.
-    pub fn pass_through(&mut self, early: &[u8], left: bool) -> anyhow::Result<()> {
-        let mut out = std::io::stdout().lock();
-        out.write_all(early).context(WRITE)?;
+    pub fn pass_through(
+        &mut self,
+        outlet: &Outlet,
+        signals: &Signals,
+        early: &[u8],
+        left: bool,
+    ) -> anyhow::Result<()> {
+        let mut goes_on = outlet.deliver(early, Some(signals)).context(WRITE)?;
         let mut room = if left { DRAIN } else { 0 };
-        while room > 0 {
+        while room > 0 && goes_on {
             let output = self.read();
             if output.is_empty() {
                 break;
             }
-            out.write_all(output).context(WRITE)?;
+            goes_on = outlet.deliver(output, Some(signals)).context(WRITE)?;
             room = room.saturating_sub(output.len());
         }
-        out.flush().context(WRITE)
+        Ok(())
     }
 
-    /// Leaves the command's output on the normal screen.
+    /// Leaves the command's output on the normal screen. A terminal that is too slow for all of it gets no more once the guardian
+    /// says that it is time to go.
     ///
     /// # Errors
     /// When our terminal cannot be written to.
-    pub fn say_farewell(&self) -> anyhow::Result<()> {
+    pub fn say_farewell(&self, outlet: &Outlet, signals: &Signals) -> anyhow::Result<()> {
         let Some(pane) = &self.pane else { return Ok(()) };
         let text = farewell(&self.transcript, pane);
-        let mut out = std::io::stdout().lock();
-        out.write_all(&text).and_then(|()| out.flush()).context(WRITE)
+        outlet.deliver(&text, Some(signals)).map(|_| ()).context(WRITE)
     }
 }

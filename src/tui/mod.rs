@@ -12,6 +12,7 @@ mod keyboard;
 pub mod keys;
 pub mod look;
 pub mod measure;
+mod outlet;
 pub mod pane;
 pub mod prompt;
 mod pty;
@@ -20,8 +21,9 @@ mod session;
 mod signals;
 mod snapshot;
 pub mod table;
-mod terminal;
+pub mod terminal;
 pub mod transcript;
+mod translate;
 pub mod view;
 pub mod wire;
 

@@ -2,6 +2,7 @@
 //! It answers the questions that programs ask of a terminal (where is the cursor, who are you), or they would wait.
 
 use super::keys::Modes;
+use super::translate::{Piece, Translator};
 use std::num::NonZeroU16;
 use vt100::capture::{BasicFormattedCaptureRange, BasicFormattedCaptureState};
 
@@ -13,6 +14,7 @@ const MAX_ANSWERS: usize = 1024;
 /// The emulator and where the view of it stands.
 pub struct Pane {
     parser: vt100::Parser<Answers>,
+    translator: Translator,
 }
 
 impl std::fmt::Debug for Pane {
@@ -32,17 +34,23 @@ impl vt100::Callbacks for Answers {
         &mut self,
         screen: &mut vt100::Screen,
         prefix: Option<u8>,
-        _: Option<u8>,
+        second: Option<u8>,
         parameters: &[&[u16]],
         last: char,
     ) {
         let number = parameters.first().and_then(|p| p.first()).copied().unwrap_or(0);
+        let (row, column) = screen.cursor_position();
+        let (row, column) = (u32::from(row) + 1, u32::from(column) + 1);
         let answer = match (prefix, number, last) {
             (None, 5, 'n') => "\x1b[0n".to_owned(),
-            (None, 6, 'n') => {
-                let (row, column) = screen.cursor_position();
-                format!("\x1b[{};{}R", u32::from(row) + 1, u32::from(column) + 1)
+            (None, 6, 'n') => format!("\x1b[{row};{column}R"),
+            (Some(b'?'), 6, 'n') => format!("\x1b[?{row};{column}R"),
+            (None, 18, 't') => {
+                let (rows, columns) = screen.size();
+                format!("\x1b[8;{rows};{columns}t")
             }
+            // DECRQM: a mode that is not known here.
+            (Some(b'?'), mode, 'p') if second == Some(b'$') => format!("\x1b[?{mode};0$y"),
             // A VT102, the least that everybody knows.
             (None, 0, 'c') => "\x1b[?6c".to_owned(),
             (Some(b'>'), 0, 'c') => "\x1b[>0;0;0c".to_owned(),
@@ -52,6 +60,13 @@ impl vt100::Callbacks for Answers {
             self.bytes.extend_from_slice(answer.as_bytes());
         }
     }
+}
+
+/// Where so many tab stops, of eight columns each, before the cursor are (CHA counts from one).
+fn back(screen: &vt100::Screen, tabs: u16) -> String {
+    let (_, column) = screen.cursor_position();
+    let stop = column.div_ceil(8).saturating_sub(tabs) * 8;
+    format!("\x1b[{}G", stop + 1)
 }
 
 /// A wide character needs two columns, and a screen without cells has no place for a cursor.
@@ -66,14 +81,20 @@ impl Pane {
         let (rows, columns) = clamped(rows, columns);
         let parser =
             vt100::Parser::new_with_callbacks(rows, columns, SCROLLBACK, Answers::default());
-        Pane { parser }
+        Pane { parser, translator: Translator::default() }
     }
 
     /// Takes more of the command's output; gives what the command wants to be answered.
     #[must_use]
     pub fn feed(&mut self, bytes: &[u8]) -> Vec<u8> {
-        let parser = &mut self.parser;
-        if super::terminal::contained(|| parser.process(bytes)).is_none() {
+        let (parser, translator) = (&mut self.parser, &mut self.translator);
+        let work = || {
+            translator.feed(bytes, |piece| match piece {
+                Piece::Bytes(bytes) => parser.process(bytes),
+                Piece::BackTab(tabs) => parser.process(back(parser.screen(), tabs).as_bytes()),
+            });
+        };
+        if super::terminal::contained(work).is_none() {
             self.begin_anew();
         }
         std::mem::take(&mut self.parser.callbacks_mut().bytes)
@@ -155,8 +176,17 @@ mod tests {
         let mut pane = Pane::new(10, 40);
         assert_eq!(pane.feed(b"ab\r\ncd\x1b[6n"), b"\x1b[2;3R");
         assert_eq!(pane.feed(b"\x1b[5n\x1b[c"), b"\x1b[0n\x1b[?6c");
+        assert_eq!(pane.feed(b"\x1b[?6n\x1b[18t"), b"\x1b[?2;3R\x1b[8;10;40t");
+        assert_eq!(pane.feed(b"\x1b[?12$p\x1b[>c"), b"\x1b[?12;0$y\x1b[>0;0;0c");
         assert_eq!(pane.feed(b"text"), b"");
         assert!(pane.feed(&b"\x1b[6n".repeat(10_000)).len() <= MAX_ANSWERS);
+    }
+
+    #[test]
+    fn tabs_go_both_ways_and_lines_are_drawn() {
+        let mut pane = Pane::new(4, 40);
+        let _ = pane.feed(b"\t\tab\x1b[Zc\x1b[2Zd\x1b[H\x1b[Ze\r\n\x1b(0lqk\x1b(B");
+        assert_eq!(pane.screen().contents(), "e       d       cb\n┌─┐");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The one place where the dashboard waits: who has something to read, or takes what waits to be written.
 
 use super::keyboard::Keyboard;
+use super::outlet::Outlet;
 use super::pty::Pty;
 use super::signals::Signals;
 use super::wire::Wire;
@@ -24,7 +25,7 @@ pub struct Ready {
 }
 
 impl Ready {
-    /// True when anybody is.
+    /// True when anybody is who may have something new to show.
     pub fn any(self) -> bool {
         self.wire || self.pty || self.keyboard || self.signals
     }
@@ -38,17 +39,20 @@ pub fn wait(
     timeout: Option<Duration>,
     wire: &Wire,
     signals: &Signals,
-    keyboard: Option<&Keyboard>,
+    front: Option<(&Keyboard, &Outlet)>,
     pty: Option<(&Pty, bool)>,
 ) -> anyhow::Result<Ready> {
     let mut fds = vec![
         PollFd::new(wire.as_fd(), flags(true, wire.wants_write())),
         PollFd::new(signals.as_fd(), flags(true, false)),
     ];
-    let keyboard_at = keyboard.map(|keyboard| {
+    let keyboard_at = front.map(|(keyboard, _)| {
         fds.push(PollFd::new(keyboard.as_fd(), flags(true, false)));
         fds.len() - 1
     });
+    // A terminal that can take more of a frame only ends the wait.
+    let outlet = front.map(|(_, outlet)| outlet).filter(|outlet| !outlet.is_empty());
+    fds.extend(outlet.map(|outlet| PollFd::new(outlet.as_fd(), flags(false, true))));
     // A terminal that nobody has open is ready all the time, so it must not be asked.
     let pty_at = pty.filter(|(pty, read)| *read || pty.wants_write()).map(|(pty, read)| {
         fds.push(PollFd::new(pty.as_fd(), flags(read, pty.wants_write())));

@@ -1,5 +1,5 @@
 //! The dashboard's loop: one poll over guardian, command, keyboard and signals. First it waits quietly, so that a short command
-//! does not make the screen flash; then it draws, at most ten times a second and only what changed.
+//! does not make the screen flash; then it draws, at most ten times a second, only what changed, and only what the terminal takes.
 
 use super::app::{App, Effect};
 use super::command_lines::CommandLines;
@@ -8,6 +8,7 @@ use super::keyboard::Keyboard;
 use super::keys::Input;
 use super::look::Look;
 use super::measure::Measurer;
+use super::outlet::Outlet;
 use super::ready::{self, Ready};
 use super::signals::Signals;
 use super::wire::Wire;
@@ -23,6 +24,7 @@ use std::time::Duration;
 const FRAME: Duration = Duration::from_millis(100);
 /// Output that may wait for the first frame; the command waits with more.
 const EARLY: usize = 1 << 20;
+const WRITE: &str = "write to the terminal";
 
 /// Why the dashboard ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,16 +74,16 @@ impl Session {
     /// From the first moment to the last.
     pub fn run(mut self) -> anyhow::Result<()> {
         let (early, end) = self.wait_quietly()?;
-        if let Some(end) = end {
-            return self.command.pass_through(&early, end == End::Guardian);
+        let outlet = Outlet::open()?;
+        let hidden = !is_foreground(std::io::stdin());
+        if hidden || end.is_some() {
+            let left = end == Some(End::Guardian);
+            return self.command.pass_through(&outlet, &self.signals, &early, left);
         }
-        if !is_foreground(std::io::stdin()) {
-            return self.command.pass_through(&early, false);
-        }
-        let guard = terminal::Guard::enter()?;
-        let shown = self.show(&early, &guard);
+        let guard = terminal::Guard::enter(&outlet)?;
+        let shown = self.show(&early, &guard, &outlet);
         drop(guard);
-        self.command.say_farewell().and(shown)
+        self.command.say_farewell(&outlet, &self.signals).and(shown)
     }
 
     /// Collects output until it is time to draw or all is over.
@@ -113,8 +115,13 @@ impl Session {
     }
 
     /// Draws until the end.
-    fn show(&mut self, early: &[u8], guard: &terminal::Guard) -> anyhow::Result<()> {
-        let mut screen = terminal::screen()?;
+    fn show(
+        &mut self,
+        early: &[u8],
+        guard: &terminal::Guard<'_>,
+        outlet: &Outlet,
+    ) -> anyhow::Result<()> {
+        let mut screen = terminal::screen(outlet)?;
         let mut keyboard = Keyboard::open()?;
         self.fit_pane();
         self.command.show(early);
@@ -122,17 +129,19 @@ impl Session {
         let mut next_frame = self.clock.now();
         loop {
             let now = self.clock.now();
-            if dirty && now >= next_frame {
+            // A terminal that is still busy with the last frame gets the newest after it, and none in between.
+            if dirty && now >= next_frame && outlet.is_empty() {
                 self.fit_pane();
                 let (app, pane) = (&self.app, self.command.pane());
                 screen.draw(|frame| view::draw(app, pane, frame)).context("draw")?;
                 assert!(!self.rehearse_panic, "a rehearsed panic");
                 (dirty, next_frame) = (false, now + FRAME);
             }
-            let deadlines =
-                [dirty.then_some(next_frame), self.app.next_deadline(), keyboard.deadline()];
+            outlet.advance().context(WRITE)?;
+            let frame = (dirty && outlet.is_empty()).then_some(next_frame);
+            let deadlines = [frame, self.app.next_deadline(), keyboard.deadline()];
             let timeout = deadlines.into_iter().flatten().min().map(|at| at.since(now));
-            let ready = self.wait(timeout, Some(&keyboard), true)?;
+            let ready = self.wait(timeout, Some((&keyboard, outlet)), true)?;
             dirty |= self.app.tick(self.clock.now()) || ready.any();
             let end = self.serve(ready, &mut keyboard);
             if end == Some(End::Guardian) {
@@ -259,10 +268,10 @@ impl Session {
     fn wait(
         &self,
         timeout: Option<Duration>,
-        keyboard: Option<&Keyboard>,
+        front: Option<(&Keyboard, &Outlet)>,
         read_pty: bool,
     ) -> anyhow::Result<Ready> {
         let pty = self.command.source().map(|(pty, open)| (pty, read_pty && open));
-        ready::wait(timeout, &self.wire, &self.signals, keyboard, pty)
+        ready::wait(timeout, &self.wire, &self.signals, front, pty)
     }
 }

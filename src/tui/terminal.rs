@@ -1,8 +1,10 @@
 //! The real terminal: raw mode and the alternate screen for as long as a [`Guard`] lives, and as before afterwards, also when
 //! something panics. A dashboard that leaves a broken terminal behind is worse than none.
 
+use super::outlet::{self, Outlet};
 use crate::sys::terminal::is_foreground;
 use anyhow::Context as _;
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use nix::sys::termios::{FlushArg, tcflush};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
@@ -11,17 +13,14 @@ use ratatui::crossterm::style::ResetColor;
 use ratatui::crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
-use ratatui::crossterm::{cursor, execute};
+use ratatui::crossterm::{cursor, queue};
 use std::cell::Cell;
-use std::io::{BufWriter, Stdout, stdin, stdout};
+use std::io::{stdin, stdout};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A whole frame fits, so that it is written at once.
-const FRAME_BUFFER: usize = 64 * 1024;
-
 /// The terminal that the dashboard draws on.
-pub type Screen = Terminal<CrosstermBackend<BufWriter<Stdout>>>;
+pub type Screen = Terminal<CrosstermBackend<Outlet>>;
 
 /// True while the terminal is not as it was found: there is one terminal, so one flag.
 static CHANGED: AtomicBool = AtomicBool::new(false);
@@ -29,16 +28,16 @@ static CHANGED: AtomicBool = AtomicBool::new(false);
 /// Restores the terminal when dropped.
 #[derive(Debug)]
 #[must_use]
-pub struct Guard(());
+pub struct Guard<'o>(&'o Outlet);
 
-impl Guard {
+impl<'o> Guard<'o> {
     /// Raw mode, the alternate screen, pastes marked, the cursor hidden.
     ///
     /// # Errors
     /// When the terminal refuses.
-    pub fn enter() -> anyhow::Result<Self> {
-        let guard = Guard(());
-        change()?;
+    pub fn enter(outlet: &'o Outlet) -> anyhow::Result<Self> {
+        let guard = Guard(outlet);
+        change(outlet)?;
         Ok(guard)
     }
 
@@ -47,27 +46,38 @@ impl Guard {
     /// # Errors
     /// When the terminal refuses afterwards.
     pub fn step_aside(&self, away: impl FnOnce()) -> anyhow::Result<bool> {
+        self.0.discard();
         restore();
         away();
         let ours = is_foreground(stdin());
         if ours {
-            change()?;
+            change(self.0)?;
         }
         Ok(ours)
     }
 }
 
-fn change() -> anyhow::Result<()> {
+fn change(outlet: &Outlet) -> anyhow::Result<()> {
     CHANGED.store(true, Ordering::SeqCst);
     enable_raw_mode().context("set the terminal to raw mode")?;
-    execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste, cursor::Hide)
+    queue!(outlet.clone(), EnterAlternateScreen, EnableBracketedPaste, cursor::Hide)
+        .and_then(|()| outlet.advance())
         .context("enter the alternate screen")
 }
 
-impl Drop for Guard {
+impl Drop for Guard<'_> {
     fn drop(&mut self) {
+        self.0.discard();
         restore();
     }
+}
+
+/// What a terminal is told that is to be as before.
+pub fn restoration() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // Writing to memory cannot fail.
+    let _ = queue!(bytes, DisableBracketedPaste, ResetColor, LeaveAlternateScreen, cursor::Show);
+    bytes
 }
 
 /// Puts the terminal back, once. Errors are left alone: a terminal that has gone needs nothing.
@@ -75,11 +85,19 @@ fn restore() {
     if !CHANGED.swap(false, Ordering::SeqCst) {
         return;
     }
-    let _ =
-        execute!(stdout(), DisableBracketedPaste, ResetColor, LeaveAlternateScreen, cursor::Show);
-    // Keys typed for the dashboard are not for the shell that comes next.
-    let _ = tcflush(stdin(), FlushArg::TCIFLUSH);
-    let _ = disable_raw_mode();
+    if outlet::take_behind() {
+        // Frames that it did not show yet would be shown first, however slowly.
+        let _ = tcflush(stdout(), FlushArg::TCOFLUSH);
+    }
+    let _ = Outlet::open().map(|outlet| outlet.deliver(&restoration(), None));
+    let quiet = SigSet::from(Signal::SIGTTOU).thread_swap_mask(SigmaskHow::SIG_BLOCK);
+    // Once it is somebody else's (the guardian was killed, its shell goes on), the modes are theirs too.
+    if is_foreground(stdin()) {
+        // Keys typed for the dashboard are not for the shell that comes next.
+        let _ = tcflush(stdin(), FlushArg::TCIFLUSH);
+        let _ = disable_raw_mode();
+    }
+    let _ = quiet.map(|before| before.thread_set_mask());
 }
 
 /// From now on a panic restores the terminal first, so that its message can be read.
@@ -110,9 +128,9 @@ pub fn contained<T>(work: impl FnOnce() -> T) -> Option<T> {
 ///
 /// # Errors
 /// When the terminal's size cannot be read.
-pub fn screen() -> anyhow::Result<Screen> {
-    let out = BufWriter::with_capacity(FRAME_BUFFER, stdout());
-    Terminal::new(CrosstermBackend::new(out)).context("read the size of the terminal")
+pub fn screen(outlet: &Outlet) -> anyhow::Result<Screen> {
+    let backend = CrosstermBackend::new(outlet.clone());
+    Terminal::new(backend).context("read the size of the terminal")
 }
 
 /// Draws all of the next frame, whatever the terminal shows.

@@ -239,6 +239,15 @@ impl Workload {
         self.members.refresh()
     }
 
+    /// The processes as of the last look where looks list them, else as of now: a walk through all of /proc costs too much for a
+    /// screen.
+    pub fn processes_lately(&mut self) -> &[i32] {
+        match self.by_cgroup {
+            None => self.members.listed(),
+            Some(_) => self.members.refresh(),
+        }
+    }
+
     /// The processes that the last look found.
     pub fn listed(&self) -> &[i32] {
         self.members.listed()
