@@ -20,7 +20,9 @@ fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
     let verb = words.get(1).and_then(|word| word.to_str()).unwrap_or_default();
     let result = match verb {
-        "status" | "ctl" => sentinel::verbs::talk(&words[1..]),
+        "status" => sentinel::verbs::status(&words[1..]),
+        "ctl" => sentinel::verbs::talk(&words[1..]),
+        "ps" => sentinel::fleet::ps::run(&words[1..]),
         "doctor" => sentinel::verbs::doctor(&words[1..]),
         sentinel::keeper::VERB => sentinel::keeper::run(&words[2..]),
         sentinel::dashboard::VERB => sentinel::verbs::dashboard(&words[2..]),

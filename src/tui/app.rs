@@ -104,6 +104,10 @@ pub struct App {
     pub events_back: usize,
     /// Something for the user.
     pub message: Option<Message>,
+    /// True where somebody else's workload is looked at, so that leaving ends nothing and is not asked.
+    pub visiting: bool,
+    /// How the run ended, once the guardian said so.
+    pub ended: Option<String>,
     live: Picture,
     held: Option<Box<Picture>>,
 }
@@ -120,6 +124,8 @@ impl App {
             table_top: 0,
             events_back: 0,
             message: None,
+            visiting: false,
+            ended: None,
             live: Picture::default(),
             held: None,
         }
@@ -150,6 +156,7 @@ impl App {
         match line {
             WatchLine::Status { status, processes } => self.take_status(status, processes),
             WatchLine::Event(event) => self.take_event(event),
+            WatchLine::End { text, .. } => self.ended = Some(text),
             WatchLine::Reply { ok, text } => {
                 let text = text.lines().next().unwrap_or_default();
                 if !text.is_empty() || !ok {

@@ -3,10 +3,10 @@
 mod command;
 mod events;
 mod footer;
-mod gauge;
-mod ink;
+pub(crate) mod gauge;
+pub(crate) mod ink;
 mod ladder;
-mod overlay;
+pub(crate) mod overlay;
 mod plan;
 mod plot;
 mod pressure;
