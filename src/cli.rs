@@ -15,7 +15,7 @@ use std::time::Duration;
 #[command(
     name = "sentinel",
     version,
-    override_usage = "sentinel [OPTIONS] [--] COMMAND [ARGS…]\n       sentinel status [NAME|PID]\n       sentinel ps [NAME|PID]\n       sentinel ctl VERB [ARGS…]\n       sentinel doctor [--json]",
+    override_usage = "sentinel [OPTIONS] [--] COMMAND [ARGS…]\n       sentinel status [NAME|PID]\n       sentinel ps [NAME|PID]\n       sentinel top [NAME|PID]\n       sentinel ctl VERB [ARGS…]\n       sentinel doctor [--json]",
     after_help = AFTER_HELP,
     max_term_width = 100
 )]

@@ -156,7 +156,9 @@ impl App {
         match line {
             WatchLine::Status { status, processes } => self.take_status(status, processes),
             WatchLine::Event(event) => self.take_event(event),
-            WatchLine::End { text, .. } => self.ended = Some(text),
+            WatchLine::End { text, exit_status } => {
+                self.ended = Some(format!("{text} (exit {exit_status})"));
+            }
             WatchLine::Reply { ok, text } => {
                 let text = text.lines().next().unwrap_or_default();
                 if !text.is_empty() || !ok {

@@ -17,6 +17,7 @@ mod ready;
 mod session;
 mod signals;
 mod terminal;
+pub mod top;
 pub mod transcript;
 pub mod view;
 pub mod wire;

@@ -31,6 +31,17 @@ enum End {
     Leave,
 }
 
+/// How a visit ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Visit {
+    /// The user goes back.
+    Back,
+    /// A signal, or the terminal's end: everything is to be left.
+    Dismissed,
+    /// The guardian closed the stream, and said before how the run ended.
+    Ended(Option<String>),
+}
+
 /// Everything but the terminal.
 pub struct Session {
     wire: Wire,
@@ -39,6 +50,8 @@ pub struct Session {
     /// We are to stop, or to draw everything anew, as soon as all are served.
     stop: bool,
     redraw: bool,
+    /// Not the user's keys but a signal or the terminal's end asked us to leave.
+    dismissed: bool,
     clock: Clock,
     app: App,
     command_lines: CommandLines,
@@ -59,6 +72,7 @@ impl Session {
             signals,
             stop: false,
             redraw: false,
+            dismissed: false,
             clock: Clock::start(),
             quiet: options.quiet,
             rehearse_panic: options.rehearse_panic,
@@ -77,7 +91,22 @@ impl Session {
         let guard = terminal::Guard::enter()?;
         let shown = self.show(&early, &guard);
         drop(guard);
-        self.command.say_farewell().and(shown)
+        self.command.say_farewell().and(shown.map(|_| ()))
+    }
+
+    /// Shows somebody else's workload on a terminal that is ours already.
+    ///
+    /// # Errors
+    /// When the terminal cannot be written to.
+    pub fn visit(mut self, guard: &terminal::Guard) -> anyhow::Result<Visit> {
+        self.app.visiting = true;
+        terminal::wipe()?;
+        let end = self.show(&[], guard)?;
+        Ok(match end {
+            End::Guardian => Visit::Ended(self.app.ended.take()),
+            End::Leave if self.dismissed => Visit::Dismissed,
+            End::Leave => Visit::Back,
+        })
     }
 
     /// Collects output until it is time to draw or all is over.
@@ -109,7 +138,7 @@ impl Session {
     }
 
     /// Draws until the end.
-    fn show(&mut self, early: &[u8], guard: &terminal::Guard) -> anyhow::Result<()> {
+    fn show(&mut self, early: &[u8], guard: &terminal::Guard) -> anyhow::Result<End> {
         let mut screen = terminal::screen()?;
         let mut keyboard = Keyboard::open()?;
         self.fit_pane();
@@ -134,13 +163,14 @@ impl Session {
             if end == Some(End::Guardian) {
                 self.command.drain();
             }
-            if end.is_some() {
-                return Ok(());
+            if let Some(end) = end {
+                return Ok(end);
             }
             if std::mem::take(&mut self.stop) {
                 if !guard.step_aside(|| self.signals.stop())? {
                     // Continued in the background: the guardian passes on what the command writes.
-                    return Ok(());
+                    self.dismissed = true;
+                    return Ok(End::Leave);
                 }
                 self.redraw = true;
             }
@@ -155,6 +185,7 @@ impl Session {
     fn serve(&mut self, ready: Ready, keyboard: &mut Keyboard) -> Option<End> {
         let asked = self.signals.take();
         if asked.leave {
+            self.dismissed = true;
             return Some(End::Leave);
         }
         self.stop |= asked.stop;
@@ -168,7 +199,10 @@ impl Session {
         };
         let typed = match typed {
             Ok(typed) => typed,
-            Err(end) => return Some(end),
+            Err(end) => {
+                self.dismissed = true;
+                return Some(end);
+            }
         };
         for input in typed {
             if self.take_input(input) {
