@@ -15,7 +15,7 @@ use std::time::Duration;
 #[command(
     name = "sentinel",
     version,
-    override_usage = "sentinel [OPTIONS] [--] COMMAND [ARGS…]\n       sentinel status [NAME|PID]\n       sentinel ps [NAME|PID]\n       sentinel top [NAME|PID]\n       sentinel ctl VERB [ARGS…]\n       sentinel doctor [--json]",
+    override_usage = "sentinel [OPTIONS] [--] COMMAND [ARGS…]\n       sentinel status [NAME|PID]\n       sentinel ps [NAME|PID]\n       sentinel top [NAME|PID]\n       sentinel metrics [--listen ADDR]\n       sentinel ctl VERB [ARGS…]\n       sentinel doctor [--json]",
     after_help = AFTER_HELP,
     max_term_width = 100
 )]
@@ -131,6 +131,9 @@ pub struct Settings {
     /// Writes a record of the run to this file when it ends
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Serves the metrics of all guardians over HTTP here, from a process beside this one
+    #[arg(long, value_name = "ADDR")]
+    pub metrics: Option<String>,
     /// Says only what went wrong
     #[arg(short, long)]
     pub quiet: bool,
@@ -146,7 +149,7 @@ impl Settings {
             };
         }
         first!(memory, headroom, second_line, grace, term_signal, kill_mode, swap, pids, timeout,
-            warn_at, warn_within, thrash, on_exit, on_guardian_death, require, cgroup, slice, user, limit_exit_code, socket, name, json;
+            warn_at, warn_within, thrash, on_exit, on_guardian_death, require, cgroup, slice, user, limit_exit_code, socket, name, json, metrics;
             dry_run, no_new_privs, plain, quiet)
     }
 }

@@ -82,6 +82,8 @@ pub struct Config {
     pub plain: bool,
     /// Where the record goes.
     pub json: Option<PathBuf>,
+    /// Where an exporter serves metrics, if one is wanted.
+    pub metrics: Option<String>,
     /// Say only what went wrong.
     pub quiet: bool,
 }
@@ -164,6 +166,9 @@ pub fn build(s: Settings, command: Vec<OsString>) -> Result<Config> {
         Some(ThrashSetting::At(share, hold)) => Some(ThrashRule { share, hold }),
         None => Some(THRASH),
     };
+    if s.metrics.is_some() && s.socket.as_ref().is_some_and(|socket| socket.as_os_str() == "off") {
+        bail!("no metrics without a mailbox: leave out --socket off");
+    }
     Ok(Config {
         memory: s.memory.unwrap_or(MEMORY),
         memory_given: s.memory.is_some(),
@@ -205,6 +210,7 @@ pub fn build(s: Settings, command: Vec<OsString>) -> Result<Config> {
         name: name(s.name, &command)?,
         plain: s.plain,
         json: s.json,
+        metrics: s.metrics,
         quiet: s.quiet,
         command,
     })

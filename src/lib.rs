@@ -27,6 +27,7 @@ pub mod dashboard;
 pub mod doctor;
 pub mod event;
 pub mod event_loop;
+pub mod exporter;
 pub mod fleet;
 pub mod guardian;
 pub mod keeper;

@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         "ctl" => sentinel::verbs::talk(&words[1..]),
         "ps" => sentinel::fleet::ps::run(&words[1..]),
         "top" => sentinel::tui::top::run(&words[1..]),
+        "metrics" => sentinel::exporter::run(&words[1..]),
         "doctor" => sentinel::verbs::doctor(&words[1..]),
         sentinel::keeper::VERB => sentinel::keeper::run(&words[2..]),
         sentinel::dashboard::VERB => sentinel::verbs::dashboard(&words[2..]),

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 /// Talks to a running guardian: sends one line, prints the answer.
 #[derive(Debug, Parser)]
-#[command(name = "sentinel ctl", version)]
+#[command(name = "sentinel ctl", bin_name = "sentinel ctl", version)]
 struct Talk {
     /// The guardian's socket [default: /tmp/sentinel.socket]
     #[arg(long, value_name = "PATH")]
@@ -33,7 +33,7 @@ struct Talk {
 
 /// The state of a workload: `sentinel ctl status`.
 #[derive(Debug, Parser)]
-#[command(name = "sentinel status", version)]
+#[command(name = "sentinel status", bin_name = "sentinel status", version)]
 struct AskedStatus {
     /// The guardian's socket [default: /tmp/sentinel.socket]
     #[arg(long, value_name = "PATH")]

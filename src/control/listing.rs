@@ -192,11 +192,11 @@ impl Listed {
 }
 
 fn unreachable(errno: Errno) -> Unreachable {
-    match errno {
-        Errno::ENOENT | Errno::ECONNREFUSED | Errno::ENOTDIR | Errno::ELOOP => Unreachable::Gone,
-        Errno::EAGAIN => Unreachable::Full,
-        other => Unreachable::System(other),
+    if matches!(errno, Errno::ENOENT | Errno::ECONNREFUSED | Errno::ENOTDIR | Errno::ELOOP) {
+        return Unreachable::Gone;
     }
+    // The queue of those that wait to be accepted is full.
+    if errno == Errno::EAGAIN { Unreachable::Full } else { Unreachable::System(errno) }
 }
 
 /// Those of this machine and this session.

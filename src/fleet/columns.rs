@@ -52,7 +52,7 @@ const BY_WEIGHT: [Column; 12] = [
 ];
 
 /// The narrowest command that is worth its room.
-const LEAST_COMMAND: usize = 6;
+const LEAST_COMMAND: usize = 7;
 /// Cells of the bar, in terminals of at least [`WITH_BAR`] columns.
 const BAR: usize = 12;
 const WITH_BAR: usize = 100;
@@ -130,11 +130,12 @@ impl Table {
         let mut columns: Vec<(Column, usize)> = Vec::new();
         let mut used = 0;
         for column in BY_WEIGHT {
-            let wanted = match column {
-                Column::Command => LEAST_COMMAND,
-                Column::Name => natural(column, rows).min(longest).min(room),
-                column => natural(column, rows),
+            let most = match (column,) {
+                (Column::Command,) => LEAST_COMMAND,
+                (Column::Name,) => longest.min(room),
+                _ => usize::MAX,
             };
+            let wanted = natural(column, rows).min(most);
             let needed = wanted + usize::from(!columns.is_empty());
             if used + needed <= room {
                 used += needed;
@@ -198,11 +199,9 @@ fn width(text: &str) -> usize {
 
 fn pad(column: Column, text: String, to: usize) -> String {
     let text = cut(&text, to);
-    let blank = match column {
-        // Nothing is to its right.
-        Column::Command => String::new(),
-        _ => " ".repeat(to.saturating_sub(width(&text))),
-    };
+    // Nothing is to the right of the last column.
+    let missing = if column == Column::Command { 0 } else { to.saturating_sub(width(&text)) };
+    let blank = " ".repeat(missing);
     if column.is_number() { blank + &text } else { text + &blank }
 }
 

@@ -47,10 +47,10 @@ impl Link {
         if self.wire.is_some() || self.over {
             return Ok(());
         }
-        let contact = self.listed.connect().map_err(|error| match error {
-            Unreachable::Gone => None,
-            other => Some(other.to_string()),
-        })?;
+        let contact = self
+            .listed
+            .connect()
+            .map_err(|error| (error != Unreachable::Gone).then(|| error.to_string()))?;
         self.pid = contact.pid;
         self.wire = Some(Wire::open(contact.stream).map_err(|error| Some(format!("{error:#}")))?);
         Ok(())

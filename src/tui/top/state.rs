@@ -308,23 +308,22 @@ impl Top {
 
 /// What needs a look first: the largest first, the nearest to its limit first, names and ids from the beginning.
 fn compare(sort: Column, a: &Row, b: &Row) -> Ordering {
-    let of = |row: &Row| row.status.as_ref().map(|status| number(sort, row, status));
-    match sort {
-        Column::Name => a.name.cmp(&b.name),
-        Column::Pid => a.pid.cmp(&b.pid),
-        _ => of(a)
-            .map_or((1, Reverse(0)), |n| (0, Reverse(n)))
-            .cmp(&of(b).map_or((1, Reverse(0)), |n| (0, Reverse(n)))),
+    // Those that tell nothing come last.
+    let of = |row: &Row| Reverse(row.status.as_ref().map(|status| number(sort, row, status)));
+    match (sort,) {
+        (Column::Name,) => a.name.cmp(&b.name),
+        (Column::Pid,) => a.pid.cmp(&b.pid),
+        _ => of(a).cmp(&of(b)),
     }
 }
 
 /// The larger, the higher up.
 fn number(sort: Column, row: &Row, status: &crate::status::Status) -> i128 {
-    match sort {
-        Column::Used => i128::from(status.memory.footprint.0),
-        Column::Growth => i128::from(status.growth),
-        Column::Left => -status.forecast_ms.map_or(i128::MAX, i128::from),
-        Column::Uptime => i128::from(status.uptime_ms),
+    match (sort,) {
+        (Column::Used,) => i128::from(status.memory.footprint.0),
+        (Column::Growth,) => i128::from(status.growth),
+        (Column::Left,) => -status.forecast_ms.map_or(i128::MAX, i128::from),
+        (Column::Uptime,) => i128::from(status.uptime_ms),
         _ => row.share().map_or(0, i128::from),
     }
 }

@@ -15,7 +15,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Alignment, Position, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Paragraph, Widget as _};
+use ratatui::widgets::{Paragraph, Widget as _, Wrap};
 
 /// From this height on the selected guardian is shown below the table.
 const WITH_DETAILS: u16 = 14;
@@ -206,17 +206,15 @@ fn state_style(top: &Top, row: &Row) -> Style {
             State::Running if status.frozen => look.badge(Color::Blue),
             // What is usual does not ask for attention.
             State::Running => Style::new(),
-            state => look.state(state),
+            State::Terminating | State::Killing | State::Ended => look.state(status.state),
         },
     }
 }
 
 fn share_style(top: &Top, row: &Row) -> Style {
     let Some(status) = &row.status else { return Style::new() };
-    match tone(status.memory.footprint, &status.limits) {
-        Color::Green => Style::new(),
-        colour => top.look.badge(colour),
-    }
+    let colour = tone(status.memory.footprint, &status.limits);
+    if colour == Color::Green { Style::new() } else { top.look.badge(colour) }
 }
 
 fn bar(top: &Top, row: &Row, width: usize) -> Span<'static> {
@@ -391,11 +389,12 @@ fn boxes(top: &Top, area: Rect, buffer: &mut Buffer) -> Option<Position> {
             };
             let (text, keys) = question.words(limits);
             let frame = top.look.strong(colour);
-            let inner = overlay::frame(&cut(&who, 40), frame, (52, 5), area, buffer);
+            let inner = overlay::frame(&cut(&who, 40), frame, (52, 6), area, buffer);
             let bold = Style::new().add_modifier(Modifier::BOLD);
             let keys = Line::from(top.look.alarm(keys, colour));
             let lines = vec![Line::styled(text, bold), Line::default(), keys];
-            Paragraph::new(lines).alignment(Alignment::Center).render(inner, buffer);
+            let text = Paragraph::new(lines).alignment(Alignment::Center);
+            text.wrap(Wrap { trim: true }).render(inner, buffer);
         }
         Mode::Normal | Mode::Prompt(..) | Mode::Question(..) => {}
     }
