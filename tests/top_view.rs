@@ -236,7 +236,10 @@ fn one_that_has_ended_stays_for_some_seconds_and_takes_no_requests() {
     for c in ['\n', 'f', 't', 'K', 'm'] {
         assert_eq!(press(&mut top, c), Effect::None, "{c:?}");
     }
+    // The socket of one that just ended still takes connections for a moment.
+    top.add(&key("batch"), "batch", 6100);
     let count = top.members().len();
+    assert!(top.members().iter().any(|m| matches!(m.row.note, Some(Note::Gone(_)))));
     top.tick(NOW + STAYS / 2);
     assert_eq!(top.members().len(), count);
     top.tick(NOW + STAYS);

@@ -135,13 +135,12 @@ impl Top {
         self.members.iter_mut().find(|member| member.key == *key)
     }
 
-    /// Adds one, unless it is there and lives.
+    /// Adds one, unless it is there. One that has ended can be reached for a moment yet, and stays ended.
     pub fn add(&mut self, key: &Key, name: &str, pid: u32) {
-        match self.member(key) {
-            Some(member) if member.is_gone() => *member = Member::new(key.clone(), name, pid),
-            Some(_) => return,
-            None => self.members.push(Member::new(key.clone(), name, pid)),
+        if self.member(key).is_some() {
+            return;
         }
+        self.members.push(Member::new(key.clone(), name, pid));
         self.selected.get_or_insert_with(|| key.clone());
         self.order();
     }
