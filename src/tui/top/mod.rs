@@ -1,6 +1,7 @@
 //! `sentinel top`: all guardians of the machine, live, one line each, and the dashboard of the one that is chosen. A client of their
 //! mailboxes like any other: what it shows they told, what it does it asks them for.
 
+mod details;
 mod link;
 mod member;
 mod session;
