@@ -15,7 +15,7 @@ use std::time::Duration;
 #[command(
     name = "sentinel",
     version,
-    override_usage = "sentinel [OPTIONS] [--] COMMAND [ARGS…]\n       sentinel status\n       sentinel ctl VERB [ARGS…]\n       sentinel doctor [--json]\n       sentinel report [last|list|FILE] [--html|--json]\n       sentinel replay FILE [--what-if -m SIZE]",
+    override_usage = "sentinel [OPTIONS] [--] COMMAND [ARGS…]\n       sentinel status [NAME|PID]\n       sentinel ps [NAME|PID]\n       sentinel top [NAME|PID]\n       sentinel metrics [--listen ADDR]\n       sentinel ctl VERB [ARGS…]\n       sentinel doctor [--json]\n       sentinel report [last|list|FILE] [--html|--json]\n       sentinel replay FILE [--what-if -m SIZE]",
     after_help = AFTER_HELP,
     max_term_width = 100
 )]
@@ -142,6 +142,9 @@ pub struct Settings {
     #[arg(long, value_name = "SIZE")]
     #[serde(deserialize_with = "from_text")]
     pub record_size: Option<Bytes>,
+    /// Serves the metrics of all guardians over HTTP here, from a process beside this one
+    #[arg(long, value_name = "ADDR")]
+    pub metrics: Option<String>,
     /// Says only what went wrong
     #[arg(short, long)]
     pub quiet: bool,
@@ -158,7 +161,7 @@ impl Settings {
         }
         first!(memory, headroom, second_line, grace, term_signal, kill_mode, swap, pids, timeout,
             warn_at, warn_within, thrash, on_exit, on_guardian_death, require, cgroup, slice, user, report, limit_exit_code, socket, name,
-            json, record, record_size;
+            json, record, record_size, metrics;
             dry_run, no_new_privs, plain, quiet)
     }
 }

@@ -88,6 +88,8 @@ pub struct Config {
     pub record: Option<PathBuf>,
     /// The most bytes of it.
     pub record_size: Bytes,
+    /// Where an exporter serves metrics, if one is wanted.
+    pub metrics: Option<String>,
     /// Say only what went wrong.
     pub quiet: bool,
 }
@@ -173,6 +175,9 @@ pub fn build(s: Settings, command: Vec<OsString>) -> Result<Config> {
         Some(ThrashSetting::At(share, hold)) => Some(ThrashRule { share, hold }),
         None => Some(THRASH),
     };
+    if s.metrics.is_some() && s.socket.as_ref().is_some_and(|socket| socket.as_os_str() == "off") {
+        bail!("no metrics without a mailbox: leave out --socket off");
+    }
     Ok(Config {
         memory: s.memory.unwrap_or(MEMORY),
         memory_given: s.memory.is_some(),
@@ -217,6 +222,7 @@ pub fn build(s: Settings, command: Vec<OsString>) -> Result<Config> {
         json: s.json,
         record: s.record,
         record_size: record_size(s.record_size)?,
+        metrics: s.metrics,
         quiet: s.quiet,
         command,
     })

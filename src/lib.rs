@@ -28,6 +28,8 @@ pub mod dashboard;
 pub mod doctor;
 pub mod event;
 pub mod event_loop;
+pub mod exporter;
+pub mod fleet;
 pub mod guardian;
 pub mod keeper;
 pub mod placement;

@@ -29,9 +29,13 @@ fn run_verb() -> u8 {
     let words: Vec<OsString> = std::env::args_os().collect();
     let verb = words.get(1).and_then(|word| word.to_str()).unwrap_or_default();
     let result = match verb {
-        "status" | "ctl" => sentinel::verbs::talk(&words[1..]),
         "report" => sentinel::verbs::report(&words[1..]),
         sentinel::witness::VERB => Ok(sentinel::witness::run()),
+        "status" => sentinel::verbs::status(&words[1..]),
+        "ctl" => sentinel::verbs::talk(&words[1..]),
+        "ps" => sentinel::fleet::ps::run(&words[1..]),
+        "top" => sentinel::tui::top::run(&words[1..]),
+        "metrics" => sentinel::exporter::run(&words[1..]),
         "doctor" => sentinel::verbs::doctor(&words[1..]),
         "replay" => sentinel::trace::verb::run(&words[1..]),
         sentinel::keeper::VERB => sentinel::keeper::run(&words[2..]),

@@ -282,4 +282,11 @@ pub enum WatchLine {
         /// The answer's text.
         text: String,
     },
+    /// The last line: how it ended.
+    End {
+        /// Who ended what and why, one escaped line.
+        text: String,
+        /// The exit status of `sentinel`.
+        exit_status: u8,
+    },
 }

@@ -1,6 +1,7 @@
 //! What `sentinel` does besides running a command: talking to a guardian, showing the dashboard, explaining usage.
 
 use crate::control::client;
+use crate::fleet::choose;
 use crate::report::post_mortem::{archive, text};
 use crate::report::record::CallerId;
 use anyhow::{Context, Result, bail};
@@ -14,11 +15,14 @@ use std::path::PathBuf;
 
 /// Talks to a running guardian: sends one line, prints the answer.
 #[derive(Debug, Parser)]
-#[command(name = "sentinel ctl", version)]
+#[command(name = "sentinel ctl", bin_name = "sentinel ctl", version)]
 struct Talk {
-    /// The guardian's socket
-    #[arg(long, value_name = "PATH", default_value = "/tmp/sentinel.socket")]
-    socket: PathBuf,
+    /// The guardian's socket [default: /tmp/sentinel.socket]
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
+    /// The guardian, by the name of its run or a process id: sentinel ps lists them
+    #[arg(long, short, value_name = "NAME|PID", conflicts_with = "socket")]
+    guardian: Option<String>,
     /// What to ask: status, ps, limits, events, metrics, watch, set, freeze, thaw, terminate, kill, ping, help
     #[arg(
         required = true,
@@ -29,21 +33,48 @@ struct Talk {
     words: Vec<String>,
 }
 
-/// `sentinel status` is `sentinel ctl status`.
+/// The state of a workload: `sentinel ctl status`.
+#[derive(Debug, Parser)]
+#[command(name = "sentinel status", bin_name = "sentinel status", version)]
+struct AskedStatus {
+    /// The guardian's socket [default: /tmp/sentinel.socket]
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
+    /// For programs
+    #[arg(long)]
+    json: bool,
+    /// The guardian, by the name of its run or a process id: sentinel ps lists them
+    #[arg(value_name = "NAME|PID", conflicts_with = "socket")]
+    guardian: Option<String>,
+}
+
+/// `sentinel ctl VERB`: one request to one guardian.
 ///
 /// # Errors
-/// When nobody listens there.
+/// When nobody listens there, or it is not clear who is meant.
 pub fn talk(words: &[OsString]) -> Result<u8> {
-    let status = words.first().is_some_and(|word| word == "status");
-    let mut line: Vec<OsString> = vec!["sentinel ctl".into()];
-    line.extend_from_slice(&words[1..]);
-    if status {
-        line.push("status".into());
-    }
-    match Talk::try_parse_from(line) {
-        Ok(talk) => client::ctl(&talk.socket, &talk.words),
+    match Talk::try_parse_from(words) {
+        Ok(talk) => ask(talk.socket, talk.guardian, &talk.words),
         Err(error) => Ok(usage(&error, "sentinel ctl")),
     }
+}
+
+/// `sentinel status [NAME|PID]`.
+///
+/// # Errors
+/// As [`talk`].
+pub fn status(words: &[OsString]) -> Result<u8> {
+    let asked = match AskedStatus::try_parse_from(words) {
+        Ok(asked) => asked,
+        Err(error) => return Ok(usage(&error, "sentinel status")),
+    };
+    let json = asked.json.then(|| "json".to_owned());
+    let words: Vec<String> = ["status".to_owned()].into_iter().chain(json).collect();
+    ask(asked.socket, asked.guardian, &words)
+}
+
+fn ask(socket: Option<PathBuf>, who: Option<String>, words: &[String]) -> Result<u8> {
+    client::ctl(&choose::mailbox(socket, who.as_deref(), words)?, words)
 }
 
 /// Says which tier this place allows, and what would make it a better one.

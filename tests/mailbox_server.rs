@@ -8,6 +8,8 @@ mod asking;
 mod fixture;
 #[path = "mailbox_server/hostile.rs"]
 mod hostile;
+#[path = "mailbox_server/listing.rs"]
+mod listing;
 #[path = "mailbox_server/peers.rs"]
 mod peers;
 #[path = "mailbox_server/races.rs"]

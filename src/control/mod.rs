@@ -1,14 +1,16 @@
 //! The mailbox: how a guardian is asked and told, over a Unix socket with one request line and one reply.
 
+pub mod asking;
 mod bind;
 pub mod client;
 mod connection;
 mod graveyard;
 mod listening;
+pub mod listing;
 mod notices;
 mod output;
 pub mod protocol;
-mod receiving;
+pub(crate) mod receiving;
 pub mod runtime_dir;
 pub mod server;
 pub mod socket;

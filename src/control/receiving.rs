@@ -10,7 +10,7 @@ use std::os::unix::net::UnixStream;
 
 /// What there was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Received {
+pub(crate) enum Received {
     /// So many bytes, at the buffer's beginning.
     Bytes(usize),
     /// Nothing now.
@@ -24,7 +24,7 @@ pub(super) enum Received {
 }
 
 /// Reads what is there and fits. Never blocks.
-pub(super) fn receive(stream: &UnixStream, buffer: &mut [u8]) -> Received {
+pub(crate) fn receive(stream: &UnixStream, buffer: &mut [u8]) -> Received {
     let ahead = look_ahead(stream, buffer);
     let Received::Bytes(length) = ahead else { return ahead };
     // Exactly what was looked at: behind it there may be descriptors by now.
@@ -56,7 +56,7 @@ fn failed(errno: Errno) -> Received {
 
 /// Closes the connection so that the client gets all that was sent: input that nobody read would turn the close into a reset.
 /// Gives it back, shut, when closing it could take time.
-pub(super) fn close(stream: UnixStream) -> Option<UnixStream> {
+pub(crate) fn close(stream: UnixStream) -> Option<UnixStream> {
     // First shut, so that nothing can arrive behind the reading. Where that fails the client is gone; what it sent is still there.
     let _ = stream.shutdown(Shutdown::Both);
     let mut buffer = [0; 16 << 10];

@@ -12,13 +12,13 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 /// How an entry's name ends.
-const SUFFIX: &str = ".socket";
+pub(super) const SUFFIX: &str = ".socket";
 
 /// The longest part of an entry's name that comes from the workload, bytes.
-const LONGEST_NAME: usize = 40;
+pub(super) const LONGEST_NAME: usize = 40;
 
 /// Entries looked at in one go: more than that is nothing that guardians made.
-const MOST_ENTRIES: usize = 1024;
+pub(super) const MOST_ENTRIES: usize = 1024;
 
 /// Where sockets may be put. Tests put them elsewhere.
 #[derive(Clone, Debug)]
@@ -63,14 +63,20 @@ fn wanted_mode() -> Mode {
 
 /// Ours, and nobody else may write to it.
 fn is_ours(stat: &FileStat) -> bool {
-    stat.st_uid == geteuid().as_raw() && stat.st_mode & 0o022 == 0
+    belongs_to(stat, geteuid().as_raw())
+}
+
+/// Theirs, and nobody else may write to it.
+pub(super) fn belongs_to(stat: &FileStat, uid: u32) -> bool {
+    stat.st_uid == uid && stat.st_mode & 0o022 == 0
 }
 
 fn is_private(path: &Path) -> bool {
     open(path).and_then(fstat).is_ok_and(|stat| is_ours(&stat))
 }
 
-fn open(path: &Path) -> nix::Result<OwnedFd> {
+/// The directory itself, for `*at` calls: a symbolic link in the last place is none.
+pub(super) fn open(path: &Path) -> nix::Result<OwnedFd> {
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     openat(AT_FDCWD, path, flags, Mode::empty())
 }
@@ -155,15 +161,19 @@ pub(super) fn sweep(directory: &Path) -> usize {
 
 /// The sockets of all guardians that we may find: root's, which under sudo are their users', and our own. Some may be dead.
 pub fn list(roots: &Roots) -> Vec<PathBuf> {
-    let mut directories = roots.candidates();
-    directories.push(roots.run.join("sentinel"));
-    directories.sort();
-    directories.dedup();
-    directories.retain(|path| {
-        let stat = open(path).and_then(fstat);
-        stat.is_ok_and(|stat| (stat.st_uid == 0 && stat.st_mode & 0o022 == 0) || is_ours(&stat))
-    });
-    directories.iter().flat_map(|path| entries(path)).collect()
+    let own = |path: &PathBuf| {
+        open(path).and_then(fstat).is_ok_and(|stat| belongs_to(&stat, 0) || is_ours(&stat))
+    };
+    places(roots).iter().filter(|path| own(path)).flat_map(|path| entries(path)).collect()
+}
+
+/// Where guardians that we may find are listed: our own candidates and root's directory.
+pub(super) fn places(roots: &Roots) -> Vec<PathBuf> {
+    let mut places = roots.candidates();
+    places.push(roots.run.join("sentinel"));
+    places.sort();
+    places.dedup();
+    places
 }
 
 #[cfg(test)]

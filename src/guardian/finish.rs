@@ -9,7 +9,7 @@ use crate::event_loop::Token;
 use crate::report::escape::escape;
 use crate::report::record::{Decision, Ended};
 use crate::report::words;
-use crate::status::{Level, Status};
+use crate::status::{Level, Status, WatchLine};
 use crate::sys::process::interrupt_group;
 use crate::units::show_duration;
 use std::os::unix::ffi::OsStrExt;
@@ -29,7 +29,7 @@ impl Guardian {
             && outcome.cause == Cause::Itself
             && self.foreground.has_terminal(self.guards[0].child_pid);
         self.foreground.reclaim(self.guards[0].child_pid, killed);
-        self.publisher_last_words();
+        self.publish_last_words(&outcome);
         if let Some(server) = self.server.take()
             && let Err(error) = server.shutdown()
         {
@@ -143,11 +143,15 @@ impl Guardian {
     }
 
     /// Watchers see how it ended.
-    fn publisher_last_words(&mut self) {
+    fn publish_last_words(&mut self, outcome: &Outcome) {
         let status = Box::new(self.status(0));
+        let signal = self.config.term_signal;
+        let text = words::outcome(outcome, &self.command_name(), &words::signal_name(signal));
+        let text = crate::report::escape::tame(&text);
+        let exit_status = words::exit_status(outcome, signal, self.config.limit_exit_code);
         if let Some(server) = &mut self.server {
-            let line = crate::status::WatchLine::Status { status, processes: None };
-            server.publish(&line);
+            server.publish(&WatchLine::Status { status, processes: None });
+            server.publish(&WatchLine::End { text, exit_status });
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::control::protocol::Request;
 use crate::control::server::ClientId;
 use crate::dashboard::Dashboard;
 use crate::event::Ending;
+use crate::exporter::Exporter;
 use crate::policy::Rung;
 use crate::processes::{ProcessScan, Trends, rss_sum};
 use crate::report::escape::escape;
@@ -18,6 +19,7 @@ use crate::status::{
 use crate::units::Limit;
 use crate::workload::Workload;
 use crate::workload::usage::{Reading, UsageMeter};
+use std::net::TcpListener;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
@@ -48,6 +50,7 @@ pub(super) struct Publisher {
     waiting: Vec<(ClientId, Request)>,
     status_at: Option<Timestamp>,
     pub(super) dashboard: Option<Dashboard>,
+    exporter: Option<Exporter>,
     /// Output of the command that stdout did not take yet.
     pub(super) relay: Option<Relay>,
 }
@@ -121,6 +124,21 @@ impl Guardian {
         }
     }
 
+    /// Starts the exporter. It ends with us, so nobody waits for it.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub(super) fn open_exporter(
+        &mut self,
+        listener: TcpListener,
+        workload: &mut Workload,
+    ) -> anyhow::Result<()> {
+        let exporter = Exporter::start(listener)?;
+        exporter.pid().into_iter().for_each(|pid| workload.leave_out(pid));
+        self.publisher.exporter = Some(exporter);
+        Ok(())
+    }
+
     /// A child that is not the command ended: an orphan of the workload, or the dashboard.
     pub(super) fn other_child_ended(&mut self, pid: i32, ending: Ending) {
         if self.guards[0].workload.keeper_ended(pid) {
@@ -128,6 +146,10 @@ impl Guardian {
         }
         if self.keeper_ended(pid) || self.scribe_ended(pid, ending) {
             return;
+        }
+        if self.publisher.exporter.as_ref().is_some_and(|exporter| exporter.pid() == Some(pid)) {
+            self.publisher.exporter = None;
+            return self.say(Level::Warning, "the exporter of metrics is gone".to_owned());
         }
         if self.publisher.dashboard_pid() != Some(pid) {
             return;

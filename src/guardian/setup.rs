@@ -16,6 +16,7 @@ use crate::control::socket::{self, Owner, SocketChoice};
 use crate::dashboard::Dashboard;
 use crate::event::{Event, Sample};
 use crate::event_loop::{EventLoop, Token};
+use crate::exporter;
 use crate::placement::Wish;
 use crate::placement::leftovers;
 use crate::placement::surroundings::Surroundings;
@@ -55,6 +56,7 @@ pub fn start(mut config: Config) -> Result<Guardian> {
     config.lines(config.memory, &outer)?;
     let record = config.json.as_deref().map(|path| RecordFile::open(path, id)).transpose()?;
     let recording = Recording::start(&config, id)?;
+    let metrics = config.metrics.as_deref().map(exporter::listen).transpose()?;
     let server = open_mailbox(&config, id)?;
     let signals = Signals::block().context("read signals")?;
     crate::sys::process::become_subreaper().context("become a subreaper")?;
@@ -99,6 +101,9 @@ pub fn start(mut config: Config) -> Result<Guardian> {
         Ok(Some(dashboard)) => guardian.open_dashboard(dashboard, &mut workload),
         Ok(None) => {}
         Err(error) => guardian.say(Level::Warning, format!("no dashboard: {error:#}")),
+    }
+    if let Some(listener) = metrics {
+        guardian.open_exporter(listener, &mut workload)?;
     }
     guardian.announce(&around, &workload, &lines);
     guardian.launch(waiting, workload, lines)?;

@@ -103,6 +103,10 @@ pub struct App {
     pub events_back: usize,
     /// Something for the user.
     pub message: Option<Message>,
+    /// True where somebody else's workload is looked at, so that leaving ends nothing and is not asked.
+    pub visiting: bool,
+    /// How the run ended, once the guardian said so.
+    pub ended: Option<String>,
     live: Picture,
     held: Option<Box<Picture>>,
     /// The process whose proportional set the user asked for, until it is told.
@@ -122,6 +126,8 @@ impl App {
             measures: Measures::default(),
             events_back: 0,
             message: None,
+            visiting: false,
+            ended: None,
             live: Picture::default(),
             held: None,
             asked: None,
@@ -154,6 +160,9 @@ impl App {
         match line {
             WatchLine::Status { status, processes } => self.take_status(status, processes),
             WatchLine::Event(event) => self.take_event(event),
+            WatchLine::End { text, exit_status } => {
+                self.ended = Some(format!("{text} (exit {exit_status})"));
+            }
             WatchLine::Reply { ok, text } => {
                 let text = text.lines().next().unwrap_or_default();
                 if !text.is_empty() || !ok {

@@ -118,6 +118,7 @@ impl App {
             (KeyCode::Char('g'),) => self.ask(Mode::Prompt(Prompt::grace(self.limits()))),
             (KeyCode::Char('t'),) => self.ask(Mode::Question(Question::Terminate)),
             (KeyCode::Char('k'),) => self.ask(Mode::Question(Question::Kill)),
+            (KeyCode::Char('q') | KeyCode::Esc,) if self.visiting => Effect::Leave,
             (KeyCode::Char('q'),) if self.is_over() => Effect::Leave,
             (KeyCode::Char('q'),) => self.ask(Mode::Question(Question::Quit)),
             (KeyCode::Char('?' | 'h') | KeyCode::F(1),) => self.ask(Mode::Help),
@@ -187,6 +188,7 @@ impl App {
             _ if key.modifiers != KeyModifiers::CONTROL => Effect::None,
             'l' => Effect::Redraw,
             'z' => Effect::Suspend,
+            'c' if self.visiting => Effect::Leave,
             'c' if self.has_pane => {
                 self.tell("Ctrl-C passed to the command; t ends it, q leaves", false, now);
                 Effect::Command(Input::Key(key))

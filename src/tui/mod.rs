@@ -22,6 +22,7 @@ mod signals;
 mod snapshot;
 pub mod table;
 pub mod terminal;
+pub mod top;
 pub mod transcript;
 mod translate;
 pub mod view;

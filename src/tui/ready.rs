@@ -71,6 +71,22 @@ pub fn wait(
     })
 }
 
+/// Waits until a key or a signal is there or the time is over; whether it is a key.
+///
+/// # Errors
+/// As [`wait`].
+pub fn wait_for_keys(
+    timeout: Duration,
+    signals: &Signals,
+    keyboard: &Keyboard,
+) -> anyhow::Result<bool> {
+    let mut fds = [signals.as_fd(), keyboard.as_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+    match poll(&mut fds, rounded_up(Some(timeout))) {
+        Ok(_) | Err(Errno::EINTR) => Ok(fds[1].any().unwrap_or(false)),
+        Err(error) => Err(error).context("wait for input"),
+    }
+}
+
 fn flags(read: bool, write: bool) -> PollFlags {
     let mut flags = PollFlags::empty();
     flags.set(PollFlags::POLLIN, read);

@@ -35,6 +35,17 @@ enum End {
     Leave,
 }
 
+/// How a visit ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Visit {
+    /// The user goes back.
+    Back,
+    /// A signal, or the terminal's end: everything is to be left.
+    Dismissed,
+    /// The guardian closed the stream, and said before how the run ended.
+    Ended(Option<String>),
+}
+
 /// Everything but the terminal.
 pub struct Session {
     wire: Wire,
@@ -43,6 +54,8 @@ pub struct Session {
     /// We are to stop, or to draw everything anew, as soon as all are served.
     stop: bool,
     redraw: bool,
+    /// Not the user's keys but a signal or the terminal's end asked us to leave.
+    dismissed: bool,
     clock: Clock,
     app: App,
     command_lines: CommandLines,
@@ -65,6 +78,7 @@ impl Session {
             signals,
             stop: false,
             redraw: false,
+            dismissed: false,
             clock: Clock::start(),
             quiet: options.quiet,
             rehearse_panic: options.rehearse_panic,
@@ -83,7 +97,22 @@ impl Session {
         let guard = terminal::Guard::enter(&outlet)?;
         let shown = self.show(&early, &guard, &outlet);
         drop(guard);
-        self.command.say_farewell(&outlet, &self.signals).and(shown)
+        self.command.say_farewell(&outlet, &self.signals).and(shown.map(|_| ()))
+    }
+
+    /// Shows somebody else's workload on a terminal that is ours already.
+    ///
+    /// # Errors
+    /// When the terminal cannot be written to.
+    pub fn visit(mut self, guard: &terminal::Guard<'_>, outlet: &Outlet) -> anyhow::Result<Visit> {
+        self.app.visiting = true;
+        terminal::wipe(outlet)?;
+        let end = self.show(&[], guard, outlet)?;
+        Ok(match end {
+            End::Guardian => Visit::Ended(self.app.ended.take()),
+            End::Leave if self.dismissed => Visit::Dismissed,
+            End::Leave => Visit::Back,
+        })
     }
 
     /// Collects output until it is time to draw or all is over.
@@ -120,7 +149,7 @@ impl Session {
         early: &[u8],
         guard: &terminal::Guard<'_>,
         outlet: &Outlet,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<End> {
         let mut screen = terminal::screen(outlet)?;
         let mut keyboard = Keyboard::open()?;
         self.fit_pane();
@@ -147,13 +176,14 @@ impl Session {
             if end == Some(End::Guardian) {
                 self.command.drain();
             }
-            if end.is_some() {
-                return Ok(());
+            if let Some(end) = end {
+                return Ok(end);
             }
             if std::mem::take(&mut self.stop) {
                 if !guard.step_aside(|| self.signals.stop())? {
                     // Continued in the background: the guardian passes on what the command writes.
-                    return Ok(());
+                    self.dismissed = true;
+                    return Ok(End::Leave);
                 }
                 self.redraw = true;
             }
@@ -168,6 +198,7 @@ impl Session {
     fn serve(&mut self, ready: Ready, keyboard: &mut Keyboard) -> Option<End> {
         let asked = self.signals.take();
         if asked.leave {
+            self.dismissed = true;
             return Some(End::Leave);
         }
         self.stop |= asked.stop;
@@ -181,7 +212,10 @@ impl Session {
         };
         let typed = match typed {
             Ok(typed) => typed,
-            Err(end) => return Some(end),
+            Err(end) => {
+                self.dismissed = true;
+                return Some(end);
+            }
         };
         for input in typed {
             if self.take_input(input) {

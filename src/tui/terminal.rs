@@ -11,7 +11,7 @@ use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use ratatui::crossterm::style::ResetColor;
 use ratatui::crossterm::terminal::{
-    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use ratatui::crossterm::{cursor, queue};
 use std::cell::Cell;
@@ -140,6 +140,14 @@ pub fn screen(outlet: &Outlet) -> anyhow::Result<Screen> {
 pub fn begin_anew(screen: &mut Screen) -> anyhow::Result<()> {
     let size = screen.size().context("read the size of the terminal")?;
     screen.resize(size.into()).context("clear the terminal")
+}
+
+/// Makes the screen empty, for somebody who draws only what differs from that.
+///
+/// # Errors
+/// When the terminal cannot be written to.
+pub fn wipe(outlet: &Outlet) -> anyhow::Result<()> {
+    queue!(outlet.clone(), Clear(ClearType::All)).context("clear the terminal")
 }
 
 /// Rows and columns of the terminal, if it has any.

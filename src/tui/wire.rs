@@ -1,8 +1,11 @@
 //! The control stream: watch lines in, request lines out. Never blocks; what is too long or not understood is told and left out.
 
-use crate::status::WatchLine;
+use crate::control::receiving::{self, Received, receive};
+use crate::fleet::row::clean;
+use crate::report::escape::tame;
+use crate::status::{EventLine, ProcessRow, WatchLine};
 use anyhow::Context as _;
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{ErrorKind, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
@@ -73,14 +76,18 @@ impl Wire {
     /// The lines that are there, each understood or with the reason why not.
     pub fn receive(&mut self) -> Vec<Result<WatchLine, String>> {
         let mut chunk = vec![0; CHUNK];
-        match self.stream.read(&mut chunk) {
-            Ok(0) => self.ended = true,
-            Ok(length) => self.inbox.extend_from_slice(&chunk[..length]),
-            Err(error)
-                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
-            Err(_) => self.ended = true,
+        match receive(&self.stream, &mut chunk) {
+            Received::Bytes(length) => self.inbox.extend_from_slice(&chunk[..length]),
+            Received::Nothing => {}
+            // No guardian passes descriptors.
+            Received::Ended | Received::Broken | Received::Descriptors => self.ended = true,
         }
         self.take_lines()
+    }
+
+    /// Ends the connection. Where closing it could take time, since somebody passed descriptors, it stays open until this process ends.
+    pub fn leave(self) {
+        std::mem::forget(receiving::close(self.stream));
     }
 
     fn take_lines(&mut self) -> Vec<Result<WatchLine, String>> {
@@ -111,8 +118,26 @@ impl AsFd for Wire {
 }
 
 fn parse(line: &[u8]) -> Result<WatchLine, String> {
-    serde_json::from_slice(line)
-        .map_err(|error| format!("a line of the guardian is not understood: {error}"))
+    let problem = |error| tame(&format!("a line of the guardian is not understood: {error}"));
+    serde_json::from_slice(line).map(cleaned).map_err(problem)
+}
+
+/// Guardians send nothing that a terminal takes for an instruction, but root may be shown what anybody made up.
+fn cleaned(line: WatchLine) -> WatchLine {
+    let row =
+        |row: ProcessRow| ProcessRow { name: tame(&row.name), command: tame(&row.command), ..row };
+    match line {
+        WatchLine::Status { status, processes } => WatchLine::Status {
+            status: Box::new(clean(*status)),
+            processes: processes.map(|rows| rows.into_iter().map(row).collect()),
+        },
+        WatchLine::Event(event) => WatchLine::Event(EventLine { text: tame(&event.text), ..event }),
+        WatchLine::Reply { ok, text } => {
+            let lines: Vec<String> = text.lines().map(tame).collect();
+            WatchLine::Reply { ok, text: lines.join("\n") }
+        }
+        WatchLine::End { text, exit_status } => WatchLine::End { text: tame(&text), exit_status },
+    }
 }
 
 #[cfg(test)]

@@ -31,7 +31,8 @@ fn nothing_to_ask() {
         (&["ctl", "--socket"], "a value is required"),
         (&["ctl", ""], "no request given"),
         (&["ctl", "two\nlines"], "a request is one line of plain text"),
-        (&["status", "--nonsense"], "no guardian at"),
+        (&["ctl", "--nonsense"], "no guardian at"),
+        (&["status", "--nonsense"], "unexpected argument"),
     ] {
         let socket = scene.text_path("nowhere");
         let mut words = words.to_vec();

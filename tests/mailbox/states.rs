@@ -178,8 +178,10 @@ fn a_client_that_watches_sees_the_end() {
     let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
     assert!(lines.any(|line| line.contains("\"running\"")));
     scene.ask("terminate").expect(0);
-    let last = lines.last().unwrap();
-    assert!(last.contains("\"ended\""), "{last}");
+    let rest: Vec<String> = lines.collect();
+    let [.., status, end] = rest.as_slice() else { panic!("too little: {rest:?}") };
+    assert!(status.contains("\"ended\""), "{status}");
+    assert!(end.starts_with("{\"type\":\"end\"") && end.contains("\"exit_status\":143"), "{end}");
     running.finish().expect(143);
 }
 

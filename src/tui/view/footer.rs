@@ -63,7 +63,7 @@ fn normal_keys(app: &App) -> Vec<(&'static str, &'static str)> {
     let frozen = app.now().is_some_and(|status| status.frozen);
     let mut keys = vec![
         ("?", "help"),
-        ("q", "quit"),
+        ("q", if app.visiting { "back" } else { "quit" }),
         ("t", "terminate"),
         ("m", "limit"),
         ("f", if frozen { "thaw" } else { "freeze" }),

@@ -77,7 +77,7 @@ pub fn short(app: &App) -> (Line<'static>, Option<u16>) {
 }
 
 /// An empty framed box in the middle; gives its inside.
-fn frame(title: &str, style: Style, size: (u16, u16), area: Rect, buffer: &mut Buffer) -> Rect {
+pub fn frame(title: &str, style: Style, size: (u16, u16), area: Rect, buffer: &mut Buffer) -> Rect {
     let (width, height) = (size.0.min(area.width), size.1.min(area.height));
     let x = area.x + (area.width - width) / 2;
     let y = area.y + (area.height - height) / 2;
@@ -119,7 +119,8 @@ fn help(look: Look, area: Rect, buffer: &mut Buffer) {
     }
 }
 
-fn value(look: Look, prompt: &Prompt, area: Rect, buffer: &mut Buffer) -> Position {
+/// A value being typed; gives the place of the cursor.
+pub fn value(look: Look, prompt: &Prompt, area: Rect, buffer: &mut Buffer) -> Position {
     let title = format!("new {}", prompt.setting.name());
     let inner = frame(&title, look.fg(Color::Cyan), (56, 6), area, buffer);
     let bold = Style::new().add_modifier(Modifier::BOLD);

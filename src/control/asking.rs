@@ -1,0 +1,179 @@
+//! Asks many guardians the same at once and waits for all of them together, for a bounded time and with bounded memory: one that is
+//! stopped, busy or hostile costs its own answer alone. For processes that may wait, never for a guardian.
+
+use super::listing::{Contact, Listed, Unreachable, is_stopped};
+use super::receiving::{self, Received, receive};
+use crate::clock::Clock;
+use crate::report::escape::escape_cut;
+use crate::units::show_duration;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::io::Write as _;
+use std::net::Shutdown;
+use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+/// A guardian's answers are no longer than this, bytes.
+const MAX_ANSWER: usize = 1 << 20;
+
+/// Read from one in one go, so that all get their turn.
+const CHUNK: usize = 64 << 10;
+
+/// Between two tries to connect, or two looks at whether one stands still.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// What a refusal begins with.
+const REFUSED: &[u8] = b"error: ";
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Silence {
+    /// It could not be reached.
+    #[error("{0}")]
+    Unreachable(#[from] Unreachable),
+    /// Its process stands still.
+    #[error("stopped by a signal: it answers again when it is continued")]
+    Stopped,
+    /// Not in this time.
+    #[error("no answer in {}", show_duration(*.0))]
+    Late(Duration),
+    /// It closed the connection.
+    #[error("it closed the connection without an answer")]
+    Closed,
+    /// More than any guardian says.
+    #[error("its answer has no end")]
+    Endless,
+    /// It said no; escaped.
+    #[error("{0}")]
+    Refused(String),
+    /// An answer, but not to this; escaped.
+    #[error("its answer is not understood: {0}")]
+    Unclear(String),
+}
+
+/// One conversation.
+#[derive(Debug)]
+enum Talk {
+    /// Not connected: its queue is full.
+    Waiting,
+    Asked {
+        contact: Contact,
+        answer: Vec<u8>,
+    },
+    Done(Result<Vec<u8>, Silence>),
+}
+
+/// The answers to one request line, in the order of `guardians`. Takes no longer than `patience` and a little.
+pub fn ask_all(
+    guardians: &[Listed],
+    request: &str,
+    patience: Duration,
+) -> Vec<Result<Vec<u8>, Silence>> {
+    let clock = Clock::start();
+    let deadline = clock.now() + patience;
+    let mut talks: Vec<Talk> = guardians.iter().map(|guardian| begin(guardian, request)).collect();
+    while talks.iter().any(|talk| !matches!(talk, Talk::Done(_))) {
+        let left = deadline.since(clock.now());
+        if left.is_zero() {
+            break;
+        }
+        let ready = wait(&talks, left.min(PAUSE));
+        for ((talk, guardian), ready) in talks.iter_mut().zip(guardians).zip(ready) {
+            step(talk, ready, || begin(guardian, request));
+        }
+    }
+    talks.into_iter().map(|talk| end(talk, patience)).collect()
+}
+
+/// As [`ask_all`], for one.
+///
+/// # Errors
+/// [`Silence`].
+pub fn ask(guardian: &Listed, request: &str, patience: Duration) -> Result<Vec<u8>, Silence> {
+    let mut answers = ask_all(std::slice::from_ref(guardian), request, patience);
+    answers.pop().unwrap_or(Err(Silence::Closed))
+}
+
+fn begin(guardian: &Listed, request: &str) -> Talk {
+    let mut contact = match guardian.connect() {
+        Ok(contact) => contact,
+        Err(Unreachable::Full) => return Talk::Waiting,
+        Err(error) => return Talk::Done(Err(error.into())),
+    };
+    let line = format!("{request}\n");
+    // A new connection has room for a line. A server that has no room for us answers without reading: what it says counts.
+    let _ = contact.stream.write_all(line.as_bytes());
+    let _ = contact.stream.shutdown(Shutdown::Write);
+    Talk::Asked { contact, answer: Vec::new() }
+}
+
+/// Who has something to read, in order.
+fn wait(talks: &[Talk], time: Duration) -> Vec<bool> {
+    let streams = talks.iter().filter_map(|talk| match talk {
+        Talk::Asked { contact, .. } => Some(PollFd::new(contact.stream.as_fd(), PollFlags::POLLIN)),
+        Talk::Waiting | Talk::Done(_) => None,
+    });
+    let mut fds: Vec<_> = streams.collect();
+    // An interrupted wait is a turn with nothing to do.
+    let _ = poll(&mut fds, PollTimeout::try_from(time).unwrap_or(PollTimeout::ZERO));
+    let mut ready = fds.iter().map(|fd| fd.any().unwrap_or(false));
+    let asked = |talk: &Talk| matches!(talk, Talk::Asked { .. });
+    talks.iter().map(|talk| asked(talk) && ready.next().unwrap_or(false)).collect()
+}
+
+fn step(talk: &mut Talk, ready: bool, again: impl FnOnce() -> Talk) {
+    let next = match talk {
+        Talk::Waiting => Some(again()),
+        Talk::Asked { contact, answer } if ready => {
+            let heard = read(&contact.stream, answer);
+            heard.map(|heard| Talk::Done(heard.map(|()| std::mem::take(answer))))
+        }
+        Talk::Asked { contact, .. } if is_stopped(contact.pid) => {
+            Some(Talk::Done(Err(Silence::Stopped)))
+        }
+        Talk::Asked { .. } | Talk::Done(_) => None,
+    };
+    if let Some(next) = next
+        && let Talk::Asked { contact, .. } = std::mem::replace(talk, next)
+    {
+        part(contact.stream);
+    }
+}
+
+/// `None` while more may come.
+fn read(stream: &UnixStream, answer: &mut Vec<u8>) -> Option<Result<(), Silence>> {
+    let mut chunk = vec![0; CHUNK];
+    match receive(stream, &mut chunk) {
+        Received::Bytes(0) | Received::Ended | Received::Broken => Some(judge(answer)),
+        Received::Bytes(count) => {
+            answer.extend_from_slice(&chunk[..count]);
+            (answer.len() > MAX_ANSWER).then_some(Err(Silence::Endless))
+        }
+        Received::Nothing => None,
+        Received::Descriptors => Some(Err(Silence::Closed)),
+    }
+}
+
+fn judge(answer: &[u8]) -> Result<(), Silence> {
+    match answer.strip_prefix(REFUSED) {
+        _ if answer.is_empty() => Err(Silence::Closed),
+        Some(why) => Err(Silence::Refused(escape_cut(why.trim_ascii_end(), 200))),
+        None => Ok(()),
+    }
+}
+
+fn end(talk: Talk, patience: Duration) -> Result<Vec<u8>, Silence> {
+    match talk {
+        Talk::Done(answer) => answer,
+        Talk::Waiting => Err(Unreachable::Full.into()),
+        Talk::Asked { contact, .. } => {
+            part(contact.stream);
+            Err(Silence::Late(patience))
+        }
+    }
+}
+
+/// Closes the connection; where that could take time (somebody passed descriptors) it stays open until this process ends.
+fn part(stream: UnixStream) {
+    std::mem::forget(receiving::close(stream));
+}

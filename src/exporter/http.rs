@@ -1,0 +1,102 @@
+//! As much of HTTP/1.1 as a scrape needs: the head of one request, and one answer with `Connection: close`. Pure. No library: the
+//! small ones set no deadline for a slow client's request, the large ones bring a runtime.
+
+/// The longest head, bytes.
+pub const MAX_HEAD: usize = 8 << 10;
+
+/// What is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// The metrics; `head` without the page itself.
+    Metrics {
+        /// HEAD.
+        head: bool,
+    },
+    /// A word about where they are.
+    Index {
+        /// HEAD.
+        head: bool,
+    },
+    /// Nothing that there is: this status and these words instead.
+    Refused(&'static str),
+}
+
+/// Whether the head is complete.
+pub fn is_complete(head: &[u8]) -> bool {
+    head.windows(4).any(|end| end == b"\r\n\r\n") || head.windows(2).any(|end| end == b"\n\n")
+}
+
+/// What a complete head asks for. A body is not read.
+pub fn parse(head: &[u8]) -> Wish {
+    let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let Ok(line) = std::str::from_utf8(line) else { return Wish::Refused("400 Bad Request") };
+    let mut words = line.split(' ');
+    let (Some(method), Some(target), Some(version), None) =
+        (words.next(), words.next(), words.next(), words.next())
+    else {
+        return Wish::Refused("400 Bad Request");
+    };
+    if !matches!(version, "HTTP/1.1" | "HTTP/1.0") {
+        return Wish::Refused(match version.starts_with("HTTP/") {
+            true => "505 HTTP Version Not Supported",
+            false => "400 Bad Request",
+        });
+    }
+    let head = match method {
+        "GET" => false,
+        "HEAD" => true,
+        _ => return Wish::Refused("405 Method Not Allowed"),
+    };
+    match target.split('?').next().unwrap_or_default() {
+        "/metrics" => Wish::Metrics { head },
+        "/" => Wish::Index { head },
+        _ => Wish::Refused("404 Not Found"),
+    }
+}
+
+/// The answer, whole.
+pub fn answer(status: &str, content_type: &str, body: &str, head: bool) -> Vec<u8> {
+    let allow = if status.starts_with("405") { "Allow: GET, HEAD\r\n" } else { "" };
+    let text = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n{allow}\
+         Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n{}",
+        body.len(),
+        if head { "" } else { body }
+    );
+    text.into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn requests() {
+        for (line, wish) in [
+            ("GET /metrics HTTP/1.1", Wish::Metrics { head: false }),
+            ("HEAD /metrics?x=1 HTTP/1.0", Wish::Metrics { head: true }),
+            ("GET / HTTP/1.1", Wish::Index { head: false }),
+            ("GET /etc/passwd HTTP/1.1", Wish::Refused("404 Not Found")),
+            ("POST /metrics HTTP/1.1", Wish::Refused("405 Method Not Allowed")),
+            ("GET /metrics HTTP/2.0", Wish::Refused("505 HTTP Version Not Supported")),
+            ("GET /metrics", Wish::Refused("400 Bad Request")),
+            ("GET  /metrics HTTP/1.1", Wish::Refused("400 Bad Request")),
+            ("", Wish::Refused("400 Bad Request")),
+        ] {
+            assert_eq!(parse(format!("{line}\r\nHost: x\r\n\r\n").as_bytes()), wish, "{line:?}");
+        }
+        assert!(
+            is_complete(b"GET / HTTP/1.1\n\n") && !is_complete(b"GET / HTTP/1.1\r\nHost: x\r\n")
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes: Vec<u8>) {
+            parse(&bytes);
+            is_complete(&bytes);
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! `sentinel metrics`: one exporter for all guardians of a machine. A process of its own that asks their mailboxes when it is asked
+//! over HTTP, so that no guardian ever has to do with the network.
+
+mod http;
+pub mod page;
+mod serving;
+
+use anyhow::{Context as _, Result, bail};
+use clap::Parser;
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::ffi::OsString;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command, Stdio};
+
+/// Where it listens unless told otherwise: loopback alone.
+const DEFAULT: &str = "127.0.0.1:9799";
+
+/// Serves the metrics of all guardians over HTTP at /metrics, for Prometheus.
+#[derive(Debug, Parser)]
+#[command(name = "sentinel metrics", bin_name = "sentinel metrics", version, max_term_width = 100)]
+struct Wanted {
+    /// Address and port
+    #[arg(long, value_name = "ADDR", default_value = DEFAULT)]
+    listen: String,
+    /// Prints them once, and serves nothing
+    #[arg(long, conflicts_with = "listen")]
+    once: bool,
+    /// The socket is our standard input, and the guardian has the other end of our standard output
+    #[arg(long, hide = true)]
+    handed: bool,
+}
+
+/// Serves until a signal ends it. Gives the exit status.
+///
+/// # Errors
+/// The address cannot be had.
+pub fn run(words: &[OsString]) -> Result<u8> {
+    let wanted = match Wanted::try_parse_from(words) {
+        Ok(wanted) => wanted,
+        Err(error) => return Ok(crate::verbs::usage(&error, "sentinel metrics")),
+    };
+    if wanted.once {
+        use std::io::Write as _;
+        let text = serving::gather();
+        std::io::stdout().write_all(text.as_bytes()).context("write the metrics")?;
+        return Ok(0);
+    }
+    let listener = match wanted.handed {
+        true => handed()?,
+        false => {
+            let listener = listen(&wanted.listen)?;
+            let address = listener.local_addr().context("read our own address")?;
+            crate::verbs::complain(&format!("serving http://{address}/metrics"));
+            listener
+        }
+    };
+    serving::serve(&listener);
+    Ok(0)
+}
+
+/// The socket for an address as typed: `HOST:PORT`, `[ADDRESS]:PORT`, or `:PORT` for loopback.
+///
+/// # Errors
+/// It is no address, or cannot be had.
+pub fn listen(text: &str) -> Result<TcpListener> {
+    let shown = crate::report::escape::escape(text.as_bytes());
+    let wanted = match text.strip_prefix(':') {
+        Some(port) => format!("127.0.0.1:{port}"),
+        None => text.to_owned(),
+    };
+    let addresses: Vec<SocketAddr> = match wanted.to_socket_addrs() {
+        Ok(addresses) => addresses.collect(),
+        Err(_) => bail!("{shown} is no address to listen at: write for instance {DEFAULT}"),
+    };
+    TcpListener::bind(addresses.as_slice()).with_context(|| {
+        format!("cannot listen at {shown} (one sentinel metrics serves all guardians)")
+    })
+}
+
+/// The socket that the guardian made. From now on its end is ours.
+fn handed() -> Result<TcpListener> {
+    let socket = std::io::stdin().as_fd().try_clone_to_owned().context("take the socket")?;
+    std::thread::Builder::new()
+        .name("life".to_owned())
+        .spawn(|| {
+            let stdout = std::io::stdout();
+            let mut guardian = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
+            // The other end closes with the guardian, whatever way it goes.
+            while matches!(poll(&mut guardian, PollTimeout::NONE), Err(nix::errno::Errno::EINTR)) {}
+            std::process::exit(0);
+        })
+        .context("watch over the guardian")?;
+    Ok(TcpListener::from(socket))
+}
+
+/// The exporter beside a guardian. It ends with it.
+#[derive(Debug)]
+pub struct Exporter {
+    process: Child,
+    /// Its end of life: closed with us.
+    _life: OwnedFd,
+}
+
+impl Exporter {
+    /// Starts it on a socket that listens.
+    ///
+    /// # Errors
+    /// Without descriptors or processes.
+    pub fn start(listener: TcpListener) -> Result<Exporter> {
+        let (ours, theirs) = nix::unistd::pipe().context("make a pipe")?;
+        fcntl(&ours, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).context("set a flag")?;
+        // The program that runs, also where another has its name by now.
+        let mut command = Command::new("/proc/self/exe");
+        command.arg0("sentinel").args(["metrics", "--handed"]);
+        command.stdin(Stdio::from(OwnedFd::from(listener))).stdout(Stdio::from(theirs));
+        // Ctrl-C is the command's; the dashboard has the terminal.
+        command.stderr(Stdio::null()).process_group(0);
+        let process = command.spawn().context("start the exporter")?;
+        Ok(Exporter { process, _life: ours })
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> Option<i32> {
+        i32::try_from(self.process.id()).ok()
+    }
+}

@@ -1,0 +1,119 @@
+//! `sentinel ps`: one line for each guardian, or the processes of one. It asks, waits a bounded time, prints and ends.
+
+use super::columns::text;
+use super::row::{Note, Row};
+use super::{choose, statuses};
+use crate::control::asking::Silence;
+use crate::control::client;
+use crate::control::listing::{Listed, Listing, find_here};
+use crate::status::Status;
+use crate::verbs::{complain, usage};
+use anyhow::{Context as _, Result};
+use clap::Parser;
+use serde::Serialize;
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+/// Lists the guardians, or the processes of one; exits with 1 when there is no guardian, as ps(1) does.
+#[derive(Debug, Parser)]
+#[command(name = "sentinel ps", bin_name = "sentinel ps", version, max_term_width = 100)]
+struct Wanted {
+    /// For programs
+    #[arg(long)]
+    json: bool,
+    /// The processes of this one: the name of its run, or a process id
+    #[arg(value_name = "NAME|PID")]
+    who: Option<String>,
+}
+
+/// What `--json` prints. Added fields do not change the schema's number.
+#[derive(Debug, Serialize)]
+struct Page {
+    schema: u32,
+    guardians: Vec<Entry>,
+}
+
+#[derive(Debug, Serialize)]
+struct Entry {
+    name: String,
+    pid: u32,
+    socket: PathBuf,
+    /// Null where it did not answer.
+    status: Option<Status>,
+    /// Why it did not.
+    problem: Option<String>,
+}
+
+/// Runs it. Gives the exit status.
+///
+/// # Errors
+/// Nobody takes the answer; with a name, as [`choose::find`] and [`client::ctl`].
+pub fn run(words: &[OsString]) -> Result<u8> {
+    let wanted = match Wanted::try_parse_from(words) {
+        Ok(wanted) => wanted,
+        Err(error) => return Ok(usage(&error, "sentinel ps")),
+    };
+    if let Some(who) = wanted.who {
+        let json = wanted.json.then(|| "json".to_owned());
+        let request: Vec<String> = ["ps".to_owned()].into_iter().chain(json).collect();
+        return client::ctl(&choose::find(&who)?.socket, &request);
+    }
+    let Listing { guardians, foreign, left_out } = find_here();
+    let told = statuses(guardians);
+    let none = told.is_empty();
+    match wanted.json {
+        true => print(&json(told)?)?,
+        false if none => complain("no guardian is running; sentinel -- COMMAND starts one"),
+        false => print(&text(&told.into_iter().map(row).collect::<Vec<_>>(), width()))?,
+    }
+    tell_the_rest(foreign, left_out);
+    Ok(u8::from(none))
+}
+
+fn tell_the_rest(foreign: usize, left_out: usize) {
+    if foreign > 0 {
+        complain(&format!("{foreign} more of other users, whom only they and root may ask"));
+    }
+    if left_out > 0 {
+        complain(&format!("{left_out} more are not shown"));
+    }
+}
+
+fn print(text: &str) -> Result<()> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        // Nobody reads on (head, grep -q): not a mistake.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("write the list"),
+    }
+}
+
+fn json(told: Vec<(Listed, Result<Status, Silence>)>) -> Result<String> {
+    let entry = |(listed, told): (Listed, Result<Status, Silence>)| {
+        let Listed { name, pid, socket, .. } = listed;
+        let (status, problem) = match told {
+            Ok(status) => (Some(status), None),
+            Err(silence) => (None, Some(silence.to_string())),
+        };
+        Entry { name, pid, socket, status, problem }
+    };
+    let guardians = told.into_iter().map(entry).collect();
+    let page = Page { schema: crate::status::SCHEMA_VERSION, guardians };
+    Ok(serde_json::to_string(&page).context("render the list")? + "\n")
+}
+
+fn row((listed, told): (Listed, Result<Status, Silence>)) -> Row {
+    let (status, note) = match told {
+        Ok(status) => (Some(status), None),
+        Err(silence) => (None, Some(Note::Silent(silence.to_string()))),
+    };
+    Row { name: listed.name, pid: listed.pid, status, note }
+}
+
+/// As for ps(1): the terminal's, else `COLUMNS`, else no bound.
+fn width() -> Option<usize> {
+    let terminal = rustix::termios::tcgetwinsize(std::io::stdout()).ok();
+    let terminal = terminal.map(|size| usize::from(size.ws_col)).filter(|width| *width > 0);
+    let columns = || std::env::var("COLUMNS").ok()?.parse().ok().filter(|width| *width > 0);
+    terminal.or_else(columns)
+}

@@ -1,0 +1,97 @@
+//! One guardian of the table: the last it told, and since when it tells nothing. Pure.
+
+use crate::clock::Timestamp;
+use crate::fleet::row::{Note, Row};
+use crate::status::{EventLine, Memory, State, WatchLine};
+use crate::tui::history::{History, Level};
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long the row of one that has ended stays.
+pub const STAYS: Duration = Duration::from_secs(10);
+
+/// Events kept.
+const EVENTS: usize = 16;
+
+/// Which one: its socket.
+pub type Key = PathBuf;
+
+/// A guardian.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// Which one.
+    pub key: Key,
+    /// What its line says.
+    pub row: Row,
+    /// The last things that happened there, oldest first.
+    pub events: VecDeque<EventLine>,
+    /// The footprint over time.
+    pub history: History,
+    /// When its row goes.
+    pub(super) until: Option<Timestamp>,
+}
+
+impl Member {
+    /// One of which nothing is known yet.
+    pub fn new(key: Key, name: &str, pid: u32) -> Self {
+        let row = Row { name: name.to_owned(), pid, status: None, note: None };
+        Member { key, row, events: VecDeque::new(), history: History::default(), until: None }
+    }
+
+    /// Takes a line of the guardian, which is alive then. Gives the text of a reply, and whether it is a refusal.
+    pub fn take_line(&mut self, line: WatchLine, now: Timestamp) -> Option<(String, bool)> {
+        if matches!(self.row.note, Some(Note::Silent(_))) {
+            self.row.note = None;
+        }
+        match line {
+            WatchLine::Status { status, processes: _ } => {
+                let Memory { footprint, current, .. } = status.memory;
+                self.history.push(status.uptime_ms, Level { footprint, current });
+                self.row.status = Some(*status);
+            }
+            // The past is told again on every new connection.
+            WatchLine::Event(event) if self.events.contains(&event) => {}
+            WatchLine::Event(event) => {
+                if self.events.len() == EVENTS {
+                    self.events.pop_front();
+                }
+                self.events.push_back(event);
+            }
+            WatchLine::End { text, exit_status } => {
+                self.end(format!("{text} (exit {exit_status})"), now);
+            }
+            WatchLine::Reply { ok, text } => {
+                let first = text.lines().next().unwrap_or_default();
+                return Some((first.to_owned(), !ok));
+            }
+        }
+        None
+    }
+
+    /// It does not answer.
+    pub fn fall_silent(&mut self, why: String) {
+        if !self.is_gone() {
+            self.row.note = Some(Note::Silent(why));
+        }
+    }
+
+    /// It is no more. What was said first about the reason stays.
+    pub fn end(&mut self, why: String, now: Timestamp) {
+        if !self.is_gone() {
+            self.row.note = Some(Note::Gone(why));
+            self.until = Some(now + STAYS);
+        }
+    }
+
+    /// Whether it has ended.
+    pub fn is_gone(&self) -> bool {
+        matches!(self.row.note, Some(Note::Gone(_)))
+    }
+
+    /// Whether its workload is being ended.
+    pub fn is_ending(&self) -> bool {
+        let state = self.row.status.as_ref().map(|status| status.state);
+        self.row.note.is_none() && matches!(state, Some(State::Terminating | State::Killing))
+    }
+}

@@ -1,0 +1,58 @@
+//! `sentinel top`: all guardians of the machine, live, one line each, and the dashboard of the one that is chosen. A client of their
+//! mailboxes like any other: what it shows they told, what it does it asks them for.
+
+mod details;
+mod link;
+mod member;
+mod session;
+pub mod state;
+pub mod view;
+
+use super::outlet::Outlet;
+use super::signals::Signals;
+use super::terminal;
+use crate::fleet::choose;
+use crate::sys::terminal::is_terminal;
+use anyhow::{Result, ensure};
+use clap::Parser;
+use std::ffi::OsString;
+use std::os::fd::AsFd as _;
+
+/// Shows the guardians live; Enter shows one, q leaves.
+#[derive(Debug, Parser)]
+#[command(name = "sentinel top", bin_name = "sentinel top", version, max_term_width = 100)]
+struct Wanted {
+    /// Shows this one at once: the name of its run, or a process id
+    #[arg(value_name = "NAME|PID")]
+    who: Option<String>,
+}
+
+/// Runs it until the user leaves. Gives the exit status.
+///
+/// # Errors
+/// Nobody is called so, or there is no terminal.
+pub fn run(words: &[OsString]) -> Result<u8> {
+    let wanted = match Wanted::try_parse_from(words) {
+        Ok(wanted) => wanted,
+        Err(error) => return Ok(crate::verbs::usage(&error, "sentinel top")),
+    };
+    let (input, output) = (std::io::stdin(), std::io::stdout());
+    let terminals = is_terminal(input.as_fd()) && is_terminal(output.as_fd());
+    ensure!(terminals, "top needs a terminal; without one: sentinel ps");
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+    ensure!(!dumb, "top cannot draw on a terminal of type dumb; there: sentinel ps");
+    let chosen = wanted.who.as_deref().map(choose::find).transpose()?;
+    let signals = Signals::hold()?;
+    terminal::restore_on_panic();
+    let outlet = Outlet::open()?;
+    let guard = terminal::Guard::enter(&outlet)?;
+    let ended = match &chosen {
+        Some(listed) => session::only(listed, &guard, &outlet),
+        None => session::Session::new(signals).run(&guard, &outlet).map(|()| None),
+    };
+    drop(guard);
+    if let Some(text) = ended? {
+        crate::verbs::complain(&text);
+    }
+    Ok(0)
+}

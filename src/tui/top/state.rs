@@ -1,0 +1,328 @@
+//! What `sentinel top` shows and what its keys do. No drawing, no I/O, no clock.
+
+use super::member::{Key, Member};
+use crate::clock::Timestamp;
+use crate::fleet::columns::Column;
+use crate::fleet::row::Row;
+use crate::status::{Limits, WatchLine};
+use crate::tui::keys::Input;
+use crate::tui::look::Look;
+use crate::tui::prompt::{Answer, Prompt, Question};
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use std::cmp::{Ordering, Reverse};
+use std::time::Duration;
+
+pub use super::member::STAYS;
+
+/// How long a message stays.
+const MESSAGE_TIME: Duration = Duration::from_secs(6);
+/// Rows that a page key moves by.
+const PAGE: isize = 10;
+
+/// What the loop has to do for a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Effect {
+    /// Nothing.
+    None,
+    /// Show this one's dashboard.
+    Enter(Key),
+    /// Send this one a request line.
+    Request(Key, String),
+    /// Draw everything anew.
+    Redraw,
+    /// Stop, as Ctrl-Z does.
+    Suspend,
+    /// Leave.
+    Leave,
+}
+
+/// Where keys go. What is asked stays about the guardian that it was asked about, whatever moves meanwhile.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// They are commands.
+    #[default]
+    Normal,
+    /// Into a value.
+    Prompt(Key, Prompt),
+    /// They answer.
+    Question(Key, Question),
+    /// Any key closes the help.
+    Help,
+}
+
+/// The columns that the table can be sorted by, in the order of the key `s`.
+pub const SORTS: [Column; 7] = [
+    Column::Share,
+    Column::Used,
+    Column::Growth,
+    Column::Left,
+    Column::Uptime,
+    Column::Name,
+    Column::Pid,
+];
+
+/// A line for the user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// What.
+    pub text: String,
+    /// True when something did not work.
+    pub bad: bool,
+    until: Timestamp,
+}
+
+/// All state.
+#[derive(Debug)]
+pub struct Top {
+    /// Colours and characters.
+    pub look: Look,
+    /// Where keys go.
+    pub mode: Mode,
+    /// What the table is sorted by.
+    pub sort: Column,
+    /// The other way round.
+    pub reversed: bool,
+    /// Something for the user.
+    pub message: Option<Message>,
+    /// Guardians of other users, and those beyond what can be shown.
+    pub unseen: usize,
+    members: Vec<Member>,
+    selected: Option<Key>,
+}
+
+impl Top {
+    /// Nothing found yet.
+    pub fn new(look: Look) -> Self {
+        Top {
+            look,
+            mode: Mode::Normal,
+            sort: Column::Share,
+            reversed: false,
+            message: None,
+            unseen: 0,
+            members: Vec::new(),
+            selected: None,
+        }
+    }
+
+    /// In the order in which they are shown.
+    pub fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// The row that the keys are about.
+    pub fn selected(&self) -> Option<usize> {
+        let selected = self.selected.as_ref()?;
+        self.members.iter().position(|member| member.key == *selected)
+    }
+
+    /// One does not answer, for this reason.
+    pub fn silence(&mut self, key: &Key, why: &str) {
+        if let Some(member) = self.member(key) {
+            member.fall_silent(why.to_owned());
+        }
+    }
+
+    /// One is no more, for this reason.
+    pub fn end(&mut self, key: &Key, why: &str, now: Timestamp) {
+        if let Some(member) = self.member(key) {
+            member.end(why.to_owned(), now);
+        }
+    }
+
+    fn member(&mut self, key: &Key) -> Option<&mut Member> {
+        self.members.iter_mut().find(|member| member.key == *key)
+    }
+
+    /// Adds one, unless it is there. One that has ended can be reached for a moment yet, and stays ended.
+    pub fn add(&mut self, key: &Key, name: &str, pid: u32) {
+        if self.member(key).is_some() {
+            return;
+        }
+        self.members.push(Member::new(key.clone(), name, pid));
+        self.selected.get_or_insert_with(|| key.clone());
+        self.order();
+    }
+
+    /// Takes a line of a guardian.
+    pub fn take_line(&mut self, key: &Key, line: WatchLine, now: Timestamp) {
+        let Some(member) = self.member(key) else { return };
+        let name = member.row.name.clone();
+        if let Some((text, bad)) = member.take_line(line, now) {
+            self.tell(&format!("{name}: {text}"), bad, now);
+        }
+    }
+
+    /// Shows a line for some seconds.
+    pub fn tell(&mut self, text: &str, bad: bool, now: Timestamp) {
+        self.message = Some(Message { text: text.to_owned(), bad, until: now + MESSAGE_TIME });
+    }
+
+    /// Lets time pass, and brings the rows into order. True when something went.
+    pub fn tick(&mut self, now: Timestamp) -> bool {
+        let before = self.members.len();
+        let place = self.selected();
+        self.members.retain(|member| member.until.is_none_or(|until| now < until));
+        let gone = before != self.members.len();
+        if gone && self.selected().is_none() {
+            self.select(place.unwrap_or(0));
+        }
+        self.order();
+        let told = self.message.as_ref().is_some_and(|message| message.until <= now);
+        if told {
+            self.message = None;
+        }
+        gone || told
+    }
+
+    fn select(&mut self, place: usize) {
+        let last = self.members.len().saturating_sub(1);
+        self.selected = self.members.get(place.min(last)).map(|member| member.key.clone());
+    }
+
+    fn order(&mut self) {
+        let (sort, reversed) = (self.sort, self.reversed);
+        self.members.sort_by(|a, b| {
+            let order = compare(sort, &a.row, &b.row);
+            let order = if reversed { order.reverse() } else { order };
+            order.then_with(|| (&a.row.name, a.row.pid).cmp(&(&b.row.name, b.row.pid)))
+        });
+    }
+
+    /// Takes one thing typed.
+    pub fn take_input(&mut self, input: &Input) -> Effect {
+        match (&mut self.mode, input) {
+            (Mode::Normal, Input::Key(key)) => self.command(*key),
+            (Mode::Prompt(key, prompt), input) => {
+                let (key, answer) = (key.clone(), prompt.take(input));
+                match answer {
+                    Answer::Open => Effect::None,
+                    Answer::Left => self.back(Effect::None),
+                    Answer::Request(line) => self.back(Effect::Request(key, line)),
+                }
+            }
+            (Mode::Question(key, question), Input::Key(typed)) => {
+                let (key, question) = (key.clone(), *question);
+                self.decided(key, question, *typed)
+            }
+            (Mode::Help, Input::Key(_)) => self.back(Effect::None),
+            // A paste into nothing must not become commands.
+            (Mode::Normal | Mode::Question(..) | Mode::Help, _) => Effect::None,
+        }
+    }
+
+    fn back(&mut self, effect: Effect) -> Effect {
+        self.mode = Mode::Normal;
+        effect
+    }
+
+    fn decided(&mut self, key: Key, question: Question, typed: KeyEvent) -> Effect {
+        let yes = matches!(typed.code, KeyCode::Char('y' | 'Y')) && typed.modifiers.is_empty();
+        match question {
+            Question::Kill if yes => {
+                self.mode = Mode::Question(key, Question::KillReally);
+                Effect::None
+            }
+            Question::KillReally if yes => self.back(Effect::Request(key, "kill".to_owned())),
+            Question::Terminate if yes => self.back(Effect::Request(key, "terminate".to_owned())),
+            Question::Kill | Question::KillReally | Question::Terminate | Question::Quit => {
+                self.back(Effect::None)
+            }
+        }
+    }
+
+    fn command(&mut self, key: KeyEvent) -> Effect {
+        if key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) {
+            return match (key.code, key.modifiers) {
+                (KeyCode::Char('c'), KeyModifiers::CONTROL) => Effect::Leave,
+                (KeyCode::Char('l'), KeyModifiers::CONTROL) => Effect::Redraw,
+                (KeyCode::Char('z'), KeyModifiers::CONTROL) => Effect::Suspend,
+                _ => Effect::None,
+            };
+        }
+        match (key.code,) {
+            (KeyCode::Char('q') | KeyCode::Esc,) => return Effect::Leave,
+            (KeyCode::Up | KeyCode::Char('k'),) => self.move_by(-1),
+            (KeyCode::Down | KeyCode::Char('j'),) => self.move_by(1),
+            (KeyCode::PageUp,) => self.move_by(-PAGE),
+            (KeyCode::PageDown,) => self.move_by(PAGE),
+            (KeyCode::Home | KeyCode::Char('g'),) => self.select(0),
+            (KeyCode::End | KeyCode::Char('G'),) => self.select(usize::MAX),
+            (KeyCode::Char('s' | '>'),) => self.sort_by(1),
+            (KeyCode::Char('S' | '<'),) => self.sort_by(SORTS.len() - 1),
+            (KeyCode::Char('r'),) => self.reversed = !self.reversed,
+            (KeyCode::Char('?' | 'h') | KeyCode::F(1),) => self.mode = Mode::Help,
+            (code,) => return self.about_selected(code),
+        }
+        self.order();
+        Effect::None
+    }
+
+    fn move_by(&mut self, rows: isize) {
+        self.select(self.selected().unwrap_or(0).saturating_add_signed(rows));
+    }
+
+    fn sort_by(&mut self, steps: usize) {
+        let now = SORTS.iter().position(|column| *column == self.sort).unwrap_or(0);
+        self.sort = SORTS[(now + steps) % SORTS.len()];
+    }
+
+    /// Keys that need a guardian which lives.
+    fn about_selected(&mut self, code: KeyCode) -> Effect {
+        let Some(member) = self.selected().map(|place| &self.members[place]) else {
+            return Effect::None;
+        };
+        if member.is_gone() {
+            return Effect::None;
+        }
+        let key = member.key.clone();
+        let limits = member.row.status.as_ref().map(|status| &status.limits);
+        match (code,) {
+            (KeyCode::Enter | KeyCode::Right | KeyCode::Char('l'),) => return Effect::Enter(key),
+            (KeyCode::Char('f'),) => {
+                let frozen = member.row.status.as_ref().is_some_and(|status| status.frozen);
+                return Effect::Request(key, if frozen { "thaw" } else { "freeze" }.to_owned());
+            }
+            (KeyCode::Char('m'),) => self.mode = Mode::Prompt(key, Prompt::memory(limits, 100)),
+            (KeyCode::Char('+' | '='),) => {
+                self.mode = Mode::Prompt(key, Prompt::memory(limits, 125));
+            }
+            (KeyCode::Char('-'),) => self.mode = Mode::Prompt(key, Prompt::memory(limits, 80)),
+            (KeyCode::Char('t'),) => self.mode = Mode::Question(key, Question::Terminate),
+            (KeyCode::Char('K'),) => self.mode = Mode::Question(key, Question::Kill),
+            _ => {}
+        }
+        Effect::None
+    }
+
+    /// The lines of one, and its name, for a question about it.
+    pub fn asked_about(&self, key: &Key) -> (String, Option<&Limits>) {
+        let member = self.members.iter().find(|member| member.key == *key);
+        let limits = member.and_then(|member| member.row.status.as_ref()).map(|s| &s.limits);
+        let name = member.map(|member| format!("{} {}", member.row.name, member.row.pid));
+        (name.unwrap_or_default(), limits)
+    }
+}
+
+/// What needs a look first: the largest first, the nearest to its limit first, names and ids from the beginning.
+fn compare(sort: Column, a: &Row, b: &Row) -> Ordering {
+    // Those that tell nothing come last.
+    let of = |row: &Row| Reverse(row.status.as_ref().map(|status| number(sort, row, status)));
+    match (sort,) {
+        (Column::Name,) => a.name.cmp(&b.name),
+        (Column::Pid,) => a.pid.cmp(&b.pid),
+        _ => of(a).cmp(&of(b)),
+    }
+}
+
+/// The larger, the higher up.
+fn number(sort: Column, row: &Row, status: &crate::status::Status) -> i128 {
+    match (sort,) {
+        (Column::Used,) => i128::from(status.memory.footprint.0),
+        (Column::Growth,) => i128::from(status.growth),
+        (Column::Left,) => -status.forecast_ms.map_or(i128::MAX, i128::from),
+        (Column::Uptime,) => i128::from(status.uptime_ms),
+        _ => row.share().map_or(0, i128::from),
+    }
+}

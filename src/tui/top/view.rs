@@ -1,0 +1,321 @@
+//! Drawing the table of guardians: the [`Top`] to a frame. No I/O, no change of state.
+
+use super::details;
+use super::member::Member;
+use super::state::{Mode, Top};
+use crate::fleet::columns::{Column, Table};
+use crate::fleet::row::{Note, Row};
+use crate::status::{State, Status};
+use crate::tui::prompt::Question;
+use crate::tui::view::gauge::tone;
+use crate::tui::view::ink::{across, cells, cut, fit, put, row};
+use crate::tui::view::overlay;
+use crate::units::Bytes;
+use ratatui::Frame;
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Alignment, Position, Rect};
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Paragraph, Widget as _, Wrap};
+
+/// From this height on the selected guardian is shown below the table.
+const WITH_DETAILS: u16 = 14;
+/// Rows of that, with its head; the second where the table leaves so many.
+const DETAILS: u16 = 5;
+const MOST_DETAILS: u16 = 12;
+const HELP: [(&str, &str); 13] = [
+    ("Up Down j k", "choose a guardian; PgUp PgDn Home End too"),
+    ("Enter", "show its dashboard; Esc or q comes back"),
+    ("s S", "sort by the next, the previous column"),
+    ("r", "reverse the order"),
+    ("f", "freeze it, or thaw it again"),
+    ("m + -", "set its memory limit"),
+    ("t", "terminate it: SIGTERM, grace, SIGKILL"),
+    ("K", "kill it at once, asked twice"),
+    ("Ctrl-L", "draw everything anew"),
+    ("Ctrl-Z", "stop this view; the shell's fg goes on"),
+    ("q Esc", "leave; the guardians go on"),
+    ("", ""),
+    ("? h", "this help; any key closes it"),
+];
+
+/// Draws everything.
+pub fn draw(top: &Top, frame: &mut Frame<'_>) {
+    let area = frame.area();
+    let buffer = frame.buffer_mut();
+    title(top, row(area, 0), buffer);
+    let foot = Rect { y: area.bottom().saturating_sub(1), height: area.height.min(1), ..area };
+    let members = u16::try_from(top.members().len()).unwrap_or(u16::MAX);
+    let free = area.height.saturating_sub(4).saturating_sub(members);
+    let details = if area.height >= WITH_DETAILS { free.clamp(DETAILS, MOST_DETAILS) } else { 0 };
+    let height = area.height.saturating_sub(2 + details);
+    let middle = Rect { y: area.y.saturating_add(1).min(foot.y), height, ..area };
+    match top.members().is_empty() {
+        true => nobody(top, middle, buffer),
+        false => table(top, middle, buffer),
+    }
+    if let Some(place) = top.selected().filter(|_| details > 0) {
+        let place = &top.members()[place];
+        details::draw(top, place, Rect { y: middle.bottom(), height: details, ..area }, buffer);
+    }
+    let mut cursor = None;
+    if area.height > 1 {
+        cursor = footer(top, foot, buffer);
+    }
+    cursor = boxes(top, area, buffer).or(cursor);
+    top.look.finish(buffer);
+    if let Some(cursor) = cursor {
+        frame.set_cursor_position(cursor);
+    }
+}
+
+/// How many there are, what they are at, what they use together.
+fn title(top: &Top, area: Rect, buffer: &mut Buffer) {
+    let look = top.look;
+    let members = top.members();
+    let living = || members.iter().filter(|member| !member.is_gone());
+    let count = |holds: &dyn Fn(&&Member) -> bool| living().filter(holds).count();
+    let guardians = match living().count() {
+        1 => "1 guardian".to_owned(),
+        n => format!("{n} guardians"),
+    };
+    let bold = Style::new().add_modifier(Modifier::BOLD);
+    let mut groups = vec![vec![Span::styled(" sentinel top", bold)], vec![Span::raw(guardians)]];
+    let ending = count(&|member| member.is_ending());
+    let silent = count(&|member| matches!(member.row.note, Some(Note::Silent(_))));
+    let warned = |member: &&Member| member.row.status.as_ref().is_some_and(|status| status.warned);
+    let near = count(&|member| warned(member) && !member.is_ending());
+    for (number, word, colour) in [
+        (ending, "ending", Color::Red),
+        (near, "near the limit", Color::Yellow),
+        (silent, "silent", Color::Magenta),
+    ] {
+        if number > 0 {
+            groups.push(vec![look.alarm(&format!("{number} {word}"), colour)]);
+        }
+    }
+    let sum = |of: fn(&Status) -> Bytes| {
+        let each = living().filter_map(|member| member.row.status.as_ref()).map(of);
+        each.fold(Bytes(0), Bytes::saturating_add)
+    };
+    let (used, limits) = (sum(|status| status.memory.footprint), sum(|s| s.limits.limit));
+    if limits > Bytes(0) {
+        groups.push(vec![Span::styled(format!("{used} of {limits}"), look.dim())]);
+    }
+    if top.unseen > 0 {
+        let text = format!("{} more not shown", top.unseen);
+        groups.push(vec![Span::styled(text, look.dim())]);
+    }
+    put(buffer, area, fit(groups, 2, usize::from(area.width)));
+}
+
+fn nobody(top: &Top, area: Rect, buffer: &mut Buffer) {
+    let lines = ["no guardian is running", "", "sentinel -m 2G -- COMMAND starts one"];
+    let above = area.height.saturating_sub(3) / 2;
+    for (n, text) in (above..).zip(lines) {
+        let style = if n == above { Style::new() } else { top.look.dim() };
+        put(buffer, row(area, n), Line::styled(text, style).centered());
+    }
+}
+
+fn table(top: &Top, area: Rect, buffer: &mut Buffer) {
+    if area.is_empty() {
+        return;
+    }
+    let rows: Vec<Row> = top.members().iter().map(|member| member.row.clone()).collect();
+    // One column stays free on either side.
+    let inner = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
+    let plan = Table::fit(&rows, Some(usize::from(inner.width)), true);
+    heads(top, &plan, row(inner, 0), buffer);
+    let room = usize::from(area.height).saturating_sub(1).max(1);
+    let selected = top.selected();
+    // The selected row is always seen.
+    let first = selected.unwrap_or(0).saturating_sub(room - 1);
+    for (n, place) in (1..area.height).zip(first..rows.len()) {
+        let is_selected = selected == Some(place);
+        if is_selected {
+            buffer.set_style(row(area, n), Style::new().add_modifier(Modifier::REVERSED));
+        }
+        put(buffer, row(inner, n), line(top, &plan, &rows[place], is_selected));
+    }
+}
+
+fn heads(top: &Top, plan: &Table, area: Rect, buffer: &mut Buffer) {
+    let mut line = Line::default();
+    for (column, text) in plan.heads() {
+        if !line.spans.is_empty() {
+            line.push_span(" ");
+        }
+        let bold = Style::new().add_modifier(Modifier::BOLD);
+        if column == top.sort {
+            let blank = text.len() - text.trim_start().len();
+            line.push_span(" ".repeat(blank));
+            let word = text.trim();
+            line.push_span(Span::styled(word.to_owned(), bold.add_modifier(Modifier::UNDERLINED)));
+            line.push_span(" ".repeat(text.len() - blank - word.len()));
+        } else {
+            line.push_span(Span::styled(text, bold));
+        }
+    }
+    put(buffer, area, line);
+}
+
+fn line(top: &Top, plan: &Table, row: &Row, selected: bool) -> Line<'static> {
+    let look = top.look;
+    let mut line = Line::default();
+    for (column, text) in plan.cells(row) {
+        if !line.spans.is_empty() {
+            line.push_span(" ");
+        }
+        let style = match (column, &row.note) {
+            (Column::State, _) => state_style(top, row),
+            (_, Some(Note::Gone(_))) => look.dim(),
+            (Column::Command, Some(_)) | (Column::Name, _) => Style::new(),
+            (Column::Bar, _) => {
+                line.push_span(bar(top, row, text.len()));
+                continue;
+            }
+            (Column::Share, None) => share_style(top, row),
+            (Column::Pid | Column::Tier | Column::Command, _) => look.dim(),
+            _ => Style::new(),
+        };
+        // What asks for attention does so in the selected row too, by not being turned over.
+        let stands_out = style.add_modifier.contains(Modifier::BOLD);
+        let style = match selected && stands_out {
+            true => style.remove_modifier(Modifier::REVERSED),
+            false => style,
+        };
+        // A badge is as wide as its word.
+        let word = text.trim();
+        let (left, right) = text.split_at(text.find(word).unwrap_or(0));
+        line.push_span(left.to_owned());
+        line.push_span(Span::styled(word.to_owned(), style));
+        line.push_span(right[word.len()..].to_owned());
+    }
+    line
+}
+
+fn state_style(top: &Top, row: &Row) -> Style {
+    let look = top.look;
+    match (&row.note, &row.status) {
+        (Some(Note::Gone(_)), _) | (None, None) => look.dim(),
+        (Some(Note::Silent(_)), _) => look.badge(Color::Magenta),
+        (None, Some(status)) => match status.state {
+            State::Running if status.frozen => look.badge(Color::Blue),
+            // What is usual does not ask for attention.
+            State::Running => Style::new(),
+            State::Terminating | State::Killing | State::Ended => look.state(status.state),
+        },
+    }
+}
+
+fn share_style(top: &Top, row: &Row) -> Style {
+    let Some(status) = &row.status else { return Style::new() };
+    let colour = tone(status.memory.footprint, &status.limits);
+    if colour == Color::Green { Style::new() } else { top.look.badge(colour) }
+}
+
+fn bar(top: &Top, row: &Row, width: usize) -> Span<'static> {
+    let Some(status) = &row.status else { return Span::raw(" ".repeat(width)) };
+    let (footprint, limit) = (status.memory.footprint, status.limits.limit);
+    let eighths = cells(footprint.0, limit.0, width * 8);
+    let drawn: String = (0..width).map(|n| across(eighths, n)).collect();
+    let style = top.look.fg(tone(footprint, &status.limits));
+    Span::styled(drawn, style.remove_modifier(Modifier::REVERSED))
+}
+
+fn footer(top: &Top, area: Rect, buffer: &mut Buffer) -> Option<Position> {
+    if !overlay::fits(*buffer.area()) && matches!(top.mode, Mode::Prompt(..) | Mode::Question(..)) {
+        return short(top, area, buffer);
+    }
+    let look = top.look;
+    let bold = Style::new().add_modifier(Modifier::BOLD);
+    let line = match &top.message {
+        Some(message) => {
+            let colour = if message.bad { Color::Red } else { Color::Green };
+            let mark = if message.bad { "!" } else { "ok" };
+            Line::from(vec![look.alarm(mark, colour), Span::raw(format!(" {}", message.text))])
+        }
+        None => {
+            let frozen = top.selected().and_then(|place| top.members()[place].row.status.as_ref());
+            let freeze = if frozen.is_some_and(|s| s.frozen) { "thaw" } else { "freeze" };
+            let keys = [
+                ("?", "help"),
+                ("q", "quit"),
+                ("Enter", "show"),
+                ("s", "sort"),
+                ("t", "terminate"),
+                ("m", "limit"),
+                ("f", freeze),
+                ("K", "kill"),
+                ("r", "reverse"),
+            ];
+            let some = if top.members().is_empty() { &keys[..2] } else { &keys[..] };
+            let groups = some.iter().map(|(key, word)| {
+                vec![Span::styled(*key, bold), Span::styled(format!(" {word}"), look.dim())]
+            });
+            fit(groups.collect(), 2, usize::from(area.width))
+        }
+    };
+    put(buffer, area, line);
+    None
+}
+
+/// The question in the last row, where there is no room for a box.
+fn short(top: &Top, area: Rect, buffer: &mut Buffer) -> Option<Position> {
+    let bold = Style::new().add_modifier(Modifier::BOLD);
+    match &top.mode {
+        Mode::Prompt(_, prompt) => {
+            let line = Line::styled(format!("{}: {}", prompt.setting.name(), prompt.text), bold);
+            let x = area.x.saturating_add(u16::try_from(line.width()).ok()?);
+            put(buffer, area, line);
+            Some(Position::new(x.min(area.right().saturating_sub(1)), area.y))
+        }
+        Mode::Question(key, question) => {
+            let (text, keys) = question.words(top.asked_about(key).1);
+            let line = Line::styled(format!("{keys}  {text}"), top.look.badge(Color::Yellow));
+            put(buffer, area, line);
+            None
+        }
+        Mode::Normal | Mode::Help => None,
+    }
+}
+
+fn boxes(top: &Top, area: Rect, buffer: &mut Buffer) -> Option<Position> {
+    match &top.mode {
+        Mode::Help => help(top, area, buffer),
+        Mode::Prompt(_, prompt) if overlay::fits(area) => {
+            return Some(overlay::value(top.look, prompt, area, buffer));
+        }
+        Mode::Question(key, question) if overlay::fits(area) => {
+            let (who, limits) = top.asked_about(key);
+            let colour = match question {
+                Question::Terminate | Question::Quit => Color::Yellow,
+                Question::Kill | Question::KillReally => Color::Red,
+            };
+            let (text, keys) = question.words(limits);
+            let frame = top.look.strong(colour);
+            let inner = overlay::frame(&cut(&who, 40), frame, (52, 6), area, buffer);
+            let bold = Style::new().add_modifier(Modifier::BOLD);
+            let keys = Line::from(top.look.alarm(keys, colour));
+            let lines = vec![Line::styled(text, bold), Line::default(), keys];
+            let text = Paragraph::new(lines).alignment(Alignment::Center);
+            text.wrap(Wrap { trim: true }).render(inner, buffer);
+        }
+        Mode::Normal | Mode::Prompt(..) | Mode::Question(..) => {}
+    }
+    None
+}
+
+fn help(top: &Top, area: Rect, buffer: &mut Buffer) {
+    let rows = u16::try_from(HELP.len()).unwrap_or(u16::MAX).saturating_add(2);
+    let inner = overlay::frame("keys", top.look.fg(Color::Cyan), (58, rows), area, buffer);
+    let bold = Style::new().add_modifier(Modifier::BOLD);
+    let lines: Vec<Line<'static>> = HELP
+        .iter()
+        .map(|(key, text)| {
+            Line::from(vec![Span::styled(format!("{key:<12} "), bold), Span::raw(*text)])
+        })
+        .collect();
+    Paragraph::new(lines).render(inner, buffer);
+}
