@@ -93,6 +93,10 @@ impl Evidence {
     fn observe(&mut self, sample: &Sample, at: Timestamp, spacing: Duration) {
         let reading = reading(sample, at);
         let last = self.readings.back().map_or(0, |last| last.at_us);
+        // A look that led to another is noted behind that one.
+        if reading.at_us < last {
+            return;
+        }
         if !self.readings.is_empty() && reading.at_us.saturating_sub(last) < micros(spacing) {
             self.latest = Some(reading);
             return;

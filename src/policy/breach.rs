@@ -15,13 +15,15 @@ const CLIMB_HOLD: Duration = Duration::from_millis(200);
 pub struct Breach {
     /// The counters may be off by so much: `memory.stat` is flushed in batches.
     slack: Bytes,
+    /// Whether the kernel throttles at the trip-wire: without that, staying over a line is no climb in spite of it.
+    throttled: bool,
     over_relief_since: Option<Timestamp>,
 }
 
 impl Breach {
-    /// Rules with this slack of the counters.
-    pub fn new(slack: Bytes) -> Self {
-        Breach { slack, over_relief_since: None }
+    /// Rules with this slack of the counters, for a workload that is throttled at its trip-wire or not.
+    pub fn new(slack: Bytes, throttled: bool) -> Self {
+        Breach { slack, throttled, over_relief_since: None }
     }
 
     /// The reason to end the workload that this sample gives, if any.
@@ -52,7 +54,7 @@ impl Breach {
         if !over {
             self.over_relief_since = None;
         }
-        over && now.since(since) >= CLIMB_HOLD
+        self.throttled && over && now.since(since) >= CLIMB_HOLD
     }
 }
 
@@ -87,22 +89,32 @@ mod tests {
 
     #[test]
     fn page_cache_is_not_usage() {
-        let mut breach = Breach::new(Bytes::mib(1));
+        let mut breach = Breach::new(Bytes::mib(1), true);
         for ms in (0..60_000).step_by(50) {
             assert_eq!(breach.judge(&sample(120, 115), &lines(), at(ms)), None);
         }
     }
 
+    /// A sum over processes counts the pages of a file once for each that maps it, and nobody reclaims them at a trip-wire.
+    #[test]
+    fn where_nothing_throttles_nothing_climbs() {
+        let mut breach = Breach::new(Bytes(0), false);
+        for ms in (0..60_000).step_by(50) {
+            assert_eq!(breach.judge(&sample(1400, 1320), &lines(), at(ms)), None);
+        }
+        assert!(breach.judge(&sample(1400, 1300), &lines(), at(60_000)).is_some());
+    }
+
     #[test]
     fn a_footprint_at_the_limit_is_a_breach_less_the_slack() {
-        let mut breach = Breach::new(Bytes::mib(1));
+        let mut breach = Breach::new(Bytes::mib(1), true);
         assert!(breach.judge(&sample(98, 0), &lines(), at(0)).is_none());
         assert!(breach.judge(&sample(99, 0), &lines(), at(1)).is_some());
     }
 
     #[test]
     fn climbing_in_spite_of_the_throttle_is_a_breach_when_it_lasts() {
-        let mut breach = Breach::new(Bytes(0));
+        let mut breach = Breach::new(Bytes(0), true);
         assert_eq!(breach.judge(&sample(129, 40), &lines(), at(0)), None);
         assert_eq!(breach.judge(&sample(129, 40), &lines(), at(100)), None);
         assert_eq!(breach.judge(&sample(127, 40), &lines(), at(150)), None, "fell back");
@@ -113,7 +125,7 @@ mod tests {
 
     #[test]
     fn the_second_line_does_not_see_page_cache() {
-        let breach = Breach::new(Bytes(0));
+        let breach = Breach::new(Bytes(0), true);
         assert!(!breach.at_second_line(&sample(159, 70), &lines()));
         assert!(breach.at_second_line(&sample(159, 20), &lines()));
     }

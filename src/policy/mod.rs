@@ -101,7 +101,7 @@ impl Policy {
             peak: Bytes(0),
             peak_footprint: Bytes(0),
             growth: Growth::default(),
-            breach: Breach::new(config.slack),
+            breach: Breach::new(config.slack, config.cadence == Cadence::Events),
             thrash: Thrash::new(config.thrash),
             warn: Warn::new(config.warn),
             held_back: None,

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use sentinel::clock::Timestamp;
 use sentinel::event::{Action, Command, Event, Notice, Reason, Sample};
 use sentinel::policy::OnExit;
+use sentinel::policy::interval::Cadence;
 use sentinel::policy::lines::Lines;
 use sentinel::units::Limit;
 use std::time::Duration;
@@ -200,8 +201,11 @@ fn looks(trace: &Trace, index: usize) -> impl Iterator<Item = (usize, &Step, &Sa
     steps.filter_map(|(index, step)| sample(step).map(|sample| (index, step, sample)))
 }
 
-/// Over the relief line, with half the limit not reclaimable, at every look of the last 200 ms.
+/// Over the relief line, with half the limit not reclaimable, at every look of the last 200 ms, where the kernel throttles.
 fn climbs(trace: &Trace, index: usize) -> bool {
+    if trace.config.cadence != Cadence::Events {
+        return false;
+    }
     let held = |(index, _, sample): &(usize, &Step, &Sample)| {
         let lines = trace.lines(*index);
         sample.current >= lines.relief && footprint_of(sample).0 >= lines.limit.0 / 2
