@@ -265,6 +265,8 @@ impl Guardian {
             Ok(pid) => pid,
             Err(error) => {
                 self.foreground.reclaim(0, true);
+                // It may be opening the cgroup just now.
+                self.dismiss_keeper();
                 // What went wrong with the command is the error to tell; the cgroup is empty.
                 let _ = workload.remove();
                 return Err(error);

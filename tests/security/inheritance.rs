@@ -19,8 +19,9 @@ fn under_the_dashboard_nothing_of_ours_leaks() {
     let scene = Scene::new();
     let (direct, guarded) = (scene.text_path("direct"), scene.text_path("guarded"));
     let (binary, socket, record) = (binary(), scene.text_path("s.socket"), scene.text_path("json"));
-    // Open across exec, as a caller may leave one.
-    let caller = ["bash", "-c", "exec 7< /dev/null; exec env TERM=xterm ODD=1 \"$@\"", "bash"];
+    // Open across exec, as a caller may leave one. The terminal's type is the pane's, whatever the caller's is.
+    let caller =
+        ["bash", "-c", "exec 7< /dev/null; exec env TERM=xterm-256color ODD=1 \"$@\"", "bash"];
     let own = [&binary, "--name", scene.name(), "--socket", &socket, "--json", &record, "--"];
     let run = |own: &[&str], name: &str| {
         let words = [&caller[..], own, &["sh", "-c", PROBE, name]].concat();
