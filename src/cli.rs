@@ -135,6 +135,9 @@ pub struct Settings {
     /// Writes a record of the run to this file when it ends
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Writes the same record to this open descriptor, 3 to 63
+    #[arg(long, value_name = "N")]
+    pub json_fd: Option<i32>,
     /// Writes every look and event to this file, for sentinel replay
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
@@ -161,7 +164,7 @@ impl Settings {
         }
         first!(memory, headroom, second_line, grace, term_signal, kill_mode, swap, pids, timeout,
             warn_at, warn_within, thrash, on_exit, on_guardian_death, require, cgroup, slice, user, report, limit_exit_code, socket, name,
-            json, record, record_size, metrics;
+            json, json_fd, record, record_size, metrics;
             dry_run, no_new_privs, plain, quiet)
     }
 }

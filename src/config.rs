@@ -84,6 +84,8 @@ pub struct Config {
     pub plain: bool,
     /// Where the record goes.
     pub json: Option<PathBuf>,
+    /// The descriptor that it goes to.
+    pub json_fd: Option<i32>,
     /// Where the trace goes.
     pub record: Option<PathBuf>,
     /// The most bytes of it.
@@ -220,6 +222,7 @@ pub fn build(s: Settings, command: Vec<OsString>) -> Result<Config> {
         name: name(s.name, &command)?,
         plain: s.plain,
         json: s.json,
+        json_fd: s.json_fd,
         record: s.record,
         record_size: record_size(s.record_size)?,
         metrics: s.metrics,

@@ -93,10 +93,25 @@ fn the_second_line_is_told_apart() {
     assert_eq!(report["verdict"]["signal"], "SIGKILL");
 }
 
+/// Looks within a long grace do not push out those that led to it.
+#[test]
+fn a_long_grace_does_not_hide_the_breach() {
+    let scene = Scene::new();
+    let leak = LEAK.replace("time.sleep(0.02)", "time.sleep(0.02 if len(taken) < 60 else 0.4)");
+    let options = ["-m", "50M", "--grace", "5s"];
+    ended(&scene, &options, &[python(), "-c", &leak, "deaf"]).expect(137);
+    let report = last(&scene);
+    assert_verdict(&report, "breach", "sentinel");
+    assert!(report["samples"][0]["footprint"].as_u64() < Some(30 << 20), "{report:#}");
+    assert!(report["advice"][0].as_str().unwrap().contains("a leak"), "{report:#}");
+}
+
 #[test]
 fn who_was_not_us_is_not_claimed() {
     let scene = Scene::new();
     ended(&scene, &[], &["sh", "-c", "kill -SEGV $$"]).expect(139);
+    assert_verdict(&last(&scene), "signaled", "command");
+    ended(&scene, &[], &["sh", "-c", "kill -KILL $$"]).expect(137);
     assert_verdict(&last(&scene), "signaled", "somebody");
     ended(&scene, &["--report", "always"], &["sh", "-c", "exit 3"]).expect(3);
     assert_verdict(&last(&scene), "exited", "command");
@@ -201,6 +216,26 @@ fn the_witness_goes_with_the_guardian() {
     running.send(SIGTERM);
     running.finish();
     until("the witness is gone", || !support::is_alive(witness));
+}
+
+/// The same record as `--json` writes, to a descriptor that the command does not get.
+#[test]
+fn a_record_to_a_descriptor() {
+    let scene = Scene::new();
+    let sentinel = guarded(&scene, &["--json-fd", "9"], &["sh", "-c", "ls /proc/self/fd; exit 3"]);
+    let file = scene.text_path("record");
+    let script = format!("exec 9> {file}; exec \"$@\"");
+    let run =
+        Running::start(&mut scene.through(&["bash", "-c", &script, "bash"], &sentinel)).finish();
+    assert_eq!(run.code(), 3, "{run:?}");
+    assert!(!run.stdout().lines().any(|fd| fd == "9"), "{run:?}");
+    let record: Value = serde_json::from_str(&scene.read("record")).unwrap();
+    assert_eq!(record["exit_status"], 3, "{record:#}");
+    assert!(record["status"]["usage"]["cpu_usec"].is_u64(), "{record:#}");
+    for number in ["9", "2", "-1", "99"] {
+        let refused = ended(&scene, &[&format!("--json-fd={number}")], &["true"]).expect(125);
+        assert!(refused.stderr.contains("for the record (3 to 63)"), "{refused:?}");
+    }
 }
 
 /// The words of JSON Schema that ours uses.

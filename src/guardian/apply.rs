@@ -19,13 +19,14 @@ impl Guardian {
         if let Some(recording) = &mut self.recording {
             recording.keep(now, event, &actions);
         }
+        self.keep_look(index, &event, &actions, now);
         for action in &actions {
             self.apply(index, *action, now);
             if matches!(action, Action::Terminate | Action::Kill) {
                 self.guards[index].page_faults.add_since(before);
             }
         }
-        self.note(index, &event, &actions, now);
+        self.note(&event, &actions, now);
     }
 
     fn apply(&mut self, index: usize, action: Action, decided: Timestamp) {

@@ -2,15 +2,16 @@
 //! deeds, in room made at the start; what can block is asked of a witness, a process of its own, and never waited for here.
 
 use super::Guardian;
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp};
 use crate::event::{Action, Event, Notice, Sample};
-use crate::policy::Rung;
 use crate::processes::ProcessScan;
 use crate::report::post_mortem::{Grower, Mappings, Milestone, Moment, Reading};
 use crate::report::words;
 use crate::status::ProcessRow;
 use crate::units::Bytes;
 use crate::witness;
+use crate::workload::Workload;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::collections::{HashMap, VecDeque};
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsFd;
@@ -20,11 +21,12 @@ use std::time::Duration;
 
 /// So far back it goes.
 const WINDOW: Duration = Duration::from_secs(60);
-/// Looks closer together than this share a place, but while it is being ended.
+/// Looks closer together than this share a place; a tenth of it for a while from SIGTERM on.
 const SPACING: Duration = Duration::from_millis(100);
-const READINGS: usize = 640;
+const FINE: Duration = Duration::from_secs(1);
+const READINGS: usize = 720;
 const MOMENTS: usize = 300;
-/// The first table comes when a run has lasted so long: short ones are spared the cost.
+/// The first table comes when a run has lasted so long: short ones are spared it.
 const FIRST_TABLE: Duration = Duration::from_secs(1);
 const TABLE_EVERY: Duration = Duration::from_secs(10);
 /// Rows that are kept of a table.
@@ -32,7 +34,7 @@ const ROWS: usize = 30;
 /// Questions to the witness in a run: its answers wait in a pipe.
 const QUESTIONS: u8 = 4;
 /// The witness has this long when all is over.
-const PATIENCE_MS: u16 = 300;
+const PATIENCE: Duration = Duration::from_millis(300);
 
 /// A table of processes, and when it was made.
 #[derive(Debug)]
@@ -54,6 +56,8 @@ struct Witness {
 pub(super) struct Evidence {
     readings: VecDeque<Reading>,
     latest: Option<Reading>,
+    /// Up to the decision: a long grace does not push that out.
+    before_the_end: VecDeque<Reading>,
     moments: Vec<Moment>,
     tables: VecDeque<Table>,
     scan: Option<ProcessScan>,
@@ -66,6 +70,7 @@ impl Default for Evidence {
         Evidence {
             readings: VecDeque::with_capacity(READINGS),
             latest: None,
+            before_the_end: VecDeque::with_capacity(READINGS),
             moments: Vec::with_capacity(MOMENTS),
             tables: VecDeque::with_capacity(8),
             scan: None,
@@ -90,19 +95,20 @@ impl Evidence {
         self.moments.push(Moment { at_us: micros(at.0), what, text });
     }
 
-    fn observe(&mut self, sample: &Sample, at: Timestamp, spacing: Duration) {
+    /// What decided is kept, however close to the one before.
+    fn observe(&mut self, sample: &Sample, at: Timestamp, spacing: Duration, decides: bool) {
         let reading = reading(sample, at);
-        let last = self.readings.back().map_or(0, |last| last.at_us);
-        // A look that led to another is noted behind that one.
-        if reading.at_us < last {
-            return;
-        }
-        if !self.readings.is_empty() && reading.at_us.saturating_sub(last) < micros(spacing) {
+        let last = self.readings.back().map(|last| last.at_us);
+        let near = last.is_some_and(|last| reading.at_us.saturating_sub(last) < micros(spacing));
+        if near && !decides {
             self.latest = Some(reading);
             return;
         }
         self.latest = None;
         self.keep(reading);
+        if decides && self.before_the_end.is_empty() {
+            std::mem::swap(&mut self.readings, &mut self.before_the_end);
+        }
     }
 
     fn keep(&mut self, reading: Reading) {
@@ -112,11 +118,11 @@ impl Evidence {
         self.readings.push_back(reading);
     }
 
-    /// The readings of the last minute.
+    /// The readings of the minute up to the decision, and of the last minute since.
     pub(super) fn readings(&self) -> Vec<Reading> {
-        let all = self.readings.iter().chain(&self.latest);
-        let end = all.clone().last().map_or(0, |last| last.at_us);
-        all.filter(|r| end.saturating_sub(r.at_us) <= micros(WINDOW)).copied().collect()
+        let since = self.readings.iter().chain(&self.latest).copied().collect();
+        let before = self.before_the_end.iter().copied().collect();
+        [last_minute(before), last_minute(since)].concat()
     }
 
     pub(super) fn moments(&self) -> Vec<Moment> {
@@ -196,6 +202,12 @@ impl Evidence {
     }
 }
 
+fn last_minute(mut readings: Vec<Reading>) -> Vec<Reading> {
+    let end = readings.last().map_or(0, |last| last.at_us);
+    readings.retain(|reading| end.saturating_sub(reading.at_us) <= micros(WINDOW));
+    readings
+}
+
 fn end(mut child: Child) {
     // It has nothing to lose, and may be waiting for a lock.
     let _ = child.kill();
@@ -203,13 +215,14 @@ fn end(mut child: Child) {
 }
 
 fn last_answer(out: std::process::ChildStdout, asked: u8) -> Option<Mappings> {
-    use nix::poll::{PollFd, PollFlags, poll};
-    let mut out = BufReader::new(out);
+    let (mut out, clock) = (BufReader::new(out), Clock::start());
     let (mut found, mut line) = (None, String::new());
     for _ in 0..asked {
+        let left = PATIENCE.saturating_sub(clock.now().0);
         let waiting = out.buffer().contains(&b'\n') || {
             let mut ready = [PollFd::new(out.get_ref().as_fd(), PollFlags::POLLIN)];
-            poll(&mut ready, PATIENCE_MS).is_ok_and(|count| count > 0)
+            let left = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
+            poll(&mut ready, left).is_ok_and(|count| count > 0)
         };
         line.clear();
         // A line is written at once.
@@ -241,25 +254,27 @@ pub(super) fn micros(duration: Duration) -> u64 {
 }
 
 impl Guardian {
+    /// Before the deeds of an event, for these lead to further looks: a copy into room that is there.
+    pub(super) fn keep_look(
+        &mut self,
+        index: usize,
+        event: &Event,
+        actions: &[Action],
+        now: Timestamp,
+    ) {
+        let Event::Sample(sample) = event else { return };
+        let term = self.guards[index].term.map(|(at, _)| at);
+        let fine = term.is_some_and(|at| now.since(at) < FINE);
+        let spacing = if fine { SPACING / 10 } else { SPACING };
+        let decides = |action: &Action| matches!(action, Action::Terminate | Action::Kill);
+        self.evidence.observe(sample, now, spacing, actions.iter().any(decides));
+    }
+
     /// Behind the deeds of an event.
-    pub(super) fn note(&mut self, index: usize, event: &Event, actions: &[Action], now: Timestamp) {
-        let watching = matches!(self.guards[index].policy.rung(), Rung::Watching { .. });
-        match event {
-            Event::Sample(sample) => {
-                let spacing = if watching { SPACING } else { SPACING / 10 };
-                self.evidence.observe(sample, now, spacing);
-            }
-            Event::ChildExited(ending) => {
-                let text = format!("the command {}", words::ending(*ending));
-                self.evidence.told(now, Milestone::ChildEnded, text);
-            }
-            Event::Deadline | Event::Empty | Event::Operator(_) => {}
-        }
-        // What decided is kept, however close to the one before.
-        if actions.iter().any(|action| matches!(action, Action::Terminate | Action::Kill))
-            && let Some(decisive) = self.evidence.latest.take()
-        {
-            self.evidence.keep(decisive);
+    pub(super) fn note(&mut self, event: &Event, actions: &[Action], now: Timestamp) {
+        if let Event::ChildExited(ending) = event {
+            let text = format!("the command {}", words::ending(*ending));
+            self.evidence.told(now, Milestone::ChildEnded, text);
         }
         for action in actions {
             self.note_action(action);
@@ -296,7 +311,6 @@ impl Guardian {
         let now = self.clock.now();
         if self.evidence.scan.is_none() && now >= self.evidence.table_at {
             self.evidence.table_at = now + TABLE_EVERY;
-            self.start_witness();
             self.want_table();
         }
         if !self.evidence.scan.as_mut().is_some_and(ProcessScan::step) {
@@ -312,11 +326,9 @@ impl Guardian {
         }
     }
 
-    /// While all is well, and never again; without it the mappings are missing, and nothing else.
-    fn start_witness(&mut self) {
-        let guard = &self.guards[0];
-        let watching = matches!(guard.policy.rung(), Rung::Watching { .. });
-        if self.evidence.witness.is_some() || !watching || !self.wants_report() {
+    /// Before the command runs: nothing is forked later. Without it the mappings are missing, and nothing else.
+    pub(super) fn start_witness(&mut self, workload: &mut Workload) {
+        if !self.wants_report() {
             return;
         }
         let mut command = Command::new("/proc/self/exe");
@@ -324,8 +336,19 @@ impl Guardian {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let Ok(child) = command.spawn() else { return };
         if let Ok(pid) = i32::try_from(child.id()) {
-            self.guards[0].workload.leave_out(pid);
+            workload.leave_out(pid);
         }
         self.evidence.witness = Some(Witness { child, asked: 0 });
+    }
+
+    /// Whether this process, which ended and was reaped, was the witness.
+    pub(super) fn witness_ended(&mut self, pid: i32) -> bool {
+        let ours = |witness: &Witness| i32::try_from(witness.child.id()) == Ok(pid);
+        let ended = self.evidence.witness.as_ref().is_some_and(ours);
+        if ended {
+            // The number may be somebody else's by now: it is neither killed nor waited for.
+            self.evidence.witness = None;
+        }
+        ended
     }
 }

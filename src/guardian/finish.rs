@@ -37,6 +37,8 @@ impl Guardian {
         }
         self.wait_for_dashboard();
         self.finish_relay();
+        let now = self.clock.now();
+        self.publisher.take_usage(self.guards[0].workload.watched(), None, now);
         let mut status = self.status(0);
         if let Some(peak) = self.guards[0].workload.kernel_peak() {
             status.memory.peak = status.memory.peak.max(peak);
@@ -51,10 +53,11 @@ impl Guardian {
         self.keep_post_mortem(&outcome, &text, code, &status);
         self.end_recording(&text, code);
         let events = self.log.lines();
-        if let Some(record) = self.record.take()
-            && let Err(error) = record.write(self.ended(&outcome, text, code), &status, events)
-        {
-            self.say(Level::Error, format!("{error:#}"));
+        for record in std::mem::take(&mut self.records) {
+            let ended = self.ended(&outcome, text.clone(), code);
+            if let Err(error) = record.write(ended, &status, events.clone()) {
+                self.say(Level::Error, format!("{error:#}"));
+            }
         }
         self.dismiss_keeper();
         self.console.finish();

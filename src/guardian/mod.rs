@@ -74,7 +74,7 @@ pub struct Guardian {
     foreground: Foreground,
     publisher: Publisher,
     tier_reason: String,
-    record: Option<RecordFile>,
+    records: Vec<RecordFile>,
     keeper: Option<keeper::Keeper>,
     memory_locked: bool,
     evidence: evidence::Evidence,

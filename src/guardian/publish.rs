@@ -97,7 +97,12 @@ impl Publisher {
     }
 
     /// Where the workload's cgroup does not tell, the process table does.
-    fn take_usage(&mut self, cgroup: Option<&Cgroup>, scan: Option<&ProcessScan>, now: Timestamp) {
+    pub(super) fn take_usage(
+        &mut self,
+        cgroup: Option<&Cgroup>,
+        scan: Option<&ProcessScan>,
+        now: Timestamp,
+    ) {
         let meter = self.meter.get_or_insert_with(|| UsageMeter::open(cgroup));
         let usage = match scan.filter(|_| !meter.reads_files()) {
             Some(scan) => Some(meter.take(Reading { cpu_usec: scan.cpu_usec(), io: None }, now)),
@@ -144,7 +149,7 @@ impl Guardian {
         if self.guards[0].workload.keeper_ended(pid) {
             return self.scope_stopped();
         }
-        if self.keeper_ended(pid) || self.scribe_ended(pid, ending) {
+        if self.keeper_ended(pid) || self.witness_ended(pid) || self.scribe_ended(pid, ending) {
             return;
         }
         if self.publisher.exporter.as_ref().is_some_and(|exporter| exporter.pid() == Some(pid)) {

@@ -48,9 +48,9 @@ use std::time::Duration;
 /// # Errors
 /// When a limit cannot be put in force, the mailbox not opened, the command not run: nothing runs then.
 pub fn start(mut config: Config) -> Result<Guardian> {
+    let to_caller = config.json_fd.map(RecordFile::inherited).transpose()?;
     let caller = Caller::remember();
-    let path = command::find(&config.command)?;
-    let id = CallerId::find();
+    let (path, id) = (command::find(&config.command)?, CallerId::find());
     let around = Surroundings::look()?;
     let outer = hierarchy::outer_limit(&around.hierarchies)?;
     config.lines(config.memory, &outer)?;
@@ -84,7 +84,7 @@ pub fn start(mut config: Config) -> Result<Guardian> {
         foreground,
         publisher: Publisher::default(),
         tier_reason: reason,
-        record,
+        records: record.into_iter().chain(to_caller).collect(),
         keeper: None,
         memory_locked: false,
         evidence: Evidence::default(),
@@ -260,6 +260,7 @@ impl Guardian {
         self.memory_locked = memory::lock();
         crate::sys::priority::raise();
         self.start_keeper(&mut workload, &lines, waiting.pid());
+        self.start_witness(&mut workload);
         let admitted = workload.admit(waiting.pid()).context("put the command into its cgroup");
         let child_pid = match admitted.and_then(|()| Ok(waiting.go(&added)?)) {
             Ok(pid) => pid,

@@ -114,6 +114,18 @@ impl RecordFile {
         Ok(RecordFile { file, path: path.to_owned() })
     }
 
+    /// Takes over a descriptor that the caller left open for it; the command does not get it. To be called before anything is
+    /// opened, which could have its number.
+    ///
+    /// # Errors
+    /// When it is not open.
+    pub fn inherited(number: i32) -> Result<RecordFile> {
+        let fd = crate::sys::inherited::take(number);
+        let fd =
+            fd.with_context(|| format!("take descriptor {number} for the record (3 to 63)"))?;
+        Ok(RecordFile { file: File::from(fd), path: PathBuf::from(format!("descriptor {number}")) })
+    }
+
     /// Writes the record.
     ///
     /// # Errors

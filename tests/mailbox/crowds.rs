@@ -36,7 +36,8 @@ fn ten_thousand_connections() {
         held.push_back(UnixStream::connect(scene.socket()).unwrap());
         if number % 2500 == 0 {
             let open = open_files(running.pid());
-            assert!(open <= before + 130, "{open} descriptors, {before} before");
+            // 128 clients, and what a look opens for a moment.
+            assert!(open <= before + 140, "{open} descriptors, {before} before");
         }
     }
     assert_eq!(scene.ask("ping").expect(0).stdout(), "pong\n");

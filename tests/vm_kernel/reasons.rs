@@ -69,3 +69,35 @@ fn files_that_do_not_fit() {
     assert_verdict(&ended, "thrash", "sentinel");
     assert!(ended.1["memory"]["cache"].as_u64() > Some(10 << 20), "{:#}", ended.1);
 }
+
+/// Pages of a file that pipes hold look like cache, and reclaim does not get them.
+const PINNED: &str = r"
+import fcntl, os, sys, time
+with open(sys.argv[1], 'wb') as f:
+    for _ in range(24): f.write(bytes(1 << 20))
+    f.flush()
+    os.fsync(f.fileno())
+file = os.open(sys.argv[1], os.O_RDONLY)
+held = []
+for number in range(20):
+    ends = os.pipe()
+    fcntl.fcntl(ends[1], 1031, 1 << 20)
+    for part in range(0, 1 << 20, 1 << 16):
+        os.splice(file, ends[1], 1 << 16, offset_src=(number << 20) + part)
+    held.append(ends)
+own = open('/proc/self/cgroup').read().strip().split('::')[1]
+taken = []
+while int(open(f'/sys/fs/cgroup{own}/memory.current').read()) < 45 << 20:
+    taken.append(bytearray(1 << 17))
+while True: time.sleep(1)
+";
+
+#[test]
+#[ignore = "for a guest: scripts/vm/test"]
+fn cache_that_nobody_gets_back() {
+    require_kernel_tier();
+    let options = ["-m", "40M", "--headroom", "8M", "--timeout", "120s"];
+    let ended = reported(&options, &["python3", "-c", PINNED, &disk("pinned")]);
+    assert_verdict(&ended, "climb", "sentinel");
+    assert_eq!(ended.1["events"]["oom_kill"], 0, "{:#}", ended.1);
+}

@@ -11,8 +11,9 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// So many are kept.
+/// So many are kept, as long as they are not more bytes than that.
 const KEPT: usize = 50;
+const MOST: u64 = 64 << 20;
 /// A file larger than this is none of ours.
 const LARGEST: u64 = 16 << 20;
 
@@ -73,9 +74,13 @@ fn write_whole(path: &Path, json: &[u8]) -> io::Result<()> {
 
 fn forget_the_oldest(directory: &Path) {
     let files = list(directory);
-    for (path, _) in files.iter().skip(KEPT) {
-        // One too many is no harm.
-        let _ = std::fs::remove_file(path);
+    let mut bytes = 0;
+    for (number, (path, _)) in files.iter().enumerate() {
+        bytes += path.symlink_metadata().map_or(0, |data| data.len());
+        if number >= KEPT || number > 0 && bytes > MOST {
+            // One too many is no harm.
+            let _ = std::fs::remove_file(path);
+        }
     }
 }
 

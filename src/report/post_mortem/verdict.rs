@@ -13,10 +13,12 @@ pub fn reason(outcome: &Outcome, fork_refused: bool) -> EndReason {
         Cause::KernelOom => EndReason::KernelOom,
         Cause::SystemdStop => EndReason::SystemdStop,
         Cause::SystemdOomd => EndReason::SystemdOomd,
-        Cause::Guardian { killed: Some(KillReason::SecondLine { .. }), .. } => {
-            EndReason::SecondLine
-        }
-        Cause::Guardian { reason, .. } => match reason {
+        Cause::Guardian { reason, killed } => match reason {
+            Reason::Breach { .. } | Reason::Climb { .. }
+                if matches!(killed, Some(KillReason::SecondLine { .. })) =>
+            {
+                EndReason::SecondLine
+            }
             Reason::Breach { .. } => EndReason::Breach,
             Reason::Climb { .. } => EndReason::Climb,
             Reason::Thrash { .. } => EndReason::Thrash,
@@ -26,7 +28,7 @@ pub fn reason(outcome: &Outcome, fork_refused: bool) -> EndReason {
         },
         Cause::Itself => match outcome.child {
             Ending::Exited(0) => EndReason::Exited,
-            Ending::Exited(_) | Ending::Signaled(_) if fork_refused => EndReason::Pids,
+            Ending::Exited(_) if fork_refused => EndReason::Pids,
             Ending::Exited(_) => EndReason::Exited,
             Ending::Signaled(_) => EndReason::Signaled,
         },
@@ -44,6 +46,8 @@ pub fn verdict(outcome: &Outcome, status: &Status, text: &str, exit: u8, term: i
         Cause::KernelOom => ("kernel-oom", None),
         Cause::SystemdStop => ("systemd-stop", None),
         Cause::SystemdOomd => ("systemd-oomd", None),
+        // Who sends one of these is nearly always the process itself.
+        Cause::Itself if crashed(outcome.child) => ("command", None),
         Cause::Itself if reason == EndReason::Signaled => ("somebody", None),
         Cause::Itself => ("command", None),
     };
@@ -60,6 +64,13 @@ pub fn verdict(outcome: &Outcome, status: &Status, text: &str, exit: u8, term: i
         child_exited,
         child_signal,
     }
+}
+
+/// Whether the signal is one that the kernel sends for what a process does wrong, or abort(3).
+fn crashed(child: Ending) -> bool {
+    use nix::libc::{SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
+    let signals = [SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP];
+    matches!(child, Ending::Signaled(signal) if signals.contains(&signal))
 }
 
 /// What can be done, one sentence each.
@@ -96,13 +107,9 @@ pub fn advice(verdict: &Verdict, limits: &Limits, readings: &[Reading]) -> Vec<S
             Some(nix::libc::SIGKILL) => one(
                 "SIGKILL did not come from sentinel: look for an OOM killer in dmesg, for a supervisor, or for somebody's kill.",
             ),
-            Some(
-                nix::libc::SIGSEGV
-                | nix::libc::SIGBUS
-                | nix::libc::SIGABRT
-                | nix::libc::SIGILL
-                | nix::libc::SIGFPE,
-            ) => one("It crashed by itself; `coredumpctl` may have its core."),
+            Some(signal) if crashed(Ending::Signaled(signal)) => {
+                one("It crashed by itself; `coredumpctl` may have its core.")
+            }
             _ => one("The signal did not come from sentinel."),
         },
         EndReason::GuardianDeath => one(
