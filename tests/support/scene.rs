@@ -77,7 +77,9 @@ impl Scene {
         for name in ["SUDO_UID", "SUDO_GID", "MEMORY_PRESSURE_WATCH", "MEMORY_PRESSURE_WRITE"] {
             command.env_remove(name);
         }
-        command.env("HOME", &home).env("XDG_CONFIG_HOME", &home).env(MARK, &self.name);
+        let state = self.path("home/state");
+        command.env("HOME", &home).env("XDG_CONFIG_HOME", &home).env("XDG_STATE_HOME", state);
+        command.env(MARK, &self.name);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     }
 
