@@ -11,10 +11,21 @@ use std::time::Duration;
 pub struct Sample {
     /// `memory.current`; in tiers without memory accounting the sum over processes.
     pub current: Bytes,
-    /// What reclaim can take: `active_file` + `inactive_file` + `slab_reclaimable` of `memory.stat`.
+    /// What reclaim may look at: `active_file` + `inactive_file` + `slab_reclaimable` of `memory.stat`. Whether it gets that,
+    /// `scanned` and `reclaimed` tell.
     pub cache: Bytes,
+    /// The slab in `cache`: dentries, inodes. Those in use are counted too.
+    pub slab: Bytes,
+    /// File pages that wait for their disk: `file_dirty` + `file_writeback`.
+    pub dirty: Bytes,
+    /// `pgscan` of `memory.stat`: pages that reclaim looked at so far.
+    pub scanned: u64,
+    /// `pgsteal` of `memory.stat`: pages that it got. Slab is in neither.
+    pub reclaimed: u64,
     /// `memory.swap.current`.
     pub swap: Bytes,
+    /// `swapcached` of `memory.stat`: pages in memory and in swap, counted in `current` and in `swap`.
+    pub swap_cached: Bytes,
     /// `anon` of `memory.stat`.
     pub anon: Bytes,
     /// `shmem` of `memory.stat`: tmpfs, memfd, shared mappings.
@@ -37,7 +48,12 @@ impl Sample {
     /// Memory that the kernel cannot simply take back: what the limit is compared with.
     /// A subtraction from `memory.current`, which is exact to the per-CPU batch, and not a sum of `memory.stat`, which lags.
     pub fn footprint(&self) -> Bytes {
-        self.current.saturating_sub(self.cache).saturating_add(self.swap)
+        self.current.saturating_sub(self.cache).saturating_add(self.swapped())
+    }
+
+    /// What is in swap and not in memory too.
+    pub fn swapped(&self) -> Bytes {
+        self.swap.saturating_sub(self.swap_cached)
     }
 }
 

@@ -43,6 +43,17 @@ pub struct LinesRow {
     relief: u64,
     second: u64,
     ceiling: u64,
+    /// Room beyond the limit for what is swapped out; absent: without end.
+    #[serde(default = "no_room", skip_serializing_if = "is_no_room")]
+    swap: Option<u64>,
+}
+
+fn no_room() -> Option<u64> {
+    Some(0)
+}
+
+fn is_no_room(room: &Option<u64>) -> bool {
+    *room == no_room()
 }
 
 /// [`crate::policy::PolicyConfig`] in a file.
@@ -142,7 +153,17 @@ pub struct SampleRow {
     #[serde(skip_serializing_if = "zero")]
     cache: u64,
     #[serde(skip_serializing_if = "zero")]
+    slab: u64,
+    #[serde(skip_serializing_if = "zero")]
+    dirty: u64,
+    #[serde(skip_serializing_if = "zero")]
+    scanned: u64,
+    #[serde(skip_serializing_if = "zero")]
+    reclaimed: u64,
+    #[serde(skip_serializing_if = "zero")]
     swap: u64,
+    #[serde(skip_serializing_if = "zero")]
+    swap_cached: u64,
     #[serde(skip_serializing_if = "zero")]
     anon: u64,
     #[serde(skip_serializing_if = "zero")]

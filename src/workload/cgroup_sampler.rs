@@ -87,7 +87,12 @@ impl CgroupSampler {
         Ok(Sample {
             current: Bytes(current),
             cache: stat.cache(),
+            slab: stat.slab_reclaimable,
+            dirty: stat.file_dirty.saturating_add(stat.file_writeback),
+            scanned: stat.pgscan,
+            reclaimed: stat.pgsteal,
             swap: Bytes(swap.unwrap_or(0)),
+            swap_cached: stat.swapcached,
             anon: stat.anon,
             shmem: stat.shmem,
             kernel: stat.kernel,

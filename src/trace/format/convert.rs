@@ -8,20 +8,25 @@ use crate::policy::thrash::ThrashRule;
 use crate::policy::warn::WarnRule;
 use crate::policy::{OnExit, PolicyConfig};
 use crate::status::{Counters, Pressure};
-use crate::units::{Bytes, Percent};
+use crate::units::{Bytes, Limit, Percent};
 use std::time::Duration;
 
 impl From<&Lines> for LinesRow {
     fn from(lines: &Lines) -> Self {
         let (limit, relief) = (lines.limit.0, lines.relief.0);
-        LinesRow { limit, relief, second: lines.second.0, ceiling: lines.ceiling.0 }
+        let swap = match lines.swap {
+            Limit::At(room) => Some(room),
+            Limit::Max => None,
+        };
+        LinesRow { limit, relief, second: lines.second.0, ceiling: lines.ceiling.0, swap }
     }
 }
 
 impl From<LinesRow> for Lines {
     fn from(row: LinesRow) -> Self {
         let (limit, relief) = (Bytes(row.limit), Bytes(row.relief));
-        Lines { limit, relief, second: Bytes(row.second), ceiling: Bytes(row.ceiling) }
+        let swap = row.swap.map_or(Limit::Max, Limit::At);
+        Lines { limit, relief, second: Bytes(row.second), ceiling: Bytes(row.ceiling), swap }
     }
 }
 
@@ -70,7 +75,12 @@ impl From<&Sample> for SampleRow {
         SampleRow {
             current: sample.current.0,
             cache: sample.cache.0,
+            slab: sample.slab.0,
+            dirty: sample.dirty.0,
+            scanned: sample.scanned,
+            reclaimed: sample.reclaimed,
             swap: sample.swap.0,
+            swap_cached: sample.swap_cached.0,
             anon: sample.anon.0,
             shmem: sample.shmem.0,
             kernel: sample.kernel.0,
@@ -93,7 +103,12 @@ impl From<SampleRow> for Sample {
         Sample {
             current: Bytes(row.current),
             cache: Bytes(row.cache),
+            slab: Bytes(row.slab),
+            dirty: Bytes(row.dirty),
+            scanned: row.scanned,
+            reclaimed: row.reclaimed,
             swap: Bytes(row.swap),
+            swap_cached: Bytes(row.swap_cached),
             anon: Bytes(row.anon),
             shmem: Bytes(row.shmem),
             kernel: Bytes(row.kernel),
