@@ -24,6 +24,8 @@ pub struct Sample {
     pub reclaimed: u64,
     /// `memory.swap.current`.
     pub swap: Bytes,
+    /// The part of `cache` that reclaim was seen not to get. The policy finds it, no file tells.
+    pub pinned: Bytes,
     /// `swapcached` of `memory.stat`: pages in memory and in swap, counted in `current` and in `swap`.
     pub swap_cached: Bytes,
     /// `anon` of `memory.stat`.
@@ -48,7 +50,12 @@ impl Sample {
     /// Memory that the kernel cannot simply take back: what the limit is compared with.
     /// A subtraction from `memory.current`, which is exact to the per-CPU batch, and not a sum of `memory.stat`, which lags.
     pub fn footprint(&self) -> Bytes {
-        self.current.saturating_sub(self.cache).saturating_add(self.swapped())
+        self.resident().saturating_add(self.swapped())
+    }
+
+    /// The part of it that is in memory.
+    pub fn resident(&self) -> Bytes {
+        self.current.saturating_sub(self.cache.saturating_sub(self.pinned))
     }
 
     /// What is in swap and not in memory too.
@@ -138,6 +145,15 @@ pub enum Reason {
         /// The relief line.
         line: Bytes,
     },
+    /// `memory.current` stays over the trip-wire though the kernel reclaims there: what counts as cache is none.
+    Stuck {
+        /// `memory.current` at the last look.
+        current: Bytes,
+        /// The limit.
+        limit: Bytes,
+        /// What is held there.
+        held: Held,
+    },
     /// Every task waited for memory most of the time, for long.
     Thrash {
         /// Share of the time.
@@ -154,6 +170,17 @@ pub enum Reason {
     Operator,
     /// The command ended and the rest was not to outlive it.
     ChildExited,
+}
+
+/// Memory that reclaim does not get though it should, and how much of it there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// File pages: in pipes or sockets, or locked.
+    Files(Bytes),
+    /// Reclaimable slab: dentries and inodes in use, of files on tmpfs or open ones.
+    Slab(Bytes),
+    /// Memory that was to be swapped out: swap is full, or too slow.
+    Swappable(Bytes),
 }
 
 /// Why SIGKILL follows.

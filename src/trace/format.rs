@@ -56,6 +56,18 @@ fn is_no_room(room: &Option<u64>) -> bool {
     *room == no_room()
 }
 
+/// [`crate::policy::reclaim::ReclaimAt`] in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReclaimRow {
+    /// At our trip-wire.
+    TripWire,
+    /// At somebody's `memory.max`.
+    Ceiling,
+    /// Nowhere.
+    Nowhere,
+}
+
 /// [`crate::policy::PolicyConfig`] in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rules {
@@ -72,6 +84,9 @@ pub struct Rules {
     /// True: the kernel tells of growth; false: looks alone do.
     events: bool,
     slack: u64,
+    /// Where the kernel reclaims; absent in traces of 0.1.0, which knew of the trip-wire only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reclaim: Option<ReclaimRow>,
 }
 
 /// Something that happened, and what was done about it.

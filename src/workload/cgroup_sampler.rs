@@ -91,6 +91,7 @@ impl CgroupSampler {
             dirty: stat.file_dirty.saturating_add(stat.file_writeback),
             scanned: stat.pgscan,
             reclaimed: stat.pgsteal,
+            pinned: Bytes(0),
             swap: Bytes(swap.unwrap_or(0)),
             swap_cached: stat.swapcached,
             anon: stat.anon,

@@ -91,6 +91,7 @@ pub fn rules() -> PolicyConfig {
         on_exit: OnExit::Wait,
         dry_run: false,
         cadence: Cadence::Events,
+        reclaim: sentinel::policy::reclaim::ReclaimAt::TripWire,
         slack: Bytes::mib(1),
     }
 }

@@ -1,9 +1,10 @@
 //! Between the lines of a trace and the types of the policy.
 
-use super::{Asked, LinesRow, Rules, SampleRow, What, nanos};
+use super::{Asked, LinesRow, ReclaimRow, Rules, SampleRow, What, nanos};
 use crate::event::{Command, Ending, Event, Sample};
 use crate::policy::interval::Cadence;
 use crate::policy::lines::Lines;
+use crate::policy::reclaim::ReclaimAt;
 use crate::policy::thrash::ThrashRule;
 use crate::policy::warn::WarnRule;
 use crate::policy::{OnExit, PolicyConfig};
@@ -43,6 +44,11 @@ impl From<&PolicyConfig> for Rules {
             dry_run: config.dry_run,
             events: config.cadence == Cadence::Events,
             slack: config.slack.0,
+            reclaim: Some(match config.reclaim {
+                ReclaimAt::TripWire => ReclaimRow::TripWire,
+                ReclaimAt::Ceiling => ReclaimRow::Ceiling,
+                ReclaimAt::Nowhere => ReclaimRow::Nowhere,
+            }),
         }
     }
 }
@@ -64,6 +70,13 @@ impl From<Rules> for PolicyConfig {
             on_exit: if rules.end_rest { OnExit::Terminate } else { OnExit::Wait },
             dry_run: rules.dry_run,
             cadence: if rules.events { Cadence::Events } else { Cadence::Polled },
+            reclaim: match rules.reclaim {
+                Some(ReclaimRow::TripWire) => ReclaimAt::TripWire,
+                Some(ReclaimRow::Ceiling) => ReclaimAt::Ceiling,
+                Some(ReclaimRow::Nowhere) => ReclaimAt::Nowhere,
+                None if rules.events => ReclaimAt::TripWire,
+                None => ReclaimAt::Nowhere,
+            },
             slack: Bytes(rules.slack),
         }
     }
@@ -105,6 +118,7 @@ impl From<SampleRow> for Sample {
             cache: Bytes(row.cache),
             slab: Bytes(row.slab),
             dirty: Bytes(row.dirty),
+            pinned: Bytes(0),
             scanned: row.scanned,
             reclaimed: row.reclaimed,
             swap: Bytes(row.swap),
