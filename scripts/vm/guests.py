@@ -4,6 +4,8 @@ A guest's root is the bare initrd of scripts/vm/setup, without systemd, or a dis
 scripts/vm/image, with systemd.
 """
 
+import os
+import subprocess
 from dataclasses import dataclass
 
 
@@ -17,6 +19,16 @@ class Guest:
     append: str = ""
 
 
+def _newest():
+    """The series of the newest kernel that scripts/vm/setup found; None before it has run."""
+    setup = os.path.join(os.path.dirname(os.path.realpath(__file__)), "setup")
+    folder = subprocess.run([setup, "--path"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    try:
+        return os.readlink(os.path.join(folder, "kernel-newest")).removeprefix("kernel-")
+    except OSError:
+        return None
+
+
 NO_MEMORY = "cgroup_disable=memory"
 
 # In the order in which they are of use. 6.12 cannot do `hybrid` (no v1 memory), and trixie's systemd will not.
@@ -24,6 +36,7 @@ ALL = {
     "6.1": Guest("6.1"),
     "5.10": Guest("5.10"),
     "6.12": Guest("6.12"),
+    "newest": Guest("newest"),
     "6.1-hybrid": Guest("6.1", layout="hybrid"),
     "6.1-nomemory": Guest("6.1", append=NO_MEMORY),
     "bookworm": Guest("6.1", "bookworm"),
@@ -32,8 +45,12 @@ ALL = {
     "bookworm-nomemory": Guest("6.1", "bookworm", append=NO_MEMORY),
 }
 
+# The same by its series, for people.
+if (series := _newest()) and series not in ALL:
+    ALL[series] = Guest("newest")
+
 # What a test runs in that says nothing else.
-KERNELS = ("6.1", "5.10", "6.12")
+KERNELS = ("6.1", "5.10", "6.12", "newest")
 
 LAYOUTS = ("unified", "hybrid", "v1", "none")
 

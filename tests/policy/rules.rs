@@ -7,7 +7,7 @@ use sentinel::event::{Action, Command, Event, Notice, Reason, Sample};
 use sentinel::policy::OnExit;
 use sentinel::policy::interval::Cadence;
 use sentinel::policy::lines::Lines;
-use sentinel::policy::reclaim::{ReclaimAt, tried_line};
+use sentinel::policy::reclaim::{ReclaimAt, tried_line, wire_line};
 use sentinel::units::{Bytes, Limit};
 use std::time::Duration;
 
@@ -234,7 +234,14 @@ fn stuck(trace: &Trace, index: usize) -> bool {
     let at_second = |lines: &Lines, sample: &Sample| {
         (sample.current >= lines.second, beyond_files(sample) >= lines.second)
     };
+    let at_first = |lines: &Lines, sample: &Sample| {
+        let written = sample.current.saturating_sub(sample.dirty);
+        (written >= wire_line(lines, sample.processes), false)
+    };
     let place = trace.config.reclaim;
+    if place == ReclaimAt::TripWire && stays(trace, index, Duration::from_secs(2), at_first) {
+        return true;
+    }
     (place == ReclaimAt::TripWire && stays(trace, index, Duration::from_secs(1), at_wire))
         || (place != ReclaimAt::Nowhere
             && stays(trace, index, Duration::from_millis(200), at_second))
