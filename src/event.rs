@@ -198,6 +198,15 @@ pub enum KillReason {
         /// The line.
         line: Bytes,
     },
+    /// At the growth seen memory would be at `memory.max` before SIGKILL has worked.
+    Ahead {
+        /// `memory.current`.
+        current: Bytes,
+        /// Where it would be.
+        ahead: Bytes,
+        /// `memory.max`.
+        ceiling: Bytes,
+    },
     /// An operator asked, or asked twice to terminate.
     Operator,
 }

@@ -44,9 +44,11 @@ impl Breach {
         stuck.or(climbing.then_some(Reason::Climb { current, line: lines.relief }))
     }
 
-    /// Is this at the second line? Page cache above the relief line is no danger as long as reclaim gets it.
-    pub fn at_second_line(&self, sample: &Sample, lines: &Lines) -> bool {
-        sample.current >= lines.second && self.reaches(sample.resident(), lines.limit)
+    /// Is this at the second line, or over the relief line and at the ceiling before SIGKILL has worked? `ahead` is where memory will be
+    /// then. Page cache above the relief line is no danger as long as reclaim gets it.
+    pub fn at_second_line(&self, sample: &Sample, ahead: Bytes, lines: &Lines) -> bool {
+        let soon = sample.current >= lines.relief && ahead >= lines.ceiling;
+        (sample.current >= lines.second || soon) && self.reaches(sample.resident(), lines.limit)
     }
 
     /// The slack is never more than a 32nd of the line, also after the limit was set far lower than it was at the start.
@@ -134,7 +136,13 @@ mod tests {
     #[test]
     fn the_second_line_does_not_see_page_cache() {
         let breach = Breach::new(Bytes(0), true);
-        assert!(!breach.at_second_line(&sample(159, 70), &lines()));
-        assert!(breach.at_second_line(&sample(159, 20), &lines()));
+        let at = |current, cache, ahead| {
+            breach.at_second_line(&sample(current, cache), Bytes::mib(ahead), &lines())
+        };
+        assert!(!at(159, 70, 159));
+        assert!(at(159, 20, 159));
+        assert!(!at(129, 20, 163) && at(129, 20, 164), "it will be there");
+        assert!(!at(128, 20, 200), "up to the relief line handlers run");
+        assert!(!at(129, 40, 200));
     }
 }

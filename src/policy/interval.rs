@@ -15,7 +15,7 @@ pub enum Cadence {
 }
 
 /// Growth that must be expected of any workload at any time where nobody tells: 1 GiB/s, about what one thread touches.
-const SUDDEN: u64 = 1 << 30;
+pub const SUDDEN: u64 = 1 << 30;
 /// While terminating the second line is watched this closely; 10 ms sufficed in every shape measured.
 pub const TERMINATING: Duration = Duration::from_millis(5);
 /// Over a line at which reclaim is watched.

@@ -3,6 +3,7 @@
 
 #![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_macros))]
 
+pub mod ahead;
 pub mod breach;
 pub mod interval;
 mod ladder;
@@ -18,6 +19,7 @@ use crate::clock::Timestamp;
 use crate::event::{Action, Command, Ending, Event, Notice, Reason, Sample};
 use crate::status::Counters;
 use crate::units::Bytes;
+use ahead::Ahead;
 use arrayvec::ArrayVec;
 use breach::Breach;
 use interval::Cadence;
@@ -77,6 +79,7 @@ pub struct Policy {
     peak: Bytes,
     peak_footprint: Bytes,
     growth: Growth,
+    ahead: Ahead,
     reclaim: Reclaim,
     breach: Breach,
     thrash: Thrash,
@@ -106,6 +109,7 @@ impl Policy {
             peak: Bytes(0),
             peak_footprint: Bytes(0),
             growth: Growth::default(),
+            ahead: Ahead::default(),
             breach: Breach::new(config.slack, config.reclaim == ReclaimAt::TripWire),
             reclaim: Reclaim::new(config.reclaim),
             thrash: Thrash::new(config.thrash),
@@ -157,6 +161,7 @@ impl Policy {
         self.peak = self.peak.max(sample.current);
         self.peak_footprint = self.peak_footprint.max(footprint);
         self.growth.observe(footprint, now);
+        self.ahead.observe(sample.current, self.look_at, now);
         tell_counters(&before.counters, &sample.counters, actions);
         match self.rung {
             Rung::Watching { confirming } => self.watch(&sample, confirming, now, actions),
@@ -231,6 +236,10 @@ impl Policy {
 
     fn look_interval(&self) -> Duration {
         match self.rung {
+            // Where the kernel accounts, a look is cheap; that one took long is for want of a processor, and no reason to rest.
+            Rung::Terminating { .. } if self.config.cadence == Cadence::Events => {
+                interval::TERMINATING
+            }
             Rung::Terminating { .. } => interval::affordable(interval::TERMINATING, &self.last),
             Rung::Watching { .. } if !self.frozen => {
                 let growth = self.growth.per_second();

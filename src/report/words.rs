@@ -63,6 +63,9 @@ pub fn kill_reason(why: &KillReason) -> String {
         KillReason::SecondLine { current, line } => {
             format!("memory.current {current} reached the second line {line}")
         }
+        KillReason::Ahead { current, ahead, ceiling } => format!(
+            "memory.current {current} would be at {ahead}, and memory.max is {ceiling}, before SIGKILL works"
+        ),
         KillReason::Operator => "asked for by an operator".to_owned(),
     }
 }
@@ -71,7 +74,7 @@ pub fn kill_reason(why: &KillReason) -> String {
 pub fn kill_word(why: &KillReason) -> &'static str {
     match why {
         KillReason::GraceOver { .. } => "grace-over",
-        KillReason::SecondLine { .. } => "second-line",
+        KillReason::SecondLine { .. } | KillReason::Ahead { .. } => "second-line",
         KillReason::Operator => "operator",
     }
 }

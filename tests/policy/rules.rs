@@ -3,7 +3,7 @@
 use crate::policy::trace::{Step, Trace};
 use proptest::prelude::*;
 use sentinel::clock::Timestamp;
-use sentinel::event::{Action, Command, Event, Notice, Reason, Sample};
+use sentinel::event::{Action, Command, Event, KillReason, Notice, Reason, Sample};
 use sentinel::policy::OnExit;
 use sentinel::policy::interval::Cadence;
 use sentinel::policy::lines::Lines;
@@ -144,6 +144,7 @@ pub fn sigkill_has_its_reason(trace: &Trace) -> Verdict {
             (Event::Sample(sample), None) => {
                 at_second_line(trace, index, &sample)
                     || stuck_at_second_line(trace, index, &sample)
+                    || ahead_of_second_line(trace, index, &sample)
                     || grace_is_over(trace, index)
             }
             (Event::Deadline | Event::ChildExited(_), None) => grace_is_over(trace, index),
@@ -166,6 +167,7 @@ pub fn no_sigkill_is_missed(trace: &Trace) -> Verdict {
             Event::Deadline => grace_is_over(trace, index),
             // Which part of the time is looked at is the policy's to choose.
             Event::Sample(sample) if stuck_at_second_line(trace, index, &sample) => continue,
+            Event::Sample(_) if kills_ahead(step).is_some() => continue,
             Event::Sample(sample) => at_second_line(trace, index, &sample),
             Event::Operator(Command::Kill | Command::Terminate) => true,
             Event::Operator(_) | Event::ChildExited(_) | Event::Empty => false,
@@ -310,6 +312,37 @@ fn at_second_line(trace: &Trace, index: usize, sample: &Sample) -> bool {
     !trace.config.dry_run
         && sample.current >= lines.second
         && reaches(trace, &Sample { swap: Bytes(0), ..*sample }, &lines)
+}
+
+fn kills_ahead(step: &Step) -> Option<(Bytes, Bytes, Bytes)> {
+    step.actions.iter().find_map(|action| match action {
+        Action::Tell(Notice::Killing {
+            why: KillReason::Ahead { current, ahead, ceiling },
+            ..
+        }) => Some((*current, *ahead, *ceiling)),
+        _ => None,
+    })
+}
+
+/// Over the relief line, not reclaimable, and at the ceiling within a second at the worst growth that two looks in a row have seen, or by
+/// the batches of its processes.
+fn ahead_of_second_line(trace: &Trace, index: usize, sample: &Sample) -> bool {
+    let lines = trace.lines(index);
+    let Some((current, ahead, ceiling)) = kills_ahead(&trace.steps[index]) else { return false };
+    let seen: Vec<_> = looks(trace, index).map(|(_, step, look)| (step.at, look.current)).collect();
+    let worst = seen.windows(2).map(|pair| {
+        let micros = pair[0].0.since(pair[1].0).as_micros().max(1000);
+        u128::from(pair[0].1.saturating_sub(pair[1].1).0) * 1_000_000 / micros
+    });
+    let batches = u128::from(sample.processes) * 256 * 1024;
+    let most = u128::from(current.0) + worst.max().unwrap_or(0) * 2 + batches;
+    let held = Sample { swap: Bytes(0), ..*sample };
+    current == sample.current
+        && ceiling == lines.ceiling
+        && current >= lines.relief
+        && ahead >= ceiling
+        && u128::from(ahead.0) <= most
+        && (reaches(trace, &held, &lines) || stuck(trace, index))
 }
 
 fn stuck_at_second_line(trace: &Trace, index: usize, sample: &Sample) -> bool {
