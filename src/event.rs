@@ -184,6 +184,8 @@ pub enum Notice {
         footprint: Bytes,
         /// The limit.
         limit: Bytes,
+        /// Room beyond it for what is swapped out.
+        swap: Limit,
     },
     /// At this growth the limit is near in time.
     NearInTime {

@@ -82,6 +82,7 @@ impl Guardian {
             second_line: lines.second,
             ceiling: lines.ceiling,
             swap: self.config.swap,
+            swap_room: lines.swap,
             pids: self.config.pids.0,
             grace_ms: super::publish::millis(self.config.grace),
         };
@@ -141,6 +142,7 @@ impl Guardian {
             cache: sample.cache,
             kernel: sample.kernel,
             swap: sample.swap,
+            swap_cached: sample.swap_cached,
             ..status.memory
         };
         (memory, sample.pressure)

@@ -125,7 +125,9 @@ impl Guardian {
         let memory = &status.memory;
         let mut figures = format!(
             "ran {ran}, peak {} (footprint {} of {})",
-            memory.peak, memory.peak_footprint, status.limits.limit
+            memory.peak,
+            memory.peak_footprint,
+            words::limit(status.limits.limit, status.limits.swap_room)
         );
         if let Some(((term, _), ended)) = self.guards[0].term.zip(self.guards[0].ended_at) {
             let signal = words::signal_name(self.config.term_signal);

@@ -264,7 +264,7 @@ impl Guardian {
             limits: self.limits(index),
             memory: self.memory(index),
             growth: policy.growth().per_second(),
-            forecast_ms: policy.growth().time_until(policy.lines().limit).map(millis),
+            forecast_ms: policy.forecast().map(millis),
             pressure: sample.pressure,
             events: sample.counters,
             warned: policy.warned(),
@@ -285,6 +285,7 @@ impl Guardian {
             second_line: lines.second,
             ceiling: lines.ceiling,
             swap: if kernel { self.config.swap } else { Limit::Max },
+            swap_room: lines.swap,
             pids: self.config.pids.0,
             grace_ms: millis(guard.policy.grace()),
         }
@@ -303,6 +304,7 @@ impl Guardian {
             cache: sample.cache,
             kernel: sample.kernel,
             swap: sample.swap,
+            swap_cached: sample.swap_cached,
             peak,
             peak_footprint,
         }

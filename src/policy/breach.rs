@@ -30,8 +30,9 @@ impl Breach {
     pub fn judge(&mut self, sample: &Sample, lines: &Lines, now: Timestamp) -> Option<Reason> {
         let footprint = sample.footprint();
         let climbing = self.climbs(sample, lines, now);
-        if self.reaches(footprint, lines.limit) {
-            return Some(Reason::Breach { footprint, limit: lines.limit });
+        let limit = lines.allowance();
+        if self.reaches(footprint, limit) {
+            return Some(Reason::Breach { footprint, limit });
         }
         climbing.then_some(Reason::Climb { current: sample.current, line: lines.relief })
     }

@@ -6,8 +6,7 @@ use sentinel::clock::Timestamp;
 use sentinel::event::{Action, Command, Event, Notice, Reason, Sample};
 use sentinel::policy::OnExit;
 use sentinel::policy::interval::Cadence;
-use sentinel::policy::lines::Lines;
-use sentinel::units::Limit;
+use sentinel::units::{Bytes, Limit};
 use std::time::Duration;
 
 type Verdict = Result<(), TestCaseError>;
@@ -94,9 +93,9 @@ pub fn sigterm_has_its_reason(trace: &Trace) -> Verdict {
         Some(Reason::Breach { footprint, limit }) => {
             let last = sample(step);
             last.is_some_and(|last| {
-                limit == trace.lines(term).limit
+                limit == trace.lines(term).allowance()
                     && footprint == footprint_of(last)
-                    && reaches(trace, last, &trace.lines(term))
+                    && reaches(trace, last, trace.lines(term).allowance())
             }) && breached_twice(trace, term)
         }
         Some(Reason::Climb { .. }) => climbs(trace, term) && breached_twice(trace, term),
@@ -185,14 +184,14 @@ fn sample(step: &Step) -> Option<&Sample> {
     if let Event::Sample(sample) = &step.event { Some(sample) } else { None }
 }
 
-fn footprint_of(sample: &Sample) -> sentinel::units::Bytes {
+fn footprint_of(sample: &Sample) -> Bytes {
     let firm = sample.current.0.saturating_sub(sample.cache.0);
-    sentinel::units::Bytes(firm.saturating_add(sample.swap.0))
+    Bytes(firm.saturating_add(sample.swap.0))
 }
 
-fn reaches(trace: &Trace, sample: &Sample, lines: &Lines) -> bool {
-    let slack = trace.config.slack.0.min(lines.limit.0 / 32);
-    u128::from(footprint_of(sample).0) + u128::from(slack) >= u128::from(lines.limit.0)
+fn reaches(trace: &Trace, sample: &Sample, line: Bytes) -> bool {
+    let slack = trace.config.slack.0.min(line.0 / 32);
+    u128::from(footprint_of(sample).0) + u128::from(slack) >= u128::from(line.0)
 }
 
 /// The looks up to a step, the latest first, each with its step's number.
@@ -216,7 +215,7 @@ fn climbs(trace: &Trace, index: usize) -> bool {
 
 fn breached_twice(trace: &Trace, index: usize) -> bool {
     let breached = |(index, _, sample): (usize, &Step, &Sample)| {
-        reaches(trace, sample, &trace.lines(index)) || climbs(trace, index)
+        reaches(trace, sample, trace.lines(index).allowance()) || climbs(trace, index)
     };
     looks(trace, index).take(2).filter(|look| breached(*look)).count() == 2
 }
@@ -239,7 +238,7 @@ fn thrashed(trace: &Trace, index: usize, held: Duration) -> bool {
 
 fn at_second_line(trace: &Trace, index: usize, sample: &Sample) -> bool {
     let lines = trace.lines(index);
-    !trace.config.dry_run && sample.current >= lines.second && reaches(trace, sample, &lines)
+    !trace.config.dry_run && sample.current >= lines.second && reaches(trace, sample, lines.limit)
 }
 
 fn grace_is_over(trace: &Trace, index: usize) -> bool {

@@ -12,7 +12,7 @@ use sentinel::policy::thrash::ThrashRule;
 use sentinel::policy::warn::WarnRule;
 use sentinel::policy::{OnExit, PolicyConfig};
 use sentinel::status::Counters;
-use sentinel::units::{Bytes, MIB, Percent};
+use sentinel::units::{Bytes, Limit, MIB, Percent};
 use std::time::Duration;
 
 /// The lines of a limit of so many MiB.
@@ -193,10 +193,12 @@ pub fn absurd_events() -> impl Strategy<Value = Vec<(Timestamp, Event)>> {
             })
         },
     );
-    let set_lines = (n(), n(), n(), n()).prop_map(|(limit, relief, second, ceiling)| {
-        let (limit, relief) = (Bytes(limit), Bytes(relief));
-        Command::SetLines(Lines { limit, relief, second: Bytes(second), ceiling: Bytes(ceiling) })
-    });
+    let room = prop_oneof![Just(Limit::At(0)), n().prop_map(Limit::At), Just(Limit::Max)];
+    let set_lines =
+        (n(), n(), n(), n(), room).prop_map(|(limit, relief, second, ceiling, swap)| {
+            let [limit, relief, second, ceiling] = [limit, relief, second, ceiling].map(Bytes);
+            Command::SetLines(Lines { limit, relief, second, ceiling, swap })
+        });
     let event = prop_oneof![
         8 => sample,
         3 => Just(Event::Deadline),

@@ -91,10 +91,20 @@ fn verdict() -> BoxedStrategy<Verdict> {
 
 fn limits() -> BoxedStrategy<Limits> {
     let lines = (bytes(), bytes(), bytes(), bytes());
-    (lines, limit(), limit(), limit(), number())
-        .prop_map(|(lines, trip_wire, swap, pids, grace_ms)| {
+    (lines, limit(), limit(), limit(), limit(), number())
+        .prop_map(|(lines, trip_wire, swap, swap_room, pids, grace_ms)| {
             let (limit, relief_line, second_line, ceiling) = lines;
-            Limits { limit, trip_wire, relief_line, second_line, ceiling, swap, pids, grace_ms }
+            Limits {
+                limit,
+                trip_wire,
+                relief_line,
+                second_line,
+                ceiling,
+                swap,
+                swap_room,
+                pids,
+                grace_ms,
+            }
         })
         .boxed()
 }
@@ -129,10 +139,10 @@ fn reading() -> BoxedStrategy<Reading> {
 }
 
 fn memory() -> BoxedStrategy<Memory> {
-    (reading(), option::of(bytes()), bytes(), bytes())
-        .prop_map(|(reading, rss, peak, peak_footprint)| {
+    (reading(), option::of(bytes()), bytes(), bytes(), bytes())
+        .prop_map(|(reading, rss, peak, peak_footprint, swap_cached)| {
             let Reading { current, footprint, anon, shmem, cache, kernel, swap, .. } = reading;
-            let rest = Memory { rss, peak, peak_footprint, ..Memory::default() };
+            let rest = Memory { rss, peak, peak_footprint, swap_cached, ..Memory::default() };
             Memory { current, footprint, anon, shmem, cache, kernel, swap, ..rest }
         })
         .boxed()

@@ -232,6 +232,7 @@ pub fn bare() -> PostMortem {
             second_line: Bytes(0),
             ceiling: Bytes(0),
             swap: Limit::Max,
+            swap_room: Limit::At(0),
             pids: Limit::Max,
             grace_ms: 0,
         },

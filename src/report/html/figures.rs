@@ -8,7 +8,7 @@ use super::window::{Window, Zero};
 use super::{facts, section, show};
 use crate::report::post_mortem::{PostMortem, Reading};
 use crate::status::Memory;
-use crate::units::Bytes;
+use crate::units::{Bytes, Limit};
 
 const FOOTPRINT: Value = |reading| reading.footprint.0.into();
 const CURRENT: Value = |reading| reading.current.0.into();
@@ -29,7 +29,7 @@ pub(super) fn memory(report: &PostMortem, page: &mut Markup) {
         if readings.is_empty() {
             return page.element("p", &[("class", &"none")], "No samples were taken.");
         }
-        legend(page);
+        legend(page, report.limits.swap_room != Limit::At(0));
         let window = Window::last_minute(report, &readings, zero);
         memory_plot(page, report, ("minute", "The last minute"), (window, zero, &readings));
         if let Some(zoom) = window.zoom(&readings, zero) {
@@ -46,10 +46,14 @@ fn sorted(report: &PostMortem) -> Vec<Reading> {
     readings
 }
 
-fn legend(page: &mut Markup) {
+fn legend(page: &mut Markup, swap: bool) {
     page.raw("<ul class=\"key\">");
+    let footprint = match swap {
+        true => "footprint: with what is in swap, what the limit with swap is compared with",
+        false => "footprint: what the limit is compared with",
+    };
     for (class, name) in [
-        ("footprint", "footprint: what the limit is compared with"),
+        ("footprint", footprint),
         ("current", "memory.current: with what the kernel could take back"),
     ] {
         page.within("li", &[], |page| {

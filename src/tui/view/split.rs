@@ -33,7 +33,7 @@ pub(super) fn parts(memory: &Memory) -> [Part; 5] {
         part("anon", '█', Color::Blue, memory.anon),
         part("shmem", '▓', Color::Magenta, memory.shmem),
         part("kernel", '▒', Color::Cyan, memory.kernel),
-        part("swap", '▞', Color::Yellow, memory.swap),
+        part("swap", '▞', Color::Yellow, memory.swapped()),
         part("cache", '░', Color::Reset, memory.cache),
     ]
 }
