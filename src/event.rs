@@ -26,6 +26,8 @@ pub struct Sample {
     pub swap: Bytes,
     /// `swapcached` of `memory.stat`: pages in memory and in swap, counted in `current` and in `swap`.
     pub swap_cached: Bytes,
+    /// `hugetlb.<size>.current`, where the controller is on: huge pages are not in `current`.
+    pub hugetlb: Bytes,
     /// `anon` of `memory.stat`.
     pub anon: Bytes,
     /// `shmem` of `memory.stat`: tmpfs, memfd, shared mappings.
@@ -48,7 +50,8 @@ impl Sample {
     /// Memory that the kernel cannot simply take back: what the limit is compared with.
     /// A subtraction from `memory.current`, which is exact to the per-CPU batch, and not a sum of `memory.stat`, which lags.
     pub fn footprint(&self) -> Bytes {
-        self.current.saturating_sub(self.cache).saturating_add(self.swapped())
+        let held = self.current.saturating_sub(self.cache);
+        held.saturating_add(self.swapped()).saturating_add(self.hugetlb)
     }
 
     /// What is in swap and not in memory too.

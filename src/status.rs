@@ -194,6 +194,12 @@ pub struct Memory {
     /// Of that, what is in memory too and counted there.
     #[serde(default)]
     pub swap_cached: Bytes,
+    /// Huge pages of hugetlbfs, which `current` does not have.
+    #[serde(default)]
+    pub hugetlb: Bytes,
+    /// Whether they are in the footprint.
+    #[serde(default)]
+    pub hugetlb_counted: bool,
     /// The highest `current`.
     pub peak: Bytes,
     /// The highest footprint.
@@ -205,6 +211,24 @@ impl Memory {
     pub fn swapped(&self) -> Bytes {
         self.swap.saturating_sub(self.swap_cached)
     }
+}
+
+/// Memory that a run left behind: files on tmpfs and System V segments.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remains {
+    /// In all.
+    pub size: Bytes,
+    /// The largest that could be found, largest first.
+    pub parts: Vec<RemainsPart>,
+}
+
+/// A file or a segment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemainsPart {
+    /// Its path, escaped, or what it is.
+    pub name: String,
+    /// What it takes.
+    pub size: Bytes,
 }
 
 /// Share of the last ten seconds lost waiting for memory, in percent (kernel: accounting/psi.rst).

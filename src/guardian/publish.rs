@@ -295,6 +295,7 @@ impl Guardian {
         let policy = &self.guards[index].policy;
         let sample = policy.last();
         let (peak, peak_footprint) = policy.peaks();
+        let counted = self.counts_huge_pages();
         Memory {
             current: sample.current,
             footprint: sample.footprint(),
@@ -305,6 +306,8 @@ impl Guardian {
             kernel: sample.kernel,
             swap: sample.swap,
             swap_cached: sample.swap_cached,
+            hugetlb: if counted { sample.hugetlb } else { self.unseen.huge_pages.uncounted },
+            hugetlb_counted: counted,
             peak,
             peak_footprint,
         }

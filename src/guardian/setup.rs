@@ -5,8 +5,9 @@ use super::foreground::Foreground;
 use super::publish::Publisher;
 use super::recording::Recording;
 use super::tier::{self, Found};
+use super::unseen::Unseen;
 use super::{Guard, Guardian};
-use crate::cgroup::hierarchy;
+use crate::cgroup::hierarchy::{self, OuterLimit};
 use crate::cgroup::limits::{self, WorkloadLimits};
 use crate::cgroup::swap::SwapAround;
 use crate::clock::{Clock, Timestamp};
@@ -66,9 +67,7 @@ pub fn start(mut config: Config) -> Result<Guardian> {
     let foreground = Foreground::new(matches!(dashboard, Ok(Some(_))));
     let waiting = prepare(&path, &config, dashboard.as_ref().ok(), &foreground, caller)?;
     let found = find_tier(&around, &config, waiting.pid())?;
-    let less_swap = find_swap(&mut config, &found)?;
-    let lines = config.lines(config.wanted_memory(found.tier, &outer), &outer)?;
-    let note = put_in_force(&mut config, &found, &lines)?;
+    let (lines, notes) = settle(&mut config, &found, &outer)?;
     let (tier, reason) = (found.tier, found.reason);
     let left = found.placed.as_ref().map(|placed| leftovers::clear_beside(&placed.cgroup));
     let mut workload = Workload::new(tier, found.placed, found.observed)?;
@@ -94,11 +93,12 @@ pub fn start(mut config: Config) -> Result<Guardian> {
         caller_id: id,
         recording,
         outer,
+        unseen: Unseen::new(tier),
         escapes_at: Timestamp::default(),
         escaped: Vec::new(),
         config,
     };
-    guardian.say_notes(left.unwrap_or_default().into_iter().chain(less_swap).chain(note));
+    guardian.say_notes(left.unwrap_or_default().into_iter().chain(notes));
     guardian.wire(&workload)?;
     match dashboard {
         Ok(Some(dashboard)) => guardian.open_dashboard(dashboard, &mut workload),
@@ -152,6 +152,14 @@ fn find_tier(around: &Surroundings, config: &Config, child: i32) -> Result<Found
     let name = format!("sentinel-{}-{}", config.name, std::process::id());
     let (given, slice) = (config.cgroup.as_deref(), config.slice.as_deref());
     tier::find(around, &Wish { name: &name, given, slice, child }, config.require)
+}
+
+/// The lines here, in force, and what is to be said about what is not.
+fn settle(config: &mut Config, found: &Found, outer: &OuterLimit) -> Result<(Lines, Vec<String>)> {
+    let less_swap = find_swap(config, found)?;
+    let lines = config.lines(config.wanted_memory(found.tier, outer), outer)?;
+    let note = put_in_force(config, found, &lines)?;
+    Ok((lines, less_swap.into_iter().chain(note).collect()))
 }
 
 /// How much room swap gives beyond the limit. Gives what was asked for and cannot be had.

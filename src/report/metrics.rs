@@ -153,6 +153,11 @@ fn memory(page: &mut Page, status: &Status) {
     page.each("sentinel_memory_split_bytes", "kind", &kinds);
     page.gauge("sentinel_memory_swap_usage_bytes", "Swap in use.", memory.swap.0);
     page.gauge(
+        "sentinel_memory_hugetlb_usage_bytes",
+        "Huge pages of hugetlbfs in use, which are not in the usage.",
+        memory.hugetlb.0,
+    );
+    page.gauge(
         "sentinel_memory_growth_bytes_per_second",
         "Growth of the footprint.",
         status.growth,

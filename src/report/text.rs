@@ -95,8 +95,13 @@ fn memory_rows(memory: &Memory, limits: &Limits) -> Vec<String> {
         row(
             "split",
             &format!(
-                "anon {}, shmem {}, kernel {}, cache {}, swap {}",
-                memory.anon, memory.shmem, memory.kernel, memory.cache, memory.swap
+                "anon {}, shmem {}, kernel {}, cache {}, swap {}{}",
+                memory.anon,
+                memory.shmem,
+                memory.kernel,
+                memory.cache,
+                memory.swap,
+                words::huge_pages(memory)
             ),
         ),
     ]
@@ -264,6 +269,8 @@ mod tests {
                 kernel: Bytes::mib(4),
                 swap: Bytes(0),
                 swap_cached: Bytes(0),
+                hugetlb: Bytes(0),
+                hugetlb_counted: false,
                 peak: Bytes::mib(80),
                 peak_footprint: Bytes::mib(70),
             },

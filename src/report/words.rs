@@ -1,7 +1,7 @@
 //! What happened, in words: one line each, with the rule and the numbers behind it.
 
 use crate::event::{Cause, Ending, KillReason, Notice, Outcome, Reason};
-use crate::status::Level;
+use crate::status::{Level, Memory};
 use crate::units::{Bytes, Limit, show_duration};
 
 /// Why a workload is ended.
@@ -58,21 +58,9 @@ pub fn kill_word(why: &KillReason) -> &'static str {
 
 /// What people are told, and how much it matters. `signal` is the polite signal's name.
 pub fn notice(notice: &Notice, signal: &str) -> (Level, String) {
-    let share = |part: &Bytes, whole: &Bytes| u128::from(part.0) * 100 / u128::from(whole.0.max(1));
     match notice {
         Notice::NearLimit { footprint, limit, swap } => {
-            let room = swap.value().map_or(Bytes(0), Bytes);
-            let whole = limit.saturating_add(room);
-            let parts = if room == Bytes(0) {
-                String::new()
-            } else {
-                format!(" ({limit} and {room} of swap)")
-            };
-            let share = share(footprint, &whole);
-            (
-                Level::Warning,
-                format!("footprint {footprint} is {share} % of the limit {whole}{parts}"),
-            )
+            (Level::Warning, near_limit(*footprint, *limit, *swap))
         }
         Notice::NearInTime { left, footprint, growth } => {
             let growth = Bytes(u64::try_from(*growth).unwrap_or(0));
@@ -123,12 +111,30 @@ pub fn notice(notice: &Notice, signal: &str) -> (Level, String) {
     }
 }
 
+fn near_limit(footprint: Bytes, limit: Bytes, swap: Limit) -> String {
+    let room = swap.value().map_or(Bytes(0), Bytes);
+    let whole = limit.saturating_add(room);
+    let share = u128::from(footprint.0) * 100 / u128::from(whole.0.max(1));
+    let parts =
+        if room == Bytes(0) { String::new() } else { format!(" ({limit} and {room} of swap)") };
+    format!("footprint {footprint} is {share} % of the limit {whole}{parts}")
+}
+
 /// A limit with the room beyond it that swap gives.
 pub fn limit(limit: Bytes, swap: Limit) -> String {
     match swap {
         Limit::At(0) => limit.to_string(),
         Limit::At(room) => format!("{limit} + swap {}", Bytes(room)),
         Limit::Max => format!("{limit} + any swap"),
+    }
+}
+
+/// Huge pages behind a list of what memory is made of; nothing where there are none.
+pub fn huge_pages(memory: &Memory) -> String {
+    match (memory.hugetlb, memory.hugetlb_counted) {
+        (Bytes(0), _) => String::new(),
+        (size, true) => format!(", huge pages {size}"),
+        (size, false) => format!(", huge pages {size} (not counted)"),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::guardian::describe;
 use crate::policy::{Policy, PolicyConfig};
 use crate::report::words;
 use crate::status::{EventLine, Level, Limits, Memory, SCHEMA_VERSION, Status, Tier};
-use crate::units::Limit;
+use crate::units::{Bytes, Limit};
 use std::time::Duration;
 
 /// A trace on its way through its policy.
@@ -119,6 +119,8 @@ impl<'a> Picture<'a> {
             kernel: sample.kernel,
             swap: sample.swap,
             swap_cached: sample.swap_cached,
+            hugetlb: sample.hugetlb,
+            hugetlb_counted: sample.hugetlb > Bytes(0),
             peak,
             peak_footprint,
         }

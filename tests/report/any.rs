@@ -211,6 +211,7 @@ pub fn post_mortem() -> BoxedStrategy<PostMortem> {
                 processes,
                 growers,
                 mappings,
+                left_in_tmpfs: None,
             }
         })
         .boxed()

@@ -51,6 +51,8 @@ pub fn memory(last: &Reading, peak: &Reading) -> Memory {
         kernel: last.kernel,
         swap: last.swap,
         swap_cached: Bytes(0),
+        hugetlb: Bytes(0),
+        hugetlb_counted: false,
         peak: peak.current,
         peak_footprint: peak.footprint,
     }

@@ -72,6 +72,7 @@ pub fn leak() -> PostMortem {
                 mapping("[stack]", 1, 132, 84),
             ],
         }),
+        left_in_tmpfs: None,
     }
 }
 

@@ -33,6 +33,8 @@ pub fn memory(mib: u64) -> Memory {
         cache: Bytes::mib(9),
         swap: Bytes(0),
         swap_cached: Bytes(0),
+        hugetlb: Bytes(0),
+        hugetlb_counted: false,
         peak: Bytes::mib(mib + 11),
         peak_footprint: Bytes::mib(mib),
     }

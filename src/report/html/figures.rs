@@ -128,6 +128,9 @@ pub(super) fn split(report: &PostMortem, page: &mut Markup) {
             });
         }
         kinds(&report.memory, page);
+        if let Some(remains) = &report.left_in_tmpfs {
+            page.element("p", &[], crate::remains::text(remains));
+        }
     });
 }
 
@@ -146,17 +149,23 @@ const LAYERS: [((Value, Value), &str); 4] = [
 
 /// The legend of the layers, with what they were at the decision.
 fn kinds(memory: &Memory, page: &mut Markup) {
+    let huge = match memory.hugetlb_counted {
+        true => "hugetlb, not in memory.current",
+        false => "hugetlb, in no sum and no limit",
+    };
     let rows = [
         ("cache", "cache", "page cache and slab that the kernel can take back", memory.cache),
         ("kernel", "kernel", "stacks, page tables, sockets, slab", memory.kernel),
         ("shmem", "shmem", "shared memory, tmpfs, memfd", memory.shmem),
         ("anon", "anon", "heaps, stacks, private mappings", memory.anon),
         ("", "swap", "swapped out", memory.swap),
+        ("", "huge pages", huge, memory.hugetlb),
     ];
+    let shown = |name: &str, bytes: Bytes| name != "huge pages" || bytes > Bytes(0);
     page.raw("<table class=\"kinds\"><caption>At the decision, or at the last look</caption>");
     page.raw("<thead><tr><th scope=\"col\">kind</th><th scope=\"col\" class=\"n\">size</th>");
     page.raw("<th scope=\"col\" class=\"n\">of current</th></tr></thead><tbody>\n");
-    for (class, name, what, bytes) in rows {
+    for (class, name, what, bytes) in rows.into_iter().filter(|row| shown(row.1, row.3)) {
         page.within("tr", &[], |page| {
             page.within("th", &[("scope", &"row")], |page| kind(page, class, name, what));
             page.element("td", &[("class", &"n")], bytes);

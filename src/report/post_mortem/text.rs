@@ -247,13 +247,14 @@ fn tail(name: &str, most: usize, cut: &str) -> String {
 /// What `memory.current` is made of.
 fn split(memory: &Memory) -> String {
     format!(
-        "memory.current {}, footprint {}: anon {}, shmem {}, kernel {}, swap {}; cache {} beside it",
+        "memory.current {}, footprint {}: anon {}, shmem {}, kernel {}, swap {}{}; cache {} beside it",
         memory.current,
         memory.footprint,
         memory.anon,
         memory.shmem,
         memory.kernel,
         memory.swap,
+        words::huge_pages(memory),
         memory.cache
     )
 }
@@ -279,6 +280,9 @@ fn numbers(out: &mut String, report: &PostMortem) {
     );
     if memory.peak.0 > 0 {
         row("memory", split(memory));
+    }
+    if let Some(remains) = &report.left_in_tmpfs {
+        row("left behind", crate::remains::text(remains));
     }
     if let Some(pressure) = report.pressure {
         let (some, full) = (pressure.some_avg10, pressure.full_avg10);

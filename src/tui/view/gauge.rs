@@ -129,7 +129,8 @@ fn bar(look: Look, status: &Status, area: Rect, buffer: &mut Buffer) {
     }
     let width = usize::from(area.width);
     let (memory, limits) = (&status.memory, &status.limits);
-    let all = memory.current.saturating_add(memory.swapped());
+    let counted = if memory.hugetlb_counted { memory.hugetlb } else { Bytes(0) };
+    let all = memory.current.saturating_add(memory.swapped()).saturating_add(counted);
     let scale = top(status).max(all).max(memory.footprint).0;
     let held = memory.footprint.saturating_sub(memory.swapped());
     let full = cells(held.0, scale, width * 8);
