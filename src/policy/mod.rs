@@ -7,6 +7,7 @@ pub mod breach;
 pub mod interval;
 mod ladder;
 pub mod lines;
+mod placing;
 pub mod rate;
 pub mod thrash;
 pub mod warn;
@@ -16,11 +17,12 @@ pub use ladder::Rung;
 use crate::clock::Timestamp;
 use crate::event::{Action, Command, Ending, Event, Notice, Reason, Sample};
 use crate::status::Counters;
-use crate::units::Bytes;
+use crate::units::{Bytes, Limit};
 use arrayvec::ArrayVec;
 use breach::Breach;
 use interval::Cadence;
 use lines::Lines;
+use placing::Placing;
 use rate::Growth;
 use std::time::Duration;
 use thrash::{Thrash, ThrashRule};
@@ -76,11 +78,8 @@ pub struct Policy {
     breach: Breach,
     thrash: Thrash,
     warn: Warn,
-    /// Lower lines that an operator set while more than that was in use: they come into force with the first look
-    /// that finds less.
-    held_back: Option<Lines>,
-    /// Where the trip-wire went at SIGTERM.
-    relief: Option<Bytes>,
+    /// Where the kernel's own lines stand, and where they are to go.
+    placing: Placing,
     frozen: bool,
     child: Option<Ending>,
     emptied: bool,
@@ -104,8 +103,7 @@ impl Policy {
             breach: Breach::new(config.slack, config.cadence == Cadence::Events),
             thrash: Thrash::new(config.thrash),
             warn: Warn::new(config.warn),
-            held_back: None,
-            relief: None,
+            placing: Placing::new(config.lines),
             frozen: false,
             child: None,
             emptied: false,
@@ -126,6 +124,7 @@ impl Policy {
             Event::ChildExited(ending) => self.child_exited(ending, now, &mut actions),
             Event::Empty => self.empty(&mut actions),
             Event::Operator(command) => self.obey(command, now, &mut actions),
+            Event::Done(deed, result) => self.done(deed, result, &mut actions),
         }
         actions
     }
@@ -159,7 +158,7 @@ impl Policy {
     /// A breach must be seen twice: the last look before SIGTERM still says so.
     fn watch(&mut self, sample: &Sample, confirming: bool, now: Timestamp, actions: &mut Actions) {
         let footprint = sample.footprint();
-        self.settle(footprint, actions);
+        self.settle(sample, actions);
         actions
             .extend(self.warn.judge(footprint, self.lines.limit, &self.growth).map(Action::Tell));
         let thrash = self.thrash.judge(sample, self.lines.limit, now);
@@ -241,38 +240,6 @@ impl Policy {
         }
     }
 
-    /// A limit below what is in use is a breach, which the next look finds. The kernel's own lines stay then: `memory.max`
-    /// below `memory.current` would bring its OOM killer before our SIGTERM, and leave no room for a handler.
-    fn set_lines(&mut self, lines: Lines, now: Timestamp, actions: &mut Actions) {
-        let ending = matches!(self.rung, Rung::Terminating { .. } | Rung::Killing { .. });
-        let breached = self.last.footprint() >= lines.limit && lines.ceiling < self.lines.ceiling;
-        self.told_would = false;
-        self.held_back = breached.then_some(lines);
-        if breached {
-            self.lines = self.lines.lowered(lines.limit);
-        } else {
-            self.enforce(lines, actions);
-            if ending && !self.config.dry_run {
-                self.relieve(actions);
-            }
-        }
-        actions.push(Action::Tell(Notice::NewLines(self.lines)));
-        self.look_at = now;
-    }
-
-    fn settle(&mut self, footprint: Bytes, actions: &mut Actions) {
-        if let Some(lines) = self.held_back.take_if(|lines| footprint < lines.limit) {
-            self.enforce(lines, actions);
-        }
-    }
-
-    fn enforce(&mut self, lines: Lines, actions: &mut Actions) {
-        self.lines = lines;
-        if !self.config.dry_run {
-            actions.push(Action::SetLines(lines));
-        }
-    }
-
     fn set_grace(&mut self, grace: Duration, actions: &mut Actions) {
         self.config.grace = grace;
         if let Rung::Terminating { since, ref mut kill_at, .. } = self.rung {
@@ -281,14 +248,14 @@ impl Policy {
         actions.push(Action::Tell(Notice::NewGrace(grace)));
     }
 
-    /// The lines in force.
+    /// The lines that memory is compared with. Second line and ceiling move with `memory.max`.
     pub fn lines(&self) -> &Lines {
         &self.lines
     }
 
-    /// Where the trip-wire stands.
-    pub fn trip_wire(&self) -> Bytes {
-        self.relief.unwrap_or(self.lines.limit)
+    /// Where the trip-wire stands, by the last that was read back.
+    pub fn trip_wire(&self) -> Limit {
+        self.placing.trip_wire
     }
 
     /// Where on the ladder the workload is.

@@ -103,10 +103,8 @@ pub fn notice(notice: &Notice, signal: &str) -> (Level, String) {
         ),
         Notice::Frozen => (Level::Info, "frozen".to_owned()),
         Notice::Thawed => (Level::Info, "thawed".to_owned()),
-        Notice::NewLines(lines) => {
-            let (limit, second) = (lines.limit, lines.second);
-            (Level::Info, format!("limit is {limit} now, second line {second}"))
-        }
+        // The limit is compared with at once; the other lines follow the kernel's.
+        Notice::NewLines(lines) => (Level::Info, format!("limit is {} now", lines.limit)),
         Notice::NewGrace(grace) => {
             (Level::Info, format!("grace period is {} now", show_duration(*grace)))
         }

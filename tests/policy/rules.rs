@@ -140,7 +140,7 @@ pub fn sigkill_has_its_reason(trace: &Trace) -> Verdict {
                 at_second_line(trace, index, &sample) || grace_is_over(trace, index)
             }
             (Event::Deadline | Event::ChildExited(_), None) => grace_is_over(trace, index),
-            (Event::Empty | Event::Operator(_), None) => false,
+            (Event::Empty | Event::Operator(_) | Event::Done(..), None) => false,
         };
         prop_assert!(due, "{step:?}");
         last = Some(step.at);
@@ -159,7 +159,7 @@ pub fn no_sigkill_is_missed(trace: &Trace) -> Verdict {
             Event::Deadline => grace_is_over(trace, index),
             Event::Sample(sample) => at_second_line(trace, index, &sample),
             Event::Operator(Command::Kill | Command::Terminate) => true,
-            Event::Operator(_) | Event::ChildExited(_) | Event::Empty => false,
+            Event::Operator(_) | Event::ChildExited(_) | Event::Empty | Event::Done(..) => false,
         };
         prop_assert_eq!(due, step.actions.contains(&Action::Kill), "{:?}", step);
     }
