@@ -54,7 +54,7 @@ pub fn names(cap: Bytes) -> Result<()> {
 }
 
 /// A file of this size that has no name any more.
-fn written(cap: Bytes) -> Result<File> {
+pub fn written(cap: Bytes) -> Result<File> {
     let name = format!("hog-{}", std::process::id());
     let mut file = OpenOptions::new().read(true).write(true).create_new(true).open(&name)?;
     fs::remove_file(&name)?;

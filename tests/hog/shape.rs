@@ -1,6 +1,6 @@
 //! The shapes by name, and which code each one runs.
 
-use crate::{files, kernel_memory, memory, own_cgroup, processes, relations};
+use crate::{files, kernel_memory, memory, own_cgroup, pinned, processes, relations};
 use anyhow::{Context, Result, bail};
 use sentinel::units::{Bytes, parse_duration};
 use std::str::FromStr;
@@ -87,6 +87,8 @@ pub enum Shape {
     Trace,
     /// Touches, with children that stopped themselves.
     StoppedChildren,
+    /// A file's pages, in pipes that nobody reads.
+    SplicePipes,
     /// Touches and vforks.
     Vfork,
 }
@@ -135,6 +137,7 @@ impl Shape {
             Shape::Rename => return then_touch(relations::rename(), cap),
             Shape::Trace => return then_touch(relations::trace(), cap),
             Shape::StoppedChildren => return then_touch(relations::stopped_children(), cap),
+            Shape::SplicePipes => pinned::splice_pipes(cap)?,
             Shape::Vfork => relations::vfork_storm(cap)?,
             Shape::Print(bytes) => processes::print(bytes)?,
             Shape::Sleep(time) => {
@@ -209,6 +212,7 @@ fn plain(name: &str) -> Result<Shape> {
         "rename" => Shape::Rename,
         "ptrace" => Shape::Trace,
         "stopped-children" => Shape::StoppedChildren,
+        "splice-pipes" => Shape::SplicePipes,
         "vfork" => Shape::Vfork,
         _ => bail!("no such shape"),
     })

@@ -123,7 +123,11 @@ impl Monitor {
                 self.over_wire = pinned.then_some(self.over_wire.unwrap_or(before.now));
             }
             Event::Operator(Command::SetGrace(_)) => self.regraced = Some(before.now),
-            Event::Operator(_) | Event::Deadline | Event::ChildExited(_) | Event::Empty => {}
+            Event::Operator(_)
+            | Event::Deadline
+            | Event::ChildExited(_)
+            | Event::Empty
+            | Event::Done(..) => {}
         }
         self.faulty |= before.faults < rules.faults;
     }
@@ -276,7 +280,7 @@ fn kills_rightly(
             Some(Seen::KillByGrace)
         }
         Event::Sample(_) | Event::Deadline | Event::ChildExited(_) => None,
-        Event::Operator(_) | Event::Empty => None,
+        Event::Operator(_) | Event::Empty | Event::Done(..) => None,
     };
     promise!(seen.is_some(), "SIGKILL without a reason at {event:?}");
     seen.into_iter().for_each(|seen| tally.note(seen));
