@@ -11,10 +11,23 @@ use std::time::Duration;
 pub struct Sample {
     /// `memory.current`; in tiers without memory accounting the sum over processes.
     pub current: Bytes,
-    /// What reclaim can take: `active_file` + `inactive_file` + `slab_reclaimable` of `memory.stat`.
+    /// What reclaim may look at: `active_file` + `inactive_file` + `slab_reclaimable` of `memory.stat`. Whether it gets that,
+    /// `scanned` and `reclaimed` tell.
     pub cache: Bytes,
+    /// The slab in `cache`: dentries, inodes. Those in use are counted too.
+    pub slab: Bytes,
+    /// File pages that wait for their disk: `file_dirty` + `file_writeback`.
+    pub dirty: Bytes,
+    /// `pgscan` of `memory.stat`: pages that reclaim looked at so far.
+    pub scanned: u64,
+    /// `pgsteal` of `memory.stat`: pages that it got. Slab is in neither.
+    pub reclaimed: u64,
     /// `memory.swap.current`.
     pub swap: Bytes,
+    /// The part of `cache` that reclaim was seen not to get. The policy finds it, no file tells.
+    pub pinned: Bytes,
+    /// `swapcached` of `memory.stat`: pages in memory and in swap, counted in `current` and in `swap`.
+    pub swap_cached: Bytes,
     /// `anon` of `memory.stat`.
     pub anon: Bytes,
     /// `shmem` of `memory.stat`: tmpfs, memfd, shared mappings.
@@ -37,7 +50,17 @@ impl Sample {
     /// Memory that the kernel cannot simply take back: what the limit is compared with.
     /// A subtraction from `memory.current`, which is exact to the per-CPU batch, and not a sum of `memory.stat`, which lags.
     pub fn footprint(&self) -> Bytes {
-        self.current.saturating_sub(self.cache).saturating_add(self.swap)
+        self.resident().saturating_add(self.swapped())
+    }
+
+    /// The part of it that is in memory.
+    pub fn resident(&self) -> Bytes {
+        self.current.saturating_sub(self.cache.saturating_sub(self.pinned))
+    }
+
+    /// What is in swap and not in memory too.
+    pub fn swapped(&self) -> Bytes {
+        self.swap.saturating_sub(self.swap_cached)
     }
 }
 
@@ -122,6 +145,15 @@ pub enum Reason {
         /// The relief line.
         line: Bytes,
     },
+    /// `memory.current` stays over the trip-wire though the kernel reclaims there: what counts as cache is none.
+    Stuck {
+        /// `memory.current` at the last look.
+        current: Bytes,
+        /// The limit.
+        limit: Bytes,
+        /// What is held there.
+        held: Held,
+    },
     /// Every task waited for memory most of the time, for long.
     Thrash {
         /// Share of the time.
@@ -138,6 +170,17 @@ pub enum Reason {
     Operator,
     /// The command ended and the rest was not to outlive it.
     ChildExited,
+}
+
+/// Memory that reclaim does not get though it should, and how much of it there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// File pages: in pipes or sockets, or locked.
+    Files(Bytes),
+    /// Reclaimable slab: dentries and inodes in use, of files on tmpfs or open ones.
+    Slab(Bytes),
+    /// Memory that was to be swapped out: swap is full, or too slow.
+    Swappable(Bytes),
 }
 
 /// Why SIGKILL follows.

@@ -160,6 +160,7 @@ fn rules() -> PolicyConfig {
         on_exit: OnExit::Wait,
         dry_run: false,
         cadence: Cadence::Polled,
+        reclaim: sentinel::policy::reclaim::ReclaimAt::Nowhere,
         slack: Bytes(0),
     }
 }

@@ -47,6 +47,7 @@ fn config() -> PolicyConfig {
         on_exit: OnExit::Wait,
         dry_run: false,
         cadence: Cadence::Events,
+        reclaim: sentinel::policy::reclaim::ReclaimAt::TripWire,
         slack: Bytes(0),
     }
 }
@@ -59,6 +60,7 @@ fn rules() -> Rules {
         late: 0,
         reads: true,
         ends: true,
+        pins: false,
         turns: 0,
     }
 }
@@ -152,6 +154,16 @@ fn a_workload_that_does_nothing_but_wait() {
     let rules = Rules { levels: &LEVELS[..1], turns: 3, ends: false, ..rules() };
     let met = [Seen::TerminatedByThrash, Seen::WaitedForAWhile, Seen::KillByGrace];
     all_runs("thrash", config, &rules, 16, &met);
+}
+
+/// A reader at the trip-wire is left alone, whatever was there before; what reclaim does not get is ended, the sooner the nearer it is
+/// to the second line.
+#[test]
+fn a_workload_that_pins_what_counts_as_cache() {
+    let rules = Rules { levels: &LEVELS[..1], pins: true, ends: false, ..rules() };
+    let met = [Seen::Stuck, Seen::KillBySecondLine, Seen::KillByGrace, Seen::ReaderAtTripWire];
+    let found = all_runs("pinned", config(), &rules, 48, &met);
+    assert_eq!(found.tally.count(Seen::Ceiling), 0);
 }
 
 #[test]

@@ -121,7 +121,7 @@ proptest! {
         story.config.on_exit = sentinel::policy::OnExit::Wait;
         story.plan.ends_at = Some(7000);
         story.plan.phases =
-            reads.iter().map(|(lasts, kib)| Phase { lasts: *lasts, grows: 4096, reads: kib * 1024 }).collect();
+            reads.iter().map(|(lasts, kib)| Phase { lasts: *lasts, grows: 4096, reads: kib * 1024, pins: 0 }).collect();
         let trace = Trace::simulate(&story, &[]);
         prop_assert_eq!(acts(&trace), (usize::MAX, usize::MAX));
     }
@@ -249,6 +249,7 @@ fn the_fullest_event_fits() {
         on_exit: sentinel::policy::OnExit::Wait,
         dry_run: false,
         cadence: sentinel::policy::interval::Cadence::Events,
+        reclaim: sentinel::policy::reclaim::ReclaimAt::TripWire,
         slack: Bytes(0),
     };
     let mut policy = Policy::new(config, Timestamp::default());

@@ -17,12 +17,22 @@ pub struct MemoryStat {
     pub active_file: Bytes,
     /// File pages on the inactive list.
     pub inactive_file: Bytes,
-    /// Slab that can be taken back: dentries, inodes.
+    /// Slab that may be taken back: dentries, inodes. Those in use are counted too.
     pub slab_reclaimable: Bytes,
+    /// File pages not written to their disk yet.
+    pub file_dirty: Bytes,
+    /// File pages, and pages on their way to swap, that are being written.
+    pub file_writeback: Bytes,
+    /// Pages in memory that are in swap too; absent before 5.13.
+    pub swapcached: Bytes,
+    /// Pages that reclaim looked at so far.
+    pub pgscan: u64,
+    /// Pages that it got.
+    pub pgsteal: u64,
 }
 
 impl MemoryStat {
-    /// What reclaim can take.
+    /// What reclaim may look at.
     pub fn cache(&self) -> Bytes {
         self.active_file.saturating_add(self.inactive_file).saturating_add(self.slab_reclaimable)
     }
@@ -77,6 +87,11 @@ pub fn memory_stat(text: &[u8]) -> MemoryStat {
             b"active_file" => stat.active_file = Bytes(value),
             b"inactive_file" => stat.inactive_file = Bytes(value),
             b"slab_reclaimable" => stat.slab_reclaimable = Bytes(value),
+            b"file_dirty" => stat.file_dirty = Bytes(value),
+            b"file_writeback" => stat.file_writeback = Bytes(value),
+            b"swapcached" => stat.swapcached = Bytes(value),
+            b"pgscan" => stat.pgscan = value,
+            b"pgsteal" => stat.pgsteal = value,
             b"kernel_stack" => stack = value,
             b"pagetables" => tables = value,
             b"slab" => slab = value,

@@ -23,6 +23,7 @@ use crate::placement::surroundings::Surroundings;
 use crate::policy::breach::counter_slack;
 use crate::policy::interval::Cadence;
 use crate::policy::lines::Lines;
+use crate::policy::reclaim::ReclaimAt;
 use crate::policy::{Policy, PolicyConfig};
 use crate::report::console::Console;
 use crate::report::log::Log;
@@ -33,7 +34,7 @@ use crate::sys::caller::Caller;
 use crate::sys::memory::{self, PageFaults};
 use crate::sys::signals::Signals;
 use crate::sys::spawn::{self, Place, Program, Waiting};
-use crate::units::Limit;
+use crate::units::{Bytes, Limit};
 use crate::watcher::Watcher;
 use crate::workload::Workload;
 use anyhow::{Context, Result};
@@ -299,14 +300,14 @@ impl Guardian {
     fn policy_config(&self, lines: Lines, tier: Tier) -> PolicyConfig {
         let config = &self.config;
         let cpus = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
-        let (cadence, slack) = match tier {
+        let (cadence, slack, reclaim) = match tier {
             Tier::Kernel => {
-                (Cadence::Events, counter_slack(cpus, procfs::page_size(), lines.limit))
+                let slack = counter_slack(cpus, procfs::page_size(), lines.limit);
+                (Cadence::Events, slack, ReclaimAt::TripWire)
             }
+            Tier::Observed => (Cadence::Polled, Bytes(0), ReclaimAt::Ceiling),
             // Sums over processes do not lag.
-            Tier::Observed | Tier::Hybrid | Tier::Polled => {
-                (Cadence::Polled, crate::units::Bytes(0))
-            }
+            Tier::Hybrid | Tier::Polled => (Cadence::Polled, Bytes(0), ReclaimAt::Nowhere),
         };
         PolicyConfig {
             lines,
@@ -317,6 +318,7 @@ impl Guardian {
             on_exit: config.on_exit,
             dry_run: config.dry_run,
             cadence: if config.dry_run { Cadence::Polled } else { cadence },
+            reclaim: if config.dry_run { ReclaimAt::Nowhere } else { reclaim },
             slack,
         }
     }

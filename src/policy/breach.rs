@@ -1,7 +1,7 @@
 //! Is the limit reached? The rules that compare a sample with the lines; each monotone: more memory never acts later.
 
 use crate::clock::Timestamp;
-use crate::event::{Reason, Sample};
+use crate::event::{Held, Reason, Sample};
 use crate::policy::lines::Lines;
 use crate::units::Bytes;
 use std::time::Duration;
@@ -26,19 +26,27 @@ impl Breach {
         Breach { slack, throttled, over_relief_since: None }
     }
 
-    /// The reason to end the workload that this sample gives, if any.
-    pub fn judge(&mut self, sample: &Sample, lines: &Lines, now: Timestamp) -> Option<Reason> {
-        let footprint = sample.footprint();
-        let climbing = self.climbs(sample, lines, now);
-        if self.reaches(footprint, lines.limit) {
-            return Some(Reason::Breach { footprint, limit: lines.limit });
+    /// The reason to end the workload that this sample gives, if any. `held` is what reclaim was seen not to get.
+    pub fn judge(
+        &mut self,
+        sample: &Sample,
+        held: Option<Held>,
+        lines: &Lines,
+        now: Timestamp,
+    ) -> Option<Reason> {
+        let (current, limit) = (sample.current, lines.limit);
+        let footprint = Sample { pinned: Bytes(0), ..*sample }.footprint();
+        let climbing = self.climbs(footprint, current, lines, now);
+        if self.reaches(footprint, lines.allowance()) {
+            return Some(Reason::Breach { footprint, limit: lines.allowance() });
         }
-        climbing.then_some(Reason::Climb { current: sample.current, line: lines.relief })
+        let stuck = held.map(|held| Reason::Stuck { current, limit, held });
+        stuck.or(climbing.then_some(Reason::Climb { current, line: lines.relief }))
     }
 
-    /// Is this at the second line? Page cache above the relief line is no danger: there the kernel reclaims it.
+    /// Is this at the second line? Page cache above the relief line is no danger as long as reclaim gets it.
     pub fn at_second_line(&self, sample: &Sample, lines: &Lines) -> bool {
-        sample.current >= lines.second && self.reaches(sample.footprint(), lines.limit)
+        sample.current >= lines.second && self.reaches(sample.resident(), lines.limit)
     }
 
     /// The slack is never more than a 32nd of the line, also after the limit was set far lower than it was at the start.
@@ -48,8 +56,8 @@ impl Breach {
 
     /// Over the relief line for the hold time, with a footprint of at least half the limit: `memory.stat` then lags or
     /// counts as cache what reclaim does not get. A mere reader of files has next to no footprint.
-    fn climbs(&mut self, sample: &Sample, lines: &Lines, now: Timestamp) -> bool {
-        let over = sample.current >= lines.relief && sample.footprint().0 >= lines.limit.0 / 2;
+    fn climbs(&mut self, footprint: Bytes, current: Bytes, lines: &Lines, now: Timestamp) -> bool {
+        let over = current >= lines.relief && footprint.0 >= lines.limit.0 / 2;
         let since = *self.over_relief_since.get_or_insert(now);
         if !over {
             self.over_relief_since = None;
@@ -91,7 +99,7 @@ mod tests {
     fn page_cache_is_not_usage() {
         let mut breach = Breach::new(Bytes::mib(1), true);
         for ms in (0..60_000).step_by(50) {
-            assert_eq!(breach.judge(&sample(120, 115), &lines(), at(ms)), None);
+            assert_eq!(breach.judge(&sample(120, 115), None, &lines(), at(ms)), None);
         }
     }
 
@@ -100,26 +108,26 @@ mod tests {
     fn where_nothing_throttles_nothing_climbs() {
         let mut breach = Breach::new(Bytes(0), false);
         for ms in (0..60_000).step_by(50) {
-            assert_eq!(breach.judge(&sample(1400, 1320), &lines(), at(ms)), None);
+            assert_eq!(breach.judge(&sample(1400, 1320), None, &lines(), at(ms)), None);
         }
-        assert!(breach.judge(&sample(1400, 1300), &lines(), at(60_000)).is_some());
+        assert!(breach.judge(&sample(1400, 1300), None, &lines(), at(60_000)).is_some());
     }
 
     #[test]
     fn a_footprint_at_the_limit_is_a_breach_less_the_slack() {
         let mut breach = Breach::new(Bytes::mib(1), true);
-        assert!(breach.judge(&sample(98, 0), &lines(), at(0)).is_none());
-        assert!(breach.judge(&sample(99, 0), &lines(), at(1)).is_some());
+        assert!(breach.judge(&sample(98, 0), None, &lines(), at(0)).is_none());
+        assert!(breach.judge(&sample(99, 0), None, &lines(), at(1)).is_some());
     }
 
     #[test]
     fn climbing_in_spite_of_the_throttle_is_a_breach_when_it_lasts() {
         let mut breach = Breach::new(Bytes(0), true);
-        assert_eq!(breach.judge(&sample(129, 40), &lines(), at(0)), None);
-        assert_eq!(breach.judge(&sample(129, 40), &lines(), at(100)), None);
-        assert_eq!(breach.judge(&sample(127, 40), &lines(), at(150)), None, "fell back");
-        assert_eq!(breach.judge(&sample(129, 40), &lines(), at(200)), None);
-        let reason = breach.judge(&sample(130, 40), &lines(), at(400));
+        assert_eq!(breach.judge(&sample(129, 40), None, &lines(), at(0)), None);
+        assert_eq!(breach.judge(&sample(129, 40), None, &lines(), at(100)), None);
+        assert_eq!(breach.judge(&sample(127, 40), None, &lines(), at(150)), None, "fell back");
+        assert_eq!(breach.judge(&sample(129, 40), None, &lines(), at(200)), None);
+        let reason = breach.judge(&sample(130, 40), None, &lines(), at(400));
         assert!(matches!(reason, Some(Reason::Climb { .. })));
     }
 

@@ -18,6 +18,8 @@ pub enum Cadence {
 const SUDDEN: u64 = 1 << 30;
 /// While terminating the second line is watched this closely; 10 ms sufficed in every shape measured.
 pub const TERMINATING: Duration = Duration::from_millis(5);
+/// Over a line at which reclaim is watched.
+pub const WATCHED: Duration = Duration::from_millis(50);
 /// Frozen workloads do not grow.
 pub const FROZEN: Duration = Duration::from_millis(500);
 

@@ -1,6 +1,6 @@
 //! The lines that memory is compared with, and their arithmetic: limit < relief line < second line < ceiling.
 
-use crate::units::{Bytes, MIB, Percent};
+use crate::units::{Bytes, Limit, MIB, Percent};
 
 /// Headroom above the limit unless asked otherwise: the larger of this and [`HEADROOM_SHARE`] of the limit.
 ///
@@ -30,6 +30,8 @@ pub struct Lines {
     pub second: Bytes,
     /// `memory.max`.
     pub ceiling: Bytes,
+    /// Room beyond the limit for what is swapped out (`--swap`). Without end, thrash alone bounds swap.
+    pub swap: Limit,
 }
 
 /// What is wrong with the lines asked for.
@@ -95,7 +97,23 @@ impl Lines {
         }
         // One half for handlers, the other for the kernel's brake on what goes on allocating.
         let relief = Bytes(limit.0 + (second.0 - limit.0) / 2);
-        Ok(Lines { limit, relief: whole_pages(relief), second: whole_pages(second), ceiling })
+        let (relief, second, swap) = (whole_pages(relief), whole_pages(second), Limit::At(0));
+        Ok(Lines { limit, relief, second, ceiling, swap })
+    }
+
+    /// The same lines with this room for swap beyond the limit.
+    #[must_use]
+    pub fn with_swap(self, swap: Limit) -> Lines {
+        Lines { swap, ..self }
+    }
+
+    /// What the footprint is compared with: the limit, and what may lie in swap beyond it. The trip-wire keeps memory itself at
+    /// the limit.
+    pub fn allowance(&self) -> Bytes {
+        match self.swap {
+            Limit::At(room) => self.limit.saturating_add(Bytes(room)),
+            Limit::Max => Bytes(u64::MAX),
+        }
     }
 
     /// Where the trip-wire goes at SIGTERM when so much is in use: the relief line, or just above what is in use where that

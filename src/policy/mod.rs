@@ -8,6 +8,7 @@ pub mod interval;
 mod ladder;
 pub mod lines;
 pub mod rate;
+pub mod reclaim;
 pub mod thrash;
 pub mod warn;
 
@@ -22,6 +23,7 @@ use breach::Breach;
 use interval::Cadence;
 use lines::Lines;
 use rate::Growth;
+use reclaim::{Reclaim, ReclaimAt};
 use std::time::Duration;
 use thrash::{Thrash, ThrashRule};
 use warn::{Warn, WarnRule};
@@ -57,6 +59,8 @@ pub struct PolicyConfig {
     pub dry_run: bool,
     /// How the tier learns of growth.
     pub cadence: Cadence,
+    /// Where the kernel reclaims from the workload.
+    pub reclaim: ReclaimAt,
     /// The counters may be off by so much.
     pub slack: Bytes,
 }
@@ -73,6 +77,7 @@ pub struct Policy {
     peak: Bytes,
     peak_footprint: Bytes,
     growth: Growth,
+    reclaim: Reclaim,
     breach: Breach,
     thrash: Thrash,
     warn: Warn,
@@ -101,7 +106,8 @@ impl Policy {
             peak: Bytes(0),
             peak_footprint: Bytes(0),
             growth: Growth::default(),
-            breach: Breach::new(config.slack, config.cadence == Cadence::Events),
+            breach: Breach::new(config.slack, config.reclaim == ReclaimAt::TripWire),
+            reclaim: Reclaim::new(config.reclaim),
             thrash: Thrash::new(config.thrash),
             warn: Warn::new(config.warn),
             held_back: None,
@@ -141,7 +147,11 @@ impl Policy {
         Some(rung.map_or(self.look_at, |at| at.min(self.look_at)))
     }
 
-    fn observe(&mut self, sample: Sample, now: Timestamp, actions: &mut Actions) {
+    fn observe(&mut self, mut sample: Sample, now: Timestamp, actions: &mut Actions) {
+        self.reclaim.observe(&sample, &self.lines, now);
+        if self.reclaim.held().is_some() {
+            sample.pinned = sample.cache;
+        }
         let before = std::mem::replace(&mut self.last, sample);
         let footprint = sample.footprint();
         self.peak = self.peak.max(sample.current);
@@ -164,7 +174,7 @@ impl Policy {
             .extend(self.warn.judge(footprint, self.lines.limit, &self.growth).map(Action::Tell));
         let thrash = self.thrash.judge(sample, self.lines.limit, now);
         // Thrash first: it needs no second look, and a breach seen once must not put it off.
-        let breach = self.breach.judge(sample, &self.lines, now);
+        let breach = self.breach.judge(sample, self.reclaim.held(), &self.lines, now);
         let reason = thrash.or(breach);
         self.rung = Rung::Watching { confirming: false };
         match reason {
@@ -224,7 +234,8 @@ impl Policy {
             Rung::Terminating { .. } => interval::affordable(interval::TERMINATING, &self.last),
             Rung::Watching { .. } if !self.frozen => {
                 let growth = self.growth.per_second();
-                interval::watching(self.config.cadence, &self.last, &self.lines, growth)
+                let wait = interval::watching(self.config.cadence, &self.last, &self.lines, growth);
+                if self.reclaim.is_watched() { wait.min(interval::WATCHED) } else { wait }
             }
             Rung::Watching { .. } | Rung::Killing { .. } | Rung::Ended => interval::FROZEN,
         }

@@ -1,6 +1,6 @@
 //! What happened, in words: one line each, with the rule and the numbers behind it.
 
-use crate::event::{Cause, Ending, KillReason, Notice, Outcome, Reason};
+use crate::event::{Cause, Ending, Held, KillReason, Notice, Outcome, Reason};
 use crate::status::Level;
 use crate::units::{Bytes, show_duration};
 
@@ -13,6 +13,10 @@ pub fn reason(reason: &Reason) -> String {
         Reason::Climb { current, line } => {
             format!("memory.current {current} stayed over {line} in spite of the throttle")
         }
+        Reason::Stuck { current, limit, held } => format!(
+            "memory.current {current} stays over the limit {limit}: reclaim does not get {}",
+            held_memory(held)
+        ),
         Reason::Thrash { share, held } => {
             format!("waited for memory over {share} of the time for {}", show_duration(*held))
         }
@@ -22,11 +26,27 @@ pub fn reason(reason: &Reason) -> String {
     }
 }
 
+/// Which memory reclaim does not get.
+fn held_memory(held: &Held) -> String {
+    match held {
+        Held::Files(size) => {
+            format!("{size} of file pages (in pipes, in sockets, locked or mapped by a device)")
+        }
+        Held::Slab(size) => {
+            format!(
+                "{size} of reclaimable slab (names and inodes in use: files on tmpfs, open files)"
+            )
+        }
+        Held::Swappable(size) => format!("{size} of memory that swap does not take"),
+    }
+}
+
 /// The reason as one word, for records.
 pub fn reason_word(reason: &Reason) -> &'static str {
     match reason {
         Reason::Breach { .. } => "breach",
         Reason::Climb { .. } => "climb",
+        Reason::Stuck { .. } => "stuck",
         Reason::Thrash { .. } => "thrash",
         Reason::Timeout { .. } => "timeout",
         Reason::Operator => "operator",

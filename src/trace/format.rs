@@ -43,6 +43,29 @@ pub struct LinesRow {
     relief: u64,
     second: u64,
     ceiling: u64,
+    /// Room beyond the limit for what is swapped out; absent: without end.
+    #[serde(default = "no_room", skip_serializing_if = "is_no_room")]
+    swap: Option<u64>,
+}
+
+fn no_room() -> Option<u64> {
+    Some(0)
+}
+
+fn is_no_room(room: &Option<u64>) -> bool {
+    *room == no_room()
+}
+
+/// [`crate::policy::reclaim::ReclaimAt`] in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReclaimRow {
+    /// At our trip-wire.
+    TripWire,
+    /// At somebody's `memory.max`.
+    Ceiling,
+    /// Nowhere.
+    Nowhere,
 }
 
 /// [`crate::policy::PolicyConfig`] in a file.
@@ -61,6 +84,9 @@ pub struct Rules {
     /// True: the kernel tells of growth; false: looks alone do.
     events: bool,
     slack: u64,
+    /// Where the kernel reclaims; absent in traces of 0.1.0, which knew of the trip-wire only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reclaim: Option<ReclaimRow>,
 }
 
 /// Something that happened, and what was done about it.
@@ -142,7 +168,17 @@ pub struct SampleRow {
     #[serde(skip_serializing_if = "zero")]
     cache: u64,
     #[serde(skip_serializing_if = "zero")]
+    slab: u64,
+    #[serde(skip_serializing_if = "zero")]
+    dirty: u64,
+    #[serde(skip_serializing_if = "zero")]
+    scanned: u64,
+    #[serde(skip_serializing_if = "zero")]
+    reclaimed: u64,
+    #[serde(skip_serializing_if = "zero")]
     swap: u64,
+    #[serde(skip_serializing_if = "zero")]
+    swap_cached: u64,
     #[serde(skip_serializing_if = "zero")]
     anon: u64,
     #[serde(skip_serializing_if = "zero")]

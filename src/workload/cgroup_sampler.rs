@@ -87,7 +87,13 @@ impl CgroupSampler {
         Ok(Sample {
             current: Bytes(current),
             cache: stat.cache(),
+            slab: stat.slab_reclaimable,
+            dirty: stat.file_dirty.saturating_add(stat.file_writeback),
+            scanned: stat.pgscan,
+            reclaimed: stat.pgsteal,
+            pinned: Bytes(0),
             swap: Bytes(swap.unwrap_or(0)),
+            swap_cached: stat.swapcached,
             anon: stat.anon,
             shmem: stat.shmem,
             kernel: stat.kernel,

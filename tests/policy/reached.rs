@@ -5,9 +5,10 @@ use sentinel::event::{Action, Cause, Command, Event, KillReason, Notice, Outcome
 use std::collections::BTreeMap;
 
 /// All that the runs together must reach.
-pub const ALL: [&str; 20] = [
+pub const ALL: [&str; 21] = [
     "SIGTERM: breach",
     "SIGTERM: climb",
+    "SIGTERM: stuck",
     "SIGTERM: thrash",
     "SIGTERM: timeout",
     "SIGTERM: operator",
@@ -79,6 +80,7 @@ fn notice_name(notice: &Notice) -> Option<&'static str> {
         Notice::Terminating { reason, .. } => match reason {
             Reason::Breach { .. } => "SIGTERM: breach",
             Reason::Climb { .. } => "SIGTERM: climb",
+            Reason::Stuck { .. } => "SIGTERM: stuck",
             Reason::Thrash { .. } => "SIGTERM: thrash",
             Reason::Timeout { .. } => "SIGTERM: timeout",
             Reason::Operator => "SIGTERM: operator",

@@ -7,7 +7,8 @@ use sentinel::event::{Action, Command, Event, Notice, Reason, Sample};
 use sentinel::policy::OnExit;
 use sentinel::policy::interval::Cadence;
 use sentinel::policy::lines::Lines;
-use sentinel::units::Limit;
+use sentinel::policy::reclaim::{ReclaimAt, tried_line, wire_line};
+use sentinel::units::{Bytes, Limit};
 use std::time::Duration;
 
 type Verdict = Result<(), TestCaseError>;
@@ -97,9 +98,13 @@ pub fn sigterm_has_its_reason(trace: &Trace) -> Verdict {
                 limit == trace.lines(term).limit
                     && footprint == footprint_of(last)
                     && reaches(trace, last, &trace.lines(term))
-            }) && breached_twice(trace, term)
+            }) && confirmed(trace, term)
         }
-        Some(Reason::Climb { .. }) => climbs(trace, term) && breached_twice(trace, term),
+        Some(Reason::Climb { .. }) => climbs(trace, term) && confirmed(trace, term),
+        Some(Reason::Stuck { current, limit, .. }) => {
+            let last = sample(step).filter(|last| last.current == current);
+            last.is_some() && limit == trace.lines(term).limit && stuck(trace, term)
+        }
     };
     prop_assert!(true_reason, "{reason:?} at {step:?}");
     Ok(())
@@ -137,7 +142,9 @@ pub fn sigkill_has_its_reason(trace: &Trace) -> Verdict {
             (Event::Deadline, Some(last)) => step.at >= last + Duration::from_millis(100),
             (_, Some(_)) => false,
             (Event::Sample(sample), None) => {
-                at_second_line(trace, index, &sample) || grace_is_over(trace, index)
+                at_second_line(trace, index, &sample)
+                    || stuck_at_second_line(trace, index, &sample)
+                    || grace_is_over(trace, index)
             }
             (Event::Deadline | Event::ChildExited(_), None) => grace_is_over(trace, index),
             (Event::Empty | Event::Operator(_), None) => false,
@@ -157,6 +164,8 @@ pub fn no_sigkill_is_missed(trace: &Trace) -> Verdict {
         let step = &trace.steps[index];
         let due = match step.event {
             Event::Deadline => grace_is_over(trace, index),
+            // Which part of the time is looked at is the policy's to choose.
+            Event::Sample(sample) if stuck_at_second_line(trace, index, &sample) => continue,
             Event::Sample(sample) => at_second_line(trace, index, &sample),
             Event::Operator(Command::Kill | Command::Terminate) => true,
             Event::Operator(_) | Event::ChildExited(_) | Event::Empty => false,
@@ -214,11 +223,70 @@ fn climbs(trace: &Trace, index: usize) -> bool {
     since.is_some_and(|since| trace.steps[index].at.since(since) >= Duration::from_millis(200))
 }
 
-fn breached_twice(trace: &Trace, index: usize) -> bool {
-    let breached = |(index, _, sample): (usize, &Step, &Sample)| {
-        reaches(trace, sample, &trace.lines(index)) || climbs(trace, index)
+/// Over a line at which the kernel reclaims at every look for the hold, tried there, and in a part of that time not with success; or
+/// with success that says nothing, since what is not a file's is over the line by itself.
+fn stuck(trace: &Trace, index: usize) -> bool {
+    let at_wire = |lines: &Lines, sample: &Sample| {
+        let written = sample.current.saturating_sub(sample.dirty);
+        let line = tried_line(lines, sample.processes);
+        (written >= line, beyond_files(sample) >= line)
     };
-    looks(trace, index).take(2).filter(|look| breached(*look)).count() == 2
+    let at_second = |lines: &Lines, sample: &Sample| {
+        (sample.current >= lines.second, beyond_files(sample) >= lines.second)
+    };
+    let at_first = |lines: &Lines, sample: &Sample| {
+        let written = sample.current.saturating_sub(sample.dirty);
+        (written >= wire_line(lines, sample.processes), false)
+    };
+    let place = trace.config.reclaim;
+    if place == ReclaimAt::TripWire && stays(trace, index, Duration::from_secs(2), at_first) {
+        return true;
+    }
+    (place == ReclaimAt::TripWire && stays(trace, index, Duration::from_secs(1), at_wire))
+        || (place != ReclaimAt::Nowhere
+            && stays(trace, index, Duration::from_millis(200), at_second))
+}
+
+fn beyond_files(sample: &Sample) -> Bytes {
+    sample.current.saturating_sub(sample.cache.saturating_sub(sample.slab))
+}
+
+fn stays(
+    trace: &Trace,
+    index: usize,
+    hold: Duration,
+    over: impl Fn(&Lines, &Sample) -> (bool, bool),
+) -> bool {
+    let Some(last) = sample(&trace.steps[index]) else { return false };
+    let there: Vec<_> = looks(trace, index)
+        .take_while(|(at, _, sample)| over(&trace.lines(*at), sample).0)
+        .map(|(_, step, sample)| (step.at, sample))
+        .collect();
+    let tries = |sample: &Sample| sample.counters.high + sample.counters.max + sample.scanned;
+    let Some((since, first)) = there.last() else { return false };
+    let lasted = trace.steps[index].at.since(*since) >= hold && there.len() >= 4;
+    let failed = looks(trace, index).any(|(_, _, from)| {
+        let (scanned, got) = (last.scanned - from.scanned, last.reclaimed - from.reclaimed);
+        tries(last) > tries(from) && (got == 0 || got * 8 < scanned)
+    });
+    lasted && tries(last) > tries(first) && (failed || over(&trace.lines(index), last).1)
+}
+
+fn breached(trace: &Trace, index: usize, sample: &Sample) -> bool {
+    reaches(trace, sample, &trace.lines(index)) || climbs(trace, index)
+}
+
+fn breached_twice(trace: &Trace, index: usize) -> bool {
+    let last = looks(trace, index).take(2);
+    last.filter(|(index, _, sample)| breached(trace, *index, sample)).count() == 2
+}
+
+/// The last two looks gave a reason, be it the one or the other.
+fn confirmed(trace: &Trace, index: usize) -> bool {
+    let gives = |(index, _, sample): &(usize, &Step, &Sample)| {
+        breached(trace, *index, sample) || stuck(trace, *index)
+    };
+    looks(trace, index).take(2).filter(gives).count() == 2
 }
 
 /// Stalled for the share of the time since then, by the kernel's own total, and at the trip-wire now.
@@ -239,7 +307,13 @@ fn thrashed(trace: &Trace, index: usize, held: Duration) -> bool {
 
 fn at_second_line(trace: &Trace, index: usize, sample: &Sample) -> bool {
     let lines = trace.lines(index);
-    !trace.config.dry_run && sample.current >= lines.second && reaches(trace, sample, &lines)
+    !trace.config.dry_run
+        && sample.current >= lines.second
+        && reaches(trace, &Sample { swap: Bytes(0), ..*sample }, &lines)
+}
+
+fn stuck_at_second_line(trace: &Trace, index: usize, sample: &Sample) -> bool {
+    !trace.config.dry_run && sample.current >= trace.lines(index).second && stuck(trace, index)
 }
 
 fn grace_is_over(trace: &Trace, index: usize) -> bool {

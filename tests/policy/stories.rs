@@ -8,11 +8,12 @@ use sentinel::clock::Timestamp;
 use sentinel::event::{Command, Ending, Event, Sample};
 use sentinel::policy::interval::Cadence;
 use sentinel::policy::lines::Lines;
+use sentinel::policy::reclaim::ReclaimAt;
 use sentinel::policy::thrash::ThrashRule;
 use sentinel::policy::warn::WarnRule;
 use sentinel::policy::{OnExit, PolicyConfig};
 use sentinel::status::Counters;
-use sentinel::units::{Bytes, MIB, Percent};
+use sentinel::units::{Bytes, Limit, MIB, Percent};
 use std::time::Duration;
 
 /// The lines of a limit of so many MiB.
@@ -41,6 +42,10 @@ pub fn configs() -> impl Strategy<Value = PolicyConfig> {
             on_exit,
             dry_run,
             cadence,
+            reclaim: match cadence {
+                Cadence::Events => ReclaimAt::TripWire,
+                Cadence::Polled => ReclaimAt::Nowhere,
+            },
             slack: Bytes(slack),
         },
     )
@@ -63,10 +68,12 @@ fn phases() -> impl Strategy<Value = Vec<Phase>> {
     // More than the simulated kernel takes back in that time: all wait for it.
     let thrashes = 5000..8000u64;
     let reads = prop_oneof![6 => Just(0), 2 => 0..2000u64, 1 => thrashes];
-    let phase = (1..2000u64, kib, reads).prop_map(|(lasts, kib, reads)| Phase {
+    let pins = prop_oneof![6 => Just(0), 1 => 0..400u64];
+    let phase = (1..2000u64, kib, reads, pins).prop_map(|(lasts, kib, reads, pins)| Phase {
         lasts,
         grows: kib * 1024,
         reads: reads * 1024,
+        pins: pins * 1024,
     });
     vec(phase, 1..5)
 }
@@ -97,16 +104,24 @@ pub fn stories() -> impl Strategy<Value = Story> {
     let commands = vec((0..6000u64, commands(&[50, 100, 150, 400])), 0..4);
     (configs(), plans(), commands).prop_map(|(config, plan, commands)| Story {
         config,
-        plan,
+        plan: as_seen(plan, &config),
         commands,
     })
+}
+
+/// A sum over processes sees nothing that reclaim does not get.
+fn as_seen(mut plan: Plan, config: &PolicyConfig) -> Plan {
+    if config.reclaim == ReclaimAt::Nowhere {
+        plan.phases.iter_mut().for_each(|phase| phase.pins = 0);
+    }
+    plan
 }
 
 /// Any run that is left alone, and is not a dry one.
 pub fn lonely_stories() -> impl Strategy<Value = Story> {
     (configs(), plans()).prop_map(|(config, plan)| Story {
         config: PolicyConfig { dry_run: false, ..config },
-        plan,
+        plan: as_seen(plan, &config),
         commands: Vec::new(),
     })
 }
@@ -150,8 +165,10 @@ pub fn events() -> impl Strategy<Value = Vec<(Timestamp, Event)>> {
         1 => any::<u8>().prop_map(|status| Event::ChildExited(Ending::Exited(status))),
     ];
     let step = (dt, prop_oneof![1 => Just(0), 2 => 0..=100u64], event);
-    (vec(step, 1..60), any::<bool>()).prop_map(|(steps, empties)| {
-        let (mut now, mut stalled) = (0, 0);
+    // Of what reclaim looks at at each look it gets all, or next to nothing; or it is not tried.
+    let reclaim = prop_oneof![2 => Just((0, 0)), 1 => Just((64, 64)), 3 => Just((64, 1))];
+    (vec(step, 1..60), any::<bool>(), reclaim).prop_map(|(steps, empties, (scans, gets))| {
+        let (mut now, mut stalled, mut looks) = (0, 0, 0);
         let mut events: Vec<_> = steps
             .into_iter()
             .map(|(dt, share, mut event)| {
@@ -159,6 +176,8 @@ pub fn events() -> impl Strategy<Value = Vec<(Timestamp, Event)>> {
                 stalled += dt * 10 * share;
                 if let Event::Sample(sample) = &mut event {
                     sample.stalled_usec = Some(stalled);
+                    looks += 1;
+                    (sample.scanned, sample.reclaimed) = (looks * scans, looks * gets);
                 }
                 (Timestamp::from_millis(now), event)
             })
@@ -195,7 +214,8 @@ pub fn absurd_events() -> impl Strategy<Value = Vec<(Timestamp, Event)>> {
     );
     let set_lines = (n(), n(), n(), n()).prop_map(|(limit, relief, second, ceiling)| {
         let (limit, relief) = (Bytes(limit), Bytes(relief));
-        Command::SetLines(Lines { limit, relief, second: Bytes(second), ceiling: Bytes(ceiling) })
+        let (second, ceiling, swap) = (Bytes(second), Bytes(ceiling), Limit::At(0));
+        Command::SetLines(Lines { limit, relief, second, ceiling, swap })
     });
     let event = prop_oneof![
         8 => sample,

@@ -76,6 +76,7 @@ pub fn lines(mib: u64) -> Lines {
         relief: Bytes::mib(mib + 8),
         second: Bytes::mib(mib * 4 + 115).share(Percent(25)),
         ceiling: Bytes::mib(mib + 32),
+        swap: sentinel::units::Limit::At(0),
     }
 }
 
@@ -90,6 +91,7 @@ pub fn rules() -> PolicyConfig {
         on_exit: OnExit::Wait,
         dry_run: false,
         cadence: Cadence::Events,
+        reclaim: sentinel::policy::reclaim::ReclaimAt::TripWire,
         slack: Bytes::mib(1),
     }
 }

@@ -26,6 +26,8 @@ pub struct Phase {
     pub grows: i64,
     /// Bytes of page cache a millisecond.
     pub reads: u64,
+    /// Bytes a millisecond that count as cache and that reclaim does not get.
+    pub pins: u64,
 }
 
 /// What a workload is going to do.
@@ -54,6 +56,10 @@ pub struct Workload {
     now: u64,
     firm: u64,
     cache: u64,
+    pinned: u64,
+    tries: u64,
+    scanned: u64,
+    reclaimed: u64,
     high: u64,
     max: u64,
     stalled_usec: u64,
@@ -76,6 +82,10 @@ impl Workload {
             now: 0,
             firm: 4 * MIB,
             cache: 0,
+            pinned: 0,
+            tries: 0,
+            scanned: 0,
+            reclaimed: 0,
             high: lines.limit.0,
             max: lines.ceiling.0,
             stalled_usec: 0,
@@ -104,20 +114,27 @@ impl Workload {
     /// What a look sees.
     pub fn sample(&self) -> Sample {
         let mut sample = Sample {
-            current: Bytes(self.firm + self.cache),
-            cache: Bytes(self.cache),
+            current: Bytes(self.used()),
+            cache: Bytes(self.cache + self.pinned),
+            scanned: self.scanned,
+            reclaimed: self.reclaimed,
             stalled_usec: Some(self.stalled_usec),
             processes: 2,
             cost: Duration::from_micros(100),
             ..Sample::default()
         };
         sample.counters.oom_kill = self.oom_kills;
+        sample.counters.high = self.tries;
         sample
+    }
+
+    fn used(&self) -> u64 {
+        self.firm + self.cache + self.pinned
     }
 
     /// Whether the kernel has an event for whoever watches the trip-wire.
     pub fn at_trip_wire(&self) -> bool {
-        !self.rest_gone && self.firm + self.cache >= self.high
+        !self.rest_gone && self.used() >= self.high
     }
 
     /// `memory.high`.
@@ -175,26 +192,35 @@ impl Workload {
             begins += phase.lasts;
             self.now < begins
         });
-        let Some(phase) = phase else { return };
-        let over = self.firm + self.cache >= self.high;
-        // Reclaim takes page cache first, some MiB a millisecond.
-        if over {
-            self.cache = self.cache.saturating_sub(4 * MIB);
-            self.stalled_usec += 900;
+        let Some(phase) = phase.copied() else { return };
+        if self.used() >= self.high {
+            self.reclaim();
         }
         let wanted = u64::try_from(phase.grows).unwrap_or(0);
         let given_back = phase.grows.unsigned_abs() - wanted;
-        let throttled = self.firm >= self.high;
-        let grown = if throttled { wanted.min(self.plan.creep) } else { wanted };
+        let throttled = self.firm + self.pinned >= self.high;
+        let passes = |bytes: u64| if throttled { bytes.min(self.plan.creep) } else { bytes };
+        let (grown, pins) = (passes(wanted), passes(phase.pins));
         self.firm = self.firm.saturating_sub(given_back).max(MIB) + grown;
-        self.cache = (self.cache + phase.reads).min(self.high.saturating_sub(self.firm) + MIB);
-        if self.firm + self.cache > self.max {
-            self.cache = self.max.saturating_sub(self.firm);
-        }
-        if self.firm > self.max {
+        self.pinned += pins;
+        let held = self.firm + self.pinned;
+        self.cache = (self.cache + phase.reads).min(self.high.saturating_sub(held) + MIB);
+        self.cache = self.cache.min(self.max.saturating_sub(held));
+        if held > self.max {
             self.oom_kills += 1;
             self.die_at(self.now, Ending::Signaled(9));
         }
+    }
+
+    /// Page cache is taken first, some MiB a millisecond; what is pinned is looked at and left.
+    fn reclaim(&mut self) {
+        const PAGE: u64 = 4096;
+        let got = self.cache.min(4 * MIB);
+        self.cache -= got;
+        self.tries += 1;
+        self.reclaimed += got / PAGE;
+        self.scanned += (got + self.pinned) / PAGE;
+        self.stalled_usec += 900;
     }
 
     fn ends(&mut self) -> Vec<Event> {

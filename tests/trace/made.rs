@@ -43,6 +43,7 @@ pub fn rules(leak: &Leak) -> PolicyConfig {
         on_exit: OnExit::Wait,
         dry_run: leak.dry_run,
         cadence: Cadence::Polled,
+        reclaim: sentinel::policy::reclaim::ReclaimAt::Nowhere,
         slack: Bytes(0),
     }
 }

@@ -72,6 +72,9 @@ fn why(reason: EndReason) -> &'static str {
         EndReason::SecondLine => {
             "Memory reached the second line before the grace period was over: SIGKILL at once."
         }
+        EndReason::Stuck => {
+            "memory.current stayed over the limit, and reclaim did not get what counts as cache."
+        }
         EndReason::Thrash => "Every task waited for memory most of the time.",
         EndReason::Pids => "It failed by itself after forks were refused at pids.max.",
         EndReason::Timeout => "It ran for the time that it was given.",

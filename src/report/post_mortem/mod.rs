@@ -81,6 +81,8 @@ pub enum EndReason {
     Climb,
     /// Memory reached the second line: SIGKILL before the grace period was over.
     SecondLine,
+    /// Memory stayed over the trip-wire, and reclaim did not get what counts as cache.
+    Stuck,
     /// Every task waited for memory most of the time.
     Thrash,
     /// It failed by itself after forks were refused at `pids.max`.

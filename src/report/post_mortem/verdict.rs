@@ -14,13 +14,14 @@ pub fn reason(outcome: &Outcome, fork_refused: bool) -> EndReason {
         Cause::SystemdStop => EndReason::SystemdStop,
         Cause::SystemdOomd => EndReason::SystemdOomd,
         Cause::Guardian { reason, killed } => match reason {
-            Reason::Breach { .. } | Reason::Climb { .. }
+            Reason::Breach { .. } | Reason::Climb { .. } | Reason::Stuck { .. }
                 if matches!(killed, Some(KillReason::SecondLine { .. })) =>
             {
                 EndReason::SecondLine
             }
             Reason::Breach { .. } => EndReason::Breach,
             Reason::Climb { .. } => EndReason::Climb,
+            Reason::Stuck { .. } => EndReason::Stuck,
             Reason::Thrash { .. } => EndReason::Thrash,
             Reason::Timeout { .. } => EndReason::Timeout,
             Reason::Operator => EndReason::Operator,
@@ -80,6 +81,12 @@ pub fn advice(verdict: &Verdict, limits: &Limits, readings: &[Reading]) -> Vec<S
         EndReason::Breach | EndReason::Climb | EndReason::SecondLine => {
             memory(verdict, limits, readings)
         }
+        EndReason::Stuck => vec![
+            "What counts as page cache or reclaimable slab was in use: pages in pipes and sockets, locked file pages, \
+             names and inodes of files on tmpfs, open files. The reason says which."
+                .to_owned(),
+            format!("Try -m {}, or look for what is never read, closed or deleted.", round_up(limits.limit.0 * 2)),
+        ],
         EndReason::Thrash => vec![
             "Its working set does not fit: it read the same files again and again.".to_owned(),
             format!("Try -m {}, or let it work on less at a time.", round_up(limits.limit.0 * 2)),

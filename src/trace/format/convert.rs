@@ -1,27 +1,33 @@
 //! Between the lines of a trace and the types of the policy.
 
-use super::{Asked, LinesRow, Rules, SampleRow, What, nanos};
+use super::{Asked, LinesRow, ReclaimRow, Rules, SampleRow, What, nanos};
 use crate::event::{Command, Ending, Event, Sample};
 use crate::policy::interval::Cadence;
 use crate::policy::lines::Lines;
+use crate::policy::reclaim::ReclaimAt;
 use crate::policy::thrash::ThrashRule;
 use crate::policy::warn::WarnRule;
 use crate::policy::{OnExit, PolicyConfig};
 use crate::status::{Counters, Pressure};
-use crate::units::{Bytes, Percent};
+use crate::units::{Bytes, Limit, Percent};
 use std::time::Duration;
 
 impl From<&Lines> for LinesRow {
     fn from(lines: &Lines) -> Self {
         let (limit, relief) = (lines.limit.0, lines.relief.0);
-        LinesRow { limit, relief, second: lines.second.0, ceiling: lines.ceiling.0 }
+        let swap = match lines.swap {
+            Limit::At(room) => Some(room),
+            Limit::Max => None,
+        };
+        LinesRow { limit, relief, second: lines.second.0, ceiling: lines.ceiling.0, swap }
     }
 }
 
 impl From<LinesRow> for Lines {
     fn from(row: LinesRow) -> Self {
         let (limit, relief) = (Bytes(row.limit), Bytes(row.relief));
-        Lines { limit, relief, second: Bytes(row.second), ceiling: Bytes(row.ceiling) }
+        let swap = row.swap.map_or(Limit::Max, Limit::At);
+        Lines { limit, relief, second: Bytes(row.second), ceiling: Bytes(row.ceiling), swap }
     }
 }
 
@@ -38,6 +44,11 @@ impl From<&PolicyConfig> for Rules {
             dry_run: config.dry_run,
             events: config.cadence == Cadence::Events,
             slack: config.slack.0,
+            reclaim: Some(match config.reclaim {
+                ReclaimAt::TripWire => ReclaimRow::TripWire,
+                ReclaimAt::Ceiling => ReclaimRow::Ceiling,
+                ReclaimAt::Nowhere => ReclaimRow::Nowhere,
+            }),
         }
     }
 }
@@ -59,6 +70,13 @@ impl From<Rules> for PolicyConfig {
             on_exit: if rules.end_rest { OnExit::Terminate } else { OnExit::Wait },
             dry_run: rules.dry_run,
             cadence: if rules.events { Cadence::Events } else { Cadence::Polled },
+            reclaim: match rules.reclaim {
+                Some(ReclaimRow::TripWire) => ReclaimAt::TripWire,
+                Some(ReclaimRow::Ceiling) => ReclaimAt::Ceiling,
+                Some(ReclaimRow::Nowhere) => ReclaimAt::Nowhere,
+                None if rules.events => ReclaimAt::TripWire,
+                None => ReclaimAt::Nowhere,
+            },
             slack: Bytes(rules.slack),
         }
     }
@@ -70,7 +88,12 @@ impl From<&Sample> for SampleRow {
         SampleRow {
             current: sample.current.0,
             cache: sample.cache.0,
+            slab: sample.slab.0,
+            dirty: sample.dirty.0,
+            scanned: sample.scanned,
+            reclaimed: sample.reclaimed,
             swap: sample.swap.0,
+            swap_cached: sample.swap_cached.0,
             anon: sample.anon.0,
             shmem: sample.shmem.0,
             kernel: sample.kernel.0,
@@ -93,7 +116,13 @@ impl From<SampleRow> for Sample {
         Sample {
             current: Bytes(row.current),
             cache: Bytes(row.cache),
+            slab: Bytes(row.slab),
+            dirty: Bytes(row.dirty),
+            pinned: Bytes(0),
+            scanned: row.scanned,
+            reclaimed: row.reclaimed,
             swap: Bytes(row.swap),
+            swap_cached: Bytes(row.swap_cached),
             anon: Bytes(row.anon),
             shmem: Bytes(row.shmem),
             kernel: Bytes(row.kernel),

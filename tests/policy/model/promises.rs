@@ -3,6 +3,7 @@
 use crate::policy::model::tally::{Seen, Tally};
 use crate::policy::model::world::{Cache, Rules, World};
 use sentinel::event::{Action, Cause, Command, Event, Notice, Outcome, Reason, Sample};
+use sentinel::policy::reclaim::tried_line;
 use sentinel::policy::{Actions, Rung};
 use std::time::Duration;
 
@@ -23,6 +24,10 @@ pub struct Monitor {
     pub regraced: Option<u64>,
     /// Since when every look found `memory.current` over the relief line.
     pub over_relief: Option<u64>,
+    /// Since when every look found pinned memory over the line at which it was tried.
+    pub over_wire: Option<u64>,
+    /// Whether memory can be pinned in this world.
+    pub pins: bool,
     pub finished: bool,
     /// Something failed in this run.
     pub faulty: bool,
@@ -112,6 +117,10 @@ impl Monitor {
                 let over = sample.current >= before.policy.lines().relief;
                 let climbing = over && sample.footprint().0 * 2 >= before.policy.lines().limit.0;
                 self.over_relief = climbing.then_some(self.over_relief.unwrap_or(before.now));
+                let lines = before.policy.lines();
+                let over = sample.current >= tried_line(lines, sample.processes);
+                let pinned = over && before.cache.is_pinned();
+                self.over_wire = pinned.then_some(self.over_wire.unwrap_or(before.now));
             }
             Event::Operator(Command::SetGrace(_)) => self.regraced = Some(before.now),
             Event::Operator(_) | Event::Deadline | Event::ChildExited(_) | Event::Empty => {}
@@ -127,6 +136,12 @@ impl Monitor {
         }
         always_goes_on(world)?;
         in_time(world, tally)?;
+        let long = 1000 + 2 * SLOWEST_LOOK;
+        let pinned = monitor.over_wire.is_some_and(|at| world.now >= at + long);
+        promise!(
+            !pinned || monitor.term.is_some() || monitor.faulty,
+            "pinned memory was never ended"
+        );
         let excused = monitor.faulty || monitor.dry || world.faults < rules.faults;
         promise!(!world.oom || excused, "memory reached the ceiling");
         if !excused {
@@ -195,6 +210,9 @@ fn terminates_rightly(
         Some(Reason::Climb { .. }) => {
             (monitor.over_relief.is_some_and(|at| world.now >= at + 200), Seen::Climb)
         }
+        Some(Reason::Stuck { .. }) => {
+            (monitor.over_wire.is_some_and(|at| world.now >= at + 200), Seen::Stuck)
+        }
         Some(Reason::Operator) => {
             (event == Event::Operator(Command::Terminate), Seen::TerminatedByOperator)
         }
@@ -235,7 +253,8 @@ fn kills_rightly(
     let (now, again) = (world.now, before.monitor.last_kill);
     let grace = u64::try_from(before.policy.grace().as_millis()).unwrap_or(u64::MAX);
     let lines = before.policy.lines();
-    let at_second = before.current(rules) >= lines.second.0 && before.firm(rules) >= lines.limit.0;
+    let held = before.firm(rules) >= lines.limit.0 || before.cache.is_pinned();
+    let at_second = before.current(rules) >= lines.second.0 && held;
     let grace_over = monitor.term.is_some_and(|term| now >= term + grace);
     let seen = match event {
         Event::Operator(Command::Kill) => Some(Seen::KillByOperator),

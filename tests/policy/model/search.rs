@@ -86,9 +86,14 @@ fn key(world: &World, text: &mut String) -> u64 {
     if world.monitor.thrash.is_some() {
         *text = with_relative_total(text, world.stalled);
     }
+    if world.monitor.pins {
+        *text = with_relative_marks(text, world);
+    }
     let (start, rest) = text.split_once(", peak: ").expect("its field");
     hash_relative(start, world.now, &mut hasher);
-    hash_relative(rest.split_once(", breach: ").expect("its field").1, world.now, &mut hasher);
+    // What was seen of reclaim matters only where something is pinned.
+    let from = if world.monitor.pins { ", reclaim: " } else { ", breach: " };
+    hash_relative(rest.split_once(from).expect("its field").1, world.now, &mut hasher);
     let ago = |at: Option<u64>| at.map(|at| (world.now - at).min(HORIZON.unsigned_abs()));
     let m = &world.monitor;
     (world.level, world.cache, world.high, world.max, world.frozen, world.waiting)
@@ -96,6 +101,7 @@ fn key(world: &World, text: &mut String) -> u64 {
     (world.command, world.rest, world.doomed, world.oom, world.faults).hash(&mut hasher);
     (ago(m.term), ago(m.first_kill), ago(m.last_kill), ago(m.regraced), ago(m.over_relief))
         .hash(&mut hasher);
+    (ago(m.over_wire), world.got).hash(&mut hasher);
     (m.finished, m.faulty, world.turns, world.waits).hash(&mut hasher);
     for (from, to) in &m.waits {
         ((world.now - from).min(LONG_AGO), world.now - to).hash(&mut hasher);
@@ -103,15 +109,45 @@ fn key(world: &World, text: &mut String) -> u64 {
     hasher.finish()
 }
 
-/// The total of waiting that the policy saw, as what was added since.
+/// The total of waiting that the policy saw, and what it keeps of it, as what was added since.
 fn with_relative_total(text: &str, stalled: u64) -> String {
-    let Some((start, rest)) = text.split_once("last: Some((Timestamp(") else {
-        return text.to_owned();
-    };
-    let (time, rest) = rest.split_once("), ").expect("the total behind it");
-    let (total, rest) = rest.split_once("))").expect("a closing bracket");
+    let (start, rest) = text.split_once("total: ").expect("its field");
+    let (total, rest) = rest.split_once(", readings: [").expect("the readings behind it");
+    let (readings, rest) = rest.split_once(']').expect("a closing bracket");
     let total: u64 = total.parse().expect("a number");
-    format!("{start}last: Some((Timestamp({time}), {})){rest}", stalled - total)
+    let parts: Vec<_> = readings.split("Timestamp(").skip(1).collect();
+    let waited = |part: &str| -> (String, u64) {
+        let (time, waited) = part.split_once("), ").expect("a number behind the time");
+        let digits = waited.split(')').next().expect("a closing bracket");
+        (time.to_owned(), digits.parse().expect("a number"))
+    };
+    let newest = parts.last().map_or(0, |part| waited(part).1);
+    let shown: String = parts
+        .iter()
+        .map(|part| waited(part))
+        .map(|(time, waited)| format!("Timestamp({time}) {},", newest - waited))
+        .collect();
+    format!("{start}total: {}, readings: [{shown}]{rest}", stalled.saturating_sub(total))
+}
+
+/// What was counted at each mark of reclaim, as what was added since.
+fn with_relative_marks(text: &str, world: &World) -> String {
+    let mut parts = text.split("Mark { at: ");
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (time, rest) = part.split_once(", tries: ").expect("the tries behind it");
+        let (tries, rest) = rest.split_once(", scanned: ").expect("what was scanned behind it");
+        let (scanned, rest) = rest.split_once(", reclaimed: ").expect("what was got behind it");
+        let (got, rest) = rest.split_once(" }").expect("a closing bracket");
+        let ago = |text: &str, now: u64| now - text.parse::<u64>().expect("a number");
+        let scanned = ago(scanned, world.tries * 64);
+        let got = ago(got, world.reclaimed);
+        write!(shown, "{time} {tries} {scanned} {got} {rest}").expect("a String takes it");
+    }
+    // The last sample has them as well.
+    let (start, rest) = shown.split_once("scanned: ").expect("its field");
+    let (_, rest) = rest.split_once("swap: ").expect("its field");
+    format!("{start}{rest}")
 }
 
 /// `Timestamp(1.05s)` as what it is from now.

@@ -5,6 +5,7 @@
 pub enum Seen {
     Breach,
     Climb,
+    Stuck,
     Terminated,
     TerminatedFrozen,
     TerminatedByOperator,
@@ -40,9 +41,15 @@ pub enum Seen {
 const KINDS: usize = Seen::EventAfterEnd as usize + 1;
 
 /// The counts.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Tally {
     counts: [u64; KINDS],
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Tally { counts: [0; KINDS] }
+    }
 }
 
 impl Tally {

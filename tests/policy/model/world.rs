@@ -6,6 +6,7 @@ use crate::policy::model::tally::{Seen, Tally};
 use sentinel::clock::Timestamp;
 use sentinel::event::{Action, Command, Ending, Event, Sample};
 use sentinel::policy::lines::Lines;
+use sentinel::policy::reclaim::tried_line;
 use sentinel::policy::{Policy, Rung};
 use sentinel::units::{Bytes, MIB};
 use std::time::Duration;
@@ -28,6 +29,8 @@ pub struct Rules {
     pub reads: bool,
     /// Whether the workload or parts of it end by themselves.
     pub ends: bool,
+    /// Whether it pins what counts as cache: pages in pipes, inodes in use.
+    pub pins: bool,
     /// How often the workload begins to wait for memory, or ceases to; it waits while it is at the trip-wire.
     pub turns: u8,
 }
@@ -44,6 +47,8 @@ pub enum Act {
     Reads,
     /// Memory that `memory.stat` calls cache and reclaim does not get: up to the relief line.
     Hoards,
+    /// The same, just over the line at which the kernel has tried, or up to the second line.
+    Pins,
 }
 
 /// What happens next.
@@ -68,6 +73,15 @@ pub enum Cache {
     None,
     Read,
     Hoarded,
+    Pinned,
+    PinnedToSecond,
+}
+
+impl Cache {
+    /// Whether reclaim does not get it.
+    pub fn is_pinned(self) -> bool {
+        matches!(self, Cache::Hoarded | Cache::Pinned | Cache::PinnedToSecond)
+    }
 }
 
 /// One state.
@@ -90,6 +104,11 @@ pub struct World {
     pub faults: u8,
     pub turns: u8,
     pub waits: bool,
+    /// Pages that reclaim got in the last tick: of what is read all, of what is pinned none.
+    pub got: u64,
+    /// Ticks at the trip-wire: in each the kernel tried.
+    pub tries: u64,
+    pub reclaimed: u64,
     /// `total` of the `full` line of `memory.pressure`, microseconds.
     pub stalled: u64,
     pub monitor: Monitor,
@@ -116,8 +135,11 @@ impl World {
             faults: rules.faults,
             turns: rules.turns,
             waits: false,
+            got: 0,
+            tries: 0,
+            reclaimed: 0,
             stalled: 0,
-            monitor: Monitor::default(),
+            monitor: Monitor { pins: rules.pins, ..Monitor::default() },
             broken: false,
         }
     }
@@ -133,6 +155,8 @@ impl World {
             Cache::None => 0,
             Cache::Read => self.high,
             Cache::Hoarded => self.policy.lines().relief.0,
+            Cache::Pinned => tried_line(self.policy.lines(), 1).0,
+            Cache::PinnedToSecond => self.policy.lines().second.0,
         };
         if self.rest { self.firm(rules).max(cache_to.min(self.max - 1)) } else { 0 }
     }
@@ -176,6 +200,9 @@ impl World {
         }
         if rules.reads && self.cache == Cache::None {
             acts.extend([Act::Reads, Act::Hoards]);
+        }
+        if rules.pins && matches!(self.cache, Cache::None | Cache::Pinned) {
+            acts.push(Act::Pins);
         }
         acts
     }
@@ -222,6 +249,7 @@ impl World {
             (self.oom, self.doomed) = (true, true);
         }
         self.stall(rules);
+        self.reclaim(rules);
         if raised && self.current(rules) >= self.high {
             self.waiting.get_or_insert(0);
         }
@@ -243,6 +271,13 @@ impl World {
         self.monitor.waited(self.now, TICK, stalls);
     }
 
+    /// A tick at the trip-wire, in which the kernel tries.
+    fn reclaim(&mut self, rules: &Rules) {
+        let tries = rules.pins && self.rest && !self.frozen && self.current(rules) >= self.high;
+        self.got = if tries && self.cache == Cache::Read { 64 } else { 0 };
+        (self.tries, self.reclaimed) = (self.tries + u64::from(tries), self.reclaimed + self.got);
+    }
+
     fn act(&mut self, act: Act, rules: &Rules) -> bool {
         match act {
             Act::Rests => return false,
@@ -250,6 +285,8 @@ impl World {
             Act::Leaps => self.level = self.leap(rules).unwrap_or(self.level),
             Act::Reads => self.cache = Cache::Read,
             Act::Hoards => self.cache = Cache::Hoarded,
+            Act::Pins if self.cache == Cache::Pinned => self.cache = Cache::PinnedToSecond,
+            Act::Pins => self.cache = Cache::Pinned,
             Act::GivesBack => (self.level, self.cache) = (0, Cache::None),
         }
         act != Act::GivesBack
@@ -324,6 +361,7 @@ impl World {
             ..Sample::default()
         };
         sample.counters.oom_kill = u64::from(self.oom);
+        (sample.scanned, sample.reclaimed) = (self.tries * 64, self.reclaimed);
         sample.stalled_usec = (rules.turns > 0).then_some(self.stalled);
         sample
     }

@@ -76,8 +76,11 @@ fn a_long_stall_at_the_trip_wire_is_thrash() {
         .does(&[(10_000, wire(108)), (10_000, TERM), (10_002, by_us(reason, None, TERMED))]);
     run(rules, &[(0, Step::Stalled(79)), (0, full)], 60_000).does(&[]);
     run(rules, &[(0, Step::Stalled(100)), (0, cached(90, 60))], 60_000).does(&[]);
-    let pause = [(9000, Step::Stalled(0)), (10_000, Step::Stalled(90))];
+    let pause = [(7000, Step::Stalled(0)), (9500, Step::Stalled(90))];
     run(rules, &[&[(0, Step::Stalled(90)), (0, full)], &pause[..]].concat(), 18_000).does(&[]);
+    let gap = [(5000, Step::Stalled(0)), (5700, Step::Stalled(90)), (10_001, dies(15))];
+    run(rules, &[&[(0, Step::Stalled(90)), (0, full)], &gap[..]].concat(), 12_000)
+        .does(&[(10_000, wire(108)), (10_000, TERM)]);
 }
 
 #[test]

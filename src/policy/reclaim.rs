@@ -1,0 +1,366 @@
+//! Does reclaim get what `memory.stat` calls cache? The kernel reclaims whenever `memory.current` is over the trip-wire, so a level that
+//! stays over it was tried and not got: file pages in pipes, sockets or under a lock, dentries and inodes in use, swap that is full.
+//! docs/measurements.md has the figures.
+
+use crate::clock::Timestamp;
+use crate::event::{Held, Sample};
+use crate::policy::lines::Lines;
+use crate::units::{Bytes, Limit};
+use std::time::Duration;
+
+/// Where the kernel reclaims from the workload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReclaimAt {
+    /// At the trip-wire, which is ours, and at `memory.max`.
+    TripWire,
+    /// At somebody's `memory.max`, which is our ceiling.
+    Ceiling,
+    /// Nowhere that we know of: what is compared is a sum over processes, or no limit is in force.
+    Nowhere,
+}
+
+/// Memory must stay over [`tried_line`] for so long. Reclaim that works brings it back within milliseconds.
+const HOLD: Duration = Duration::from_secs(1);
+/// And over the trip-wire itself for so long, where reclaim is seen to look at pages and not to get them. A task in a pipe full of file
+/// pages crept from 48.7 to 49.8 MiB in eleven seconds, of four million pages looked at 1200 were got (6.1).
+const HOLD_AT_WIRE: Duration = Duration::from_secs(2);
+/// And over the second line for so long, where little room is left.
+const HOLD_AT_SECOND: Duration = Duration::from_millis(200);
+/// Looks that must have found it there: a guardian that got no processor saw nothing.
+const LOOKS: u32 = 4;
+/// Reclaim works where it gets at least this share of the pages that it looks at. Of clean pages that are not in use it gets nearly
+/// all, of pages that are mapped and in use a half, of pinned ones none.
+const WORKS: u64 = 8;
+
+/// The smallest there is: of larger ones fewer are looked at.
+const PAGE: u64 = 4096;
+
+/// What each process may charge before the kernel throttles it: MEMCG_CHARGE_BATCH of 64 pages (mm/memcontrol.c).
+pub const BATCH: Bytes = Bytes(64 * PAGE);
+
+/// Over this, what is in use was tried to be reclaimed: the limit, with what may be charged between two throttles. Not above the relief
+/// line, however many processes there are.
+pub fn tried_line(lines: &Lines, processes: u64) -> Bytes {
+    wire_line(lines, processes).saturating_add(Bytes(lines.limit.0 / 32)).min(lines.relief)
+}
+
+/// The limit, with a batch for each process.
+pub fn wire_line(lines: &Lines, processes: u64) -> Bytes {
+    let batches = Bytes(BATCH.0.saturating_mul(processes));
+    lines.limit.saturating_add(batches).min(lines.relief)
+}
+
+/// The counters of reclaim at a moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Mark {
+    at: Timestamp,
+    tries: u64,
+    scanned: u64,
+    reclaimed: u64,
+}
+
+impl Mark {
+    fn of(sample: &Sample, at: Timestamp) -> Mark {
+        let tries = sample.counters.high.saturating_add(sample.counters.max);
+        Mark { at, tries, scanned: sample.scanned, reclaimed: sample.reclaimed }
+    }
+
+    /// Whether the kernel tried since then.
+    fn tried(&self, now: &Mark) -> bool {
+        now.tries > self.tries || now.scanned > self.scanned
+    }
+
+    /// Whether it got a fair share of what it looked at.
+    fn got(&self, now: &Mark) -> bool {
+        let scanned = now.scanned.saturating_sub(self.scanned);
+        let reclaimed = now.reclaimed.saturating_sub(self.reclaimed);
+        reclaimed > 0 && reclaimed.saturating_mul(WORKS) >= scanned
+    }
+
+    /// Whether it looked at all of these pages, and did not.
+    fn missed(&self, now: &Mark, pages: Bytes) -> bool {
+        let scanned = now.scanned.saturating_sub(self.scanned);
+        scanned.saturating_mul(PAGE) >= pages.0 && scanned > 0 && !self.got(now)
+    }
+}
+
+/// Since when memory is over a line, and how many looks found it there.
+#[derive(Clone, Copy, Debug, Default)]
+struct Over {
+    since: Option<Mark>,
+    looks: u32,
+}
+
+impl Over {
+    fn observe(&mut self, over: bool, mark: Mark) {
+        if over {
+            self.since.get_or_insert(mark);
+            self.looks = (self.looks + 1).min(LOOKS);
+        } else {
+            *self = Over::default();
+        }
+    }
+
+    /// The moment from which on it was over, if that has lasted.
+    fn lasts(&self, hold: Duration, now: &Mark) -> Option<Mark> {
+        self.since.filter(|since| self.looks >= LOOKS && now.at.since(since.at) >= hold)
+    }
+}
+
+/// What was seen of reclaim.
+#[derive(Clone, Debug)]
+pub struct Reclaim {
+    place: ReclaimAt,
+    at_wire: Over,
+    over_wire: Over,
+    over_second: Over,
+    /// The first looks of the last two stretches of [`HOLD`]. Their borders do not depend on what was seen.
+    marks: [Mark; 2],
+    held: Option<Held>,
+}
+
+impl Reclaim {
+    /// Nothing was seen yet.
+    pub fn new(place: ReclaimAt) -> Reclaim {
+        Reclaim {
+            place,
+            at_wire: Over::default(),
+            over_wire: Over::default(),
+            over_second: Over::default(),
+            marks: [Mark::default(); 2],
+            held: None,
+        }
+    }
+
+    /// Takes a reading. Afterwards [`Reclaim::held`] says what reclaim does not get.
+    pub fn observe(&mut self, sample: &Sample, lines: &Lines, now: Timestamp) {
+        let mark = Mark::of(sample, now);
+        self.keep(mark);
+        // What waits for its disk is got in the end.
+        let written = sample.current.saturating_sub(sample.dirty);
+        let wire = tried_line(lines, sample.processes);
+        let throttled = self.place == ReclaimAt::TripWire;
+        let at_wire = throttled && written >= wire_line(lines, sample.processes);
+        self.at_wire.observe(at_wire, mark);
+        self.over_wire.observe(throttled && written >= wire, mark);
+        let reclaimed_somewhere = self.place != ReclaimAt::Nowhere;
+        self.over_second.observe(reclaimed_somewhere && sample.current >= lines.second, mark);
+        let files = sample.cache.saturating_sub(sample.slab);
+        let missed = |since: Mark| since.missed(&mark, files) && !self.marks[0].got(&mark);
+        let fails = self.at_wire.lasts(HOLD_AT_WIRE, &mark).is_some_and(missed)
+            || self.fails(&self.over_wire, HOLD, sample, wire, lines, &mark)
+            || self.fails(&self.over_second, HOLD_AT_SECOND, sample, lines.second, lines, &mark);
+        self.held = fails.then(|| most(sample, lines));
+    }
+
+    /// The kind of memory that reclaim was seen not to get, if it was.
+    pub fn held(&self) -> Option<Held> {
+        self.held
+    }
+
+    /// Whether looks must come close: something may be decided soon.
+    pub fn is_watched(&self) -> bool {
+        self.at_wire.since.is_some() || self.over_second.since.is_some()
+    }
+
+    fn keep(&mut self, mark: Mark) {
+        let stretch = |mark: &Mark| mark.at.0.as_nanos() / HOLD.as_nanos();
+        if stretch(&mark) != stretch(&self.marks[1]) {
+            self.marks = [self.marks[1], mark];
+        }
+    }
+
+    fn fails(
+        &self,
+        over: &Over,
+        hold: Duration,
+        sample: &Sample,
+        line: Bytes,
+        lines: &Lines,
+        now: &Mark,
+    ) -> bool {
+        let Some(since) = over.lasts(hold, now) else { return false };
+        if !since.tried(now) {
+            return false;
+        }
+        // Where nothing was tried of late, all that was counts.
+        let recent = if self.marks[0].tried(now) { &self.marks[0] } else { &since };
+        !recent.got(now) || beyond_pages(sample, lines) >= line
+    }
+}
+
+/// What is neither a file's nor, where swap is allowed, to be swapped out: slab is in none of reclaim's counters, so that file pages which
+/// are got say nothing about it.
+fn beyond_pages(sample: &Sample, lines: &Lines) -> Bytes {
+    let files = sample.cache.saturating_sub(sample.slab);
+    let swappable = sample.anon.saturating_add(sample.shmem);
+    let rest = sample.current.saturating_sub(files);
+    if lines.swap == Limit::At(0) { rest } else { rest.saturating_sub(swappable) }
+}
+
+/// The largest part of what reclaim should get and does not.
+fn most(sample: &Sample, lines: &Lines) -> Held {
+    let files = sample.cache.saturating_sub(sample.slab);
+    let swappable = sample.anon.saturating_add(sample.shmem);
+    if lines.swap != Limit::At(0) && swappable >= sample.cache {
+        Held::Swappable(swappable)
+    } else if sample.slab >= files {
+        Held::Slab(sample.slab)
+    } else {
+        Held::Files(files)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::Counters;
+
+    /// Limit 100, relief line 128.75, second line 157.5 MiB.
+    fn lines() -> Lines {
+        Lines::new(Bytes::mib(100), None, None).unwrap()
+    }
+
+    /// What each tenth of a second brings: `current`, cache, of it slab, and pages that reclaim looked at and got; it tries each time.
+    #[derive(Clone, Copy)]
+    struct Tenth {
+        current: u64,
+        cache: u64,
+        slab: u64,
+        scanned: u64,
+        reclaimed: u64,
+    }
+
+    /// When something was found to be held, in tenths of a second, and what.
+    fn found(
+        place: ReclaimAt,
+        lines: &Lines,
+        tenths: impl Iterator<Item = Tenth>,
+    ) -> Option<(u64, Held)> {
+        let (mut reclaim, mut sum) = (Reclaim::new(place), Sample::default());
+        (1..).zip(tenths).find_map(|(tenth, it)| {
+            sum.scanned += it.scanned;
+            sum.reclaimed += it.reclaimed;
+            sum.counters = Counters { high: tenth, ..Counters::default() };
+            let sample = Sample {
+                current: Bytes::mib(it.current),
+                cache: Bytes::mib(it.cache),
+                slab: Bytes::mib(it.slab),
+                processes: 1,
+                ..sum
+            };
+            reclaim.observe(&sample, lines, Timestamp::from_millis(tenth * 100));
+            Some((tenth, reclaim.held()?))
+        })
+    }
+
+    fn always(tenth: Tenth) -> impl Iterator<Item = Tenth> {
+        std::iter::repeat_n(tenth, 600)
+    }
+
+    const READER: Tenth = Tenth { current: 110, cache: 105, slab: 1, scanned: 100, reclaimed: 90 };
+
+    #[test]
+    fn cache_that_reclaim_gets_is_left_alone_wherever_it_is() {
+        for current in [90, 103, 104, 110, 129, 158, 163] {
+            let tenths = always(Tenth { current, cache: current - 5, ..READER });
+            assert_eq!(found(ReclaimAt::TripWire, &lines(), tenths), None, "{current}");
+        }
+        // Of mapped pages in use it gets a part.
+        let mapper = always(Tenth { scanned: 700, ..READER });
+        assert_eq!(found(ReclaimAt::TripWire, &lines(), mapper), None);
+    }
+
+    #[test]
+    fn cache_that_it_does_not_get_is_held_after_a_second() {
+        let pipes = Tenth { reclaimed: 3, ..READER };
+        let held = Some((11, Held::Files(Bytes::mib(104))));
+        assert_eq!(found(ReclaimAt::TripWire, &lines(), always(pipes)), held);
+        let links = Tenth { scanned: 0, reclaimed: 0, slab: 104, ..READER };
+        let held = Some((11, Held::Slab(Bytes::mib(104))));
+        assert_eq!(found(ReclaimAt::TripWire, &lines(), always(links)), held);
+        let at_second = Tenth { current: 158, ..pipes };
+        let held = found(ReclaimAt::TripWire, &lines(), always(at_second)).map(|found| found.0);
+        assert_eq!(held, Some(4), "four looks at the second line");
+        assert_eq!(found(ReclaimAt::Nowhere, &lines(), always(at_second)), None);
+        assert_eq!(found(ReclaimAt::Ceiling, &lines(), always(pipes)), None);
+        assert!(found(ReclaimAt::Ceiling, &lines(), always(at_second)).is_some());
+    }
+
+    /// A reader beside it: its pages are got all the time, and say nothing about slab.
+    #[test]
+    fn slab_is_not_hidden_by_a_reader() {
+        let both = Tenth { cache: 107, slab: 104, ..READER };
+        let held = found(ReclaimAt::TripWire, &lines(), always(both));
+        assert_eq!(held, Some((11, Held::Slab(Bytes::mib(104)))));
+    }
+
+    #[test]
+    fn a_level_that_falls_back_begins_anew() {
+        let pinned = Tenth { reclaimed: 0, ..READER };
+        let under = Tenth { current: 100, ..pinned };
+        let tenths = (0..600).map(|tenth| if tenth % 9 == 0 { under } else { pinned });
+        assert_eq!(found(ReclaimAt::TripWire, &lines(), tenths), None);
+    }
+
+    /// Before Linux 5.18 one system call may charge far over the limit before the kernel throttles it, and so tries to reclaim.
+    #[test]
+    fn what_was_not_tried_is_not_held() {
+        let mut reclaim = Reclaim::new(ReclaimAt::TripWire);
+        for tenth in 0..100 {
+            let sample =
+                Sample { current: Bytes::mib(150), cache: Bytes::mib(140), ..Sample::default() };
+            reclaim.observe(&sample, &lines(), Timestamp::from_millis(tenth * 100));
+            assert!(reclaim.held().is_none() && reclaim.is_watched());
+        }
+    }
+
+    #[test]
+    fn pages_that_wait_for_their_disk_are_got_in_the_end() {
+        let mut reclaim = Reclaim::new(ReclaimAt::TripWire);
+        for tenth in 1..100 {
+            let counters = Counters { high: tenth, ..Counters::default() };
+            let (current, cache) = (Bytes::mib(120), Bytes::mib(100));
+            let scanned = tenth * 1000;
+            let slow = Sample { current, cache, scanned, counters, ..Sample::default() };
+            let slow = Sample { dirty: Bytes::mib(30), ..slow };
+            reclaim.observe(&slow, &lines(), Timestamp::from_millis(tenth * 100));
+            assert_eq!(reclaim.held(), None);
+        }
+    }
+
+    #[test]
+    fn pages_that_are_looked_at_and_not_got_are_held_at_the_trip_wire_too() {
+        let creeps = Tenth { current: 101, cache: 98, slab: 1, scanned: 25_000, reclaimed: 100 };
+        let held = found(ReclaimAt::TripWire, &lines(), always(creeps));
+        assert_eq!(held, Some((21, Held::Files(Bytes::mib(97)))));
+        let unseen = Tenth { scanned: 0, reclaimed: 0, ..creeps };
+        assert_eq!(found(ReclaimAt::TripWire, &lines(), always(unseen)), None, "not looked at");
+        let shrinks = Tenth { scanned: 50, reclaimed: 1, ..creeps };
+        let held = found(ReclaimAt::TripWire, &lines(), always(shrinks));
+        assert_eq!(held.map(|held| held.0), Some(498), "not before all were looked at");
+        let reader = Tenth { scanned: 2500, reclaimed: 2400, ..creeps };
+        assert_eq!(found(ReclaimAt::TripWire, &lines(), always(reader)), None);
+    }
+
+    #[test]
+    fn many_processes_may_have_charged_their_batch() {
+        assert_eq!(tried_line(&lines(), 0), Bytes(Bytes::mib(100).0 + Bytes::mib(100).0 / 32));
+        assert_eq!(tried_line(&lines(), 40).0, Bytes::mib(110).0 + Bytes::mib(100).0 / 32);
+        assert_eq!(tried_line(&lines(), u64::MAX), lines().relief);
+    }
+
+    #[test]
+    fn swap_that_is_full_is_named() {
+        let lines = lines().with_swap(Limit::Max);
+        let (mut reclaim, mut held) = (Reclaim::new(ReclaimAt::TripWire), None);
+        for tenth in 1..=11 {
+            let counters = Counters { high: tenth, ..Counters::default() };
+            let (current, anon) = (Bytes::mib(110), Bytes::mib(105));
+            let leak = Sample { current, anon, counters, scanned: tenth, ..Sample::default() };
+            reclaim.observe(&leak, &lines, Timestamp::from_millis(tenth * 100));
+            held = reclaim.held();
+        }
+        assert_eq!(held, Some(Held::Swappable(Bytes::mib(105))));
+    }
+}
