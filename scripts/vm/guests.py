@@ -19,16 +19,6 @@ class Guest:
     append: str = ""
 
 
-def _newest():
-    """The series of the newest kernel that scripts/vm/setup found; None before it has run."""
-    setup = os.path.join(os.path.dirname(os.path.realpath(__file__)), "setup")
-    folder = subprocess.run([setup, "--path"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
-    try:
-        return os.readlink(os.path.join(folder, "kernel-newest")).removeprefix("kernel-")
-    except OSError:
-        return None
-
-
 NO_MEMORY = "cgroup_disable=memory"
 
 # In the order in which they are of use; `newest` is known by its series too. 6.12 cannot do `hybrid` (no v1 memory), and trixie's systemd will not.
@@ -44,10 +34,6 @@ ALL = {
     "bookworm-hybrid": Guest("6.1", "bookworm", layout="hybrid"),
     "bookworm-nomemory": Guest("6.1", "bookworm", append=NO_MEMORY),
 }
-
-# The same by its series, for people.
-if (series := _newest()) and series not in ALL:
-    ALL[series] = Guest("newest")
 
 # What a test runs in that says nothing else.
 KERNELS = ("6.1", "5.10", "6.12", "newest")
