@@ -28,6 +28,8 @@ pub struct Sample {
     pub pinned: Bytes,
     /// `swapcached` of `memory.stat`: pages in memory and in swap, counted in `current` and in `swap`.
     pub swap_cached: Bytes,
+    /// `hugetlb.<size>.current`, where the controller is on: huge pages are not in `current`.
+    pub hugetlb: Bytes,
     /// `anon` of `memory.stat`.
     pub anon: Bytes,
     /// `shmem` of `memory.stat`: tmpfs, memfd, shared mappings.
@@ -50,7 +52,7 @@ impl Sample {
     /// Memory that the kernel cannot simply take back: what the limit is compared with.
     /// A subtraction from `memory.current`, which is exact to the per-CPU batch, and not a sum of `memory.stat`, which lags.
     pub fn footprint(&self) -> Bytes {
-        self.resident().saturating_add(self.swapped())
+        self.resident().saturating_add(self.swapped()).saturating_add(self.hugetlb)
     }
 
     /// The part of it that is in memory.
@@ -198,6 +200,15 @@ pub enum KillReason {
         /// The line.
         line: Bytes,
     },
+    /// At the growth seen memory would be at `memory.max` before SIGKILL has worked.
+    Ahead {
+        /// `memory.current`.
+        current: Bytes,
+        /// Where it would be.
+        ahead: Bytes,
+        /// `memory.max`.
+        ceiling: Bytes,
+    },
     /// An operator asked, or asked twice to terminate.
     Operator,
 }
@@ -211,6 +222,8 @@ pub enum Notice {
         footprint: Bytes,
         /// The limit.
         limit: Bytes,
+        /// Room beyond it for what is swapped out.
+        swap: Limit,
     },
     /// At this growth the limit is near in time.
     NearInTime {

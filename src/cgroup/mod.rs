@@ -4,6 +4,7 @@ pub mod files;
 pub mod hierarchy;
 pub mod limits;
 mod removal;
+pub mod swap;
 
 use crate::report::escape::shown;
 use anyhow::{Context, Result, bail};

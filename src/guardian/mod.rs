@@ -7,6 +7,7 @@ mod escapes;
 mod evidence;
 mod finish;
 mod foreground;
+mod huge_pages;
 mod keeper;
 mod publish;
 mod recording;
@@ -15,6 +16,7 @@ mod requests;
 mod setup;
 mod signals;
 mod tier;
+mod unseen;
 
 pub(crate) use publish::describe;
 pub use setup::start;
@@ -81,6 +83,7 @@ pub struct Guardian {
     caller_id: CallerId,
     recording: Option<recording::Recording>,
     outer: crate::cgroup::hierarchy::OuterLimit,
+    unseen: unseen::Unseen,
     /// When to look for who left the workload's cgroup, and who was told to have.
     escapes_at: Timestamp,
     escaped: Vec<i32>,
@@ -102,6 +105,7 @@ impl Guardian {
             self.notice_escapes();
             self.publish();
             self.gather();
+            self.watch_huge_pages();
             self.console.flush();
         }
         self.finish()

@@ -264,7 +264,7 @@ impl Guardian {
             limits: self.limits(index),
             memory: self.memory(index),
             growth: policy.growth().per_second(),
-            forecast_ms: policy.growth().time_until(policy.lines().limit).map(millis),
+            forecast_ms: policy.forecast().map(millis),
             pressure: sample.pressure,
             events: sample.counters,
             warned: policy.warned(),
@@ -285,6 +285,7 @@ impl Guardian {
             second_line: lines.second,
             ceiling: lines.ceiling,
             swap: if kernel { self.config.swap } else { Limit::Max },
+            swap_room: lines.swap,
             pids: self.config.pids.0,
             grace_ms: millis(guard.policy.grace()),
         }
@@ -294,6 +295,7 @@ impl Guardian {
         let policy = &self.guards[index].policy;
         let sample = policy.last();
         let (peak, peak_footprint) = policy.peaks();
+        let counted = self.counts_huge_pages();
         Memory {
             current: sample.current,
             footprint: sample.footprint(),
@@ -303,6 +305,9 @@ impl Guardian {
             cache: sample.cache,
             kernel: sample.kernel,
             swap: sample.swap,
+            swap_cached: sample.swap_cached,
+            hugetlb: if counted { sample.hugetlb } else { self.unseen.huge_pages.uncounted },
+            hugetlb_counted: counted,
             peak,
             peak_footprint,
         }

@@ -5,9 +5,11 @@ use super::foreground::Foreground;
 use super::publish::Publisher;
 use super::recording::Recording;
 use super::tier::{self, Found};
+use super::unseen::Unseen;
 use super::{Guard, Guardian};
-use crate::cgroup::hierarchy;
+use crate::cgroup::hierarchy::{self, OuterLimit};
 use crate::cgroup::limits::{self, WorkloadLimits};
+use crate::cgroup::swap::SwapAround;
 use crate::clock::{Clock, Timestamp};
 use crate::command;
 use crate::config::{Config, SocketSetting};
@@ -29,6 +31,7 @@ use crate::report::console::Console;
 use crate::report::log::Log;
 use crate::report::post_mortem::Milestone;
 use crate::report::record::{CallerId, RecordFile};
+use crate::report::words;
 use crate::status::{Level, Tier};
 use crate::sys::caller::Caller;
 use crate::sys::memory::{self, PageFaults};
@@ -65,8 +68,7 @@ pub fn start(mut config: Config) -> Result<Guardian> {
     let foreground = Foreground::new(matches!(dashboard, Ok(Some(_))));
     let waiting = prepare(&path, &config, dashboard.as_ref().ok(), &foreground, caller)?;
     let found = find_tier(&around, &config, waiting.pid())?;
-    let lines = config.lines(config.wanted_memory(found.tier, &outer), &outer)?;
-    let note = put_in_force(&mut config, &found, &lines)?;
+    let (lines, notes) = settle(&mut config, &found, &outer)?;
     let (tier, reason) = (found.tier, found.reason);
     let left = found.placed.as_ref().map(|placed| leftovers::clear_beside(&placed.cgroup));
     let mut workload = Workload::new(tier, found.placed, found.observed)?;
@@ -92,11 +94,12 @@ pub fn start(mut config: Config) -> Result<Guardian> {
         caller_id: id,
         recording,
         outer,
+        unseen: Unseen::new(tier),
         escapes_at: Timestamp::default(),
         escaped: Vec::new(),
         config,
     };
-    guardian.say_notes(left.unwrap_or_default().into_iter().chain(note));
+    guardian.say_notes(left.unwrap_or_default().into_iter().chain(notes));
     guardian.wire(&workload)?;
     match dashboard {
         Ok(Some(dashboard)) => guardian.open_dashboard(dashboard, &mut workload),
@@ -150,6 +153,25 @@ fn find_tier(around: &Surroundings, config: &Config, child: i32) -> Result<Found
     let name = format!("sentinel-{}-{}", config.name, std::process::id());
     let (given, slice) = (config.cgroup.as_deref(), config.slice.as_deref());
     tier::find(around, &Wish { name: &name, given, slice, child }, config.require)
+}
+
+/// The lines here, in force, and what is to be said about what is not.
+fn settle(config: &mut Config, found: &Found, outer: &OuterLimit) -> Result<(Lines, Vec<String>)> {
+    let less_swap = find_swap(config, found)?;
+    let lines = config.lines(config.wanted_memory(found.tier, outer), outer)?;
+    let note = put_in_force(config, found, &lines)?;
+    Ok((lines, less_swap.into_iter().chain(note).collect()))
+}
+
+/// How much room swap gives beyond the limit. Gives what was asked for and cannot be had.
+fn find_swap(config: &mut Config, found: &Found) -> Result<Option<String>> {
+    let Some(placed) = found.placed.as_ref().filter(|_| found.tier == Tier::Kernel) else {
+        let note = "swap beyond the limit (--swap) needs tier kernel and is not in force: what is swapped out counts as memory";
+        return Ok((config.swap != Limit::At(0)).then(|| note.to_owned()));
+    };
+    let (room, note) = SwapAround::of(placed.cgroup.path())?.room(config.swap);
+    config.swap_room = room;
+    Ok(note)
 }
 
 /// Writes the limits of the cgroup, as far as the tier has them. Gives what could not be had and was not asked for.
@@ -237,9 +259,10 @@ impl Guardian {
             }
         };
         let row = workload.row().map_or_else(String::new, |row| format!(" ({row})"));
+        let limit = words::limit(lines.limit, lines.swap);
         self.say(
             Level::Info,
-            format!("tier {}{row}: {place}, limit {}, {ceiling}", tier.name(), lines.limit),
+            format!("tier {}{row}: {place}, limit {limit}, {ceiling}", tier.name()),
         );
         if let Some(lost) = tier::lost(tier) {
             let reason = self.tier_reason.clone();

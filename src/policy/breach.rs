@@ -3,7 +3,7 @@
 use crate::clock::Timestamp;
 use crate::event::{Held, Reason, Sample};
 use crate::policy::lines::Lines;
-use crate::units::Bytes;
+use crate::units::{Bytes, Limit};
 use std::time::Duration;
 
 /// `memory.current` must stay over the relief line for so long to count as climbing in spite of the throttle.
@@ -44,9 +44,11 @@ impl Breach {
         stuck.or(climbing.then_some(Reason::Climb { current, line: lines.relief }))
     }
 
-    /// Is this at the second line? Page cache above the relief line is no danger as long as reclaim gets it.
-    pub fn at_second_line(&self, sample: &Sample, lines: &Lines) -> bool {
-        sample.current >= lines.second && self.reaches(sample.resident(), lines.limit)
+    /// Is this at the second line, or over the relief line and at the ceiling before SIGKILL has worked? `ahead` is where memory will be
+    /// then. Page cache above the relief line is no danger as long as reclaim gets it.
+    pub fn at_second_line(&self, sample: &Sample, ahead: Bytes, lines: &Lines) -> bool {
+        let soon = sample.current >= lines.relief && ahead >= lines.ceiling;
+        (sample.current >= lines.second || soon) && self.reaches(sample.resident(), lines.limit)
     }
 
     /// The slack is never more than a 32nd of the line, also after the limit was set far lower than it was at the start.
@@ -55,9 +57,11 @@ impl Breach {
     }
 
     /// Over the relief line for the hold time, with a footprint of at least half the limit: `memory.stat` then lags or
-    /// counts as cache what reclaim does not get. A mere reader of files has next to no footprint.
+    /// counts as cache what reclaim does not get. A mere reader of files has next to no footprint. Where swap is allowed it may be slow
+    /// and nothing worse: `reclaim` tells.
     fn climbs(&mut self, footprint: Bytes, current: Bytes, lines: &Lines, now: Timestamp) -> bool {
-        let over = current >= lines.relief && footprint.0 >= lines.limit.0 / 2;
+        let unswapped = lines.swap == Limit::At(0);
+        let over = unswapped && current >= lines.relief && footprint.0 >= lines.limit.0 / 2;
         let since = *self.over_relief_since.get_or_insert(now);
         if !over {
             self.over_relief_since = None;
@@ -134,7 +138,13 @@ mod tests {
     #[test]
     fn the_second_line_does_not_see_page_cache() {
         let breach = Breach::new(Bytes(0), true);
-        assert!(!breach.at_second_line(&sample(159, 70), &lines()));
-        assert!(breach.at_second_line(&sample(159, 20), &lines()));
+        let at = |current, cache, ahead| {
+            breach.at_second_line(&sample(current, cache), Bytes::mib(ahead), &lines())
+        };
+        assert!(!at(159, 70, 159));
+        assert!(at(159, 20, 159));
+        assert!(!at(129, 20, 163) && at(129, 20, 164), "it will be there");
+        assert!(!at(128, 20, 200), "up to the relief line handlers run");
+        assert!(!at(129, 40, 200));
     }
 }

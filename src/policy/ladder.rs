@@ -91,9 +91,14 @@ impl Policy {
         now: Timestamp,
         actions: &mut Actions,
     ) {
-        if !self.config.dry_run && self.breach.at_second_line(sample, &self.lines) {
-            let (current, line) = (sample.current, self.lines.second);
-            self.kill(KillReason::SecondLine { current, line }, now, actions);
+        let ahead = self.ahead.reaches(sample);
+        if !self.config.dry_run && self.breach.at_second_line(sample, ahead, &self.lines) {
+            let (current, line, ceiling) = (sample.current, self.lines.second, self.lines.ceiling);
+            let why = match current >= line {
+                true => KillReason::SecondLine { current, line },
+                false => KillReason::Ahead { current, ahead, ceiling },
+            };
+            self.kill(why, now, actions);
         }
     }
 

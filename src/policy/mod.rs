@@ -3,6 +3,7 @@
 
 #![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_macros))]
 
+pub mod ahead;
 pub mod breach;
 pub mod interval;
 mod ladder;
@@ -17,7 +18,8 @@ pub use ladder::Rung;
 use crate::clock::Timestamp;
 use crate::event::{Action, Command, Ending, Event, Notice, Reason, Sample};
 use crate::status::Counters;
-use crate::units::Bytes;
+use crate::units::{Bytes, Limit};
+use ahead::Ahead;
 use arrayvec::ArrayVec;
 use breach::Breach;
 use interval::Cadence;
@@ -77,6 +79,7 @@ pub struct Policy {
     peak: Bytes,
     peak_footprint: Bytes,
     growth: Growth,
+    ahead: Ahead,
     reclaim: Reclaim,
     breach: Breach,
     thrash: Thrash,
@@ -106,6 +109,7 @@ impl Policy {
             peak: Bytes(0),
             peak_footprint: Bytes(0),
             growth: Growth::default(),
+            ahead: Ahead::default(),
             breach: Breach::new(config.slack, config.reclaim == ReclaimAt::TripWire),
             reclaim: Reclaim::new(config.reclaim),
             thrash: Thrash::new(config.thrash),
@@ -157,6 +161,7 @@ impl Policy {
         self.peak = self.peak.max(sample.current);
         self.peak_footprint = self.peak_footprint.max(footprint);
         self.growth.observe(footprint, now);
+        self.ahead.observe(sample.current, self.look_at, now);
         tell_counters(&before.counters, &sample.counters, actions);
         match self.rung {
             Rung::Watching { confirming } => self.watch(&sample, confirming, now, actions),
@@ -170,8 +175,7 @@ impl Policy {
     fn watch(&mut self, sample: &Sample, confirming: bool, now: Timestamp, actions: &mut Actions) {
         let footprint = sample.footprint();
         self.settle(footprint, actions);
-        actions
-            .extend(self.warn.judge(footprint, self.lines.limit, &self.growth).map(Action::Tell));
+        actions.extend(self.warn.judge(footprint, &self.lines, &self.growth).map(Action::Tell));
         let thrash = self.thrash.judge(sample, self.lines.limit, now);
         // Thrash first: it needs no second look, and a breach seen once must not put it off.
         let breach = self.breach.judge(sample, self.reclaim.held(), &self.lines, now);
@@ -190,7 +194,8 @@ impl Policy {
     }
 
     fn calm(&mut self, footprint: Bytes) {
-        let near = footprint.0 >= self.lines.limit.0 - self.lines.limit.0 / 10;
+        let allowance = self.lines.allowance().0;
+        let near = footprint.0 >= allowance - allowance / 10;
         if !near && !self.thrash.lasts() {
             self.told_would = false;
         }
@@ -231,6 +236,10 @@ impl Policy {
 
     fn look_interval(&self) -> Duration {
         match self.rung {
+            // Where the kernel accounts, a look is cheap; that one took long is for want of a processor, and no reason to rest.
+            Rung::Terminating { .. } if self.config.cadence == Cadence::Events => {
+                interval::TERMINATING
+            }
             Rung::Terminating { .. } => interval::affordable(interval::TERMINATING, &self.last),
             Rung::Watching { .. } if !self.frozen => {
                 let growth = self.growth.per_second();
@@ -256,7 +265,8 @@ impl Policy {
     /// below `memory.current` would bring its OOM killer before our SIGTERM, and leave no room for a handler.
     fn set_lines(&mut self, lines: Lines, now: Timestamp, actions: &mut Actions) {
         let ending = matches!(self.rung, Rung::Terminating { .. } | Rung::Killing { .. });
-        let breached = self.last.footprint() >= lines.limit && lines.ceiling < self.lines.ceiling;
+        let breached =
+            self.last.footprint() >= lines.allowance() && lines.ceiling < self.lines.ceiling;
         self.told_would = false;
         self.held_back = breached.then_some(lines);
         if breached {
@@ -272,7 +282,7 @@ impl Policy {
     }
 
     fn settle(&mut self, footprint: Bytes, actions: &mut Actions) {
-        if let Some(lines) = self.held_back.take_if(|lines| footprint < lines.limit) {
+        if let Some(lines) = self.held_back.take_if(|lines| footprint < lines.allowance()) {
             self.enforce(lines, actions);
         }
     }
@@ -320,6 +330,12 @@ impl Policy {
     /// Growth of the footprint.
     pub fn growth(&self) -> &Growth {
         &self.growth
+    }
+
+    /// Time until the footprint is what it may be at most, at the growth seen. Swap without limit has no such time.
+    pub fn forecast(&self) -> Option<Duration> {
+        let bounded = self.lines.swap != Limit::Max;
+        bounded.then(|| self.growth.time_until(self.lines.allowance())).flatten()
     }
 
     /// Whether a warning was given that is not over.

@@ -180,6 +180,8 @@ pub struct SampleRow {
     #[serde(skip_serializing_if = "zero")]
     swap_cached: u64,
     #[serde(skip_serializing_if = "zero")]
+    hugetlb: u64,
+    #[serde(skip_serializing_if = "zero")]
     anon: u64,
     #[serde(skip_serializing_if = "zero")]
     shmem: u64,

@@ -4,6 +4,7 @@
 
 pub mod cgroup_sampler;
 pub mod escapees;
+pub mod huge_pages;
 pub mod knobs;
 pub mod members;
 pub mod proc_file;
@@ -352,6 +353,25 @@ impl Workload {
         let result = self.members.send(signals, child);
         self.restock();
         result
+    }
+
+    /// Whether looks see huge pages.
+    pub fn counts_huge_pages(&self) -> bool {
+        self.by_cgroup.as_ref().is_some_and(CgroupSampler::counts_huge_pages)
+    }
+
+    /// What the cgroup, of which no process is left, still has of tmpfs and shared memory, in memory and in swap: nothing else of
+    /// it can be in swap any more.
+    pub fn left_in_tmpfs(&self) -> Option<Bytes> {
+        let cgroup = self.cgroup()?;
+        let number = |name| crate::cgroup::files::number(cgroup.read(name).ok()?.as_bytes());
+        let stat = crate::cgroup::files::memory_stat(cgroup.read("memory.stat").ok()?.as_bytes());
+        if cgroup.populated().unwrap_or(true) {
+            return None;
+        }
+        let held = stat.shmem.min(Bytes(number("memory.current")?));
+        let swapped = Bytes(number("memory.swap.current").unwrap_or(0));
+        Some(held.saturating_add(swapped.saturating_sub(stat.swapcached)))
     }
 
     /// `memory.peak`, which sees what no look did; `None` before Linux 5.19 and in lower tiers.

@@ -5,7 +5,7 @@ use sentinel::event::{Action, Cause, Command, Event, KillReason, Notice, Outcome
 use std::collections::BTreeMap;
 
 /// All that the runs together must reach.
-pub const ALL: [&str; 21] = [
+pub const ALL: [&str; 22] = [
     "SIGTERM: breach",
     "SIGTERM: climb",
     "SIGTERM: stuck",
@@ -15,6 +15,7 @@ pub const ALL: [&str; 21] = [
     "SIGTERM: command ended",
     "SIGKILL: grace over",
     "SIGKILL: second line",
+    "SIGKILL: ahead of it",
     "SIGKILL: operator",
     "SIGKILL again",
     "warned by share",
@@ -89,6 +90,7 @@ fn notice_name(notice: &Notice) -> Option<&'static str> {
         Notice::Killing { why, .. } => match why {
             KillReason::GraceOver { .. } => "SIGKILL: grace over",
             KillReason::SecondLine { .. } => "SIGKILL: second line",
+            KillReason::Ahead { .. } => "SIGKILL: ahead of it",
             KillReason::Operator => "SIGKILL: operator",
         },
         Notice::NearLimit { .. } => "warned by share",

@@ -3,7 +3,7 @@
 use crate::policy::trace::{Step, Trace};
 use proptest::prelude::*;
 use sentinel::clock::Timestamp;
-use sentinel::event::{Action, Command, Event, Notice, Reason, Sample};
+use sentinel::event::{Action, Command, Event, KillReason, Notice, Reason, Sample};
 use sentinel::policy::OnExit;
 use sentinel::policy::interval::Cadence;
 use sentinel::policy::lines::Lines;
@@ -95,9 +95,9 @@ pub fn sigterm_has_its_reason(trace: &Trace) -> Verdict {
         Some(Reason::Breach { footprint, limit }) => {
             let last = sample(step);
             last.is_some_and(|last| {
-                limit == trace.lines(term).limit
+                limit == trace.lines(term).allowance()
                     && footprint == footprint_of(last)
-                    && reaches(trace, last, &trace.lines(term))
+                    && reaches(trace, last, trace.lines(term).allowance())
             }) && confirmed(trace, term)
         }
         Some(Reason::Climb { .. }) => climbs(trace, term) && confirmed(trace, term),
@@ -144,6 +144,7 @@ pub fn sigkill_has_its_reason(trace: &Trace) -> Verdict {
             (Event::Sample(sample), None) => {
                 at_second_line(trace, index, &sample)
                     || stuck_at_second_line(trace, index, &sample)
+                    || ahead_of_second_line(trace, index, &sample)
                     || grace_is_over(trace, index)
             }
             (Event::Deadline | Event::ChildExited(_), None) => grace_is_over(trace, index),
@@ -166,6 +167,7 @@ pub fn no_sigkill_is_missed(trace: &Trace) -> Verdict {
             Event::Deadline => grace_is_over(trace, index),
             // Which part of the time is looked at is the policy's to choose.
             Event::Sample(sample) if stuck_at_second_line(trace, index, &sample) => continue,
+            Event::Sample(_) if kills_ahead(step).is_some() => continue,
             Event::Sample(sample) => at_second_line(trace, index, &sample),
             Event::Operator(Command::Kill | Command::Terminate) => true,
             Event::Operator(_) | Event::ChildExited(_) | Event::Empty => false,
@@ -194,14 +196,14 @@ fn sample(step: &Step) -> Option<&Sample> {
     if let Event::Sample(sample) = &step.event { Some(sample) } else { None }
 }
 
-fn footprint_of(sample: &Sample) -> sentinel::units::Bytes {
+fn footprint_of(sample: &Sample) -> Bytes {
     let firm = sample.current.0.saturating_sub(sample.cache.0);
-    sentinel::units::Bytes(firm.saturating_add(sample.swap.0))
+    Bytes(firm.saturating_add(sample.swap.0))
 }
 
-fn reaches(trace: &Trace, sample: &Sample, lines: &Lines) -> bool {
-    let slack = trace.config.slack.0.min(lines.limit.0 / 32);
-    u128::from(footprint_of(sample).0) + u128::from(slack) >= u128::from(lines.limit.0)
+fn reaches(trace: &Trace, sample: &Sample, line: Bytes) -> bool {
+    let slack = trace.config.slack.0.min(line.0 / 32);
+    u128::from(footprint_of(sample).0) + u128::from(slack) >= u128::from(line.0)
 }
 
 /// The looks up to a step, the latest first, each with its step's number.
@@ -217,7 +219,9 @@ fn climbs(trace: &Trace, index: usize) -> bool {
     }
     let held = |(index, _, sample): &(usize, &Step, &Sample)| {
         let lines = trace.lines(*index);
-        sample.current >= lines.relief && footprint_of(sample).0 >= lines.limit.0 / 2
+        lines.swap == Limit::At(0)
+            && sample.current >= lines.relief
+            && footprint_of(sample).0 >= lines.limit.0 / 2
     };
     let since = looks(trace, index).take_while(held).last().map(|(_, step, _)| step.at);
     since.is_some_and(|since| trace.steps[index].at.since(since) >= Duration::from_millis(200))
@@ -273,7 +277,7 @@ fn stays(
 }
 
 fn breached(trace: &Trace, index: usize, sample: &Sample) -> bool {
-    reaches(trace, sample, &trace.lines(index)) || climbs(trace, index)
+    reaches(trace, sample, trace.lines(index).allowance()) || climbs(trace, index)
 }
 
 fn breached_twice(trace: &Trace, index: usize) -> bool {
@@ -309,7 +313,38 @@ fn at_second_line(trace: &Trace, index: usize, sample: &Sample) -> bool {
     let lines = trace.lines(index);
     !trace.config.dry_run
         && sample.current >= lines.second
-        && reaches(trace, &Sample { swap: Bytes(0), ..*sample }, &lines)
+        && reaches(trace, &Sample { swap: Bytes(0), ..*sample }, lines.limit)
+}
+
+fn kills_ahead(step: &Step) -> Option<(Bytes, Bytes, Bytes)> {
+    step.actions.iter().find_map(|action| match action {
+        Action::Tell(Notice::Killing {
+            why: KillReason::Ahead { current, ahead, ceiling },
+            ..
+        }) => Some((*current, *ahead, *ceiling)),
+        _ => None,
+    })
+}
+
+/// Over the relief line, not reclaimable, and at the ceiling within a second at the worst growth that two looks in a row have seen, or by
+/// the batches of its processes.
+fn ahead_of_second_line(trace: &Trace, index: usize, sample: &Sample) -> bool {
+    let lines = trace.lines(index);
+    let Some((current, ahead, ceiling)) = kills_ahead(&trace.steps[index]) else { return false };
+    let seen: Vec<_> = looks(trace, index).map(|(_, step, look)| (step.at, look.current)).collect();
+    let worst = seen.windows(2).map(|pair| {
+        let micros = pair[0].0.since(pair[1].0).as_micros().max(1000);
+        u128::from(pair[0].1.saturating_sub(pair[1].1).0) * 1_000_000 / micros
+    });
+    let batches = u128::from(sample.processes) * 256 * 1024;
+    let most = u128::from(current.0) + worst.max().unwrap_or(0) * 2 + batches;
+    let held = Sample { swap: Bytes(0), ..*sample };
+    current == sample.current
+        && ceiling == lines.ceiling
+        && current >= lines.relief
+        && ahead >= ceiling
+        && u128::from(ahead.0) <= most
+        && (reaches(trace, &held, lines.limit) || stuck(trace, index))
 }
 
 fn stuck_at_second_line(trace: &Trace, index: usize, sample: &Sample) -> bool {

@@ -101,7 +101,7 @@ impl Trace {
             match step.event {
                 Event::Sample(sample) => {
                     footprint = sample.footprint().0;
-                    let due = |lines: &mut Lines| !ending && footprint < lines.limit.0;
+                    let due = |lines: &mut Lines| !ending && footprint < lines.allowance().0;
                     now.0 = held_back.take_if(due).unwrap_or(now.0);
                 }
                 Event::Operator(Command::SetLines(lines)) => {
@@ -119,7 +119,7 @@ impl Trace {
 
 /// Lines below what is in use are held back: the kernel's own stay where they are, and only the limit is lower at once.
 fn after_command(before: Lines, wanted: Lines, footprint: u64) -> (Lines, Option<Lines>) {
-    if footprint < wanted.limit.0 || wanted.ceiling >= before.ceiling {
+    if footprint < wanted.allowance().0 || wanted.ceiling >= before.ceiling {
         return (wanted, None);
     }
     (Lines { limit: before.limit.min(wanted.limit), ..before }, Some(wanted))

@@ -12,3 +12,5 @@ mod guest;
 mod ladder;
 mod place;
 mod reasons;
+mod swap;
+mod uncounted;

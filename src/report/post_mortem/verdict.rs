@@ -15,7 +15,10 @@ pub fn reason(outcome: &Outcome, fork_refused: bool) -> EndReason {
         Cause::SystemdOomd => EndReason::SystemdOomd,
         Cause::Guardian { reason, killed } => match reason {
             Reason::Breach { .. } | Reason::Climb { .. } | Reason::Stuck { .. }
-                if matches!(killed, Some(KillReason::SecondLine { .. })) =>
+                if matches!(
+                    killed,
+                    Some(KillReason::SecondLine { .. } | KillReason::Ahead { .. })
+                ) =>
             {
                 EndReason::SecondLine
             }

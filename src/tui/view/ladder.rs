@@ -72,8 +72,9 @@ fn tail(line: &mut Line<'static>, look: Look, status: &Status, wide: bool) {
         (State::Running, _) => {
             let grace = show_duration(Duration::from_millis(status.limits.grace_ms));
             line.push_span(Span::styled(format!("  grace {grace}"), look.dim()));
-            let room = status.limits.limit.saturating_sub(status.memory.footprint);
-            if room > Bytes(0) {
+            let end = status.limits.allowance().value();
+            let room = end.map(|end| Bytes(end).saturating_sub(status.memory.footprint));
+            if let Some(room) = room.filter(|room| *room > Bytes(0)) {
                 line.push_span(Span::styled(format!("   {room} to the limit"), look.dim()));
             }
         }

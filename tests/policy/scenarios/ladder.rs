@@ -34,13 +34,24 @@ fn the_second_line_cuts_the_grace_short() {
     let (current, line) = (Bytes::mib(129), lines(100).second);
     let why = KillReason::SecondLine { current, line };
     let steps =
-        [(0, used(99)), (900, used(128)), (1000, used(129)), (1001, dies(9)), (1002, empty())];
+        [(0, used(99)), (900, used(107)), (1000, used(129)), (1001, dies(9)), (1002, empty())];
     run(rules(), &steps, 9000).does(&[
         (0, wire(108)),
         (0, TERM),
         (1000, KILL),
         (1002, by_us(breach(99), Some(why), KILLED)),
     ]);
+}
+
+/// 20 MiB between two looks: the next one could be too late.
+#[test]
+fn growth_that_would_be_at_the_ceiling_before_the_next_look_cuts_the_grace_short() {
+    let steps = [(0, used(99)), (900, used(107)), (905, used(127))];
+    let lines = rules().lines;
+    run(rules(), &steps, 950).does(&[(0, wire(108)), (0, TERM), (905, KILL)]);
+    let below_relief = [(0, used(99)), (900, used(100)), (905, used(107))];
+    assert!(lines.relief > Bytes::mib(107));
+    run(rules(), &below_relief, 950).does(&[(0, wire(108)), (0, TERM)]);
 }
 
 #[test]
