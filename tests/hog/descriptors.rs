@@ -1,5 +1,6 @@
 //! Things that are there as long as a descriptor is: open files, watches, locks, terminals, files on their way.
 
+use crate::kernel_memory::nameless;
 use crate::system::{SHM, own_tmpfs, raise, raise_open_files, repeat};
 use crate::tmpfs::long_name;
 use anyhow::{Context, Result};
@@ -25,7 +26,6 @@ const DISK_INODE: u64 = 1536;
 const TEXT: u64 = 4096;
 const TERMINAL: u64 = 2048;
 const WATCH: u64 = 1 << 10;
-const LOCK: u64 = 200;
 const EVENT: u64 = 320;
 const NO_LIMIT: u64 = 1 << 30;
 
@@ -122,28 +122,23 @@ pub fn events(cap: Bytes) -> Result<()> {
     })
 }
 
-/// Locks on single bytes, some on each file: the kernel searches those of a file one after the other.
+/// Locked files that have no name any more.
 pub fn locks(cap: Bytes) -> Result<()> {
-    const A_FILE: u64 = 256;
     raise_open_files()?;
-    let mut file = unnamed()?;
-    repeat(cap.0, LOCK, |number| {
-        if number % A_FILE == 0 {
-            std::mem::forget(std::mem::replace(&mut file, unnamed()?));
-        }
-        lock_byte(&file, number % A_FILE * 2)
-    })?;
-    std::mem::forget(file);
-    Ok(())
+    repeat(cap.0, WATCH, |_| {
+        let file = File::from(nameless()?);
+        lock(&file)?;
+        Ok(std::mem::forget(file))
+    })
 }
 
 #[expect(unsafe_code, reason = "fcntl(2)")]
-fn lock_byte(file: &File, at: u64) -> Result<()> {
+fn lock(file: &File) -> Result<()> {
     let lock = libc::flock {
         l_type: libc::c_short::try_from(libc::F_WRLCK)?,
         l_whence: libc::c_short::try_from(libc::SEEK_SET)?,
-        l_start: i64::try_from(at)?,
-        l_len: 1,
+        l_start: 0,
+        l_len: 0,
         l_pid: 0,
     };
     // SAFETY: a live local of the type that the command takes.

@@ -76,52 +76,51 @@ pub fn pack(cap: Bytes) -> Result<()> {
     archive.flush().context("write the archive")
 }
 
+/// A record of a file that is sorted: a number, and what goes with it.
+type Record = [u8; 256];
+
 /// Sorts more than there is memory for: pieces in memory, each written and read back, all merged.
 pub fn sort(cap: Bytes, own: Bytes) -> Result<()> {
-    let piece = own.0.max(MIB) / 8;
+    let piece = usize::try_from(own.0.max(MIB))? / size_of::<Record>();
     let mut seed = 1_u64;
-    let mut random = move || {
+    let mut random = || {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        seed
+        let mut record = [0; 256];
+        record[..8].copy_from_slice(&seed.to_be_bytes());
+        record
     };
     let mut runs = Vec::new();
-    for _ in 0..cap.0 / (piece * 8) {
-        let mut numbers: Vec<u64> = (0..piece).map(|_| random()).collect();
-        numbers.sort_unstable();
-        runs.push(run_of(&numbers)?);
+    for _ in 0..cap.0 / own.0.max(MIB) {
+        let mut records: Vec<Record> = (0..piece).map(|_| random()).collect();
+        records.sort_unstable();
+        runs.push(run_of(&records)?);
     }
     merge(&mut runs)
 }
 
-fn run_of(numbers: &[u64]) -> Result<BufReader<File>> {
-    let mut run = BufWriter::new(written(Bytes(0))?);
-    for number in numbers {
-        run.write_all(&number.to_le_bytes())?;
-    }
-    let mut file = run.into_inner().context("write a run")?;
+fn run_of(records: &[Record]) -> Result<BufReader<File>> {
+    let mut file = written(Bytes(0))?;
+    file.write_all(records.as_flattened()).context("write a run")?;
     file.rewind()?;
     Ok(BufReader::new(file))
 }
 
 fn merge(runs: &mut [BufReader<File>]) -> Result<()> {
     let mut out = BufWriter::new(written(Bytes(0))?);
-    let mut heads: Vec<Option<u64>> = runs.iter_mut().map(next).collect();
-    while let Some((at, number)) = heads
-        .iter()
-        .enumerate()
-        .filter_map(|(at, head)| Some((at, (*head)?)))
-        .min_by_key(|head| head.1)
+    let mut heads: Vec<Option<Record>> = runs.iter_mut().map(next).collect();
+    while let Some(least) =
+        (0..heads.len()).filter(|at| heads[*at].is_some()).min_by_key(|at| heads[*at])
     {
-        out.write_all(&number.to_le_bytes())?;
-        heads[at] = next(&mut runs[at]);
+        out.write_all(&heads[least].take().context("an empty head")?)?;
+        heads[least] = next(&mut runs[least]);
     }
     out.flush().context("write what is sorted")
 }
 
-fn next(run: &mut BufReader<File>) -> Option<u64> {
-    let mut bytes = [0; 8];
-    run.read_exact(&mut bytes).ok()?;
-    Some(u64::from_le_bytes(bytes))
+fn next(run: &mut BufReader<File>) -> Option<Record> {
+    let mut record = [0; 256];
+    run.read_exact(&mut record).ok()?;
+    Some(record)
 }
 
 /// Starts many short programs, some at once, as a build does. Each of them is a `job`.
@@ -205,7 +204,7 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn new() -> Result<Folder> {
-        let path = PathBuf::from(format!("hog-{}", std::process::id()));
+        let path = PathBuf::from(format!("hog-{}.d", std::process::id()));
         fs::create_dir(&path)?;
         Ok(Folder(path))
     }

@@ -1,4 +1,4 @@
-//! Messages that nobody takes: queues, sockets, keys.
+//! Messages that nobody takes: queues and sockets.
 
 use crate::kernel_memory::stuff;
 use crate::system::{own_ipc, raise, raise_open_files, repeat};
@@ -114,21 +114,4 @@ pub fn datagrams(cap: Bytes) -> Result<()> {
         std::mem::forget((ours, theirs));
     }
     Ok(())
-}
-
-/// Large keys, which the kernel keeps in files in memory.
-#[expect(unsafe_code, reason = "add_key(2), which nix does not have")]
-pub fn keys(cap: Bytes) -> Result<()> {
-    /// KEY_SPEC_PROCESS_KEYRING: gone with the process.
-    const OF_THE_PROCESS: libc::c_long = -2;
-    let text = vec![0x5a_u8; (1 << 20) - 1];
-    repeat(cap.0, MIB, |number| {
-        let name = CString::new(format!("hog-{number}"))?;
-        let (kind, name, text, size) =
-            (c"big_key".as_ptr(), name.as_ptr(), text.as_ptr(), text.len());
-        // SAFETY: texts and a value that live as long as the call, with its length.
-        let key =
-            unsafe { libc::syscall(libc::SYS_add_key, kind, name, text, size, OF_THE_PROCESS) };
-        Errno::result(key).map(drop).context("add_key")
-    })
 }

@@ -46,7 +46,6 @@ const HOLDING: &[(&str, Deed)] = &[
     ("semaphores", queues::semaphores),
     ("udp", queues::udp),
     ("datagrams", queues::datagrams),
-    ("keys", queues::keys),
     ("page-tables", tables::page_tables),
     ("mappings", tables::mappings),
     ("stacks", tables::stacks),
