@@ -75,13 +75,13 @@ pub struct Estimate {
 pub fn estimate<'a>(processes: impl Iterator<Item = &'a Process> + Clone) -> Estimate {
     let mut found = Estimate::default();
     let processes = processes.filter(|process| process.host == 0);
-    let alone = processes.clone().take(2).count() < 2;
+    let alone = !has_company(processes.clone());
     for process in processes.clone() {
         found.locked_file += process.locked_file;
-        if process.is_known() {
-            found.sums.add(&process.own());
-        } else if alone {
+        if alone {
             found.sums.add(&process.memory);
+        } else if process.is_known() {
+            found.sums.add(&process.own());
         } else {
             found.sums.add(&Sums { anon: 0, shmem: 0, swap: 0, ..process.memory });
         }
@@ -90,6 +90,12 @@ pub fn estimate<'a>(processes: impl Iterator<Item = &'a Process> + Clone) -> Est
         add_unknown(processes, &mut found);
     }
     found
+}
+
+/// Whether there is more than one memory: else nobody shares, whatever was read before.
+pub fn has_company<'a>(processes: impl Iterator<Item = &'a Process>) -> bool {
+    let with_memory = processes.filter(|process| process.host == 0 && process.memory.kept() > 0);
+    with_memory.take(2).count() == 2
 }
 
 /// Adds the least that those can have whose shares are not known. Pages are shared by fork within a family, which has one
@@ -160,6 +166,14 @@ mod tests {
     fn one_alone_is_exact_whatever_can_be_read() {
         let found = estimate(&[process(1, Shares::Denied, 500)]);
         assert_eq!((found.sums.anon, found.sums.file, found.unsure), (500, 10, 0));
+    }
+
+    #[test]
+    fn who_is_left_alone_shares_no_more() {
+        let half = Sums { anon: 50, ..Sums::default() };
+        let ending = Process { pid: 2, shares: Shares::Read, ..Process::default() };
+        let found = estimate(&[Process { twice: half, ..process(1, Shares::Read, 100) }, ending]);
+        assert_eq!(found.sums.anon, 100);
     }
 
     #[test]

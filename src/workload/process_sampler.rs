@@ -290,8 +290,7 @@ impl ProcessSampler {
     }
 
     fn read_shares(&mut self) {
-        let with_memory = self.rows.iter().filter(|row| row.process.memory.kept() > 0);
-        let company = with_memory.filter(|row| row.process.host == 0).take(2).count() == 2;
+        let company = estimate::has_company(self.rows.iter().map(|row| &row.process));
         let (clock, count) = (Clock::start(), self.rows.len());
         let mut read = false;
         for _ in 0..PASSES {
