@@ -42,6 +42,9 @@ pub struct Sample {
     pub stalled_usec: Option<u64>,
     /// The averages of `memory.pressure`.
     pub pressure: Option<Pressure>,
+    /// So much more the sum over processes may be: pages that several may have, whose shares are not for us to read. `current`
+    /// is the least that it can be.
+    pub unread_shares: Bytes,
     /// Processes in the workload.
     pub processes: u64,
     /// How long the look took: where it is dear, looks are spaced out.

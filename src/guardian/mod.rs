@@ -42,6 +42,8 @@ use foreground::Foreground;
 use publish::Publisher;
 use std::time::Duration;
 
+const UNREAD_SHARES: &str = "what some processes share cannot be read";
+
 /// One workload and its policy, and what is remembered of its run.
 #[derive(Debug)]
 struct Guard {
@@ -231,6 +233,7 @@ impl Guardian {
         let before = self.clock.now();
         let event = match self.guards[index].workload.look() {
             Look::Seen(sample) => {
+                self.note_unread_shares(index, &sample);
                 let mut sample = self.not_less_than_known(index, sample);
                 sample.cost = self.clock.now() - before;
                 Event::Sample(sample)
@@ -247,6 +250,21 @@ impl Guardian {
         let known = *guard.policy.last();
         self.note_failure(index, "read all of the workload's memory", Err(error));
         if seen.current < known.current { known } else { seen }
+    }
+
+    /// A sum of which a part may be counted more than once is the least that it can be: that is told once, when it matters.
+    fn note_unread_shares(&mut self, index: usize, sample: &Sample) {
+        let unsure = sample.unread_shares;
+        let told = &mut self.guards[index].told_failures;
+        if unsure.0 < sample.footprint().0 / 20 || unsure.0 == 0 || told.contains(&UNREAD_SHARES) {
+            return;
+        }
+        told.push(UNREAD_SHARES);
+        let (least, most) = (sample.footprint(), sample.footprint().saturating_add(unsure));
+        let text = format!(
+            "{UNREAD_SHARES} (not dumpable, or another user's): memory in use is between {least} and {most}, and the least of it is compared with the limit"
+        );
+        self.say(Level::Warning, text);
     }
 
     /// Tells the policy when nobody is left; the counters are read once more before.

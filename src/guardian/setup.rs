@@ -38,7 +38,7 @@ use crate::sys::signals::Signals;
 use crate::sys::spawn::{self, Place, Program, Waiting};
 use crate::units::{Bytes, Limit};
 use crate::watcher::Watcher;
-use crate::workload::Workload;
+use crate::workload::{Workload, proc_file};
 use anyhow::{Context, Result};
 use std::ffi::CString;
 use std::os::fd::AsFd;
@@ -71,7 +71,6 @@ pub fn start(mut config: Config) -> Result<Guardian> {
     let (tier, reason) = (found.tier, found.reason);
     let left = found.placed.as_ref().map(|placed| leftovers::clear_beside(&placed.cgroup));
     let mut workload = Workload::new(tier, found.placed, found.observed)?;
-    workload.count_shared_from(lines.limit);
     recording.iter().for_each(|recording| workload.leave_out(recording.pid()));
     let mut guardian = Guardian {
         caller,
@@ -273,6 +272,10 @@ impl Guardian {
             let reason = self.tier_reason.clone();
             let hint = tier::way_out(around);
             self.say(Level::Warning, format!("{lost}; because {reason}; better: {hint}"));
+        }
+        if matches!(tier, Tier::Hybrid | Tier::Polled) && proc_file::hides_others() {
+            let text = "/proc is mounted with hidepid: memory of what the command starts as another user is not seen";
+            self.say(Level::Warning, text.to_owned());
         }
     }
 

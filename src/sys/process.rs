@@ -164,3 +164,17 @@ pub fn reap(pid: i32) {
     // SAFETY: a null status is allowed.
     unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) };
 }
+
+/// Whether two processes have one address space (`vfork`, `posix_spawn`, CLONE_VM).
+///
+/// # Errors
+/// EPERM where we may not look into both, ENOSYS without CONFIG_KCMP, ESRCH when one is gone.
+pub fn share_memory(one: i32, other: i32) -> io::Result<bool> {
+    const KCMP_VM: libc::c_int = 1;
+    // SAFETY: takes numbers only.
+    match unsafe { libc::syscall(libc::SYS_kcmp, one, other, KCMP_VM, 0, 0) } {
+        0 => Ok(true),
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(false),
+    }
+}

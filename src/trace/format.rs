@@ -231,6 +231,8 @@ pub struct SampleRow {
     #[serde(skip_serializing_if = "zero")]
     pressure: Option<(f64, f64)>,
     #[serde(skip_serializing_if = "zero")]
+    unread_shares: u64,
+    #[serde(skip_serializing_if = "zero")]
     tasks: u64,
     #[serde(skip_serializing_if = "zero")]
     cost_ns: u64,

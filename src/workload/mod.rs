@@ -3,13 +3,17 @@
 //! to each process opens a handle of it for a moment; descriptors are kept in reserve for that.
 
 pub mod cgroup_sampler;
+pub mod descent;
 pub mod escapees;
+pub mod estimate;
 pub mod huge_pages;
 pub mod knobs;
 pub mod line_writer;
 pub mod members;
 pub mod proc_file;
+pub mod proc_stat;
 pub mod process_sampler;
+pub mod shares;
 pub mod signalling;
 pub mod spares;
 pub mod usage;
@@ -81,7 +85,10 @@ impl Workload {
         let by_cgroup = with_memory.map(CgroupSampler::open).transpose()?;
         let mut members = Members::new(cgroup.map_or(Source::Descendants, Source::of))?;
         placed.as_ref().and_then(Placed::keeper).into_iter().for_each(|pid| members.leave_out(pid));
-        let by_process = ProcessSampler::new();
+        let mut by_process = ProcessSampler::new();
+        if by_cgroup.is_none() {
+            by_process.prepare();
+        }
         let (child, trouble) = (None, None);
         Ok(Workload {
             tier,
@@ -113,11 +120,6 @@ impl Workload {
     /// Whether the command's process is not reaped yet.
     pub fn child_alive(&self) -> bool {
         self.child.is_some()
-    }
-
-    /// Pages that processes share are looked at more closely from this sum on.
-    pub fn count_shared_from(&mut self, bytes: Bytes) {
-        self.by_process.count_shared_from(bytes);
     }
 
     /// A process of ours that is no part of the workload.
@@ -210,6 +212,8 @@ impl Workload {
             sample = self.by_process.sample(self.members.listed());
             trouble = self.by_process.trouble();
         }
+        let by_process = &self.by_process;
+        self.members.keep(|pid| by_process.knows(pid));
         self.restock();
         if let Some(error) = self.members.trouble().or(trouble) {
             self.trouble.get_or_insert(error);

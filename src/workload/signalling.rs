@@ -93,7 +93,7 @@ impl Signalling {
 
     fn take_list(&mut self, members: &mut Members) {
         self.list.clear();
-        self.list.extend_from_slice(members.refresh());
+        self.list.extend_from_slice(members.refresh_all());
         self.trouble = members.trouble();
     }
 

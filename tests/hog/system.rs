@@ -77,3 +77,12 @@ fn is_all(error: &anyhow::Error) -> bool {
     let all = [Errno::EMFILE, Errno::ENFILE, Errno::ENOSPC, Errno::ENOMEM, Errno::EDQUOT];
     of_nix.or(of_std.map(Errno::from_raw)).is_some_and(|errno| all.contains(&errno))
 }
+
+/// Keeps something open for as long as the process lives.
+///
+/// # Errors
+/// None: so that it can end what may fail.
+pub fn hold<T>(kept: T) -> Result<()> {
+    std::mem::forget(kept);
+    Ok(())
+}

@@ -105,6 +105,7 @@ impl From<&Sample> for SampleRow {
             pids_max: counters.pids_max,
             stalled_us: sample.stalled_usec,
             pressure: sample.pressure.map(|it| (it.some_avg10, it.full_avg10)),
+            unread_shares: sample.unread_shares.0,
             tasks: sample.processes,
             cost_ns: nanos(sample.cost),
         }
@@ -137,6 +138,7 @@ impl From<SampleRow> for Sample {
             },
             stalled_usec: row.stalled_us,
             pressure: row.pressure.map(pressure),
+            unread_shares: Bytes(row.unread_shares),
             processes: row.tasks,
             cost: Duration::from_nanos(row.cost_ns),
         }
