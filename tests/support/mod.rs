@@ -1,7 +1,7 @@
 //! For the suites that run the real binary: a scene of its own for each test, processes with deadlines, terminals, and a
 //! check that nothing is left behind. Nothing here reads the source tree: the executables are copied into guests.
 
-#![allow(dead_code, unused_imports, reason = "each suite uses a part of it")]
+#![allow(dead_code, reason = "each suite uses a part of it")]
 
 pub mod leftovers;
 pub mod process;
