@@ -65,7 +65,7 @@ pub struct Settings {
     #[arg(long, value_name = "MODE")]
     #[serde(deserialize_with = "from_text")]
     pub kill_mode: Option<KillMode>,
-    /// Swap that the workload may use, or max [default: 0]
+    /// Swap that the workload may use, as room beyond the limit, or max [default: 0]
     #[arg(long, value_name = "SIZE")]
     #[serde(deserialize_with = "from_text")]
     pub swap: Option<Amount>,

@@ -4,7 +4,7 @@ use crate::account::Account;
 use crate::cgroup::hierarchy::OuterLimit;
 use crate::cli::{Cli, ExitSetting, OnDeath, ReportSetting, Settings, ThrashSetting, TierSetting};
 use crate::policy::OnExit;
-use crate::policy::lines::{Lines, SMALLEST_HEADROOM, default_headroom};
+use crate::policy::lines::{Lines, SMALLEST_HEADROOM, default_headroom, whole_pages};
 use crate::policy::thrash::ThrashRule;
 use crate::policy::warn::WarnRule;
 use crate::report::escape::escape;
@@ -48,6 +48,8 @@ pub struct Config {
     pub kill_mode: KillMode,
     /// `memory.swap.max`.
     pub swap: Limit,
+    /// Room beyond the limit that swap gives here: none until the place of the workload is known.
+    pub swap_room: Limit,
     /// `pids.max`, and whether it was asked for.
     pub pids: (Limit, bool),
     /// Wall-clock limit.
@@ -147,7 +149,7 @@ impl Config {
             Some(headroom) => headroom,
             None => default_headroom(limit).min(room),
         };
-        Ok(Lines::new(limit, Some(headroom), self.second_line)?)
+        Ok(Lines::new(limit, Some(headroom), self.second_line)?.with_swap(self.swap_room))
     }
 }
 
@@ -188,7 +190,8 @@ pub fn build(s: Settings, command: Vec<OsString>) -> Result<Config> {
         grace: s.grace.map_or(GRACE, |span| span.0),
         term_signal: s.term_signal.map_or(nix::libc::SIGTERM, |signal| signal.0),
         kill_mode: s.kill_mode.unwrap_or(KillMode::ControlGroup),
-        swap: s.swap.map_or(Limit::At(0), |amount| amount.0),
+        swap: s.swap.map_or(Limit::At(0), |amount| in_pages(amount.0)),
+        swap_room: Limit::At(0),
         pids: (s.pids.map_or(Limit::At(PIDS), |amount| amount.0), s.pids.is_some()),
         timeout: s.timeout.map(|span| span.0).filter(|timeout| !timeout.is_zero()),
         warn: WarnRule {
@@ -229,6 +232,11 @@ pub fn build(s: Settings, command: Vec<OsString>) -> Result<Config> {
         quiet: s.quiet,
         command,
     })
+}
+
+/// The kernel rounds to pages, and what is read back is to be what was written.
+fn in_pages(limit: Limit) -> Limit {
+    limit.value().map_or(Limit::Max, |bytes| Limit::At(whole_pages(Bytes(bytes)).0))
 }
 
 fn record_size(wanted: Option<Bytes>) -> Result<Bytes> {
@@ -342,6 +350,18 @@ mod tests {
         let lines = config.lines(config.memory, &outer(110)).unwrap();
         assert_eq!(lines.ceiling, Bytes::mib(110));
         assert!(config.lines(config.memory, &outer(103)).is_err());
+    }
+
+    #[test]
+    fn swap_is_room_beyond_the_limit_once_it_is_known_to_be_there() {
+        let mut config = config(&["-m", "100M", "--swap", "1000000"]);
+        assert_eq!(config.swap, Limit::At(15 << 16), "whole pages");
+        let lines = |config: &Config| config.lines(config.memory, &outer(1000)).unwrap();
+        assert_eq!(lines(&config).allowance(), Bytes::mib(100));
+        config.swap_room = Limit::At(256 << 20);
+        let with_room = lines(&config);
+        assert_eq!(with_room.allowance(), Bytes::mib(356));
+        assert_eq!(with_room.ceiling, Bytes::mib(164), "memory itself has no more");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::placement::{Row, obstacle, why_not};
 use crate::report::escape::escape;
 use crate::status::Tier;
 use crate::systemd::Manager;
+use crate::workload::huge_pages::in_memory_current;
 use anyhow::{Context, Result};
 use nix::fcntl::OFlag;
 use procfs::FromRead as _;
@@ -39,6 +40,9 @@ pub struct Finding {
     /// Whether the guardian's own memory can be locked.
     memory_lock: bool,
     swap_total: u64,
+    /// The pool of huge pages, and what a limit has to do with them.
+    huge_pages: u64,
+    huge_pages_counted: &'static str,
     systemd: Systemd,
     rows: Vec<RowFinding>,
     /// Lines to paste for a better tier.
@@ -96,6 +100,8 @@ pub fn examine() -> Result<Finding> {
         pressure: Path::new("/proc/pressure/memory").exists(),
         memory_lock: crate::sys::memory::lock(),
         swap_total: memory.swap_total,
+        huge_pages: memory.hugetlb.unwrap_or(0),
+        huge_pages_counted: huge_pages_counted(&around),
         systemd: systemd(&around),
         rows,
         remedy: if best { Vec::new() } else { obstacle::remedy(&around) },
@@ -188,6 +194,17 @@ fn entries(folder: &Path) -> impl Iterator<Item = std::fs::DirEntry> + use<> {
     std::fs::read_dir(folder).into_iter().flatten().flatten()
 }
 
+/// As far as it can be told without making a cgroup.
+fn huge_pages_counted(around: &Surroundings) -> &'static str {
+    match around.memory().or(around.hierarchies.first()) {
+        _ if in_memory_current() => "in memory.current (memory_hugetlb_accounting)",
+        Some(hierarchy) if hierarchy.has_controller("hugetlb") => {
+            "counted where the controller can be turned on for the workload, else told"
+        }
+        Some(_) | None => "no hugetlb controller: told, and not counted by any limit",
+    }
+}
+
 fn distribution() -> Option<String> {
     let text = std::fs::read_to_string("/etc/os-release").ok()?;
     let name = text.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="))?;
@@ -226,6 +243,9 @@ impl fmt::Display for Finding {
             "swap         {}",
             if self.swap_total == 0 { "none".to_owned() } else { swap.to_string() }
         )?;
+        let pool = crate::units::Bytes(self.huge_pages);
+        writeln!(f, "huge pages   {pool} set aside; {}", self.huge_pages_counted)?;
+        writeln!(f, "not charged  to any cgroup: rings of packet sockets (AF_PACKET), keyrings")?;
         writeln!(
             f,
             "pressure     {}",

@@ -28,6 +28,8 @@ pub struct Sample {
     pub pinned: Bytes,
     /// `swapcached` of `memory.stat`: pages in memory and in swap, counted in `current` and in `swap`.
     pub swap_cached: Bytes,
+    /// `hugetlb.<size>.current`, where the controller is on: huge pages are not in `current`.
+    pub hugetlb: Bytes,
     /// `anon` of `memory.stat`.
     pub anon: Bytes,
     /// `shmem` of `memory.stat`: tmpfs, memfd, shared mappings.
@@ -53,7 +55,7 @@ impl Sample {
     /// Memory that the kernel cannot simply take back: what the limit is compared with.
     /// A subtraction from `memory.current`, which is exact to the per-CPU batch, and not a sum of `memory.stat`, which lags.
     pub fn footprint(&self) -> Bytes {
-        self.resident().saturating_add(self.swapped())
+        self.resident().saturating_add(self.swapped()).saturating_add(self.hugetlb)
     }
 
     /// The part of it that is in memory.
@@ -106,6 +108,39 @@ pub enum Event {
     Empty,
     /// Somebody asked for something.
     Operator(Command),
+    /// What came of a deed.
+    Done(Deed, DeedResult),
+}
+
+/// A deed whose result comes back as an event, with what the kernel says afterwards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// [`Action::SetTripWire`]: where `memory.high` stands.
+    TripWire(Limit),
+    /// [`Action::SetLines`]: where both lines of the kernel stand.
+    Lines(InForce),
+}
+
+/// The kernel's lines, as read back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InForce {
+    /// `memory.high`.
+    pub high: Limit,
+    /// `memory.max`.
+    pub max: Limit,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeedResult {
+    /// Done, and read back.
+    Done,
+    /// It takes a while: the kernel reclaims first. Another result follows.
+    Pending,
+    /// Not done, because so much is in use that the write would reclaim or kill before it returns.
+    InUse(Bytes),
+    /// Refused with this errno; 0 where the kernel took it and says something else afterwards.
+    Failed(i32),
 }
 
 /// All that can be done about it, in the order of the list that holds it.
@@ -223,6 +258,8 @@ pub enum Notice {
         footprint: Bytes,
         /// The limit.
         limit: Bytes,
+        /// Room beyond it for what is swapped out.
+        swap: Limit,
     },
     /// At this growth the limit is near in time.
     NearInTime {

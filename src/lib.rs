@@ -35,6 +35,7 @@ pub mod keeper;
 pub mod placement;
 pub mod policy;
 pub mod processes;
+pub mod remains;
 pub mod report;
 pub mod status;
 pub mod sys;

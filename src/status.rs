@@ -37,6 +37,8 @@ impl Tier {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
+    /// The command was let go and does not run yet: its cgroup is frozen, its file system does not answer.
+    Starting,
     /// Under the limit.
     Running,
     /// Told to end; the grace period runs.
@@ -144,10 +146,32 @@ pub struct Limits {
     pub ceiling: Bytes,
     /// `memory.swap.max`.
     pub swap: Limit,
+    /// Room beyond the limit for what is swapped out: the footprint may be limit and room together. `null`: without end.
+    #[serde(default = "no_room")]
+    pub swap_room: Limit,
     /// `pids.max`.
     pub pids: Limit,
     /// Time from SIGTERM to SIGKILL.
     pub grace_ms: u64,
+}
+
+fn no_room() -> Limit {
+    Limit::At(0)
+}
+
+impl Limits {
+    /// What the footprint is compared with: the limit, and what may lie in swap beyond it.
+    pub fn allowance(&self) -> Limit {
+        let room = self.swap_room.value();
+        room.map_or(Limit::Max, |room| Limit::At(self.limit.saturating_add(Bytes(room)).0))
+    }
+
+    /// So much of the allowance in percent; `None` where there is no end to it.
+    pub fn share(&self, footprint: Bytes) -> Option<u64> {
+        let whole = self.allowance().value()?;
+        let percent = u128::from(footprint.0) * 100 / u128::from(whole.max(1));
+        Some(u64::try_from(percent).unwrap_or(u64::MAX))
+    }
 }
 
 /// Memory in use. In tiers without memory accounting `current` is the sum over processes.
@@ -169,10 +193,44 @@ pub struct Memory {
     pub kernel: Bytes,
     /// Swap in use.
     pub swap: Bytes,
+    /// Of that, what is in memory too and counted there.
+    #[serde(default)]
+    pub swap_cached: Bytes,
+    /// Huge pages of hugetlbfs, which `current` does not have.
+    #[serde(default)]
+    pub hugetlb: Bytes,
+    /// Whether they are in the footprint.
+    #[serde(default)]
+    pub hugetlb_counted: bool,
     /// The highest `current`.
     pub peak: Bytes,
     /// The highest footprint.
     pub peak_footprint: Bytes,
+}
+
+impl Memory {
+    /// What is in swap and not in memory: that part of the footprint.
+    pub fn swapped(&self) -> Bytes {
+        self.swap.saturating_sub(self.swap_cached)
+    }
+}
+
+/// Memory that a run left behind: files on tmpfs and System V segments.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remains {
+    /// In all.
+    pub size: Bytes,
+    /// The largest that could be found, largest first.
+    pub parts: Vec<RemainsPart>,
+}
+
+/// A file or a segment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemainsPart {
+    /// Its path, escaped, or what it is.
+    pub name: String,
+    /// What it takes.
+    pub size: Bytes,
 }
 
 /// Share of the last ten seconds lost waiting for memory, in percent (kernel: accounting/psi.rst).

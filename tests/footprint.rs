@@ -8,6 +8,7 @@
 mod limits;
 #[path = "footprint/stage.rs"]
 mod stage;
+#[expect(unused_imports, reason = "this suite looks at no run")]
 mod support;
 
 use stage::{LOCKED, agrees, agrees_with};

@@ -147,6 +147,19 @@ fn the_lines_and_the_moments_are_in_the_plot() {
     }
 }
 
+#[test]
+fn room_in_swap_is_a_line_of_its_own() {
+    let mut report = sample::leak();
+    assert!(!page(&report).contains("limit with swap"));
+    report.limits.swap_room = sentinel::units::Limit::At(50 << 20);
+    let with_room = page(&report);
+    check(&with_room);
+    assert!(with_room.contains(">limit with swap 150M<"));
+    assert!(texts(&with_room).contains("100.0M + swap 50.0M"));
+    report.limits.swap_room = sentinel::units::Limit::Max;
+    assert!(texts(&page(&report)).contains("100.0M + any swap"));
+}
+
 /// Where no memory controller enforces one there is no ceiling.
 #[test]
 fn a_ceiling_that_nobody_enforces_is_not_drawn() {
@@ -203,6 +216,9 @@ fn hostile(text: &str) -> PostMortem {
     if let Some(mappings) = &mut report.mappings {
         all(&mut mappings.name);
         mappings.largest.iter_mut().for_each(|mapping| all(&mut mapping.name));
+    }
+    if let Some(remains) = &mut report.left_in_tmpfs {
+        remains.parts.iter_mut().for_each(|part| all(&mut part.name));
     }
     report
 }

@@ -20,7 +20,7 @@ use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use sentinel::clock::Timestamp;
 use sentinel::event::{Action, Command, Event, KillReason, Notice, Sample};
 use sentinel::policy::{Policy, PolicyConfig};
-use sentinel::units::{Bytes, MIB, Percent};
+use sentinel::units::{Bytes, Limit, MIB, Percent};
 use std::time::Duration;
 
 /// So many cases unless `PROPTEST_CASES` says otherwise; nothing is written to the source tree.
@@ -158,7 +158,7 @@ proptest! {
                 Event::Sample(s) => {
                     Event::Sample(Sample { current: s.current.saturating_add(more), ..s })
                 }
-                other @ (Event::Deadline | Event::ChildExited(_) | Event::Empty | Event::Operator(_)) => other,
+                other @ (Event::Deadline | Event::ChildExited(_) | Event::Empty | Event::Operator(_) | Event::Done(..)) => other,
             })
         }).collect();
         let (light, heavy) = (Trace::play(config, &events), Trace::play(config, &heavier));
@@ -172,6 +172,28 @@ proptest! {
         });
         let excused = ahead || events.iter().any(moved);
         prop_assert!(kills.0 <= kills.1 || excused, "kills {:?}", kills);
+    }
+
+    #[test]
+    fn what_fits_into_limit_and_swap_is_never_acted_upon(
+        config in configs(),
+        room in prop_oneof![(1..4096 * MIB).prop_map(Limit::At), Just(Limit::Max)],
+        looks in vec((1..500u64, 0..100 * MIB, any::<u64>(), any::<u64>()), 1..80),
+    ) {
+        let lines = config.lines.with_swap(room);
+        let config = PolicyConfig { lines, thrash: None, timeout: None, slack: Bytes(0), ..config };
+        let most = lines.allowance().0 - 1;
+        let mut now = 0;
+        let events: Vec<_> = looks.iter().map(|(dt, current, swap, cached)| {
+            now += dt;
+            let (current, swap) = (Bytes(*current), Bytes(swap % (most - current + 1)));
+            let swap_cached = Bytes(cached % (swap.0 + 1));
+            let sample = Sample { current, swap, swap_cached, ..Sample::default() };
+            (Timestamp::from_millis(now), Event::Sample(sample))
+        }).collect();
+        let trace = Trace::play(config, &events);
+        prop_assert_eq!(acts(&trace), (usize::MAX, usize::MAX));
+        prop_assert!(trace.steps.iter().all(|step| !step.actions.contains(&Action::Look)));
     }
 
     #[test]

@@ -8,6 +8,8 @@ mod policy {
         mod end;
         mod ladder;
         mod operator;
+        mod placing;
+        mod swap;
         mod told;
         mod watching;
     }
@@ -42,7 +44,8 @@ fn grace_over(grace: u64) -> KillReason {
 }
 
 fn near(footprint: u64) -> Notice {
-    Notice::NearLimit { footprint: Bytes::mib(footprint), limit: Bytes::mib(100) }
+    let (footprint, limit, swap) = (Bytes::mib(footprint), Bytes::mib(100), Limit::At(0));
+    Notice::NearLimit { footprint, limit, swap }
 }
 
 fn by_us(reason: Reason, killed: Option<KillReason>, child: Ending) -> Action {

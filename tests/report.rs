@@ -264,6 +264,7 @@ fn fits(value: &Value, schema: &Value, root: &Value, at: &str) {
         "integer" => value.is_u64() || value.is_i64(),
         "number" => value.is_number(),
         "null" => value.is_null(),
+        "boolean" => value.is_boolean(),
         other => panic!("a type {other}"),
     };
     assert!(types.iter().any(is), "{at}: {value} is no {types:?}");

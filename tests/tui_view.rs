@@ -232,6 +232,32 @@ fn frozen_paused_and_refused_are_seen() {
     golden("frozen-80x24.txt", &app, 80, 24);
 }
 
+/// A footprint over the limit is no breach where what is over lies in swap, and does not look like one.
+#[test]
+fn what_is_in_swap_is_seen_to_be_there() {
+    let swapped = |status: &mut Status, room| {
+        status.limits.swap = room;
+        status.limits.swap_room = room;
+        status.memory = sentinel::status::Memory {
+            current: Bytes::mib(99),
+            footprint: Bytes::mib(150),
+            swap: Bytes::mib(60),
+            ..status.memory
+        };
+    };
+    let room = sentinel::units::Limit::At(256 << 20);
+    let app = with(grown(LOOK, false), |status| swapped(status, room));
+    golden("swap-80x24.txt", &app, 80, 24);
+    golden("swap-160x45.txt", &app, 160, 45);
+    let any = with(grown(LOOK, false), |status| swapped(status, sentinel::units::Limit::Max));
+    golden("any-swap-80x24.txt", &any, 80, 24);
+    for app in [app, any] {
+        let drawn = draw(&app, 80, 24);
+        let alarm = |cell: &ratatui::buffer::Cell| cell.fg == Color::Red && cell.symbol() == "█";
+        assert!(!drawn.content.iter().any(alarm));
+    }
+}
+
 /// No memory controller: no ceiling, no trip-wire, no counters, but the reason why.
 #[test]
 fn without_a_memory_controller_only_what_is_there_is_shown() {

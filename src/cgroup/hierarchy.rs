@@ -127,7 +127,8 @@ pub fn outer_limit(hierarchies: &[Hierarchy]) -> Result<OuterLimit> {
     Ok(least)
 }
 
-fn read_limit(directory: &Path, name: &str) -> Option<Bytes> {
+/// A limit of a cgroup; `None` where there is no such file, or none is set.
+pub(super) fn read_limit(directory: &Path, name: &str) -> Option<Bytes> {
     let text = Cgroup::open(directory).and_then(|cgroup| cgroup.read(name)).ok()?;
     files::limit(text.as_bytes())?.value().map(Bytes)
 }

@@ -1,7 +1,9 @@
 //! The table of guardians: which columns fit a width, and their cells, padded. Pure; colours are others' matter.
 
 use super::row::{Row, growth, size, time};
+use crate::status::Limits;
 use crate::tui::view::ink::cut;
+use crate::units::{Bytes, Limit};
 use ratatui::text::Span;
 
 /// A column, in the order in which they are shown.
@@ -98,7 +100,7 @@ impl Column {
             (_, None) => String::new(),
             (Column::Tier, Some(status)) => status.tier.name().to_owned(),
             (Column::Used, Some(status)) => size(status.memory.footprint),
-            (Column::Limit, Some(status)) => size(status.limits.limit),
+            (Column::Limit, Some(status)) => limit(&status.limits),
             (Column::Share, _) => row.share().map_or("-".to_owned(), |share| match share {
                 0..=999 => format!("{share}%"),
                 _ => ">999%".to_owned(),
@@ -109,6 +111,14 @@ impl Column {
             (Column::Uptime, Some(status)) => time(status.uptime_ms),
             (Column::Command, Some(status)) => status.command.join(" "),
         }
+    }
+}
+
+/// With the room that swap gives; a plus where that has no end.
+fn limit(limits: &Limits) -> String {
+    match limits.allowance() {
+        Limit::At(allowance) => size(Bytes(allowance)),
+        Limit::Max => format!("{}+", size(limits.limit)),
     }
 }
 

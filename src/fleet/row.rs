@@ -2,7 +2,7 @@
 
 use crate::report::escape::tame;
 use crate::status::{State, Status};
-use crate::units::Bytes;
+use crate::units::{Bytes, Limit};
 
 /// What is known of a guardian.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,7 +62,8 @@ impl Row {
             (Some(Note::Silent(_)), _) => "silent",
             (None, None) => "-",
             (None, Some(status)) => match status.state {
-                State::Running if status.frozen => "frozen",
+                State::Starting | State::Running if status.frozen => "frozen",
+                State::Starting => "starts",
                 State::Running => "running",
                 State::Terminating => "ending",
                 State::Killing => "killing",
@@ -71,12 +72,11 @@ impl Row {
         }
     }
 
-    /// The share of the limit that the footprint has, hundredths.
+    /// The share of limit and room in swap that the footprint has, hundredths.
     pub fn share(&self) -> Option<u64> {
         let status = self.status.as_ref()?;
-        let whole = u128::from(status.limits.limit.0);
-        let share = (u128::from(status.memory.footprint.0) * 100).checked_div(whole)?;
-        Some(u64::try_from(share).unwrap_or(u64::MAX))
+        let none = status.limits.allowance() == Limit::At(0);
+        status.limits.share(status.memory.footprint).filter(|_| !none)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::report::post_mortem::verdict::{advice, verdict};
 use crate::report::post_mortem::{
     EndReason, Milestone, Moment, PostMortem, Run, SCHEMA, Verdict, archive,
 };
-use crate::status::{Counters, Level, Limits, Memory, Pressure, Status, Tier};
+use crate::status::{Counters, Level, Limits, Memory, Pressure, Remains, Status, Tier};
 use crate::units::Limit;
 use crate::workload::Workload;
 use anyhow::{Context, Result};
@@ -25,10 +25,9 @@ impl Guardian {
     /// Keeps the post-mortem, if this end is worth one, and says where.
     pub(super) fn keep_post_mortem(
         &mut self,
-        outcome: &Outcome,
-        text: &str,
-        code: u8,
+        (outcome, text, code): (&Outcome, &str, u8),
         status: &Status,
+        remains: Option<&Remains>,
     ) {
         let verdict = verdict(outcome, status, text, code, self.config.term_signal);
         let acted = verdict.reason != EndReason::Exited;
@@ -59,6 +58,7 @@ impl Guardian {
             processes: self.evidence.processes(),
             growers: self.evidence.growers(),
             mappings,
+            left_in_tmpfs: remains.cloned(),
         };
         match archive::save(&report, self.caller_id) {
             Ok(path) => {
@@ -82,6 +82,7 @@ impl Guardian {
             second_line: lines.second,
             ceiling: lines.ceiling,
             swap: self.config.swap,
+            swap_room: lines.swap,
             pids: self.config.pids.0,
             grace_ms: super::publish::millis(self.config.grace),
         };
@@ -117,6 +118,7 @@ impl Guardian {
             processes: Vec::new(),
             growers: Vec::new(),
             mappings: None,
+            left_in_tmpfs: None,
         };
         serde_json::to_string(&report).context("render what it may have to tell")
     }
@@ -141,6 +143,7 @@ impl Guardian {
             cache: sample.cache,
             kernel: sample.kernel,
             swap: sample.swap,
+            swap_cached: sample.swap_cached,
             ..status.memory
         };
         (memory, sample.pressure)

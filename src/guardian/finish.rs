@@ -29,6 +29,7 @@ impl Guardian {
             && outcome.cause == Cause::Itself
             && self.foreground.has_terminal(self.guards[0].child_pid);
         self.foreground.reclaim(self.guards[0].child_pid, killed);
+        self.answer_replaced();
         self.publish_last_words(&outcome);
         if let Some(server) = self.server.take()
             && let Err(error) = server.shutdown()
@@ -44,17 +45,22 @@ impl Guardian {
             status.memory.peak = status.memory.peak.max(peak);
         }
         self.tell_escaped(0);
+        let remains = self.find_remains();
         self.remove_cgroup();
         let signal = words::signal_name(self.config.term_signal);
         let text = words::outcome(&outcome, &self.command_name(), &signal);
         let code =
             words::exit_status(&outcome, self.config.term_signal, self.config.limit_exit_code);
         self.say_summary(&outcome, &text, code, &status);
-        self.keep_post_mortem(&outcome, &text, code, &status);
+        if let Some(remains) = &remains {
+            self.say(Level::Info, crate::remains::text(remains));
+        }
+        self.keep_post_mortem((&outcome, &text, code), &status, remains.as_ref());
         self.end_recording(&text, code);
         let events = self.log.lines();
         for record in std::mem::take(&mut self.records) {
-            let ended = self.ended(&outcome, text.clone(), code);
+            let left_in_tmpfs = remains.clone();
+            let ended = Ended { left_in_tmpfs, ..self.ended(&outcome, text.clone(), code) };
             if let Err(error) = record.write(ended, &status, events.clone()) {
                 self.say(Level::Error, format!("{error:#}"));
             }
@@ -77,7 +83,16 @@ impl Guardian {
         let guard = &self.guards[0];
         let (term, kill) = (guard.term.map(decision), guard.kill.map(decision));
         let (page_faults, memory_locked) = (guard.page_faults, self.memory_locked);
-        Ended { outcome, text, exit_status, term, kill, page_faults, memory_locked }
+        Ended {
+            outcome,
+            text,
+            exit_status,
+            term,
+            kill,
+            page_faults,
+            memory_locked,
+            left_in_tmpfs: None,
+        }
     }
 
     fn command_name(&self) -> String {
@@ -125,7 +140,9 @@ impl Guardian {
         let memory = &status.memory;
         let mut figures = format!(
             "ran {ran}, peak {} (footprint {} of {})",
-            memory.peak, memory.peak_footprint, status.limits.limit
+            memory.peak,
+            memory.peak_footprint,
+            words::limit(status.limits.limit, status.limits.swap_room)
         );
         if let Some(((term, _), ended)) = self.guards[0].term.zip(self.guards[0].ended_at) {
             let signal = words::signal_name(self.config.term_signal);

@@ -5,16 +5,18 @@ use super::foreground::Foreground;
 use super::publish::Publisher;
 use super::recording::Recording;
 use super::tier::{self, Found};
+use super::unseen::Unseen;
 use super::{Guard, Guardian};
-use crate::cgroup::hierarchy;
+use crate::cgroup::hierarchy::{self, OuterLimit};
 use crate::cgroup::limits::{self, WorkloadLimits};
+use crate::cgroup::swap::SwapAround;
 use crate::clock::{Clock, Timestamp};
 use crate::command;
 use crate::config::{Config, SocketSetting};
 use crate::control::server::{Access, Server};
 use crate::control::socket::{self, Owner, SocketChoice};
 use crate::dashboard::Dashboard;
-use crate::event::{Event, Sample};
+use crate::event::{DeedResult, Event, Sample};
 use crate::event_loop::{EventLoop, Token};
 use crate::exporter;
 use crate::placement::Wish;
@@ -27,8 +29,8 @@ use crate::policy::reclaim::ReclaimAt;
 use crate::policy::{Policy, PolicyConfig};
 use crate::report::console::Console;
 use crate::report::log::Log;
-use crate::report::post_mortem::Milestone;
 use crate::report::record::{CallerId, RecordFile};
+use crate::report::words;
 use crate::status::{Level, Tier};
 use crate::sys::caller::Caller;
 use crate::sys::memory::{self, PageFaults};
@@ -65,8 +67,7 @@ pub fn start(mut config: Config) -> Result<Guardian> {
     let foreground = Foreground::new(matches!(dashboard, Ok(Some(_))));
     let waiting = prepare(&path, &config, dashboard.as_ref().ok(), &foreground, caller)?;
     let found = find_tier(&around, &config, waiting.pid())?;
-    let lines = config.lines(config.wanted_memory(found.tier, &outer), &outer)?;
-    let note = put_in_force(&mut config, &found, &lines)?;
+    let (lines, notes) = settle(&mut config, &found, &outer)?;
     let (tier, reason) = (found.tier, found.reason);
     let left = found.placed.as_ref().map(|placed| leftovers::clear_beside(&placed.cgroup));
     let mut workload = Workload::new(tier, found.placed, found.observed)?;
@@ -91,17 +92,16 @@ pub fn start(mut config: Config) -> Result<Guardian> {
         caller_id: id,
         recording,
         outer,
+        unseen: Unseen::new(tier),
         escapes_at: Timestamp::default(),
         escaped: Vec::new(),
+        unanswered: Vec::new(),
+        not_started: None,
         config,
     };
-    guardian.say_notes(left.unwrap_or_default().into_iter().chain(note));
+    guardian.say_notes(left.unwrap_or_default().into_iter().chain(notes));
     guardian.wire(&workload)?;
-    match dashboard {
-        Ok(Some(dashboard)) => guardian.open_dashboard(dashboard, &mut workload),
-        Ok(None) => {}
-        Err(error) => guardian.say(Level::Warning, format!("no dashboard: {error:#}")),
-    }
+    guardian.begin_dashboard(dashboard, &mut workload);
     if let Some(listener) = metrics {
         guardian.open_exporter(listener, &mut workload)?;
     }
@@ -151,6 +151,25 @@ fn find_tier(around: &Surroundings, config: &Config, child: i32) -> Result<Found
     tier::find(around, &Wish { name: &name, given, slice, child }, config.require)
 }
 
+/// The lines here, in force, and what is to be said about what is not.
+fn settle(config: &mut Config, found: &Found, outer: &OuterLimit) -> Result<(Lines, Vec<String>)> {
+    let less_swap = find_swap(config, found)?;
+    let lines = config.lines(config.wanted_memory(found.tier, outer), outer)?;
+    let note = put_in_force(config, found, &lines)?;
+    Ok((lines, less_swap.into_iter().chain(note).collect()))
+}
+
+/// How much room swap gives beyond the limit. Gives what was asked for and cannot be had.
+fn find_swap(config: &mut Config, found: &Found) -> Result<Option<String>> {
+    let Some(placed) = found.placed.as_ref().filter(|_| found.tier == Tier::Kernel) else {
+        let note = "swap beyond the limit (--swap) needs tier kernel and is not in force: what is swapped out counts as memory";
+        return Ok((config.swap != Limit::At(0)).then(|| note.to_owned()));
+    };
+    let (room, note) = SwapAround::of(placed.cgroup.path())?.room(config.swap);
+    config.swap_room = room;
+    Ok(note)
+}
+
 /// Writes the limits of the cgroup, as far as the tier has them. Gives what could not be had and was not asked for.
 fn put_in_force(config: &mut Config, found: &Found, lines: &Lines) -> Result<Option<String>> {
     let Some(placed) = found.placed.as_ref().filter(|_| found.tier == Tier::Kernel) else {
@@ -187,6 +206,14 @@ impl Guardian {
         let notices = self.server.as_mut().map(Server::take_notices).unwrap_or_default();
         for text in notices.into_iter().chain(notes) {
             self.say(Level::Warning, text);
+        }
+    }
+
+    fn begin_dashboard(&mut self, found: Result<Option<Dashboard>>, workload: &mut Workload) {
+        match found {
+            Ok(Some(dashboard)) => self.open_dashboard(dashboard, workload),
+            Ok(None) => {}
+            Err(error) => self.say(Level::Warning, format!("no dashboard: {error:#}")),
         }
     }
 
@@ -236,9 +263,10 @@ impl Guardian {
             }
         };
         let row = workload.row().map_or_else(String::new, |row| format!(" ({row})"));
+        let limit = words::limit(lines.limit, lines.swap);
         self.say(
             Level::Info,
-            format!("tier {}{row}: {place}, limit {}, {ceiling}", tier.name(), lines.limit),
+            format!("tier {}{row}: {place}, limit {limit}, {ceiling}", tier.name()),
         );
         if let Some(lost) = tier::lost(tier) {
             let reason = self.tier_reason.clone();
@@ -266,8 +294,8 @@ impl Guardian {
         self.start_keeper(&mut workload, &lines, waiting.pid());
         self.start_witness(&mut workload);
         let admitted = workload.admit(waiting.pid()).context("put the command into its cgroup");
-        let child_pid = match admitted.and_then(|()| Ok(waiting.go(&added)?)) {
-            Ok(pid) => pid,
+        let (child_pid, starting) = match admitted.and_then(|()| Ok(waiting.go(&added)?)) {
+            Ok(started) => started,
             Err(error) => {
                 self.foreground.reclaim(0, true);
                 // It may be opening the cgroup just now.
@@ -279,11 +307,12 @@ impl Guardian {
         };
         self.publisher.close_terminal_of_child();
         workload.started(child_pid);
-        self.evidence.told(
-            self.clock.now(),
-            Milestone::Started,
-            "the command was started".to_owned(),
-        );
+        match &starting {
+            None => self.tell_started(),
+            Some(starting) => {
+                self.events.add(starting, Token::Started).context("wait for the command to run")?;
+            }
+        }
         rehearse(&mut workload, policy.clone(), &lines, self.clock.now());
         self.guards.push(Guard {
             policy,
@@ -296,6 +325,9 @@ impl Guardian {
             page_faults: PageFaults::default(),
             scope_stopped: false,
             told_failures: Vec::new(),
+            lines_result: DeedResult::Done,
+            starting,
+            signalled_at: Timestamp::default(),
         });
         Ok(())
     }

@@ -35,7 +35,7 @@ impl Vacated {
         if has_other_children(&self.home, &self.leaf) {
             return Ok(());
         }
-        for controller in ["-memory", "-pids"] {
+        for controller in ["-memory", "-pids", "-hugetlb"] {
             // Controllers that were not on have nothing to be turned off.
             let _ = self.home.write("cgroup.subtree_control", controller);
         }

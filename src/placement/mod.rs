@@ -11,6 +11,8 @@ pub mod surroundings;
 use crate::cgroup::{Cgroup, files};
 use crate::report::escape::shown;
 use crate::systemd::Manager;
+use crate::units::Bytes;
+use crate::workload::huge_pages::pool;
 use anyhow::{Context, Result, anyhow, bail};
 use inner::Vacated;
 use leftovers::Mark;
@@ -288,12 +290,16 @@ fn enable(parent: &Cgroup) -> Result<()> {
         bail!("{} does not have the memory controller", shown(parent.path()));
     }
     // Pids are wanted, not needed: without them `--pids` says that it cannot be had.
-    if parent.write("cgroup.subtree_control", "+memory +pids").is_ok()
-        || files::has_controller(&parent.read("cgroup.subtree_control")?, "memory")
+    if parent.write("cgroup.subtree_control", "+memory +pids").is_err()
+        && !files::has_controller(&parent.read("cgroup.subtree_control")?, "memory")
     {
-        return Ok(());
+        parent.write("cgroup.subtree_control", "+memory")?;
     }
-    parent.write("cgroup.subtree_control", "+memory")
+    if pool() > Bytes(0) {
+        // Where it cannot be had, huge pages are told and not counted.
+        let _ = parent.write("cgroup.subtree_control", "+hugetlb");
+    }
+    Ok(())
 }
 
 /// EBUSY: processes in an inner node (cgroup-v2.rst, "No Internal Process Constraint").

@@ -3,7 +3,7 @@
 use crate::clock::Timestamp;
 use crate::event::{Held, Reason, Sample};
 use crate::policy::lines::Lines;
-use crate::units::Bytes;
+use crate::units::{Bytes, Limit};
 use std::time::Duration;
 
 /// `memory.current` must stay over the relief line for so long to count as climbing in spite of the throttle.
@@ -57,9 +57,11 @@ impl Breach {
     }
 
     /// Over the relief line for the hold time, with a footprint of at least half the limit: `memory.stat` then lags or
-    /// counts as cache what reclaim does not get. A mere reader of files has next to no footprint.
+    /// counts as cache what reclaim does not get. A mere reader of files has next to no footprint. Where swap is allowed it may be slow
+    /// and nothing worse: `reclaim` tells.
     fn climbs(&mut self, footprint: Bytes, current: Bytes, lines: &Lines, now: Timestamp) -> bool {
-        let over = current >= lines.relief && footprint.0 >= lines.limit.0 / 2;
+        let unswapped = lines.swap == Limit::At(0);
+        let over = unswapped && current >= lines.relief && footprint.0 >= lines.limit.0 / 2;
         let since = *self.over_relief_since.get_or_insert(now);
         if !over {
             self.over_relief_since = None;

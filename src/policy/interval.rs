@@ -25,7 +25,7 @@ pub const FROZEN: Duration = Duration::from_millis(500);
 
 /// Time until the next look while watching.
 pub fn watching(cadence: Cadence, sample: &Sample, lines: &Lines, growth: i64) -> Duration {
-    let headroom = lines.limit.saturating_sub(sample.footprint());
+    let headroom = lines.allowance().saturating_sub(sample.footprint());
     let growth = u64::try_from(growth).unwrap_or(0);
     let wait = match cadence {
         Cadence::Events => clamp(quarter_of_time(headroom, growth.max(1)), 50, 500),

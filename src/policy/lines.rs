@@ -12,7 +12,7 @@ const HEADROOM_SHARE: Percent = Percent(10);
 /// The second line lies at least so far under the ceiling.
 const MARGIN: Bytes = Bytes::mib(2);
 /// The trip-wire stands at least so far above what is in use when it goes to the relief line: a workload may go on meanwhile.
-const RELIEF_ROOM: Bytes = Bytes::mib(1);
+pub(super) const RELIEF_ROOM: Bytes = Bytes::mib(1);
 /// Less headroom leaves no room for the lines between limit and ceiling.
 pub const SMALLEST_HEADROOM: Bytes = Bytes::mib(4);
 /// A dynamically linked program needs about 1 MiB to start; under this limit nothing useful runs.
@@ -138,7 +138,7 @@ impl Lines {
 
 /// The kernel rounds its limits down to pages; doing so first makes what is read back equal to what was written.
 /// 64 KiB is a multiple of every page size in use.
-fn whole_pages(bytes: Bytes) -> Bytes {
+pub fn whole_pages(bytes: Bytes) -> Bytes {
     const PAGES: u64 = MIB / 16;
     Bytes(bytes.0 / PAGES * PAGES)
 }
@@ -164,6 +164,18 @@ mod tests {
         assert_eq!(lines.relief_at(Bytes::mib(130)), Bytes::mib(131));
         assert_eq!(lines.relief_at(Bytes::mib(157)), lines.second);
         assert_eq!(lines.relief_at(Bytes(u64::MAX)), lines.second);
+    }
+
+    #[test]
+    fn swap_is_room_for_the_footprint_and_for_no_line_of_memory() {
+        let lines = Lines::new(Bytes::mib(100), None, None).unwrap();
+        assert_eq!(lines.allowance(), Bytes::mib(100));
+        let with_room = lines.with_swap(Limit::At(256 << 20));
+        assert_eq!(with_room.allowance(), Bytes::mib(356));
+        assert_eq!(with_room.with_swap(Limit::At(0)), lines);
+        assert_eq!(lines.with_swap(Limit::Max).allowance(), Bytes(u64::MAX));
+        assert_eq!(lines.with_swap(Limit::At(u64::MAX)).allowance(), Bytes(u64::MAX));
+        assert_eq!(with_room.lowered(Bytes::mib(50)).allowance(), Bytes::mib(306));
     }
 
     #[test]

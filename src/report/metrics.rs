@@ -97,6 +97,8 @@ fn identity(page: &mut Page, status: &Status) {
 
 fn state(page: &mut Page, status: &Status) {
     page.family("sentinel_guard_state", "gauge", "1 for where on the ladder the workload is.");
+    // A series keeps its labels: what is not started yet is about to run.
+    let now = if status.state == State::Starting { State::Running } else { status.state };
     let states = [
         ("running", State::Running),
         ("terminating", State::Terminating),
@@ -106,7 +108,7 @@ fn state(page: &mut Page, status: &Status) {
     page.each(
         "sentinel_guard_state",
         "state",
-        &states.map(|(word, state)| (word, u8::from(state == status.state))),
+        &states.map(|(word, state)| (word, u8::from(state == now))),
     );
     let flag = u8::from;
     page.gauge(
@@ -135,7 +137,7 @@ fn memory(page: &mut Page, status: &Status) {
     page.gauge("sentinel_memory_peak_bytes", "The highest use, with cache.", memory.peak.0);
     page.gauge(
         "sentinel_memory_footprint_bytes",
-        "What is compared with the limit: memory that the kernel cannot simply take back.",
+        "What is compared with the allowance: memory that the kernel cannot simply take back.",
         memory.footprint.0,
     );
     page.gauge(
@@ -153,6 +155,11 @@ fn memory(page: &mut Page, status: &Status) {
     page.each("sentinel_memory_split_bytes", "kind", &kinds);
     page.gauge("sentinel_memory_swap_usage_bytes", "Swap in use.", memory.swap.0);
     page.gauge(
+        "sentinel_memory_hugetlb_usage_bytes",
+        "Huge pages of hugetlbfs in use, which are not in the usage.",
+        memory.hugetlb.0,
+    );
+    page.gauge(
         "sentinel_memory_growth_bytes_per_second",
         "Growth of the footprint.",
         status.growth,
@@ -160,7 +167,7 @@ fn memory(page: &mut Page, status: &Status) {
     let exhausted = status.forecast_ms.map_or_else(|| "+Inf".to_owned(), seconds);
     page.gauge(
         "sentinel_memory_exhaustion_seconds",
-        "Time to the limit at this growth.",
+        "Time until the footprint is at the allowance at this growth.",
         exhausted,
     );
 }
@@ -174,8 +181,13 @@ fn lines(page: &mut Page, status: &Status) {
     };
     page.gauge(
         "sentinel_memory_limit_bytes",
-        "The limit: SIGTERM when the footprint gets here.",
+        "The limit that was asked for: memory itself is kept here.",
         limits.limit.0,
+    );
+    page.gauge(
+        "sentinel_memory_allowance_bytes",
+        "The limit with the room that swap gives: SIGTERM when the footprint gets here.",
+        at_most(limits.allowance()),
     );
     page.gauge(
         "sentinel_memory_second_line_bytes",

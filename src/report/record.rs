@@ -3,7 +3,7 @@
 use crate::event::{Cause, Ending, Outcome};
 use crate::report::escape::shown;
 use crate::report::words;
-use crate::status::{EventLine, SCHEMA_VERSION, Status};
+use crate::status::{EventLine, Remains, SCHEMA_VERSION, Status};
 use crate::sys::memory::PageFaults;
 use crate::sys::privileges::id_from;
 use crate::units::Bytes;
@@ -59,6 +59,8 @@ struct Record<'a> {
     page_faults: PageFaults,
     /// Whether its memory was locked (mlockall(2)).
     memory_locked: bool,
+    /// Memory that nobody has and everybody is short of.
+    left_in_tmpfs: Option<Remains>,
     status: &'a Status,
     events: Vec<EventLine>,
 }
@@ -91,6 +93,8 @@ pub struct Ended<'a> {
     pub page_faults: PageFaults,
     /// Whether the guardian's memory was locked.
     pub memory_locked: bool,
+    /// What is left on tmpfs.
+    pub left_in_tmpfs: Option<Remains>,
 }
 
 #[derive(Debug, Serialize)]
@@ -144,6 +148,7 @@ impl RecordFile {
             kill: ended.kill,
             page_faults: ended.page_faults,
             memory_locked: ended.memory_locked,
+            left_in_tmpfs: ended.left_in_tmpfs,
             ended_unix_ms: crate::clock::unix_time().as_millis(),
             status,
             events,

@@ -1,5 +1,6 @@
 //! What the mailbox answers to people: the state, processes, lines and events as aligned text. Pure; no trailing line end.
 
+use super::words;
 use crate::status::{
     Counters, EventLine, Level, Limits, Memory, ProcessRow, State, Status, Usage, WatchLine,
 };
@@ -13,12 +14,11 @@ fn ms(ms: u64) -> String {
     show_duration(Duration::from_millis(ms))
 }
 
-/// A share in whole hundredths; `-` of nothing.
-fn percent(part: Bytes, whole: Bytes) -> String {
-    match (u128::from(part.0) * 100).checked_div(u128::from(whole.0)) {
-        Some(percent) => format!("{percent}%"),
-        None => "-".to_owned(),
-    }
+/// The footprint's share of what it may be, in whole hundredths; `-` where that is nothing, or without end.
+fn share(footprint: Bytes, limits: &Limits) -> String {
+    let whole = limits.allowance() != Limit::At(0);
+    let share = limits.share(footprint).filter(|_| whole);
+    share.map_or_else(|| "-".to_owned(), |percent| format!("{percent}%"))
 }
 
 fn size(limit: Limit) -> String {
@@ -60,6 +60,7 @@ pub fn status_text(status: &Status) -> String {
 /// The state's name with all that qualifies it.
 fn state(status: &Status) -> String {
     let mut text = match (status.state, status.kill_in_ms) {
+        (State::Starting, _) => "starting".to_owned(),
         (State::Running, _) => "running".to_owned(),
         (State::Terminating, None) => "terminating".to_owned(),
         (State::Terminating, Some(left)) => format!("terminating, SIGKILL in {}", ms(left)),
@@ -76,14 +77,16 @@ fn state(status: &Status) -> String {
 }
 
 fn memory_rows(memory: &Memory, limits: &Limits) -> Vec<String> {
-    let share = percent(memory.footprint, limits.limit);
     let rss = memory.rss.map_or_else(|| "-".to_owned(), |rss| rss.to_string());
     vec![
         row(
             "memory",
             &format!(
-                "{} of {} ({share}), peak {}",
-                memory.footprint, limits.limit, memory.peak_footprint
+                "{} of {} ({}), peak {}",
+                memory.footprint,
+                words::limit(limits.limit, limits.swap_room),
+                share(memory.footprint, limits),
+                memory.peak_footprint
             ),
         ),
         row(
@@ -93,8 +96,13 @@ fn memory_rows(memory: &Memory, limits: &Limits) -> Vec<String> {
         row(
             "split",
             &format!(
-                "anon {}, shmem {}, kernel {}, cache {}, swap {}",
-                memory.anon, memory.shmem, memory.kernel, memory.cache, memory.swap
+                "anon {}, shmem {}, kernel {}, cache {}, swap {}{}",
+                memory.anon,
+                memory.shmem,
+                memory.kernel,
+                memory.cache,
+                memory.swap,
+                words::huge_pages(memory)
             ),
         ),
     ]
@@ -199,8 +207,8 @@ pub fn watch_text(status: &Status) -> String {
         "{:>8} {:>8} of {} {:>4} in all {:>8} {:>10} {} processes, {}",
         ms(status.uptime_ms),
         status.memory.footprint,
-        status.limits.limit,
-        percent(status.memory.footprint, status.limits.limit),
+        words::limit(status.limits.limit, status.limits.swap_room),
+        share(status.memory.footprint, &status.limits),
         status.memory.current,
         forecast(status),
         status.processes,
@@ -261,6 +269,9 @@ mod tests {
                 cache: Bytes::mib(14),
                 kernel: Bytes::mib(4),
                 swap: Bytes(0),
+                swap_cached: Bytes(0),
+                hugetlb: Bytes(0),
+                hugetlb_counted: false,
                 peak: Bytes::mib(80),
                 peak_footprint: Bytes::mib(70),
             },
@@ -282,6 +293,7 @@ mod tests {
             second_line: Bytes::mib(124),
             ceiling: Bytes::mib(132),
             swap: Limit::At(0),
+            swap_room: Limit::At(0),
             pids: Limit::Max,
             grace_ms: 3000,
         }
@@ -314,6 +326,18 @@ guardian   sentinel 0.1.0 (pid 4120)";
         usage.cpu_permille = Some(873);
         usage.io = Some(crate::status::Io { read: Bytes::mib(3), ..Default::default() });
         assert_eq!(used(&usage), "cpu 1.5s, 87% of one now; disk read 3.0M, written 0B");
+    }
+
+    #[test]
+    fn room_in_swap_is_part_of_the_limit() {
+        let mut status = status();
+        status.limits.swap_room = Limit::At(256 << 20);
+        status.memory.footprint = Bytes::mib(150);
+        let text = status_text(&status);
+        assert!(text.contains("150.0M of 100.0M + swap 256.0M (42%), peak"), "{text}");
+        status.limits.swap_room = Limit::Max;
+        let text = status_text(&status);
+        assert!(text.contains("150.0M of 100.0M + any swap (-), peak"), "{text}");
     }
 
     #[test]

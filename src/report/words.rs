@@ -1,8 +1,8 @@
 //! What happened, in words: one line each, with the rule and the numbers behind it.
 
 use crate::event::{Cause, Ending, Held, KillReason, Notice, Outcome, Reason};
-use crate::status::Level;
-use crate::units::{Bytes, show_duration};
+use crate::status::{Level, Memory};
+use crate::units::{Bytes, Limit, show_duration};
 
 /// Why a workload is ended.
 pub fn reason(reason: &Reason) -> String {
@@ -81,12 +81,10 @@ pub fn kill_word(why: &KillReason) -> &'static str {
 
 /// What people are told, and how much it matters. `signal` is the polite signal's name.
 pub fn notice(notice: &Notice, signal: &str) -> (Level, String) {
-    let share = |part: &Bytes, whole: &Bytes| u128::from(part.0) * 100 / u128::from(whole.0.max(1));
     match notice {
-        Notice::NearLimit { footprint, limit } => (
-            Level::Warning,
-            format!("footprint {footprint} is {} % of the limit {limit}", share(footprint, limit)),
-        ),
+        Notice::NearLimit { footprint, limit, swap } => {
+            (Level::Warning, near_limit(*footprint, *limit, *swap))
+        }
         Notice::NearInTime { left, footprint, growth } => {
             let growth = Bytes(u64::try_from(*growth).unwrap_or(0));
             let left = show_duration(*left);
@@ -126,13 +124,40 @@ pub fn notice(notice: &Notice, signal: &str) -> (Level, String) {
         ),
         Notice::Frozen => (Level::Info, "frozen".to_owned()),
         Notice::Thawed => (Level::Info, "thawed".to_owned()),
+        // The limit is compared with at once; the other lines follow the kernel's.
         Notice::NewLines(lines) => {
-            let (limit, second) = (lines.limit, lines.second);
-            (Level::Info, format!("limit is {limit} now, second line {second}"))
+            (Level::Info, format!("limit is {} now", limit(lines.limit, lines.swap)))
         }
         Notice::NewGrace(grace) => {
             (Level::Info, format!("grace period is {} now", show_duration(*grace)))
         }
+    }
+}
+
+fn near_limit(footprint: Bytes, limit: Bytes, swap: Limit) -> String {
+    let room = swap.value().map_or(Bytes(0), Bytes);
+    let whole = limit.saturating_add(room);
+    let share = u128::from(footprint.0) * 100 / u128::from(whole.0.max(1));
+    let parts =
+        if room == Bytes(0) { String::new() } else { format!(" ({limit} and {room} of swap)") };
+    format!("footprint {footprint} is {share} % of the limit {whole}{parts}")
+}
+
+/// A limit with the room beyond it that swap gives.
+pub fn limit(limit: Bytes, swap: Limit) -> String {
+    match swap {
+        Limit::At(0) => limit.to_string(),
+        Limit::At(room) => format!("{limit} + swap {}", Bytes(room)),
+        Limit::Max => format!("{limit} + any swap"),
+    }
+}
+
+/// Huge pages behind a list of what memory is made of; nothing where there are none.
+pub fn huge_pages(memory: &Memory) -> String {
+    match (memory.hugetlb, memory.hugetlb_counted) {
+        (Bytes(0), _) => String::new(),
+        (size, true) => format!(", huge pages {size}"),
+        (size, false) => format!(", huge pages {size} (not counted)"),
     }
 }
 
@@ -210,6 +235,19 @@ mod tests {
 
     const BREACH: Reason = Reason::Breach { footprint: Bytes::mib(100), limit: Bytes::mib(100) };
     const GRACE: KillReason = KillReason::GraceOver { grace: Duration::from_secs(3) };
+
+    #[test]
+    fn a_limit_with_swap_says_both() {
+        let near = |swap| {
+            let (footprint, limit) = (Bytes::mib(300), Bytes::mib(100));
+            notice(&Notice::NearLimit { footprint, limit, swap }, "SIGTERM").1
+        };
+        assert_eq!(near(Limit::At(0)), "footprint 300.0M is 300 % of the limit 100.0M");
+        assert_eq!(
+            near(Limit::At(256 << 20)),
+            "footprint 300.0M is 84 % of the limit 356.0M (100.0M and 256.0M of swap)"
+        );
+    }
 
     #[test]
     fn exit_statuses() {

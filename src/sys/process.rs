@@ -146,6 +146,19 @@ pub fn has_children() -> bool {
     }
 }
 
+/// Time since the machine started in the unit of /proc/PID/stat (proc_pid_stat(5), field 22).
+pub fn ticks_since_boot() -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `now` is a live local of the right type; sysconf takes a number.
+    let per_second = unsafe {
+        libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut now);
+        libc::sysconf(libc::_SC_CLK_TCK)
+    };
+    let per_second = u64::try_from(per_second).unwrap_or(100).max(1);
+    let nanos = u64::try_from(now.tv_nsec).unwrap_or(0);
+    u64::try_from(now.tv_sec).unwrap_or(0) * per_second + nanos / (1_000_000_000 / per_second)
+}
+
 /// Waits for the end of a child that ends soon, and reaps it.
 pub fn reap(pid: i32) {
     // SAFETY: a null status is allowed.

@@ -1,7 +1,7 @@
 //! The rules that `--what-if` puts in the place of the recorded ones.
 
-use crate::cli::{Span, ThrashSetting};
-use crate::event::Command;
+use crate::cli::{Amount, Span, ThrashSetting};
+use crate::event::{Command, Event};
 use crate::policy::PolicyConfig;
 use crate::policy::lines::{Lines, LinesError};
 use crate::policy::thrash::ThrashRule;
@@ -19,6 +19,9 @@ pub struct Changes {
     /// SIGKILL at once when memory gets here
     #[arg(long, value_name = "SIZE", requires = "what_if")]
     pub second_line: Option<Bytes>,
+    /// Room in swap beyond the limit, or max
+    #[arg(long, value_name = "SIZE", requires = "what_if")]
+    pub swap: Option<Amount>,
     /// Time from SIGTERM to SIGKILL
     #[arg(long, value_name = "DURATION", requires = "what_if")]
     pub grace: Option<Span>,
@@ -46,7 +49,11 @@ impl Changes {
         if self.moves_lines() {
             let limit = self.memory.unwrap_or(recorded.lines.limit);
             let same = self.memory.is_none().then(|| recorded.lines.headroom());
-            config.lines = Lines::new(limit, self.headroom.or(same), self.second_line)?;
+            let lines = Lines::new(limit, self.headroom.or(same), self.second_line)?;
+            config.lines = lines.with_swap(recorded.lines.swap);
+        }
+        if let Some(Amount(room)) = self.swap {
+            config.lines = config.lines.with_swap(room);
         }
         config.grace = self.grace.map_or(config.grace, |span| span.0);
         config.timeout = self.timeout.map(|span| span.0).or(config.timeout);
@@ -63,6 +70,16 @@ impl Changes {
     /// Whether the lines are to be others.
     pub(super) fn moves_lines(&self) -> bool {
         self.memory.or(self.headroom).or(self.second_line).is_some()
+    }
+
+    /// What an operator set in the recorded run, with the room in swap that is asked for here.
+    pub(super) fn applied_to(&self, event: Event) -> Event {
+        match (event, self.swap) {
+            (Event::Operator(Command::SetLines(lines)), Some(Amount(room))) => {
+                Event::Operator(Command::SetLines(lines.with_swap(room)))
+            }
+            (event, _) => event,
+        }
     }
 
     /// What an operator set counts where nothing else is asked for here.

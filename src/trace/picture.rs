@@ -8,7 +8,7 @@ use crate::guardian::describe;
 use crate::policy::{Policy, PolicyConfig};
 use crate::report::words;
 use crate::status::{EventLine, Level, Limits, Memory, SCHEMA_VERSION, Status, Tier};
-use crate::units::Limit;
+use crate::units::{Bytes, Limit};
 use std::time::Duration;
 
 /// A trace on its way through its policy.
@@ -78,7 +78,7 @@ impl<'a> Picture<'a> {
             limits: self.limits(),
             memory: self.memory(),
             growth: policy.growth().per_second(),
-            forecast_ms: policy.growth().time_until(policy.lines().limit).map(millis),
+            forecast_ms: policy.forecast().map(millis),
             pressure: sample.pressure,
             events: sample.counters,
             warned: policy.warned(),
@@ -91,15 +91,15 @@ impl<'a> Picture<'a> {
     fn limits(&self) -> Limits {
         let lines = self.policy.lines();
         let kernel = self.trace.start.tier == Tier::Kernel && !self.dry_run;
-        let wire = Limit::At(self.policy.trip_wire().0);
         Limits {
             limit: lines.limit,
-            trip_wire: if kernel { wire } else { Limit::Max },
+            trip_wire: if kernel { self.policy.trip_wire() } else { Limit::Max },
             relief_line: lines.relief,
             second_line: lines.second,
             ceiling: lines.ceiling,
+            swap: if kernel { lines.swap } else { Limit::Max },
+            swap_room: lines.swap,
             // Not in the trace.
-            swap: Limit::Max,
             pids: Limit::Max,
             grace_ms: millis(self.policy.grace()),
         }
@@ -117,6 +117,9 @@ impl<'a> Picture<'a> {
             cache: sample.cache,
             kernel: sample.kernel,
             swap: sample.swap,
+            swap_cached: sample.swap_cached,
+            hugetlb: sample.hugetlb,
+            hugetlb_counted: sample.hugetlb > Bytes(0),
             peak,
             peak_footprint,
         }

@@ -135,12 +135,14 @@ impl Game {
             let left_out = match &step.event {
                 Event::Deadline => true,
                 Event::Operator(command) => changes.overrides(command),
+                // Other rules may have moved other lines: what they did is taken to have been done.
+                Event::Done(..) => true,
                 Event::Sample(_) | Event::ChildExited(_) | Event::Empty => false,
             };
             if !left_out {
                 let soon = trace.steps[index + 1..].iter().find(|next| next.sample().is_some());
                 let again = soon.is_none_or(|next| next.at.since(step.at) > SECOND_LOOK);
-                self.take(step, again);
+                self.take(step, changes, again);
             }
             self.recorded.0 |= step.did("terminate");
             self.recorded.1 |= step.did("kill");
@@ -163,11 +165,11 @@ impl Game {
         }
     }
 
-    fn take(&mut self, step: &Recorded, again: bool) {
+    fn take(&mut self, step: &Recorded, changes: &Changes, again: bool) {
         let limit = self.policy.lines().limit;
         let event = match step.sample().filter(|_| self.reclaims) {
             Some(sample) => Event::Sample(reclaimed(*sample, limit)),
-            None => step.event,
+            None => changes.applied_to(step.event),
         };
         let wants_another = self.deliver(event, step.at);
         let watching = matches!(self.policy.rung(), Rung::Watching { confirming: true });
@@ -244,11 +246,7 @@ impl Game {
     }
 
     fn unknown(&self, at: Timestamp, why: Why) -> Verdict {
-        let left = self
-            .policy
-            .growth()
-            .time_until(self.policy.lines().limit)
-            .filter(|_| why != Why::KernelOom);
+        let left = self.policy.forecast().filter(|_| why != Why::KernelOom);
         Verdict::Unknown { at, why, left }
     }
 }

@@ -7,7 +7,7 @@ use crate::clock::Timestamp;
 use crate::event::Notice;
 use crate::policy::PolicyConfig;
 use crate::report::words;
-use crate::units::{Bytes, show_duration};
+use crate::units::{Bytes, Limit, show_duration};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ const SCHEMA: u32 = 1;
 pub(super) struct Record {
     schema: u32,
     limit: Bytes,
+    /// Room beyond the limit in swap; `null`: without end.
+    swap_room: Limit,
     second_line: Bytes,
     ceiling: Bytes,
     grace_ms: u64,
@@ -63,6 +65,7 @@ pub(super) fn record(trace: &Trace, answer: &Answer) -> Record {
     let mut record = Record {
         schema: SCHEMA,
         limit: lines.limit,
+        swap_room: lines.swap,
         second_line: lines.second,
         ceiling: lines.ceiling,
         grace_ms: nanos(answer.config.grace) / 1_000_000,
@@ -119,28 +122,38 @@ pub(super) fn text(trace: &Trace, answer: &Answer) -> String {
         lines.push(format!("warned     at {}: {}", since(*at), words::notice(notice, "").1));
     }
     lines.push(format!("verdict    {}", verdict(trace, answer)));
-    let (footprint, limit) = (answer.peaks.0, answer.config.lines.limit);
-    let share = u128::from(footprint.0) * 100 / u128::from(limit.0.max(1));
-    lines.push(format!(
-        "peak       footprint {footprint}, {share} % of {limit}; in all {}",
-        answer.peaks.1
-    ));
+    lines.push(peak(answer));
     lines.extend(notes(trace, answer).into_iter().map(|note| format!("note       {note}")));
     lines.join("\n")
+}
+
+fn peak(answer: &Answer) -> String {
+    let ((footprint, current), lines) = (answer.peaks, &answer.config.lines);
+    let limit = words::limit(lines.limit, lines.swap);
+    let share = match lines.swap {
+        Limit::Max => String::new(),
+        Limit::At(_) => {
+            let whole = u128::from(lines.allowance().0.max(1));
+            format!("{} % ", u128::from(footprint.0) * 100 / whole)
+        }
+    };
+    format!("peak       footprint {footprint}, {share}of {limit}; in all {current}")
 }
 
 fn recorded(trace: &Trace) -> String {
     let start = &trace.start;
     let config = PolicyConfig::from(start.rules);
     let end = trace.end.as_ref().map_or("the trace does not reach its end", |end| &end.text);
-    let (tier, limit) = (start.tier.name(), config.lines.limit);
+    let (tier, lines) = (start.tier.name(), &config.lines);
+    let limit = words::limit(lines.limit, lines.swap);
     let dry = if config.dry_run { ", dry run" } else { "" };
     format!("recorded   tier {tier}, limit {limit}{dry}, {}: {end}", since(trace.last()))
 }
 
 fn rules(answer: &Answer) -> String {
     let (lines, grace) = (&answer.config.lines, show_duration(answer.config.grace));
-    let (limit, second, ceiling) = (lines.limit, lines.second, lines.ceiling);
+    let (second, ceiling) = (lines.second, lines.ceiling);
+    let limit = words::limit(lines.limit, lines.swap);
     format!("what if    limit {limit}, second line {second}, memory.max {ceiling}, grace {grace}")
 }
 
@@ -179,7 +192,8 @@ fn unknown(at: Timestamp, why: Why, left: Option<Duration>, answer: &Answer) -> 
         Why::KernelOom => "where the kernel's OOM killer ended the recorded run",
         Why::Cut => "where the trace ends",
     };
-    let limit = answer.config.lines.limit;
+    let lines = &answer.config.lines;
+    let limit = words::limit(lines.limit, lines.swap);
     let left = left.map_or_else(String::new, |left| {
         format!(
             "; had it gone on growing as it did, {limit} were reached {} later",

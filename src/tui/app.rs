@@ -174,9 +174,7 @@ impl App {
     }
 
     fn take_status(&mut self, status: Box<Status>, processes: Option<Vec<ProcessRow>>) {
-        let memory = &status.memory;
-        let level = Level { footprint: memory.footprint, current: memory.current };
-        self.live.history.push(status.uptime_ms, level);
+        self.live.history.push(status.uptime_ms, Level::of(&status.memory));
         self.live.activity.push(&status);
         self.live.status = Some(status);
         if let Some(processes) = processes {

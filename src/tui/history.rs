@@ -1,5 +1,6 @@
 //! Memory over the last minutes, for the plot. Bounded; knows nothing of screens but a number of columns.
 
+use crate::status::Memory;
 use crate::units::Bytes;
 use std::collections::VecDeque;
 
@@ -17,13 +18,22 @@ pub struct Level {
     pub footprint: Bytes,
     /// With the cache.
     pub current: Bytes,
+    /// Of the footprint, what is in swap.
+    pub swapped: Bytes,
 }
 
 impl Level {
+    /// Of this reading.
+    pub fn of(memory: &Memory) -> Level {
+        let Memory { footprint, current, .. } = *memory;
+        Level { footprint, current, swapped: memory.swapped() }
+    }
+
     fn max(self, other: Level) -> Level {
         Level {
             footprint: self.footprint.max(other.footprint),
             current: self.current.max(other.current),
+            swapped: self.swapped.max(other.swapped),
         }
     }
 }
@@ -100,7 +110,7 @@ mod tests {
     use super::*;
 
     fn level(bytes: u64) -> Level {
-        Level { footprint: Bytes(bytes), current: Bytes(bytes + 1) }
+        Level { footprint: Bytes(bytes), current: Bytes(bytes + 1), swapped: Bytes(0) }
     }
 
     #[test]

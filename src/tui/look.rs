@@ -71,7 +71,7 @@ impl Look {
     /// The word of a state.
     pub fn state(self, state: State) -> Style {
         self.badge(match state {
-            State::Running => Color::Green,
+            State::Starting | State::Running => Color::Green,
             State::Terminating => Color::Yellow,
             State::Killing => Color::Red,
             State::Ended => Color::Cyan,
@@ -97,6 +97,7 @@ fn ascii(c: char) -> char {
     match c {
         '│' | '▏' | '┊' => '|',
         '┃' => '!',
+        '╎' => ':',
         '▐' => ']',
         '─' | '━' | '╌' | '┄' | '–' | '—' => '-',
         '┌' | '┐' | '└' | '┘' | '├' | '┤' | '╭' | '╮' | '╰' | '╯' | '┬' | '┴' | '┼' => {

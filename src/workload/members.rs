@@ -92,6 +92,11 @@ impl Members {
         self.left_out.push(pid);
     }
 
+    /// It ended: the number may become anybody's.
+    pub fn forget(&mut self, pid: i32) {
+        self.left_out.retain(|left_out| *left_out != pid);
+    }
+
     /// Children of ours that are no part of the workload.
     pub fn left_out(&self) -> &[i32] {
         &self.left_out
@@ -104,7 +109,7 @@ impl Members {
     }
 
     /// The same, as exactly as can be: for deeds.
-    fn refresh_all(&mut self) -> &[i32] {
+    pub fn refresh_all(&mut self) -> &[i32] {
         self.list_with(true)
     }
 
@@ -193,27 +198,12 @@ impl Members {
         }
     }
 
-    /// Sends these signals, in their order, to all but one, each by a handle opened first and looked at again: a number
+    /// Sends these signals, in their order, to one of the last list, by a handle opened first and looked at again: a number
     /// that went to somebody else meanwhile is not hit.
     ///
     /// # Errors
-    /// The first thing that kept a signal from somebody, once everybody else has it.
-    pub fn send(&mut self, signals: &[i32], but: Option<i32>) -> io::Result<()> {
-        self.refresh_all();
-        let mut trouble = self.trouble();
-        for index in 0..self.list.pids.len() {
-            let pid = self.list.pids[index];
-            if Some(pid) == but {
-                continue;
-            }
-            if let Err(error) = self.send_to(pid, signals) {
-                trouble.get_or_insert(error);
-            }
-        }
-        trouble.map_or(Ok(()), Err)
-    }
-
-    fn send_to(&mut self, pid: i32, signals: &[i32]) -> io::Result<()> {
+    /// What kept them from it, other than its end.
+    pub fn send_to(&mut self, pid: i32, signals: &[i32]) -> io::Result<()> {
         let handle = match PidFd::open(pid) {
             Ok(handle) => handle,
             Err(error) if is_shortage(&error) => {

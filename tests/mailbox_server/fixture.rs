@@ -236,6 +236,7 @@ pub fn status() -> Status {
             second_line: Bytes::mib(124),
             ceiling: Bytes::mib(132),
             swap: Limit::At(0),
+            swap_room: Limit::At(0),
             pids: Limit::Max,
             grace_ms: 3000,
         },

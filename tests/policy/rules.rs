@@ -95,9 +95,9 @@ pub fn sigterm_has_its_reason(trace: &Trace) -> Verdict {
         Some(Reason::Breach { footprint, limit }) => {
             let last = sample(step);
             last.is_some_and(|last| {
-                limit == trace.lines(term).limit
+                limit == trace.lines(term).allowance()
                     && footprint == footprint_of(last)
-                    && reaches(trace, last, &trace.lines(term))
+                    && reaches(trace, last, trace.lines(term).allowance())
             }) && confirmed(trace, term)
         }
         Some(Reason::Climb { .. }) => climbs(trace, term) && confirmed(trace, term),
@@ -148,7 +148,7 @@ pub fn sigkill_has_its_reason(trace: &Trace) -> Verdict {
                     || grace_is_over(trace, index)
             }
             (Event::Deadline | Event::ChildExited(_), None) => grace_is_over(trace, index),
-            (Event::Empty | Event::Operator(_), None) => false,
+            (Event::Empty | Event::Operator(_) | Event::Done(..), None) => false,
         };
         prop_assert!(due, "{step:?}");
         last = Some(step.at);
@@ -170,7 +170,7 @@ pub fn no_sigkill_is_missed(trace: &Trace) -> Verdict {
             Event::Sample(_) if kills_ahead(step).is_some() => continue,
             Event::Sample(sample) => at_second_line(trace, index, &sample),
             Event::Operator(Command::Kill | Command::Terminate) => true,
-            Event::Operator(_) | Event::ChildExited(_) | Event::Empty => false,
+            Event::Operator(_) | Event::ChildExited(_) | Event::Empty | Event::Done(..) => false,
         };
         prop_assert_eq!(due, step.actions.contains(&Action::Kill), "{:?}", step);
     }
@@ -196,14 +196,14 @@ fn sample(step: &Step) -> Option<&Sample> {
     if let Event::Sample(sample) = &step.event { Some(sample) } else { None }
 }
 
-fn footprint_of(sample: &Sample) -> sentinel::units::Bytes {
+fn footprint_of(sample: &Sample) -> Bytes {
     let firm = sample.current.0.saturating_sub(sample.cache.0);
-    sentinel::units::Bytes(firm.saturating_add(sample.swap.0))
+    Bytes(firm.saturating_add(sample.swap.0))
 }
 
-fn reaches(trace: &Trace, sample: &Sample, lines: &Lines) -> bool {
-    let slack = trace.config.slack.0.min(lines.limit.0 / 32);
-    u128::from(footprint_of(sample).0) + u128::from(slack) >= u128::from(lines.limit.0)
+fn reaches(trace: &Trace, sample: &Sample, line: Bytes) -> bool {
+    let slack = trace.config.slack.0.min(line.0 / 32);
+    u128::from(footprint_of(sample).0) + u128::from(slack) >= u128::from(line.0)
 }
 
 /// The looks up to a step, the latest first, each with its step's number.
@@ -219,7 +219,9 @@ fn climbs(trace: &Trace, index: usize) -> bool {
     }
     let held = |(index, _, sample): &(usize, &Step, &Sample)| {
         let lines = trace.lines(*index);
-        sample.current >= lines.relief && footprint_of(sample).0 >= lines.limit.0 / 2
+        lines.swap == Limit::At(0)
+            && sample.current >= lines.relief
+            && footprint_of(sample).0 >= lines.limit.0 / 2
     };
     let since = looks(trace, index).take_while(held).last().map(|(_, step, _)| step.at);
     since.is_some_and(|since| trace.steps[index].at.since(since) >= Duration::from_millis(200))
@@ -275,7 +277,7 @@ fn stays(
 }
 
 fn breached(trace: &Trace, index: usize, sample: &Sample) -> bool {
-    reaches(trace, sample, &trace.lines(index)) || climbs(trace, index)
+    reaches(trace, sample, trace.lines(index).allowance()) || climbs(trace, index)
 }
 
 fn breached_twice(trace: &Trace, index: usize) -> bool {
@@ -311,16 +313,14 @@ fn at_second_line(trace: &Trace, index: usize, sample: &Sample) -> bool {
     let lines = trace.lines(index);
     !trace.config.dry_run
         && sample.current >= lines.second
-        && reaches(trace, &Sample { swap: Bytes(0), ..*sample }, &lines)
+        && reaches(trace, &Sample { swap: Bytes(0), ..*sample }, lines.limit)
 }
 
 fn kills_ahead(step: &Step) -> Option<(Bytes, Bytes, Bytes)> {
-    step.actions.iter().find_map(|action| match action {
-        Action::Tell(Notice::Killing {
-            why: KillReason::Ahead { current, ahead, ceiling },
-            ..
-        }) => Some((*current, *ahead, *ceiling)),
-        _ => None,
+    step.actions.iter().find_map(|action| {
+        let Action::Tell(Notice::Killing { why, .. }) = action else { return None };
+        let KillReason::Ahead { current, ahead, ceiling } = why else { return None };
+        Some((*current, *ahead, *ceiling))
     })
 }
 
@@ -342,7 +342,7 @@ fn ahead_of_second_line(trace: &Trace, index: usize, sample: &Sample) -> bool {
         && current >= lines.relief
         && ahead >= ceiling
         && u128::from(ahead.0) <= most
-        && (reaches(trace, &held, &lines) || stuck(trace, index))
+        && (reaches(trace, &held, lines.limit) || stuck(trace, index))
 }
 
 fn stuck_at_second_line(trace: &Trace, index: usize, sample: &Sample) -> bool {

@@ -212,11 +212,12 @@ pub fn absurd_events() -> impl Strategy<Value = Vec<(Timestamp, Event)>> {
             })
         },
     );
-    let set_lines = (n(), n(), n(), n()).prop_map(|(limit, relief, second, ceiling)| {
-        let (limit, relief) = (Bytes(limit), Bytes(relief));
-        let (second, ceiling, swap) = (Bytes(second), Bytes(ceiling), Limit::At(0));
-        Command::SetLines(Lines { limit, relief, second, ceiling, swap })
-    });
+    let room = prop_oneof![Just(Limit::At(0)), n().prop_map(Limit::At), Just(Limit::Max)];
+    let set_lines =
+        (n(), n(), n(), n(), room).prop_map(|(limit, relief, second, ceiling, swap)| {
+            let [limit, relief, second, ceiling] = [limit, relief, second, ceiling].map(Bytes);
+            Command::SetLines(Lines { limit, relief, second, ceiling, swap })
+        });
     let event = prop_oneof![
         8 => sample,
         3 => Just(Event::Deadline),

@@ -101,14 +101,18 @@ impl Trace {
             match step.event {
                 Event::Sample(sample) => {
                     footprint = sample.footprint().0;
-                    let due = |lines: &mut Lines| !ending && footprint < lines.limit.0;
+                    let due = |lines: &mut Lines| !ending && footprint < lines.allowance().0;
                     now.0 = held_back.take_if(due).unwrap_or(now.0);
                 }
                 Event::Operator(Command::SetLines(lines)) => {
                     (now.0, held_back) = after_command(now.0, lines, footprint);
                 }
                 Event::Operator(Command::SetGrace(grace)) => now.1 = grace,
-                Event::Operator(_) | Event::Deadline | Event::ChildExited(_) | Event::Empty => {}
+                Event::Operator(_)
+                | Event::Deadline
+                | Event::ChildExited(_)
+                | Event::Empty
+                | Event::Done(..) => {}
             }
             ending |= [Action::Terminate, Action::Kill].iter().any(|it| step.actions.contains(it));
             in_force.push(now);
@@ -119,7 +123,7 @@ impl Trace {
 
 /// Lines below what is in use are held back: the kernel's own stay where they are, and only the limit is lower at once.
 fn after_command(before: Lines, wanted: Lines, footprint: u64) -> (Lines, Option<Lines>) {
-    if footprint < wanted.limit.0 || wanted.ceiling >= before.ceiling {
+    if footprint < wanted.allowance().0 || wanted.ceiling >= before.ceiling {
         return (wanted, None);
     }
     (Lines { limit: before.limit.min(wanted.limit), ..before }, Some(wanted))

@@ -7,7 +7,9 @@ use proptest::prelude::*;
 use sentinel::report::post_mortem::{
     EndReason, Grower, Mapping, Mappings, Milestone, Moment, PostMortem, Reading, Run, Verdict,
 };
-use sentinel::status::{Counters, Limits, Memory, Pressure, ProcessRow, Tier};
+use sentinel::status::{
+    Counters, Limits, Memory, Pressure, ProcessRow, Remains, RemainsPart, Tier,
+};
 use sentinel::units::{Bytes, Limit};
 
 /// Letters, and what is hostile in a page.
@@ -91,10 +93,20 @@ fn verdict() -> BoxedStrategy<Verdict> {
 
 fn limits() -> BoxedStrategy<Limits> {
     let lines = (bytes(), bytes(), bytes(), bytes());
-    (lines, limit(), limit(), limit(), number())
-        .prop_map(|(lines, trip_wire, swap, pids, grace_ms)| {
+    (lines, limit(), limit(), limit(), limit(), number())
+        .prop_map(|(lines, trip_wire, swap, swap_room, pids, grace_ms)| {
             let (limit, relief_line, second_line, ceiling) = lines;
-            Limits { limit, trip_wire, relief_line, second_line, ceiling, swap, pids, grace_ms }
+            Limits {
+                limit,
+                trip_wire,
+                relief_line,
+                second_line,
+                ceiling,
+                swap,
+                swap_room,
+                pids,
+                grace_ms,
+            }
         })
         .boxed()
 }
@@ -129,10 +141,12 @@ fn reading() -> BoxedStrategy<Reading> {
 }
 
 fn memory() -> BoxedStrategy<Memory> {
-    (reading(), option::of(bytes()), bytes(), bytes())
-        .prop_map(|(reading, rss, peak, peak_footprint)| {
+    (reading(), option::of(bytes()), bytes(), bytes(), bytes(), any::<bool>())
+        .prop_map(|(reading, rss, peak, peak_footprint, swap_cached, hugetlb_counted)| {
+            let hugetlb = swap_cached;
             let Reading { current, footprint, anon, shmem, cache, kernel, swap, .. } = reading;
-            let rest = Memory { rss, peak, peak_footprint, ..Memory::default() };
+            let hugetlb = Memory { hugetlb, hugetlb_counted, ..Memory::default() };
+            let rest = Memory { rss, peak, peak_footprint, swap_cached, ..hugetlb };
             Memory { current, footprint, anon, shmem, cache, kernel, swap, ..rest }
         })
         .boxed()
@@ -168,6 +182,11 @@ fn mappings() -> BoxedStrategy<Mappings> {
         .boxed()
 }
 
+fn remains() -> BoxedStrategy<Remains> {
+    let part = (text(), bytes()).prop_map(|(name, size)| RemainsPart { name, size });
+    (bytes(), vec(part, 0..3)).prop_map(|(size, parts)| Remains { size, parts }).boxed()
+}
+
 /// Any of them.
 pub fn post_mortem() -> BoxedStrategy<PostMortem> {
     let pressure = (percent(), percent())
@@ -181,11 +200,12 @@ pub fn post_mortem() -> BoxedStrategy<PostMortem> {
     });
     let run = (any::<u32>(), text(), run(), verdict(), vec(text(), 0..3));
     let past = (limits(), vec(moment(), 0..6), vec(reading(), 0..40), memory());
-    let rest = (vec(process(), 0..4), vec(grower(), 0..3), option::of(mappings()));
+    let rest =
+        (vec(process(), 0..4), vec(grower(), 0..3), option::of(mappings()), option::of(remains()));
     (run, past, option::of(pressure), events, rest)
         .prop_map(|((schema, version, run, verdict, advice), past, pressure, events, rest)| {
             let (limits, timeline, samples, memory) = past;
-            let (processes, growers, mappings) = rest;
+            let (processes, growers, mappings, left_in_tmpfs) = rest;
             PostMortem {
                 schema,
                 version,
@@ -201,6 +221,7 @@ pub fn post_mortem() -> BoxedStrategy<PostMortem> {
                 processes,
                 growers,
                 mappings,
+                left_in_tmpfs,
             }
         })
         .boxed()

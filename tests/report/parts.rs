@@ -17,6 +17,7 @@ pub fn limits(limit: u64, headroom: u64) -> Limits {
         second_line: Bytes::mib(limit + headroom - 5),
         ceiling: Bytes::mib(limit + headroom),
         swap: Limit::At(0),
+        swap_room: Limit::At(0),
         pids: Limit::At(4096),
         grace_ms: 3000,
     }
@@ -49,6 +50,9 @@ pub fn memory(last: &Reading, peak: &Reading) -> Memory {
         cache: last.cache,
         kernel: last.kernel,
         swap: last.swap,
+        swap_cached: Bytes(0),
+        hugetlb: Bytes(0),
+        hugetlb_counted: false,
         peak: peak.current,
         peak_footprint: peak.footprint,
     }

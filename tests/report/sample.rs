@@ -7,7 +7,9 @@ use parts::{SECOND, grower, limits, mapping, memory, moment, process, reading, r
 use sentinel::report::post_mortem::{
     EndReason, Mappings, Milestone, PostMortem, Reading, Run, SCHEMA, Verdict,
 };
-use sentinel::status::{Counters, Limits, Memory, Pressure, ProcessRow, Tier};
+use sentinel::status::{
+    Counters, Limits, Memory, Pressure, ProcessRow, Remains, RemainsPart, Tier,
+};
 use sentinel::units::{Bytes, Limit};
 
 /// All of them, each with its name.
@@ -72,6 +74,10 @@ pub fn leak() -> PostMortem {
                 mapping("[stack]", 1, 132, 84),
             ],
         }),
+        left_in_tmpfs: Some(Remains {
+            size: Bytes::mib(60),
+            parts: vec![RemainsPart { name: "/dev/shm/x".to_owned(), size: Bytes::mib(48) }],
+        }),
     }
 }
 
@@ -130,6 +136,7 @@ pub fn second_line() -> PostMortem {
         processes,
         growers: (0..8).map(|n| grower(5000 + n, "cc1plus", (1_800, 32_000 - u64::from(n) * 900), 5_200)).collect(),
         mappings: None,
+        left_in_tmpfs: None,
         ..leak()
     }
 }
@@ -167,6 +174,7 @@ pub fn kernel_oom() -> PostMortem {
         events: Counters { oom_kill: 1, ..Counters::default() },
         growers: vec![grower(4713, "worker", (29_000, 46_100), 30_500)],
         mappings: None,
+        left_in_tmpfs: None,
         ..leak()
     }
 }
@@ -203,6 +211,7 @@ pub fn timeout() -> PostMortem {
         processes: vec![process(4713, ("crawl", "./crawl --site https://example.org/?q=a&b=<c>"), 64_100, 1000)],
         growers: vec![],
         mappings: None,
+        left_in_tmpfs: None,
         ..leak()
     }
 }
@@ -232,6 +241,7 @@ pub fn bare() -> PostMortem {
             second_line: Bytes(0),
             ceiling: Bytes(0),
             swap: Limit::Max,
+            swap_room: Limit::At(0),
             pids: Limit::Max,
             grace_ms: 0,
         },
@@ -243,6 +253,7 @@ pub fn bare() -> PostMortem {
         processes: vec![],
         growers: vec![],
         mappings: None,
+        left_in_tmpfs: None,
         ..leak()
     }
 }

@@ -1,11 +1,11 @@
 //! What another limit would have done, in runs of which that is known.
 
 use crate::made::{LEAK, Leak, trace};
-use sentinel::cli::Span;
+use sentinel::cli::{Amount, Span};
 use sentinel::clock::Timestamp;
 use sentinel::event::{KillReason, Reason};
 use sentinel::trace::what_if::{Answer, Changes, Verdict, Why, ask};
-use sentinel::units::Bytes;
+use sentinel::units::{Bytes, Limit};
 use std::time::Duration;
 
 fn with_limit(leak: &Leak, mib: u64) -> Answer {
@@ -37,6 +37,23 @@ fn a_dry_run_answers_for_every_limit() {
     assert_eq!(answer.verdict, Verdict::Lived);
     assert!(answer.peaks.0 > Bytes::mib(199) && answer.peaks.0 < Bytes::mib(200), "{answer:?}");
     assert!(with_limit(&FREE, 2048).warnings.is_empty());
+}
+
+/// What lies in swap has room beyond the limit; traces from before know of none.
+#[test]
+fn room_in_swap_is_part_of_the_limit() {
+    let changes = |room| Changes { swap: Some(Amount(room)), ..Changes::default() };
+    let ended = |room| match ask(&trace(&FREE), &changes(room)).unwrap().verdict {
+        Verdict::Ended { at, .. } => Some(at),
+        Verdict::Lived => None,
+        Verdict::Unknown { .. } => panic!("nothing was done to it"),
+    };
+    assert_eq!(ended(Limit::At(0)), Some(Timestamp::from_millis(10_000)), "100 MiB at 10 MiB/s");
+    assert_eq!(ended(Limit::At(50 << 20)), Some(Timestamp::from_millis(15_000)));
+    assert_eq!(ended(Limit::At(256 << 20)), None);
+    let both = Changes { memory: Some(Bytes::mib(50)), ..changes(Limit::At(20 << 20)) };
+    let answer = ask(&trace(&FREE), &both).unwrap();
+    assert_eq!(answer.config.lines.allowance(), Bytes::mib(70));
 }
 
 #[test]

@@ -15,6 +15,7 @@ pub fn limits(mib: u64) -> Limits {
         second_line: Bytes::mib(mib + 27),
         ceiling: Bytes::mib(mib + 32),
         swap: Limit::At(0),
+        swap_room: Limit::At(0),
         pids: Limit::Max,
         grace_ms: 3000,
     }
@@ -31,6 +32,9 @@ pub fn memory(mib: u64) -> Memory {
         kernel: Bytes(mib * MIB * 7 / 100),
         cache: Bytes::mib(9),
         swap: Bytes(0),
+        swap_cached: Bytes(0),
+        hugetlb: Bytes(0),
+        hugetlb_counted: false,
         peak: Bytes::mib(mib + 11),
         peak_footprint: Bytes::mib(mib),
     }

@@ -8,7 +8,10 @@
     reason = "a test fails by panicking, and waits with a deadline"
 )]
 
+mod blocking;
 mod guest;
 mod ladder;
 mod place;
 mod reasons;
+mod swap;
+mod uncounted;

@@ -3,6 +3,7 @@
 use super::markup::Markup;
 use super::{section, show};
 use crate::report::post_mortem::{PostMortem, Reading};
+use crate::report::words;
 use crate::units::{Bytes, Limit};
 
 /// A value of more letters than this has a row of its own.
@@ -58,7 +59,7 @@ pub(super) fn limits(report: &PostMortem, page: &mut Markup) {
         facts(
             page,
             &[
-                ("limit", limits.limit.to_string()),
+                ("limit", words::limit(limits.limit, limits.swap_room)),
                 ("relief line", limits.relief_line.to_string()),
                 ("second line", limits.second_line.to_string()),
                 ("ceiling", limits.ceiling.to_string()),

@@ -8,7 +8,7 @@ use super::window::{Window, Zero};
 use super::{facts, section, show};
 use crate::report::post_mortem::{PostMortem, Reading};
 use crate::status::Memory;
-use crate::units::Bytes;
+use crate::units::{Bytes, Limit};
 
 const FOOTPRINT: Value = |reading| reading.footprint.0.into();
 const CURRENT: Value = |reading| reading.current.0.into();
@@ -29,7 +29,7 @@ pub(super) fn memory(report: &PostMortem, page: &mut Markup) {
         if readings.is_empty() {
             return page.element("p", &[("class", &"none")], "No samples were taken.");
         }
-        legend(page);
+        legend(page, report.limits.swap_room != Limit::At(0));
         let window = Window::last_minute(report, &readings, zero);
         memory_plot(page, report, ("minute", "The last minute"), (window, zero, &readings));
         if let Some(zoom) = window.zoom(&readings, zero) {
@@ -46,10 +46,14 @@ fn sorted(report: &PostMortem) -> Vec<Reading> {
     readings
 }
 
-fn legend(page: &mut Markup) {
+fn legend(page: &mut Markup, swap: bool) {
     page.raw("<ul class=\"key\">");
+    let footprint = match swap {
+        true => "footprint: with what is in swap, what the limit with swap is compared with",
+        false => "footprint: what the limit is compared with",
+    };
     for (class, name) in [
-        ("footprint", "footprint: what the limit is compared with"),
+        ("footprint", footprint),
         ("current", "memory.current: with what the kernel could take back"),
     ] {
         page.within("li", &[], |page| {
@@ -124,6 +128,9 @@ pub(super) fn split(report: &PostMortem, page: &mut Markup) {
             });
         }
         kinds(&report.memory, page);
+        if let Some(remains) = &report.left_in_tmpfs {
+            page.element("p", &[], crate::remains::text(remains));
+        }
     });
 }
 
@@ -142,17 +149,23 @@ const LAYERS: [((Value, Value), &str); 4] = [
 
 /// The legend of the layers, with what they were at the decision.
 fn kinds(memory: &Memory, page: &mut Markup) {
+    let huge = match memory.hugetlb_counted {
+        true => "hugetlb, not in memory.current",
+        false => "hugetlb, in no sum and no limit",
+    };
     let rows = [
         ("cache", "cache", "page cache and slab that the kernel can take back", memory.cache),
         ("kernel", "kernel", "stacks, page tables, sockets, slab", memory.kernel),
         ("shmem", "shmem", "shared memory, tmpfs, memfd", memory.shmem),
         ("anon", "anon", "heaps, stacks, private mappings", memory.anon),
         ("", "swap", "swapped out", memory.swap),
+        ("", "huge pages", huge, memory.hugetlb),
     ];
+    let shown = |name: &str, bytes: Bytes| name != "huge pages" || bytes > Bytes(0);
     page.raw("<table class=\"kinds\"><caption>At the decision, or at the last look</caption>");
     page.raw("<thead><tr><th scope=\"col\">kind</th><th scope=\"col\" class=\"n\">size</th>");
     page.raw("<th scope=\"col\" class=\"n\">of current</th></tr></thead><tbody>\n");
-    for (class, name, what, bytes) in rows {
+    for (class, name, what, bytes) in rows.into_iter().filter(|row| shown(row.1, row.3)) {
         page.within("tr", &[], |page| {
             page.within("th", &[("scope", &"row")], |page| kind(page, class, name, what));
             page.element("td", &[("class", &"n")], bytes);

@@ -7,7 +7,7 @@ use super::show;
 use super::window::is_marked;
 use crate::report::post_mortem::{Milestone, Moment, PostMortem};
 use crate::status::Tier;
-use crate::units::Bytes;
+use crate::units::{Bytes, Limit};
 
 /// Height of a row of labels, pixels.
 const ROW: f64 = 15.0;
@@ -32,7 +32,9 @@ pub(super) fn lines(report: &PostMortem) -> Vec<Line> {
     let limits = &report.limits;
     let enforced = matches!(report.run.tier, Tier::Kernel | Tier::Observed);
     let line = |name, class, value| Line { name, class, value };
+    let with_swap = limits.allowance().value().filter(|_| limits.swap_room != Limit::At(0));
     let all = [
+        line("limit with swap", "limit", Bytes(with_swap.unwrap_or(0))),
         line("limit", "limit", limits.limit),
         line("second line", "second", limits.second_line),
         line("ceiling", "ceiling", if enforced { limits.ceiling } else { Bytes(0) }),

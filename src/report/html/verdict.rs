@@ -3,7 +3,7 @@
 use super::markup::Markup;
 use super::{facts, section, show};
 use crate::report::post_mortem::{EndReason, Milestone, PostMortem, Verdict};
-use crate::report::words::signal_name;
+use crate::report::words::{self, signal_name};
 
 /// The sentence, and the facts behind it.
 pub(super) fn header(report: &PostMortem, page: &mut Markup) {
@@ -12,6 +12,7 @@ pub(super) fn header(report: &PostMortem, page: &mut Markup) {
     let ran = show::span(report.run.ran_ms.saturating_mul(1000));
     let over = format_args!("Post-mortem of {}, started {date}, ran {ran}", report.run.name);
     let peak = report.memory.peak_footprint;
+    let limit = words::limit(report.limits.limit, report.limits.swap_room);
     page.within("header", &[], |page| {
         page.element("p", &[("class", &"over")], over);
         page.element("h1", &[], text);
@@ -24,7 +25,7 @@ pub(super) fn header(report: &PostMortem, page: &mut Markup) {
                 ("gone", gone(report)),
                 ("exit status", exit_status.to_string()),
                 ("command", ending(&report.verdict)),
-                ("peak footprint", format!("{peak} of {}", report.limits.limit)),
+                ("peak footprint", format!("{peak} of {limit}")),
             ],
         );
     });

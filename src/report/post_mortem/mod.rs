@@ -5,7 +5,7 @@ pub mod archive;
 pub mod text;
 pub mod verdict;
 
-use crate::status::{Counters, Limits, Memory, Pressure, ProcessRow, Tier};
+use crate::status::{Counters, Limits, Memory, Pressure, ProcessRow, Remains, Tier};
 use crate::units::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +44,9 @@ pub struct PostMortem {
     pub growers: Vec<Grower>,
     /// The biggest mappings of the biggest process, if they could be read in time.
     pub mappings: Option<Mappings>,
+    /// What the run left in tmpfs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_in_tmpfs: Option<Remains>,
 }
 
 /// What ran, and where.

@@ -2,6 +2,7 @@
 
 use super::{Mappings, PostMortem, Reading, archive};
 use crate::report::escape::shown;
+use crate::report::words;
 use crate::status::Memory;
 use crate::units::{Bytes, show_duration};
 use std::fmt::Write as _;
@@ -101,14 +102,14 @@ fn plot(out: &mut String, report: &PostMortem, unicode: bool) {
     let (Some(first), Some(last)) = (report.samples.first(), report.samples.last()) else { return };
     let span = last.at_us.saturating_sub(first.at_us).max(1);
     let columns = highest(&report.samples, first.at_us, span);
-    let limit = report.limits.limit.0;
-    let top = columns.iter().copied().max().unwrap_or(0).max(limit).max(1);
+    let limit = report.limits.allowance().value();
+    let top = columns.iter().copied().max().unwrap_or(0).max(limit.unwrap_or(0)).max(1);
     let top = top + top / 50;
     head(out, &format!("Footprint, the last {}", show_duration(Duration::from_micros(span))));
     let step = top.div_ceil(ROWS as u64);
     for row in (0..ROWS as u64).rev() {
         let (from, to) = (row * step, (row + 1) * step);
-        let at_limit = (from..to).contains(&limit);
+        let at_limit = limit.is_some_and(|limit| (from..to).contains(&limit));
         let scale = if at_limit { "limit".to_owned() } else { Bytes(from).to_string() };
         let cells: String =
             columns.iter().map(|value| cell(*value, from, step, at_limit, unicode)).collect();
@@ -246,13 +247,14 @@ fn tail(name: &str, most: usize, cut: &str) -> String {
 /// What `memory.current` is made of.
 fn split(memory: &Memory) -> String {
     format!(
-        "memory.current {}, footprint {}: anon {}, shmem {}, kernel {}, swap {}; cache {} beside it",
+        "memory.current {}, footprint {}: anon {}, shmem {}, kernel {}, swap {}{}; cache {} beside it",
         memory.current,
         memory.footprint,
         memory.anon,
         memory.shmem,
         memory.kernel,
         memory.swap,
+        words::huge_pages(memory),
         memory.cache
     )
 }
@@ -270,7 +272,7 @@ fn numbers(out: &mut String, report: &PostMortem) {
         "lines",
         format!(
             "limit {}, second line {}, ceiling {}, grace {}",
-            limits.limit,
+            words::limit(limits.limit, limits.swap_room),
             limits.second_line,
             limits.ceiling,
             show_duration(Duration::from_millis(limits.grace_ms))
@@ -278,6 +280,9 @@ fn numbers(out: &mut String, report: &PostMortem) {
     );
     if memory.peak.0 > 0 {
         row("memory", split(memory));
+    }
+    if let Some(remains) = &report.left_in_tmpfs {
+        row("left behind", crate::remains::text(remains));
     }
     if let Some(pressure) = report.pressure {
         let (some, full) = (pressure.some_avg10, pressure.full_avg10);

@@ -2,9 +2,11 @@
 
 use super::member::Member;
 use super::state::Top;
+use super::view::whole;
 use crate::fleet::row::time;
+use crate::report::words;
 use crate::status::Level;
-use crate::tui::view::gauge::{percent, tone};
+use crate::tui::view::gauge::tone;
 use crate::tui::view::ink::{cells, cut, head, name, put, row, upwards, wrap};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -65,8 +67,8 @@ fn explain(top: &Top, member: &Member, width: usize, rows: usize) -> Vec<Line<'s
         add(&status.command.join(" "), 2, Style::new());
         let limits = &status.limits;
         let peak = status.memory.peak_footprint;
-        let text =
-            format!("peak {peak}, limit {}, SIGKILL at {}", limits.limit, limits.second_line);
+        let limit = words::limit(limits.limit, limits.swap_room);
+        let text = format!("peak {peak}, limit {limit}, SIGKILL at {}", limits.second_line);
         add(&text, 1, look.dim());
     }
     lines.truncate(rows);
@@ -93,9 +95,9 @@ fn trend(top: &Top, member: &Member, area: Rect, buffer: &mut Buffer) {
     let height = usize::from(area.height);
     for (x, value) in (area.x..area.right()).zip(columns) {
         let Some(value) = value.map(|level| level.footprint) else { continue };
-        let eighths = cells(value.0, status.limits.limit.0, height * 8).max(1);
-        let style = top.look.fg(match percent(value, status.limits.limit) {
-            0..100 if member.is_gone() => Color::Reset,
+        let eighths = cells(value.0, whole(&status.limits).0, height * 8).max(1);
+        let style = top.look.fg(match status.limits.share(value) {
+            None | Some(0..100) if member.is_gone() => Color::Reset,
             _ => tone(value, &status.limits),
         });
         for (n, y) in (area.y..area.bottom()).rev().enumerate() {

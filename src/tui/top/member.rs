@@ -2,7 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::fleet::row::{Note, Row};
-use crate::status::{EventLine, Memory, State, WatchLine};
+use crate::status::{EventLine, State, WatchLine};
 use crate::tui::history::{History, Level};
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -46,8 +46,7 @@ impl Member {
         }
         match line {
             WatchLine::Status { status, processes: _ } => {
-                let Memory { footprint, current, .. } = status.memory;
-                self.history.push(status.uptime_ms, Level { footprint, current });
+                self.history.push(status.uptime_ms, Level::of(&status.memory));
                 self.row.status = Some(*status);
             }
             // The past is told again on every new connection.

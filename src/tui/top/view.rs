@@ -5,7 +5,7 @@ use super::member::Member;
 use super::state::{Mode, Top};
 use crate::fleet::columns::{Column, Table};
 use crate::fleet::row::{Note, Row};
-use crate::status::{State, Status};
+use crate::status::{Limits, State, Status};
 use crate::tui::prompt::Question;
 use crate::tui::view::gauge::tone;
 use crate::tui::view::ink::{across, cells, cut, fit, put, row};
@@ -98,7 +98,7 @@ fn title(top: &Top, area: Rect, buffer: &mut Buffer) {
         let each = living().filter_map(|member| member.row.status.as_ref()).map(of);
         each.fold(Bytes(0), Bytes::saturating_add)
     };
-    let (used, limits) = (sum(|status| status.memory.footprint), sum(|s| s.limits.limit));
+    let (used, limits) = (sum(|status| status.memory.footprint), sum(|s| whole(&s.limits)));
     if limits > Bytes(0) {
         groups.push(vec![Span::styled(format!("{used} of {limits}"), look.dim())]);
     }
@@ -201,9 +201,9 @@ fn state_style(top: &Top, row: &Row) -> Style {
         (Some(Note::Gone(_)), _) | (None, None) => look.dim(),
         (Some(Note::Silent(_)), _) => look.badge(Color::Magenta),
         (None, Some(status)) => match status.state {
-            State::Running if status.frozen => look.badge(Color::Blue),
+            State::Starting | State::Running if status.frozen => look.badge(Color::Blue),
             // What is usual does not ask for attention.
-            State::Running => Style::new(),
+            State::Starting | State::Running => Style::new(),
             State::Terminating | State::Killing | State::Ended => look.state(status.state),
         },
     }
@@ -215,10 +215,15 @@ fn share_style(top: &Top, row: &Row) -> Style {
     if colour == Color::Green { Style::new() } else { top.look.badge(colour) }
 }
 
+/// What a full bar is: the limit with the room that swap gives; where that has no end, the limit.
+pub(super) fn whole(limits: &Limits) -> Bytes {
+    limits.allowance().value().map_or(limits.limit, Bytes)
+}
+
 fn bar(top: &Top, row: &Row, width: usize) -> Span<'static> {
     let Some(status) = &row.status else { return Span::raw(" ".repeat(width)) };
-    let (footprint, limit) = (status.memory.footprint, status.limits.limit);
-    let eighths = cells(footprint.0, limit.0, width * 8);
+    let footprint = status.memory.footprint;
+    let eighths = cells(footprint.0, whole(&status.limits).0, width * 8);
     let drawn: String = (0..width).map(|n| across(eighths, n)).collect();
     let style = top.look.fg(tone(footprint, &status.limits));
     Span::styled(drawn, style.remove_modifier(Modifier::REVERSED))

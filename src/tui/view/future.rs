@@ -26,9 +26,9 @@ pub struct Way {
     in_ms: u64,
 }
 
-/// Where a workload that runs and is under its limit gets to, if it grows.
+/// Where a workload that runs and is under its allowance gets to, if it grows.
 pub fn way(status: &Status) -> Option<Way> {
-    let (from, to) = (status.memory.footprint, status.limits.limit);
+    let (from, to) = (status.memory.footprint, Bytes(status.limits.allowance().value()?));
     let grows = status.state == State::Running && !status.frozen && from < to;
     let in_ms = status.forecast_ms.filter(|_| grows)?;
     Some(Way { from, to, in_ms })

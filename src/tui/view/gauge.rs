@@ -1,10 +1,11 @@
 //! Memory against its lines: numbers, a bar with the lines marked, and what the marks mean.
 
 use super::ink::{across, cells, fit, put, row};
+use crate::report::words;
 use crate::status::{Limits, State, Status, Tier};
 use crate::tui::app::App;
 use crate::tui::look::Look;
-use crate::units::{Bytes, show_duration};
+use crate::units::{Bytes, Limit, show_duration};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
@@ -18,17 +19,12 @@ const FAR: Duration = Duration::from_secs(600);
 
 /// The colour for so much memory: green, yellow when it gets tight, red from the limit on.
 pub fn tone(value: Bytes, limits: &Limits) -> Color {
-    match percent(value, limits.limit) {
-        0..TIGHT => Color::Green,
-        TIGHT..100 => Color::Yellow,
-        100.. => Color::Red,
+    match limits.share(value) {
+        // Swap without end: there is no share, and thrash alone is a danger.
+        None | Some(0..TIGHT) => Color::Green,
+        Some(TIGHT..100) => Color::Yellow,
+        Some(100..) => Color::Red,
     }
-}
-
-/// `value` in percent of `whole`.
-pub fn percent(value: Bytes, whole: Bytes) -> u64 {
-    let percent = u128::from(value.0) * 100 / u128::from(whole.0.max(1));
-    u64::try_from(percent).unwrap_or(u64::MAX)
 }
 
 /// A line of the limits: its mark, colour, name and value.
@@ -39,12 +35,16 @@ pub fn lines(status: &Status) -> impl DoubleEndedIterator<Item = Mark> + use<> {
     let limits = &status.limits;
     let enforced = matches!(status.tier, Tier::Kernel | Tier::Observed);
     let ceiling = enforced.then_some(('▐', Color::Magenta, "ceiling", limits.ceiling));
-    [
+    let room = limits.swap_room != Limit::At(0);
+    let with_swap = limits.allowance().value().filter(|_| room);
+    let with_swap = with_swap.map(|line| ('╎', Color::Yellow, "with swap", Bytes(line)));
+    let mut lines = vec![
         ('│', Color::Yellow, "limit", limits.limit),
         ('┃', Color::Red, "second line", limits.second_line),
-    ]
-    .into_iter()
-    .chain(ceiling)
+    ];
+    lines.extend(ceiling.into_iter().chain(with_swap));
+    lines.sort_by_key(|(.., value)| *value);
+    lines.into_iter()
 }
 
 /// The highest line.
@@ -78,8 +78,9 @@ fn one_row(look: Look, status: &Status, area: Rect, buffer: &mut Buffer) {
 }
 
 fn headline(look: Look, status: &Status) -> Span<'static> {
-    let (footprint, limit) = (status.memory.footprint, status.limits.limit);
-    let text = format!("{footprint} of {limit} {}%", percent(footprint, limit));
+    let (footprint, limits) = (status.memory.footprint, &status.limits);
+    let share = limits.share(footprint).map_or_else(String::new, |share| format!(" {share}%"));
+    let text = format!("{footprint} of {}{share}", words::limit(limits.limit, limits.swap_room));
     let tone = tone(footprint, &status.limits);
     if tone == Color::Green {
         return Span::styled(text, Style::new().add_modifier(Modifier::BOLD));
@@ -91,7 +92,7 @@ fn headline(look: Look, status: &Status) -> Span<'static> {
 /// program grows fast when it starts.
 fn forecast(look: Look, status: &Status) -> Option<Span<'static>> {
     let grows = status.state == State::Running && !status.frozen;
-    let below = grows && status.memory.footprint < status.limits.limit;
+    let below = grows && status.limits.share(status.memory.footprint).is_some_and(|s| s < 100);
     let left = Duration::from_millis(status.forecast_ms.filter(|_| below)?);
     let text = format!("limit in {}", show_duration(left));
     match status.warned {
@@ -128,17 +129,22 @@ fn bar(look: Look, status: &Status, area: Rect, buffer: &mut Buffer) {
     }
     let width = usize::from(area.width);
     let (memory, limits) = (&status.memory, &status.limits);
-    let scale = top(status).max(memory.current).max(memory.footprint).0;
-    let full = cells(memory.footprint.0, scale, width * 8);
-    let current = cells(memory.current.0, scale, width);
+    let counted = if memory.hugetlb_counted { memory.hugetlb } else { Bytes(0) };
+    let all = memory.current.saturating_add(memory.swapped()).saturating_add(counted);
+    let scale = top(status).max(all).max(memory.footprint).0;
+    let held = memory.footprint.saturating_sub(memory.swapped());
+    let full = cells(held.0, scale, width * 8);
+    let with_swap = cells(memory.footprint.0, scale, width);
+    let with_cache = cells(all.0, scale, width);
     let fill = look.fg(tone(memory.footprint, limits));
     for (n, x) in (area.left()..area.right()).enumerate() {
         let Some(cell) = buffer.cell_mut((x, area.y)) else { continue };
         match across(full, n) {
             '█' => cell.set_char('█').set_style(fill),
-            // Cache follows at once: a cell half empty would be a hole.
-            _ if n < current && full >= n * 8 + 4 => cell.set_char('█').set_style(fill),
-            _ if n < current => cell.set_char('░').set_style(look.dim()),
+            // What follows does so at once: a cell half empty would be a hole.
+            _ if n < with_cache && full >= n * 8 + 4 => cell.set_char('█').set_style(fill),
+            _ if n < with_swap => cell.set_char('▞').set_style(fill),
+            _ if n < with_cache => cell.set_char('░').set_style(look.dim()),
             ' ' => cell.set_char('─').set_style(look.dim()),
             part => cell.set_char(part).set_style(fill),
         };

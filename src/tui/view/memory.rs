@@ -109,9 +109,12 @@ fn swap(status: &Status) -> Vec<String> {
             "none allowed".to_owned(),
         ],
         Limit::At(most) => vec![
-            format!("of {} allowed; counts as footprint", Bytes(most)),
+            format!("of {} allowed: room beyond the limit", Bytes(most)),
             format!("of {}", Bytes(most)),
         ],
+        Limit::Max if status.limits.swap_room == Limit::Max => {
+            vec!["not limited: only thrashing is".to_owned(), "not limited".to_owned()]
+        }
         Limit::Max => {
             vec!["not limited here; counts as footprint".to_owned(), "not limited".to_owned()]
         }

@@ -78,6 +78,9 @@ fn title(app: &App, width: usize) -> Line<'static> {
         Span::styled(" footprint ", look.dim()),
         Span::styled("░ cache", look.dim()),
     ]);
+    if app.picture().status.as_deref().is_some_and(|status| status.memory.swapped() > Bytes(0)) {
+        groups.push(said("▞ swap".to_owned()));
+    }
     if app.picture().status.as_deref().is_some_and(|status| future::way(status).is_some()) {
         groups.push(said("⠒ where it leads".to_owned()));
     }
@@ -124,14 +127,19 @@ fn column(look: Look, status: &Status, at: (u16, Level), place: &Place, buffer: 
     let (x, level) = at;
     let plot = place.past;
     let rows = usize::from(plot.height);
-    let eighths = cells(level.footprint.0, place.scale.0, rows * 8).max(1);
-    let with_cache = cells(level.current.0, place.scale.0, rows * 8);
+    let high = |bytes: Bytes| cells(bytes.0, place.scale.0, rows * 8);
+    let held = level.footprint.saturating_sub(level.swapped);
+    let eighths = high(held).max(1);
+    let with_swap = high(level.footprint);
+    let with_cache = high(level.current.saturating_add(level.swapped));
     // Less than a row of cache would come and go as the curve moves.
-    let with_cache = if with_cache >= eighths + 8 { with_cache.div_ceil(8) } else { 0 };
+    let with_cache = if with_cache >= with_swap.max(1) + 8 { with_cache.div_ceil(8) } else { 0 };
+    let with_swap = if level.swapped > Bytes(0) { with_swap.div_ceil(8) } else { 0 };
     let style = look.fg(tone(level.footprint, &status.limits));
     for (n, y) in (plot.top()..plot.bottom()).rev().enumerate() {
         let Some(cell) = buffer.cell_mut((x, y)) else { continue };
         match upwards(eighths, n) {
+            ' ' if n < with_swap => cell.set_char('▞').set_style(style),
             ' ' if n < with_cache => cell.set_char('░').set_style(look.dim()),
             ' ' => continue,
             part => cell.set_char(part).set_style(style),
@@ -169,7 +177,7 @@ fn rule(look: Look, colour: Color, area: Rect, buffer: &mut Buffer) {
                 let ground = cell.fg;
                 cell.set_char('╌').set_fg(Color::Black).set_bg(ground);
             }
-            " " | "░" => {
+            " " | "░" | "▞" => {
                 cell.set_char('╌').set_style(Style::reset().patch(look.fg(colour)));
             }
             // The curve's edge says more than the line behind it.

@@ -27,13 +27,15 @@ pub(super) struct Part {
 }
 
 /// Those of the footprint, and last the cache.
-pub(super) fn parts(memory: &Memory) -> [Part; 5] {
+pub(super) fn parts(memory: &Memory) -> [Part; 6] {
+    let huge = if memory.hugetlb_counted { memory.hugetlb } else { Bytes(0) };
     let part = |name, pattern, colour, size| Part { name, pattern, colour, size };
     [
         part("anon", '█', Color::Blue, memory.anon),
         part("shmem", '▓', Color::Magenta, memory.shmem),
         part("kernel", '▒', Color::Cyan, memory.kernel),
-        part("swap", '▞', Color::Yellow, memory.swap),
+        part("swap", '▞', Color::Yellow, memory.swapped()),
+        part("huge pages", '▚', Color::Green, huge),
         part("cache", '░', Color::Reset, memory.cache),
     ]
 }

@@ -1,0 +1,96 @@
+//! How much swap a workload can really get: what was asked for is not yet what the machine, or a cgroup above, has to give.
+
+use super::hierarchy;
+use crate::report::escape::shown;
+use crate::units::{Bytes, Limit};
+use anyhow::{Context, Result};
+use procfs::FromRead as _;
+use std::path::{Path, PathBuf};
+
+/// What bounds a workload's swap beside its own `memory.swap.max`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SwapAround {
+    /// `SwapTotal` of the machine.
+    pub total: Bytes,
+    /// The least `memory.swap.max` of the cgroups above that we can see, and its file.
+    pub outer: Option<(Bytes, PathBuf)>,
+}
+
+impl SwapAround {
+    /// Looks at the machine and at what is above this cgroup.
+    ///
+    /// # Errors
+    /// When the machine's swap is not known.
+    pub fn of(cgroup: &Path) -> Result<SwapAround> {
+        let machine = procfs::Meminfo::from_file("/proc/meminfo").context("read /proc/meminfo")?;
+        let above = cgroup.ancestors().skip(1);
+        let limits = above.filter_map(|directory| {
+            let bytes = hierarchy::read_limit(directory, "memory.swap.max")?;
+            Some((bytes, directory.join("memory.swap.max")))
+        });
+        Ok(SwapAround { total: Bytes(machine.swap_total), outer: limits.min_by_key(|(b, _)| *b) })
+    }
+
+    /// The room beyond the limit that counts: the least of what is asked for and of what there is. With what to say where that is
+    /// less than was asked for.
+    pub fn room(&self, asked: Limit) -> (Limit, Option<String>) {
+        let (least, who) = match &self.outer {
+            Some((bytes, path)) if *bytes < self.total => (*bytes, shown(path)),
+            Some(_) | None => (self.total, "this machine".to_owned()),
+        };
+        let wanted = asked.value().map_or_else(|| asked.to_string(), |n| Bytes(n).to_string());
+        match asked {
+            Limit::At(0) => (asked, None),
+            _ if least == Bytes(0) => {
+                (Limit::At(0), Some(format!("--swap {wanted} is not in force: {who} has no swap")))
+            }
+            Limit::At(size) if size > least.0 => {
+                let text =
+                    format!("--swap {wanted}: {who} has {least} of swap, and no more counts");
+                (Limit::At(least.0), Some(text))
+            }
+            Limit::At(_) | Limit::Max => (asked, None),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn around(total: u64, outer: Option<u64>) -> SwapAround {
+        let outer = outer.map(|mib| (Bytes::mib(mib), "/sys/fs/cgroup/job/memory.swap.max".into()));
+        SwapAround { total: Bytes::mib(total), outer }
+    }
+
+    fn at(mib: u64) -> Limit {
+        Limit::At(mib << 20)
+    }
+
+    #[test]
+    fn the_room_is_the_least_of_what_is_asked_for_and_what_there_is() {
+        for (total, outer, asked, room) in [
+            (512, None, at(256), at(256)),
+            (128, None, at(256), at(128)),
+            (512, Some(64), at(256), at(64)),
+            (128, Some(400), at(256), at(128)),
+            (512, Some(64), Limit::Max, Limit::Max),
+            (0, None, Limit::Max, at(0)),
+            (512, Some(0), Limit::Max, at(0)),
+            (0, None, at(256), at(0)),
+            (512, None, at(0), at(0)),
+        ] {
+            let (found, said) = around(total, outer).room(asked);
+            assert_eq!(found, room, "{total} {outer:?} {asked}");
+            assert_eq!(said.is_some(), found != asked, "{total} {outer:?} {asked}");
+        }
+    }
+
+    #[test]
+    fn who_has_none_is_named() {
+        let said = |total, outer| around(total, outer).room(at(256)).1.unwrap();
+        assert_eq!(said(0, None), "--swap 256.0M is not in force: this machine has no swap");
+        let outer = said(512, Some(0));
+        assert!(outer.ends_with(": /sys/fs/cgroup/job/memory.swap.max has no swap"), "{outer}");
+    }
+}

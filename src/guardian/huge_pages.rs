@@ -1,0 +1,119 @@
+//! Huge pages that no limit counts: looked for aside, a few processes a turn, and told when they do not grow any more.
+
+use super::Guardian;
+use crate::clock::Timestamp;
+use crate::status::Level;
+use crate::units::Bytes;
+use crate::workload::huge_pages::{in_memory_current, of_process, pool};
+use std::time::Duration;
+
+const EVERY: Duration = Duration::from_secs(1);
+/// Processes a turn: about 1 ms.
+const STEP: usize = 32;
+/// Of which size one page is worth telling.
+const LEAST: Bytes = Bytes::mib(2);
+
+/// What is known.
+#[derive(Debug)]
+pub(super) struct HugePagesWatch {
+    /// They are in `memory.current`.
+    charged: bool,
+    at: Timestamp,
+    waiting: Vec<i32>,
+    sum: Bytes,
+    pub(super) uncounted: Bytes,
+    /// So much was told.
+    told: Bytes,
+    text: Box<[u8; 8192]>,
+}
+
+impl Default for HugePagesWatch {
+    fn default() -> HugePagesWatch {
+        HugePagesWatch {
+            charged: in_memory_current(),
+            at: Timestamp::default(),
+            waiting: Vec::new(),
+            sum: Bytes(0),
+            uncounted: Bytes(0),
+            told: Bytes(0),
+            text: Box::new([0; 8192]),
+        }
+    }
+}
+
+impl HugePagesWatch {
+    /// Takes the sum. It is worth telling once it does not grow any more, and again when it has doubled.
+    fn is_news(&mut self) -> bool {
+        let before = std::mem::replace(&mut self.uncounted, self.sum);
+        let settled = self.sum <= before;
+        let news = settled && self.sum >= LEAST.max(Bytes(self.told.0.saturating_mul(2)));
+        if news {
+            self.told = self.sum;
+        }
+        news
+    }
+}
+
+impl Guardian {
+    /// Whether huge pages are in what is compared with the limit.
+    pub(super) fn counts_huge_pages(&self) -> bool {
+        self.unseen.huge_pages.charged || self.guards[0].workload.counts_huge_pages()
+    }
+
+    /// Called once a turn of the loop.
+    pub(super) fn watch_huge_pages(&mut self) {
+        let now = self.clock.now();
+        if self.counts_huge_pages() || self.unseen.huge_pages.waiting.is_empty() && !self.begin(now)
+        {
+            return;
+        }
+        let watch = &mut self.unseen.huge_pages;
+        for pid in watch.waiting.drain(..watch.waiting.len().min(STEP)) {
+            watch.sum = watch.sum.saturating_add(of_process(pid, &mut watch.text[..]));
+        }
+        if !watch.waiting.is_empty() {
+            return;
+        }
+        if watch.is_news() {
+            let text = format!(
+                "{} of huge pages are not counted by the limit: hugetlb (shared ones once for each process)",
+                watch.uncounted
+            );
+            self.say(Level::Warning, text);
+        }
+    }
+
+    fn begin(&mut self, now: Timestamp) -> bool {
+        if now < self.unseen.huge_pages.at {
+            return false;
+        }
+        self.unseen.huge_pages.at = now + EVERY;
+        if pool() == Bytes(0) {
+            self.unseen.huge_pages.uncounted = Bytes(0);
+            return false;
+        }
+        let pids = self.guards[0].workload.processes_lately();
+        self.unseen.huge_pages.waiting = pids.to_vec();
+        self.unseen.huge_pages.sum = Bytes(0);
+        // What was known last is kept when all is over.
+        !self.unseen.huge_pages.waiting.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn they_are_told_when_they_settle_and_when_they_have_doubled() {
+        let mut watch = HugePagesWatch::default();
+        let readings = [0, 4, 60, 100, 100, 100, 60, 120, 120, 240, 240, 0];
+        let told = readings.map(|mib| {
+            watch.sum = Bytes::mib(mib);
+            watch.is_news()
+        });
+        let at = |index: usize| told[index].then_some(readings[index]);
+        let told: Vec<u64> = (0..readings.len()).filter_map(at).collect();
+        assert_eq!(told, [100, 240]);
+    }
+}
