@@ -219,7 +219,11 @@ impl Guardian {
             let now = self.clock.now();
             if self.guards[index].policy.next_deadline().is_some_and(|at| now >= at) {
                 self.deliver(index, Event::Deadline);
-                self.check_empty_without_events(index);
+                let guard = &self.guards[index];
+                // Where looks go from process to process, the last one saw somebody, or it did not.
+                if !guard.workload.sums() || guard.policy.last().processes == 0 {
+                    self.check_empty_without_events(index);
+                }
             }
         }
         let now = self.clock.now();

@@ -67,8 +67,18 @@ impl Descent {
         missing.any(|pid| !matches!(parent_of(*pid, text), Ok(None)))
     }
 
-    /// Everybody whose chain of parents leads to us, parents first.
+    /// Everybody whose chain of parents leads to us. Where a walk fails, what the lists say is better than nothing.
     pub(super) fn walk(&mut self, list: &mut List, root: &File, left_out: &[i32]) {
+        self.walk_all(list, root, left_out);
+        if self.has_lists
+            && let Some(trouble) = list.trouble.take()
+            && follow_lists(list, left_out).is_err()
+        {
+            list.trouble = Some(trouble);
+        }
+    }
+
+    fn walk_all(&mut self, list: &mut List, root: &File, left_out: &[i32]) {
         let began = self.clock.now();
         self.parents.clear();
         let parents = &mut self.parents;
@@ -103,23 +113,25 @@ impl Descent {
 fn follow_lists(list: &mut List, left_out: &[i32]) -> io::Result<()> {
     list.pids.clear();
     list.pids.push(nix::unistd::getpid().as_raw());
-    let mut next = 0;
-    while let Some(&parent) = list.pids.get(next) {
+    let (mut next, mut result) = (0, Ok(()));
+    while let Some(&parent) = list.pids.get(next).filter(|_| result.is_ok()) {
         next += 1;
-        match add_children(list, parent) {
-            Err(error) if is_hidden(&error) => {}
-            result => result?,
-        }
+        result = add_children(list, parent).or_else(unless_hidden);
         // Only our own children are left out.
         if next == 1 {
             list.pids.retain(|pid| !left_out.contains(pid));
         }
     }
     list.pids.swap_remove(0);
-    list.trouble.take().map_or(Ok(()), Err)
+    result.and(list.trouble.take().map_or(Ok(()), Err))
 }
 
 fn add_children(list: &mut List, parent: i32) -> io::Result<()> {
+    if has_one_thread(parent)? {
+        let mut file = proc_file::open(format_args!("/proc/{parent}/task/{parent}/children"))?;
+        list.collect(&mut file);
+        return Ok(());
+    }
     let threads = proc_file::open(format_args!("/proc/{parent}/task"))?;
     let (mut count, mut result) = (0, Ok(()));
     each_entry(&threads, |name| {
@@ -127,8 +139,7 @@ fn add_children(list: &mut List, parent: i32) -> io::Result<()> {
         count += 1;
         match proc_file::open(format_args!("/proc/{parent}/task/{thread}/children")) {
             Ok(mut file) => list.collect(&mut file),
-            Err(error) if is_hidden(&error) => {}
-            Err(error) => result = Err(error),
+            Err(error) => result = unless_hidden(error),
         }
     })?;
     if count > THREADS {
@@ -137,8 +148,17 @@ fn add_children(list: &mut List, parent: i32) -> io::Result<()> {
     result
 }
 
-fn is_hidden(error: &io::Error) -> bool {
-    is_gone(error) || error.kind() == io::ErrorKind::PermissionDenied
+/// A directory's links are itself, `.` and one for each below it (proc_task_getattr() in fs/proc/base.c): cheaper than to list it.
+fn has_one_thread(pid: i32) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt as _;
+    let path = format_args!("/proc/{pid}/task");
+    Ok(proc_file::with_path(path, |path| std::fs::metadata(path))?.nlink() == 3)
+}
+
+/// Who is gone has no children any more, and whose children are not for us to see are told of at the start (hidepid).
+fn unless_hidden(error: io::Error) -> io::Result<()> {
+    let hidden = is_gone(&error) || error.kind() == io::ErrorKind::PermissionDenied;
+    if hidden { Ok(()) } else { Err(error) }
 }
 
 fn number(name: &[u8]) -> Option<i32> {

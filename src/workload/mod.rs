@@ -127,6 +127,11 @@ impl Workload {
         self.members.leave_out(pid);
     }
 
+    /// Whether looks go from process to process.
+    pub fn sums(&self) -> bool {
+        self.by_cgroup.is_none()
+    }
+
     /// The tier.
     pub fn tier(&self) -> Tier {
         self.tier

@@ -33,12 +33,23 @@ pub fn attempt<'a>(pid: i32, name: &str, text: &'a mut [u8]) -> io::Result<&'a [
 /// # Errors
 /// As open(2).
 pub fn open(path: std::fmt::Arguments<'_>) -> io::Result<File> {
+    with_path(path, |path| File::open(path))
+}
+
+/// Makes a path without allocation.
+///
+/// # Errors
+/// What the use of it gives.
+pub fn with_path<T>(
+    path: std::fmt::Arguments<'_>,
+    then: impl FnOnce(&str) -> io::Result<T>,
+) -> io::Result<T> {
     let mut text = [0u8; 64];
     let room = text.len();
     let mut rest = &mut text[..];
     rest.write_fmt(path)?;
     let length = room - rest.len();
-    File::open(std::str::from_utf8(&text[..length]).map_err(|_| io::ErrorKind::InvalidInput)?)
+    then(std::str::from_utf8(&text[..length]).map_err(|_| io::ErrorKind::InvalidInput)?)
 }
 
 /// Hands out each line of a file that may be longer than the buffer. A line that is longer is left out.

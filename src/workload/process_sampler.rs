@@ -341,7 +341,7 @@ impl ProcessSampler {
             return;
         };
         let memory = row.process.memory;
-        let known = row.process.is_sharing();
+        let before = row.process.twice.kept();
         row.process.twice = memory.less(&rollup.share);
         // Of the same moment, so that what it took since `status` is not held for shared, nor counted again.
         row.process.twice.anon = rollup.anon.saturating_sub(rollup.share.anon);
@@ -349,7 +349,9 @@ impl ProcessSampler {
         row.process.shares = Shares::Read;
         row.faults = row.process.stat.faults;
         row.at = Status { memory, code: row.process.code, locked: row.locked };
-        if !known {
+        // The others' parts changed as much.
+        let room = (memory.kept() / PART).max(NEGLIGIBLE);
+        if row.process.twice.kept().abs_diff(before) > room {
             self.disturb(index);
         }
         self.read_locked(index, rollup.locked_file());
