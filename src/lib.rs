@@ -3,7 +3,7 @@
 //! ```text
 //!  kernel                       edge (I/O)                      core (pure)                   edge (I/O)
 //!
-//!  memory.events  --inotify, EPOLLPRI--+
+//!  memory.events  --EPOLLPRI-----------+
 //!  cgroup.events  --inotify------------+
 //!  pids.events    --inotify------------+                     +------------------------+
 //!  signals        --signalfd-----------+--> guardian -Event->| Policy::handle(e, now) |-> Actions --> guardian

@@ -1,4 +1,5 @@
-//! inotify on the cgroup files that notify (`memory.events`, `cgroup.events`, `pids.events`), one instance for all workloads.
+//! inotify on the cgroup files that notify (`cgroup.events`, `pids.events`, and `memory.events` where no poll of it tells), one instance
+//! for all workloads.
 
 use inotify::{Inotify, WatchDescriptor, WatchMask};
 use std::collections::HashMap;
@@ -7,7 +8,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
 /// The files that notify.
-const FILES: [&str; 3] = ["cgroup.events", "memory.events", "pids.events"];
+const FILES: [&str; 3] = ["cgroup.events", "pids.events", MEMORY];
+const MEMORY: &str = "memory.events";
 /// Room for many events of watches without names; a buffer too small for one is EINVAL for ever.
 const BUFFER: usize = 4096;
 
@@ -29,13 +31,14 @@ impl Watcher {
         Ok(Watcher { inotify, owners: HashMap::new(), buffer: Box::new([0; BUFFER]) })
     }
 
-    /// Watches the files of a cgroup that exist. The caller reads them once afterwards: what changed before is not told.
+    /// Watches the files of a cgroup that exist. The caller reads them once afterwards: what changed before is not told. `polled`: somebody
+    /// waits for `memory.events` itself (EPOLLPRI), and one change, of up to a hundred a second, is to be one look and not two.
     ///
     /// # Errors
     /// ENOSPC when the user's watches are used up (`fs.inotify.max_user_watches`).
-    pub fn watch(&mut self, cgroup: &Path, workload: u32) -> io::Result<()> {
-        for path in FILES.map(|file| cgroup.join(file)) {
-            match self.inotify.watches().add(&path, WatchMask::MODIFY) {
+    pub fn watch(&mut self, cgroup: &Path, workload: u32, polled: bool) -> io::Result<()> {
+        for file in FILES.into_iter().filter(|file| !(polled && *file == MEMORY)) {
+            match self.inotify.watches().add(cgroup.join(file), WatchMask::MODIFY) {
                 Ok(descriptor) => self.owners.insert(descriptor, workload),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(error),

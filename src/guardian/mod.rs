@@ -122,7 +122,7 @@ impl Guardian {
 
     fn serve(&mut self, token: Token) {
         match token {
-            Token::MemoryEvents(workload) => self.changed(workload),
+            Token::MemoryEvents(workload) => self.memory_changed(workload),
             Token::Files => {
                 let changed = self.watcher.as_mut().map(Watcher::changed).unwrap_or_default();
                 for workload in changed {
@@ -132,6 +132,15 @@ impl Guardian {
             Token::Signals => self.take_signals(),
             Token::Mailbox => self.take_requests(),
             Token::Pty => self.relay(),
+        }
+    }
+
+    /// `memory.events` changed: look. Whether anybody is left `cgroup.events` tells, where it can be watched.
+    fn memory_changed(&mut self, workload: u32) {
+        let index = usize::try_from(workload).unwrap_or(usize::MAX);
+        if index < self.guards.len() {
+            self.look(index);
+            self.check_empty_without_events(index);
         }
     }
 

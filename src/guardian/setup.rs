@@ -225,7 +225,7 @@ impl Guardian {
         if let Some(cgroup) = workload.watched() {
             let watch = || {
                 let mut watcher = Watcher::new()?;
-                watcher.watch(cgroup.path(), 0)?;
+                watcher.watch(cgroup.path(), 0, workload.memory_events().is_some())?;
                 Ok::<Watcher, std::io::Error>(watcher)
             };
             match watch() {
