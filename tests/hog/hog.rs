@@ -4,6 +4,7 @@
 
 mod files;
 mod handlers;
+mod healthy;
 mod kernel_memory;
 mod memory;
 mod own_cgroup;
@@ -27,7 +28,7 @@ struct Arguments {
     /// step, touch, populate, mlockall, threads:N, procs:N, forkbomb, memfd, memfd-big, fallocate, tmpfs, thp, realloc,
     /// pipes, sockets, inodes, idle:SIZE, exit:N, signal:N, daemon, orphan, stop-self, freeze-self, subcgroup, print:N,
     /// sleep:DURATION, segment, shared, cache, mapped, names, frozen-child, wander, close-cgroup, leave, daemon-leak,
-    /// rename, ptrace, vfork, stopped-children
+    /// rename, ptrace, vfork, stopped-children, healthy:WORK:SIZE (map-random, map-sequential, read, write, cat, dd, sort, tar, build)
     shape: Shape,
     /// Where an allocating shape stops.
     #[arg(long, default_value = "4G")]

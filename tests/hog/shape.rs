@@ -1,6 +1,6 @@
 //! The shapes by name, and which code each one runs.
 
-use crate::{files, kernel_memory, memory, own_cgroup, processes, relations};
+use crate::{files, healthy, kernel_memory, memory, own_cgroup, processes, relations};
 use anyhow::{Context, Result, bail};
 use sentinel::units::{Bytes, parse_duration};
 use std::str::FromStr;
@@ -61,6 +61,8 @@ pub enum Shape {
     Print(u64),
     /// Ends after a while.
     Sleep(Duration),
+    /// Healthy work, with so much memory of its own.
+    Healthy(healthy::Work, Bytes),
     /// System V shared memory.
     Segment,
     /// A shared mapping without a file.
@@ -137,6 +139,7 @@ impl Shape {
             Shape::StoppedChildren => return then_touch(relations::stopped_children(), cap),
             Shape::Vfork => relations::vfork_storm(cap)?,
             Shape::Print(bytes) => processes::print(bytes)?,
+            Shape::Healthy(work, own) => return ended(healthy::run(work, own, cap)),
             Shape::Sleep(time) => {
                 processes::sleep(time);
                 std::process::exit(0);
@@ -170,6 +173,10 @@ impl FromStr for Shape {
             Some(("signal", number)) => Shape::Signal(number.parse()?),
             Some(("print", bytes)) => Shape::Print(bytes.parse::<Bytes>()?.0),
             Some(("sleep", time)) => Shape::Sleep(parse_duration(time).context("sleep")?),
+            Some(("healthy", text)) => {
+                let (work, own) = text.split_once(':').context("healthy:WORK:SIZE")?;
+                Shape::Healthy(work.parse()?, own.parse()?)
+            }
             Some(_) => bail!("no such shape"),
         })
     }
