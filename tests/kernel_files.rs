@@ -4,7 +4,7 @@ use sentinel::cgroup::files;
 use sentinel::units::{Bytes, Limit, MIB};
 use std::path::PathBuf;
 
-const KERNELS: [&str; 3] = ["5.10", "6.1", "6.12"];
+const KERNELS: [&str; 4] = ["5.10", "6.1", "6.12", "7.3"];
 
 fn text(kernel: &str, file: &str) -> Vec<u8> {
     let path: PathBuf =

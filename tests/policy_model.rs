@@ -151,7 +151,7 @@ fn what_the_guardian_writes_may_fail() {
 fn a_workload_that_does_nothing_but_wait() {
     let rule = ThrashRule { share: Percent(80), hold: ms(500) };
     let config = PolicyConfig { thrash: Some(rule), ..config() };
-    let rules = Rules { levels: &LEVELS[..1], turns: 3, ends: false, ..rules() };
+    let rules = Rules { levels: &LEVELS[..1], turns: 3, reads: false, ends: false, ..rules() };
     let met = [Seen::TerminatedByThrash, Seen::WaitedForAWhile, Seen::KillByGrace];
     all_runs("thrash", config, &rules, 16, &met);
 }

@@ -19,19 +19,9 @@ class Guest:
     append: str = ""
 
 
-def _newest():
-    """The series of the newest kernel that scripts/vm/setup found; None before it has run."""
-    setup = os.path.join(os.path.dirname(os.path.realpath(__file__)), "setup")
-    folder = subprocess.run([setup, "--path"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
-    try:
-        return os.readlink(os.path.join(folder, "kernel-newest")).removeprefix("kernel-")
-    except OSError:
-        return None
-
-
 NO_MEMORY = "cgroup_disable=memory"
 
-# In the order in which they are of use. 6.12 cannot do `hybrid` (no v1 memory), and trixie's systemd will not.
+# In the order in which they are of use; `newest` is known by its series too. 6.12 cannot do `hybrid` (no v1 memory), and trixie's systemd will not.
 ALL = {
     "6.1": Guest("6.1"),
     "5.10": Guest("5.10"),
@@ -45,10 +35,6 @@ ALL = {
     "bookworm-nomemory": Guest("6.1", "bookworm", append=NO_MEMORY),
 }
 
-# The same by its series, for people.
-if (series := _newest()) and series not in ALL:
-    ALL[series] = Guest("newest")
-
 # What a test runs in that says nothing else.
 KERNELS = ("6.1", "5.10", "6.12", "newest")
 
@@ -60,3 +46,18 @@ SYSTEMD_LAYOUTS = {
     "hybrid": "systemd.unified_cgroup_hierarchy=0",
     "v1": "systemd.unified_cgroup_hierarchy=0 systemd.legacy_systemd_cgroup_controller=1",
 }
+
+
+def canonical(name):
+    """The name in `ALL` of what may be called by its series instead, such as 7.3: which one is the newest, scripts/vm/setup found out."""
+    return "newest" if name not in ALL and name == _newest_series() else name
+
+
+def _newest_series():
+    """None before scripts/vm/setup has run."""
+    setup = os.path.join(os.path.dirname(os.path.realpath(__file__)), "setup")
+    folder = subprocess.run([setup, "--path"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    try:
+        return os.readlink(os.path.join(folder, "kernel-newest")).removeprefix("kernel-")
+    except OSError:
+        return None

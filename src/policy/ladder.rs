@@ -9,7 +9,6 @@
 use super::{Actions, OnExit, Policy};
 use crate::clock::Timestamp;
 use crate::event::{Action, Cause, Ending, KillReason, Notice, Outcome, Reason, Sample};
-use crate::units::Limit;
 use std::time::Duration;
 
 /// `cgroup.kill` is repeated this often until nothing is left: a fork may race with the first.
@@ -72,13 +71,6 @@ impl Policy {
         } else {
             actions.push(Action::Look);
         }
-    }
-
-    /// The trip-wire up, so that handlers run.
-    pub(super) fn relieve(&mut self, actions: &mut Actions) {
-        let relief = self.lines.relief_at(self.last.current);
-        self.relief = Some(relief);
-        actions.push(Action::SetTripWire(Limit::At(relief.0)));
     }
 
     pub(super) fn grace_over(&mut self, now: Timestamp, actions: &mut Actions) {

@@ -12,7 +12,7 @@ const HEADROOM_SHARE: Percent = Percent(10);
 /// The second line lies at least so far under the ceiling.
 const MARGIN: Bytes = Bytes::mib(2);
 /// The trip-wire stands at least so far above what is in use when it goes to the relief line: a workload may go on meanwhile.
-const RELIEF_ROOM: Bytes = Bytes::mib(1);
+pub(super) const RELIEF_ROOM: Bytes = Bytes::mib(1);
 /// Less headroom leaves no room for the lines between limit and ceiling.
 pub const SMALLEST_HEADROOM: Bytes = Bytes::mib(4);
 /// A dynamically linked program needs about 1 MiB to start; under this limit nothing useful runs.

@@ -1,6 +1,7 @@
 //! Shapes that use files of the working directory, which should be on a disk: what they take the kernel can take back, so
 //! each of these is healthy. All end by themselves, and leave no file.
 
+use crate::system::PAGE;
 use anyhow::{Context, Result};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap};
 use sentinel::units::{Bytes, MIB};
@@ -10,12 +11,12 @@ use std::num::NonZeroUsize;
 
 /// What a name that does not exist costs: a directory entry, and its 200 letters beside it.
 const NAME_BYTES: u64 = 512;
-const PAGE: usize = 4096;
+pub const BLOCK: usize = 1 << 20;
 
 /// Writes a file of this size and reads it twice.
 pub fn cache(cap: Bytes) -> Result<()> {
     let mut file = written(cap)?;
-    let mut buffer = vec![0_u8; 1 << 20];
+    let mut buffer = vec![0_u8; BLOCK];
     for _ in 0..2 {
         file.rewind()?;
         while file.read(&mut buffer).context("read")? > 0 {}
@@ -54,11 +55,11 @@ pub fn names(cap: Bytes) -> Result<()> {
 }
 
 /// A file of this size that has no name any more.
-fn written(cap: Bytes) -> Result<File> {
+pub fn written(cap: Bytes) -> Result<File> {
     let name = format!("hog-{}", std::process::id());
     let mut file = OpenOptions::new().read(true).write(true).create_new(true).open(&name)?;
     fs::remove_file(&name)?;
-    let block = vec![0x5a_u8; 1 << 20];
+    let block = vec![0x5a_u8; BLOCK];
     for _ in 0..cap.0 / MIB {
         file.write_all(&block).context("write")?;
     }

@@ -1,158 +1,217 @@
-//! Healthy work on files of the working directory, for scripts/cache-cost: each works once, says as one line of JSON how long it took and
-//! what its cgroup's counters did meanwhile, and ends. The files are there before.
+//! Work that lives within its limit, however much it reads and writes. All end by themselves, and leave no file; the cap is
+//! what they read or write, and their own memory what `--own` says.
 
-use anyhow::{Context, Result, bail};
-use nix::sys::mman::{MapFlags, ProtFlags, mmap};
-use sentinel::clock::Clock;
-use sentinel::units::Bytes;
-use std::fs::{self, File};
-use std::io::{Read, Write as _};
+use crate::files::{BLOCK, written};
+use crate::memory;
+use crate::processes::sleep;
+use crate::system::PAGE;
+use anyhow::{Context, Result, ensure};
+use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, mmap};
+use sentinel::units::{Bytes, MIB};
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufReader, BufWriter, Read, Seek, Write};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
-use std::process::Command;
-use std::str::FromStr;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
-const PAGE: usize = 4096;
-const BLOCK: usize = 1 << 20;
-/// What is read.
-const BIG: &str = "big";
-/// What is written, and removed at the end.
-const COPY: &str = "copy";
-/// With 32 pages around each, almost twice the limit of scripts/cache-cost.
-const RANDOM: usize = 600;
-/// A writer syncs after so many blocks.
-const SYNC_BLOCKS: usize = 16;
-/// Any odd number: the same order of pages in every run.
-const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
-
-/// What is done.
-#[derive(Clone, Copy, Debug)]
-pub enum Work {
-    /// Maps the big file and reads a byte of some pages, at random: the kernel reads around each.
-    MapRandom,
-    /// Maps it and reads a byte of each page, one after the other.
-    MapSequential,
-    /// Reads the big file.
-    Read,
-    /// Writes a file of the cap's size, and syncs it now and then.
-    Write,
-    /// A command that a shell runs.
-    Shell(&'static str),
+/// Writes a file, and waits until it is on the disk.
+pub fn write(cap: Bytes) -> Result<()> {
+    written(cap)?.sync_all().context("fsync")
 }
 
-impl FromStr for Work {
-    type Err = anyhow::Error;
-
-    fn from_str(name: &str) -> Result<Self> {
-        Ok(match name {
-            "map-random" => Work::MapRandom,
-            "map-sequential" => Work::MapSequential,
-            "read" => Work::Read,
-            "write" => Work::Write,
-            "cat" => Work::Shell("cat big | cat > /dev/null"),
-            "dd" => Work::Shell("dd if=big of=copy bs=256K conv=fsync status=none"),
-            "sort" => Work::Shell("sort -S 8M -T . -o copy lines"),
-            "tar" => Work::Shell("python3 -m tarfile -c copy tree"),
-            "build" => Work::Shell(
-                "for a in 1 2 30 4 50 6; do cat tree/$a* | sort -S 4M | uniq -c | head -c 100000 > copy; done",
-            ),
-            _ => bail!("no such work"),
-        })
-    }
-}
-
-/// Takes so much memory of its own, does the work, and says what it cost.
-pub fn run(work: Work, own: Bytes, cap: Bytes) -> Result<()> {
-    let held = vec![1_u8; usize::try_from(own.0)?];
-    let cgroup = cgroup()?;
-    let clock = Clock::start();
-    let (before, began) = (counters(&cgroup)?, clock.now());
-    match work {
-        Work::MapRandom => map(|pages| (0..RANDOM).map(move |number| random(number, pages)))?,
-        Work::MapSequential => map(|pages| 0..pages)?,
-        Work::Read => read()?,
-        Work::Write => write(cap)?,
-        Work::Shell(text) => shell(text)?,
-    }
-    let (took, after) = (clock.now() - began, counters(&cgroup)?);
-    std::hint::black_box(&held);
-    let _ = fs::remove_file(COPY);
-    let mut line = format!("{{\"wall_usec\": {}", took.as_micros());
-    for ((name, before), (_, after)) in before.iter().zip(&after) {
-        line += &format!(", \"{name}\": {}", after.saturating_sub(*before));
-    }
-    println!("{line}}}");
-    Ok(())
-}
-
-/// Reads a byte of each page that `order` names.
+/// Writes to each page of a mapped file.
 #[expect(unsafe_code, reason = "mmap(2)")]
-fn map<I: Iterator<Item = usize>>(order: impl Fn(usize) -> I) -> Result<()> {
-    let file = File::open(BIG)?;
-    let size = NonZeroUsize::new(usize::try_from(file.metadata()?.len())?).context("empty")?;
+pub fn write_mapped(cap: Bytes) -> Result<()> {
+    let file = written(Bytes(0))?;
+    file.set_len(cap.0).context("set the size")?;
+    let size = NonZeroUsize::new(usize::try_from(cap.0)?).context("nothing to map")?;
+    let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
     // SAFETY: a new mapping, wherever there is room.
-    let address = unsafe { mmap(None, size, ProtFlags::PROT_READ, MapFlags::MAP_SHARED, &file, 0) }
+    let address = unsafe { mmap(None, size, protection, MapFlags::MAP_SHARED, &file, 0) }
         .context("mmap")?
         .cast::<u8>();
-    let (pages, mut sum) = (size.get() / PAGE, 0_u64);
-    for page in order(pages) {
-        // SAFETY: `order` gives a page of the mapping; nobody cuts the file.
-        sum += u64::from(unsafe { address.add(page * PAGE).read_volatile() });
+    for at in (0..size.get()).step_by(PAGE) {
+        // SAFETY: within the mapping; the file has no name by which it could be cut.
+        unsafe { address.add(at).write_volatile(1) };
     }
-    std::hint::black_box(sum);
+    file.sync_all().context("fsync")
+}
+
+/// Writes past the page cache, and reads so.
+pub fn write_direct(cap: Bytes) -> Result<()> {
+    let name = format!("hog-{}", std::process::id());
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true).custom_flags(nix::libc::O_DIRECT);
+    let mut file = options.open(&name)?;
+    fs::remove_file(&name)?;
+    // The device wants its addresses on borders of its sectors.
+    let mut memory = vec![0x5a_u8; BLOCK + PAGE];
+    let start = memory.as_ptr().align_offset(PAGE);
+    let block = &mut memory[start..start + BLOCK];
+    for _ in 0..cap.0 / MIB {
+        file.write_all(block).context("write")?;
+    }
+    file.rewind()?;
+    while file.read(block).context("read")? > 0 {}
     Ok(())
 }
 
-fn random(number: usize, pages: usize) -> usize {
-    let mut mixed = (number as u64 + 1).wrapping_mul(SEED);
-    mixed = (mixed ^ (mixed >> 31)).wrapping_mul(SEED);
-    usize::try_from((mixed ^ (mixed >> 29)) % pages as u64).unwrap_or_default()
+/// Makes many small files, packs them into one, and removes them.
+pub fn pack(cap: Bytes) -> Result<()> {
+    const FILE: usize = 64 << 10;
+    let folder = Folder::new()?;
+    let text = vec![0x5a_u8; FILE];
+    let count = cap.0 / FILE as u64;
+    for number in 0..count {
+        fs::write(folder.0.join(format!("{number}")), &text)?;
+    }
+    let mut archive = BufWriter::new(written(Bytes(0))?);
+    for number in 0..count {
+        let packed =
+            std::io::copy(&mut File::open(folder.0.join(format!("{number}")))?, &mut archive)?;
+        ensure!(packed == FILE as u64, "a file was cut");
+    }
+    archive.flush().context("write the archive")
 }
 
-fn read() -> Result<()> {
-    let (mut file, mut block) = (File::open(BIG)?, vec![0_u8; BLOCK]);
-    while file.read(&mut block)? > 0 {}
+/// A record of a file that is sorted: a number, and what goes with it.
+type Record = [u8; 256];
+
+/// Sorts more than there is memory for: pieces in memory, each written and read back, all merged.
+pub fn sort(cap: Bytes, own: Bytes) -> Result<()> {
+    let piece = usize::try_from(own.0.max(MIB))? / size_of::<Record>();
+    let mut seed = 1_u64;
+    let mut random = || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let mut record = [0; 256];
+        record[..8].copy_from_slice(&seed.to_be_bytes());
+        record
+    };
+    let mut runs = Vec::new();
+    for _ in 0..cap.0 / own.0.max(MIB) {
+        let mut records: Vec<Record> = (0..piece).map(|_| random()).collect();
+        records.sort_unstable();
+        runs.push(run_of(&records)?);
+    }
+    merge(&mut runs)
+}
+
+fn run_of(records: &[Record]) -> Result<BufReader<File>> {
+    let mut file = written(Bytes(0))?;
+    file.write_all(records.as_flattened()).context("write a run")?;
+    file.rewind()?;
+    Ok(BufReader::new(file))
+}
+
+fn merge(runs: &mut [BufReader<File>]) -> Result<()> {
+    let mut out = BufWriter::new(written(Bytes(0))?);
+    let mut heads: Vec<Option<Record>> = runs.iter_mut().map(next).collect();
+    while let Some(least) =
+        (0..heads.len()).filter(|at| heads[*at].is_some()).min_by_key(|at| heads[*at])
+    {
+        out.write_all(&heads[least].take().context("an empty head")?)?;
+        heads[least] = next(&mut runs[least]);
+    }
+    out.flush().context("write what is sorted")
+}
+
+fn next(run: &mut BufReader<File>) -> Option<Record> {
+    let mut record = [0; 256];
+    run.read_exact(&mut record).ok()?;
+    Some(record)
+}
+
+/// Starts many short programs, some at once, as a build does. Each of them is a `job`.
+pub fn build(cap: Bytes) -> Result<()> {
+    const JOBS: usize = 40;
+    const AT_ONCE: usize = 4;
+    let program = std::env::current_exe()?;
+    let sources = written(cap)?;
+    for _ in 0..JOBS / AT_ONCE {
+        let jobs: Vec<_> = (0..AT_ONCE)
+            .map(|_| {
+                Command::new(&program).args(["job", "--cap", "2M"]).stdin(Stdio::null()).spawn()
+            })
+            .collect::<Result<_, _>>()
+            .context("start a job")?;
+        for mut job in jobs {
+            ensure!(job.wait()?.success(), "a job failed");
+        }
+    }
+    drop(sources);
     Ok(())
 }
 
-fn write(cap: Bytes) -> Result<()> {
-    let (mut file, block) = (File::create(COPY)?, vec![0x5a_u8; BLOCK]);
-    for number in 1..=usize::try_from(cap.0)? / BLOCK {
-        file.write_all(&block)?;
-        if number % SYNC_BLOCKS == 0 {
-            file.sync_all()?;
+/// Takes the cap, writes a file, and is done.
+pub fn job(cap: Bytes) -> Result<()> {
+    memory::touch(cap);
+    written(Bytes::mib(1)).map(drop)
+}
+
+/// Walks through folders full of files, twice.
+pub fn walk(cap: Bytes) -> Result<()> {
+    /// What the kernel remembers of a file on a disk.
+    const A_FILE: u64 = 2 << 10;
+    const A_FOLDER: u64 = 100;
+    let folder = Folder::new()?;
+    for number in 0..cap.0 / A_FILE {
+        let below = folder.0.join(format!("{}", number / A_FOLDER));
+        if number % A_FOLDER == 0 {
+            fs::create_dir(&below)?;
         }
+        drop(File::create(below.join(format!("{number:0>100}")))?);
     }
-    Ok(file.sync_all()?)
+    for _ in 0..2 {
+        ensure!(count(&folder.0)? == cap.0 / A_FILE, "a file is missing");
+    }
+    Ok(())
 }
 
-fn shell(text: &str) -> Result<()> {
-    let status = Command::new("sh").args(["-c", text]).status().context("run sh")?;
-    if status.success() { Ok(()) } else { bail!("`{text}` failed: {status}") }
+fn count(folder: &Path) -> Result<u64> {
+    let mut files = 0;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        files += if entry.metadata()?.is_dir() { count(&entry.path())? } else { 1 };
+    }
+    Ok(files)
 }
 
-/// The cgroup v2 that this process is in.
-fn cgroup() -> Result<PathBuf> {
-    let text = fs::read_to_string("/proc/self/cgroup")?;
-    let path = text.lines().find_map(|line| line.strip_prefix("0::/")).context("no cgroup v2")?;
-    Ok(PathBuf::from("/sys/fs/cgroup").join(path))
+/// Holds the cap, has it swapped out, and reads it again and again: it is in swap and in memory at once then.
+pub fn swap_back(cap: Bytes) -> Result<()> {
+    const TIMES: usize = 10;
+    let memory = memory::anonymous(cap)?;
+    memory.iter_mut().step_by(8).enumerate().for_each(|(at, byte)| *byte = at.to_le_bytes()[0]);
+    memory::advise(memory, MmapAdvise::MADV_PAGEOUT)?;
+    for _ in 0..TIMES {
+        let sum: u64 = memory.iter().step_by(PAGE).map(|byte| u64::from(*byte)).sum();
+        std::hint::black_box(sum);
+        sleep(Duration::from_millis(100));
+    }
+    Ok(())
 }
 
-/// Every number of these files by its name; what a kernel does not have is not there.
-fn counters(cgroup: &std::path::Path) -> Result<Vec<(String, u64)>> {
-    let mut found = Vec::new();
-    for file in ["cpu.stat", "memory.events", "memory.stat"] {
-        let text = fs::read_to_string(cgroup.join(file)).context(file)?;
-        let words = text.lines().filter_map(|line| line.split_once(' '));
-        found
-            .extend(words.filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?))));
+/// Touches the cap once and leaves it alone.
+pub fn cold(cap: Bytes) -> Result<()> {
+    memory::touch(cap);
+    sleep(Duration::from_secs(2));
+    Ok(())
+}
+
+/// A folder that goes with its files.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Result<Folder> {
+        let path = PathBuf::from(format!("hog-{}.d", std::process::id()));
+        fs::create_dir(&path)?;
+        Ok(Folder(path))
     }
-    let text = fs::read_to_string(cgroup.join("memory.pressure")).unwrap_or_default();
-    for line in text.lines() {
-        let (kind, total) = (line.split(' ').next(), line.rsplit_once("total="));
-        if let (Some(kind), Some((_, total))) = (kind, total) {
-            found.push((format!("stalled_{kind}"), total.parse()?));
-        }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
     }
-    Ok(found)
 }

@@ -2,22 +2,30 @@
 //! Each shape goes for memory (or ends, stops, hides) in a way of its own; at its cap it says `ready` and stays.
 //! Only for a cgroup with a limit, or a throw-away machine.
 
+mod crew;
+mod descriptors;
 mod files;
 mod handlers;
 mod healthy;
 mod kernel_memory;
 mod memory;
 mod own_cgroup;
+mod pinned;
 mod processes;
+mod queues;
 mod relations;
 mod shape;
+mod system;
+mod tables;
+mod timed;
+mod tmpfs;
 
 use anyhow::Result;
 use clap::Parser;
 use handlers::OnTerm;
 use nix::unistd::pause;
 use sentinel::units::Bytes;
-use shape::Shape;
+use shape::{Shape, Sizes};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -28,7 +36,9 @@ struct Arguments {
     /// step, touch, populate, mlockall, threads:N, procs:N, forkbomb, memfd, memfd-big, fallocate, tmpfs, thp, realloc,
     /// pipes, sockets, inodes, idle:SIZE, exit:N, signal:N, daemon, orphan, stop-self, freeze-self, subcgroup, print:N,
     /// sleep:DURATION, segment, shared, cache, mapped, names, frozen-child, wander, close-cgroup, leave, daemon-leak,
-    /// rename, ptrace, vfork, stopped-children, healthy:WORK:SIZE (map-random, map-sequential, read, write, cat, dd, sort, tar, build)
+    /// rename, ptrace, vfork, stopped-children, sort; and those that shape.rs lists
+    ///
+    /// Healthy work that is timed: timed:WORK:SIZE (map-random, map-sequential, read, write, cat, dd, sort, tar, build).
     shape: Shape,
     /// Where an allocating shape stops.
     #[arg(long, default_value = "4G")]
@@ -36,6 +46,15 @@ struct Arguments {
     /// How fast the step shape goes, in bytes a second.
     #[arg(long, default_value = "50M")]
     rate: Bytes,
+    /// What a working shape holds from the beginning.
+    #[arg(long, default_value = "0")]
+    own: Bytes,
+    /// So many processes do it, and share the cap.
+    #[arg(long, default_value_t = 1)]
+    copies: u32,
+    /// One more process takes processor time, and nothing else.
+    #[arg(long)]
+    spinner: bool,
     /// SIGTERM does nothing.
     #[arg(long, group = "on_term")]
     ignore_term: bool,
@@ -65,7 +84,14 @@ impl Arguments {
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     handlers::install(arguments.on_term())?;
-    arguments.shape.run(arguments.cap, arguments.rate)?;
+    if arguments.spinner {
+        crew::spin()?;
+    }
+    let Arguments { shape, cap, rate, own, copies, .. } = arguments;
+    match copies {
+        1 => shape.run(Sizes { cap, rate, own })?,
+        _ => crew::share(cap, copies, |cap| shape.run(Sizes { cap, rate, own }))?,
+    }
     stay()
 }
 

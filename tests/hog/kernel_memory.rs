@@ -1,18 +1,17 @@
 //! Shapes that take memory which no process has mapped: files in memory, pipes, sockets, inodes.
 
+use crate::system::{SHM, raise_open_files};
 use anyhow::{Context, Result};
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, FcntlArg, OFlag, fallocate, fcntl, open};
 use nix::libc;
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, setsockopt, socketpair, sockopt};
 use nix::sys::stat::Mode;
 use nix::unistd::{pipe2, write};
 use sentinel::units::{Bytes, MIB};
 use std::os::fd::{AsFd, OwnedFd};
 
-const SHM: &str = "/dev/shm";
 /// What an empty file costs: inode, directory entry and open file, roughly.
 const INODE_BYTES: u64 = 1 << 10;
 
@@ -100,7 +99,8 @@ pub fn inodes(cap: Bytes) -> Result<()> {
     Ok(())
 }
 
-fn nameless() -> nix::Result<OwnedFd> {
+/// A file on /dev/shm.
+pub fn nameless() -> nix::Result<OwnedFd> {
     open(SHM, OFlag::O_TMPFILE | OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::S_IRUSR | Mode::S_IWUSR)
 }
 
@@ -116,7 +116,7 @@ fn fill(file: OwnedFd, cap: Bytes, call: Bytes) -> Result<()> {
 }
 
 /// Writes until nothing more goes in.
-fn stuff(writer: impl AsFd) -> Result<u64> {
+pub fn stuff(writer: impl AsFd) -> Result<u64> {
     let source = [0_u8; 64 << 10];
     let mut taken = 0;
     loop {
@@ -126,13 +126,4 @@ fn stuff(writer: impl AsFd) -> Result<u64> {
             Err(error) => return Err(error).context("write"),
         }
     }
-}
-
-/// As many open files as the kernel lets this user have.
-fn raise_open_files() -> Result<()> {
-    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    let most = std::fs::read_to_string("/proc/sys/fs/nr_open")?.trim().parse()?;
-    setrlimit(Resource::RLIMIT_NOFILE, most, most)
-        .or_else(|_| setrlimit(Resource::RLIMIT_NOFILE, hard, hard))
-        .context("raise the number of open files")
 }

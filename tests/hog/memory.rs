@@ -1,6 +1,7 @@
 //! Shapes that take anonymous memory. What they take is never given back.
 
 use crate::processes::sleep;
+use crate::system::PAGE;
 use anyhow::{Context, Result};
 use nix::sys::mman::{
     MapFlags, MlockAllFlags, MmapAdvise, ProtFlags, madvise, mlockall, mmap_anonymous,
@@ -10,7 +11,6 @@ use std::num::NonZeroUsize;
 use std::ptr::NonNull;
 use std::time::Duration;
 
-const PAGE: usize = 4096;
 const CHUNK: u64 = MIB;
 const STEP: Duration = Duration::from_millis(10);
 const HUGE_PAGE: usize = 2 << 20;
@@ -53,6 +53,18 @@ pub fn shared(cap: Bytes) -> Result<()> {
     Ok(())
 }
 
+/// Private memory that nobody has touched.
+pub fn anonymous(cap: Bytes) -> Result<&'static mut [u8]> {
+    map(cap, MapFlags::empty())
+}
+
+/// The same, to be used page by page.
+pub fn reserve(cap: Bytes) -> Result<&'static mut [u8]> {
+    let memory = anonymous(cap)?;
+    advise(memory, MmapAdvise::MADV_NOHUGEPAGE)?;
+    Ok(memory)
+}
+
 /// Threads that share the cap.
 pub fn threads(cap: Bytes, count: u32) -> Result<()> {
     let share = Bytes(cap.0 / u64::from(count.max(1)));
@@ -66,8 +78,8 @@ pub fn threads(cap: Bytes, count: u32) -> Result<()> {
 
 /// One byte for each huge page.
 pub fn huge_pages(cap: Bytes) -> Result<()> {
-    let memory = map(cap, MapFlags::empty())?;
-    advise_huge_pages(memory)?;
+    let memory = anonymous(cap)?;
+    advise(memory, MmapAdvise::MADV_HUGEPAGE)?;
     memory.iter_mut().step_by(HUGE_PAGE).for_each(|byte| *byte = 1);
     Ok(())
 }
@@ -116,8 +128,8 @@ fn map_as(size: Bytes, flags: MapFlags) -> Result<&'static mut [u8]> {
 }
 
 #[expect(unsafe_code, reason = "madvise(2)")]
-fn advise_huge_pages(memory: &mut [u8]) -> Result<()> {
+pub fn advise(memory: &mut [u8], advice: MmapAdvise) -> Result<()> {
     let (start, length) = (NonNull::from(&mut *memory).cast(), memory.len());
-    // SAFETY: a mapping of our own; this advice does not change its content.
-    unsafe { madvise(start, length, MmapAdvise::MADV_HUGEPAGE) }.context("madvise")
+    // SAFETY: a mapping of our own; no advice that is asked for here changes its content.
+    unsafe { madvise(start, length, advice) }.context("madvise")
 }

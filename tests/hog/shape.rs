@@ -1,10 +1,83 @@
 //! The shapes by name, and which code each one runs.
 
-use crate::{files, healthy, kernel_memory, memory, own_cgroup, processes, relations};
+use crate::{
+    descriptors, files, healthy, kernel_memory, memory, own_cgroup, pinned, processes, queues,
+    timed,
+};
+use crate::{relations, tables, tmpfs};
 use anyhow::{Context, Result, bail};
 use sentinel::units::{Bytes, parse_duration};
 use std::str::FromStr;
 use std::time::Duration;
+
+/// Takes the cap, or works with so much.
+type Deed = fn(Bytes) -> Result<()>;
+
+/// Shapes that take and hold.
+const HOLDING: &[(&str, Deed)] = &[
+    ("splice-pipes", pinned::splice_pipes),
+    ("splice-huge", pinned::splice_huge),
+    ("vmsplice-file", pinned::vmsplice_file),
+    ("vmsplice-own", pinned::vmsplice_own),
+    ("sendfile", pinned::sendfile),
+    ("tcp", pinned::tcp),
+    ("locked-file", pinned::locked_file),
+    ("locked-tmpfs", pinned::locked_memory),
+    ("aio", pinned::aio),
+    ("links", tmpfs::links),
+    ("symlinks", tmpfs::symlinks),
+    ("directories", tmpfs::directories),
+    ("empty-files", tmpfs::empty_files),
+    ("xattrs", tmpfs::attributes),
+    ("disk-inodes", descriptors::disk_inodes),
+    ("open-files", descriptors::open_files),
+    ("open-texts", descriptors::open_texts),
+    ("eventfds", descriptors::eventfds),
+    ("timerfds", descriptors::timerfds),
+    ("epolls", descriptors::epolls),
+    ("watches", descriptors::watches),
+    ("events", descriptors::events),
+    ("locks", descriptors::locks),
+    ("terminals", descriptors::terminals),
+    ("in-flight", descriptors::in_flight),
+    ("bpf-maps", descriptors::bpf_maps),
+    ("io-uring", descriptors::rings),
+    ("sysv-queues", queues::system_v),
+    ("posix-queues", queues::posix),
+    ("semaphores", queues::semaphores),
+    ("udp", queues::udp),
+    ("datagrams", queues::datagrams),
+    ("page-tables", tables::page_tables),
+    ("mappings", tables::mappings),
+    ("stacks", tables::stacks),
+];
+
+/// Shapes that end by themselves when their work is done.
+const WORKING: &[(&str, Deed)] = &[
+    ("cache", files::cache),
+    ("mapped", files::mapped),
+    ("names", files::names),
+    ("write", healthy::write),
+    ("write-mapped", healthy::write_mapped),
+    ("write-direct", healthy::write_direct),
+    ("pack", healthy::pack),
+    ("build", healthy::build),
+    ("job", healthy::job),
+    ("walk", healthy::walk),
+    ("swap-back", healthy::swap_back),
+    ("cold", healthy::cold),
+];
+
+/// How much a shape may have, and how fast.
+#[derive(Clone, Copy, Debug)]
+pub struct Sizes {
+    /// Where it stops.
+    pub cap: Bytes,
+    /// In bytes a second.
+    pub rate: Bytes,
+    /// Held from the beginning.
+    pub own: Bytes,
+}
 
 /// What the hog does. A name with a colon takes a value.
 #[derive(Clone, Copy, Debug)]
@@ -61,18 +134,18 @@ pub enum Shape {
     Print(u64),
     /// Ends after a while.
     Sleep(Duration),
-    /// Healthy work, with so much memory of its own.
-    Healthy(healthy::Work, Bytes),
+    /// Healthy work that is timed, with so much memory of its own.
+    Timed(timed::Work, Bytes),
     /// System V shared memory.
     Segment,
     /// A shared mapping without a file.
     Shared,
-    /// A file written and read, and then the end.
-    Cache,
-    /// A file mapped and read, and then the end.
-    Mapped,
-    /// Files asked for that are not there, and then the end.
-    Names,
+    /// Takes and holds.
+    Hold(Deed),
+    /// Works, and ends.
+    Work(Deed),
+    /// Sorts, and ends.
+    Sort,
     /// Touches, while a child is stopped in a frozen cgroup below.
     FrozenChild,
     /// Touches in cgroups of its own making, moving on.
@@ -98,7 +171,8 @@ impl Shape {
     ///
     /// # Errors
     /// What the kernel refused, other than memory beyond a limit.
-    pub fn run(self, cap: Bytes, rate: Bytes) -> Result<()> {
+    pub fn run(self, sizes: Sizes) -> Result<()> {
+        let Sizes { cap, rate, own } = sizes;
         match self {
             Shape::Step => memory::step(cap, rate),
             Shape::Touch => memory::touch(cap),
@@ -126,9 +200,12 @@ impl Shape {
             Shape::SubCgroup => return then_touch(own_cgroup::move_below(), cap),
             Shape::Segment => kernel_memory::segment(cap)?,
             Shape::Shared => memory::shared(cap)?,
-            Shape::Cache => return ended(files::cache(cap)),
-            Shape::Mapped => return ended(files::mapped(cap)),
-            Shape::Names => return ended(files::names(cap)),
+            Shape::Hold(deed) => deed(cap)?,
+            Shape::Work(deed) => {
+                memory::touch(own);
+                return ended(deed(cap));
+            }
+            Shape::Sort => return ended(healthy::sort(cap, own)),
             Shape::FrozenChild => return then_touch(own_cgroup::freeze_below(), cap),
             Shape::Wander => own_cgroup::wander(cap)?,
             Shape::CloseCgroup => return then_touch(own_cgroup::close(), cap),
@@ -139,7 +216,7 @@ impl Shape {
             Shape::StoppedChildren => return then_touch(relations::stopped_children(), cap),
             Shape::Vfork => relations::vfork_storm(cap)?,
             Shape::Print(bytes) => processes::print(bytes)?,
-            Shape::Healthy(work, own) => return ended(healthy::run(work, own, cap)),
+            Shape::Timed(work, own) => return ended(timed::run(work, own, cap)),
             Shape::Sleep(time) => {
                 processes::sleep(time);
                 std::process::exit(0);
@@ -173,9 +250,9 @@ impl FromStr for Shape {
             Some(("signal", number)) => Shape::Signal(number.parse()?),
             Some(("print", bytes)) => Shape::Print(bytes.parse::<Bytes>()?.0),
             Some(("sleep", time)) => Shape::Sleep(parse_duration(time).context("sleep")?),
-            Some(("healthy", text)) => {
-                let (work, own) = text.split_once(':').context("healthy:WORK:SIZE")?;
-                Shape::Healthy(work.parse()?, own.parse()?)
+            Some(("timed", text)) => {
+                let (work, own) = text.split_once(':').context("timed:WORK:SIZE")?;
+                Shape::Timed(work.parse()?, own.parse()?)
             }
             Some(_) => bail!("no such shape"),
         })
@@ -205,9 +282,7 @@ fn plain(name: &str) -> Result<Shape> {
         "subcgroup" => Shape::SubCgroup,
         "segment" => Shape::Segment,
         "shared" => Shape::Shared,
-        "cache" => Shape::Cache,
-        "mapped" => Shape::Mapped,
-        "names" => Shape::Names,
+        "sort" => Shape::Sort,
         "frozen-child" => Shape::FrozenChild,
         "wander" => Shape::Wander,
         "close-cgroup" => Shape::CloseCgroup,
@@ -217,6 +292,12 @@ fn plain(name: &str) -> Result<Shape> {
         "ptrace" => Shape::Trace,
         "stopped-children" => Shape::StoppedChildren,
         "vfork" => Shape::Vfork,
-        _ => bail!("no such shape"),
+        _ => return listed(name).context("no such shape"),
     })
+}
+
+fn listed(name: &str) -> Option<Shape> {
+    let among =
+        |shapes: &[(&str, Deed)]| shapes.iter().find(|shape| shape.0 == name).map(|shape| shape.1);
+    among(HOLDING).map(Shape::Hold).or_else(|| among(WORKING).map(Shape::Work))
 }

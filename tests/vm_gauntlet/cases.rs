@@ -1,12 +1,27 @@
 //! The shapes, and what has to come of each.
 
+use Expect::Ended;
+
 /// What a case runs under.
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
     /// In MiB.
     pub limit: u64,
-    /// Whether the workload may swap, all it likes.
+    /// In MiB; the default if none.
+    pub headroom: Option<u64>,
+    /// Whether the workload may swap: as much again as its limit, or all it likes.
     pub swap: bool,
+    /// How many do it at once, of the shapes that can be done by many.
+    pub processes: u32,
+    /// Whether another process beside it takes processor time.
+    pub spinner: bool,
+}
+
+impl Place {
+    /// What sentinel takes where nothing is said.
+    pub fn headroom(&self) -> u64 {
+        self.headroom.unwrap_or_else(|| (self.limit / 10).max(64))
+    }
 }
 
 /// What has to come of a case.
@@ -18,9 +33,6 @@ pub enum Expect {
     Killed,
     /// It ends by itself, and well.
     Lives,
-    /// As `Ended`; but one system call charges many limits' worth, and before about Linux 5.18 the kernel throttles
-    /// only on the way back from it: then it may meet `memory.max` first.
-    EndedUnlessOneCall,
 }
 
 /// One shape.
@@ -32,21 +44,60 @@ pub struct Case {
     pub words: &'static [&'static str],
     /// For sentinel, beside limit and swap.
     pub options: &'static [&'static str],
-    /// The hog's cap, in limits.
-    pub limits: u64,
+    /// The hog's cap, and what it has from the beginning: hundredths of the limit.
+    pub cap: u64,
+    pub own: u64,
     /// It runs where the limit is no higher than this, in MiB.
     pub up_to: u64,
+    /// It runs in the pass of CI too.
+    pub quick: bool,
     /// Whether the guardian is no more than a user with a delegated cgroup.
     pub by_user: bool,
+    /// Whether many can do it at once, and how many do in any case.
+    pub by_many: bool,
+    pub tasks: u32,
+    /// MiB that one system call may charge. Before about Linux 5.18 the kernel throttles only on the way back from it: what
+    /// is more than the headroom may meet `memory.max` first.
+    pub one_call: u64,
+    /// How much swap it may use where there is some.
+    pub swap: Swap,
+    /// The oldest kernel that charges for it.
+    pub since: (u32, u32),
     pub expect: Expect,
 }
 
+/// Of a case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Swap {
+    /// As much as its limit.
+    Room,
+    /// All it likes.
+    Any,
+    /// As `Any`, and it has no sense where there is none.
+    Needed,
+}
+
 const fn case(name: &'static str, words: &'static [&'static str], expect: Expect) -> Case {
-    Case { name, words, options: &[], limits: 10, up_to: u64::MAX, by_user: false, expect }
+    Case {
+        name,
+        words,
+        options: &[],
+        cap: 1000,
+        own: 0,
+        up_to: u64::MAX,
+        quick: true,
+        by_user: false,
+        by_many: false,
+        tasks: 1,
+        one_call: 0,
+        swap: Swap::Room,
+        since: (0, 0),
+        expect,
+    }
 }
 
 const fn ended(name: &'static str, words: &'static [&'static str]) -> Case {
-    case(name, words, Expect::Ended)
+    case(name, words, Ended)
 }
 
 /// Deaf ones get half a second of grace: what follows is the same after three.
@@ -54,51 +105,167 @@ const fn killed(name: &'static str, words: &'static [&'static str]) -> Case {
     Case { options: &["--grace", "500ms"], ..case(name, words, Expect::Killed) }
 }
 
+const fn by_many(case: Case) -> Case {
+    Case { by_many: true, ..case }
+}
+
+const fn tasks(tasks: u32, case: Case) -> Case {
+    Case { tasks, ..case }
+}
+
 const fn one_call(name: &'static str, words: &'static [&'static str]) -> Case {
-    case(name, words, Expect::EndedUnlessOneCall)
+    Case { one_call: u64::MAX, ..ended(name, words) }
+}
+
+/// What needs a file on the disk of more than its limit.
+const fn of_file(name: &'static str, words: &'static [&'static str]) -> Case {
+    Case { cap: 220, up_to: 100, ..by_many(ended(name, words)) }
+}
+
+/// What comes in small things, of which an emulated machine makes a MiB or two in a second.
+const fn of_slab(name: &'static str, words: &'static [&'static str]) -> Case {
+    Case { cap: 300, up_to: 32, quick: false, ..by_many(ended(name, words)) }
+}
+
+/// What the kernel holds in larger pieces.
+const fn of_kernel(name: &'static str, words: &'static [&'static str]) -> Case {
+    Case { cap: 400, up_to: 100, ..by_many(ended(name, words)) }
 }
 
 const fn lives(name: &'static str, words: &'static [&'static str]) -> Case {
-    Case { limits: 2, up_to: 100, ..case(name, words, Expect::Lives) }
+    Case { cap: 200, up_to: 100, swap: Swap::Any, ..case(name, words, Expect::Lives) }
+}
+
+const fn owning(own: u64, case: Case) -> Case {
+    Case { own, ..case }
+}
+
+const fn slow(case: Case) -> Case {
+    Case { quick: false, ..case }
 }
 
 impl Case {
-    pub fn fits(&self, place: &Place) -> bool {
+    pub fn fits(&self, place: &Place, kernel: (u32, u32)) -> bool {
         place.limit <= self.up_to
+            && kernel >= self.since
+            && (place.swap || self.swap != Swap::Needed)
+            && self.least_headroom(place) <= place.headroom()
+    }
+
+    /// How many do it at once.
+    pub fn copies(&self, place: &Place) -> u32 {
+        if self.by_many { place.processes } else { 1 }
+    }
+
+    /// Whether somebody spins beside it. What ends by itself has to end.
+    pub fn spinner(&self, place: &Place) -> bool {
+        place.spinner && self.expect != Expect::Lives
+    }
+
+    /// In MiB. Each task may charge a batch before it is throttled; for many of them the default is the least.
+    fn least_headroom(&self, place: &Place) -> u64 {
+        match self.tasks.max(self.copies(place)) {
+            1 => 4,
+            2..=8 => 16,
+            _ => 64,
+        }
     }
 }
 
 /// All of them.
 pub const CASES: &[Case] = &[
-    ended("leak by step", &["step", "--rate", "200M"]),
-    ended("leak flat out", &["touch"]),
+    by_many(ended("leak by step", &["step", "--rate", "200M"])),
+    by_many(ended("leak flat out", &["touch"])),
     one_call("populate ten limits in one call", &["populate"]),
     one_call("mlockall of ten limits", &["mlockall"]),
-    ended("8 threads", &["threads:8"]),
-    ended("64 threads", &["threads:64"]),
-    ended("32 processes", &["procs:32"]),
-    ended("fork bomb of allocators", &["forkbomb"]),
-    Case { options: &["--pids", "max"], ..ended("fork bomb, no pids limit", &["forkbomb"]) },
-    ended("memfd, 1 MiB a call", &["memfd"]),
-    ended("memfd, 64 MiB a call", &["memfd-big"]),
-    ended("tmpfs", &["tmpfs"]),
+    tasks(8, ended("8 threads", &["threads:8"])),
+    tasks(64, ended("64 threads", &["threads:64"])),
+    tasks(32, ended("32 processes", &["procs:32"])),
+    tasks(4096, ended("fork bomb of allocators", &["forkbomb"])),
+    Case {
+        options: &["--pids", "max"],
+        ..tasks(4096, ended("fork bomb, no pids limit", &["forkbomb"]))
+    },
+    by_many(ended("memfd, 1 MiB a call", &["memfd"])),
+    Case { one_call: 64, ..ended("memfd, 64 MiB a call", &["memfd-big"]) },
+    by_many(ended("tmpfs", &["tmpfs"])),
     one_call("fallocate of ten limits", &["fallocate"]),
-    ended("shmget", &["segment"]),
-    ended("mmap MAP_SHARED", &["shared"]),
-    ended("transparent huge pages", &["thp"]),
+    by_many(ended("shmget", &["segment"])),
+    by_many(ended("mmap MAP_SHARED", &["shared"])),
+    by_many(ended("transparent huge pages", &["thp"])),
     ended("realloc, doubling", &["realloc"]),
-    ended("pipes full of data", &["pipes"]),
-    ended("sockets full of data", &["sockets"]),
-    // A fifth of it counts as reclaimable and cannot be reclaimed: the throttle at the limit holds it up for long.
-    Case { up_to: 16, ..ended("inodes held open", &["inodes"]) },
+    by_many(ended("pipes full of data", &["pipes"])),
+    by_many(ended("sockets full of data", &["sockets"])),
+    by_many(Case { up_to: 100, ..ended("inodes held open", &["inodes"]) }),
+    // What counts as cache, and is held.
+    of_file("file spliced into pipes", &["splice-pipes"]),
+    Case {
+        one_call: u64::MAX,
+        by_many: false,
+        ..of_file("file spliced into one huge pipe", &["splice-huge"])
+    },
+    of_file("mapped file in pipes, vmsplice", &["vmsplice-file"]),
+    of_file("sendfile to peers that do not read", &["sendfile"]),
+    of_file("file mapped and locked", &["locked-file"]),
+    of_kernel("rings of aio", &["aio"]),
+    Case { quick: true, up_to: 100, ..of_slab("hard links on tmpfs", &["links"]) },
+    of_slab("symlinks on tmpfs", &["symlinks"]),
+    of_slab("directories on tmpfs", &["directories"]),
+    of_slab("empty files on tmpfs", &["empty-files"]),
+    Case { quick: true, ..of_slab("inodes held open on a disk", &["disk-inodes"]) },
+    of_slab("inotify watches", &["watches"]),
+    of_slab("locked files held open", &["locks"]),
+    of_slab("eventfds", &["eventfds"]),
+    of_slab("timerfds", &["timerfds"]),
+    // What the kernel keeps for a process.
+    of_kernel("anonymous pages in pipes, vmsplice", &["vmsplice-own"]),
+    of_kernel("tmpfs file mapped and locked", &["locked-tmpfs"]),
+    of_kernel("TCP buffers", &["tcp"]),
+    of_kernel("UDP buffers", &["udp"]),
+    of_kernel("datagrams", &["datagrams"]),
+    of_kernel("memfds on their way", &["in-flight"]),
+    of_kernel("System V queues", &["sysv-queues"]),
+    of_kernel("POSIX queues", &["posix-queues"]),
+    of_kernel("semaphores", &["semaphores"]),
+    of_kernel("page tables", &["page-tables"]),
+    of_kernel("rings of io_uring", &["io-uring"]),
+    Case { since: (5, 11), ..of_kernel("BPF maps", &["bpf-maps"]) },
+    Case { since: (6, 1), ..slow(of_kernel("xattrs on tmpfs", &["xattrs"])) },
+    of_slab("files open again and again", &["open-files"]),
+    of_slab("texts of /proc, half read", &["open-texts"]),
+    Case { since: (5, 15), ..of_slab("epoll sets", &["epolls"]) },
+    of_slab("inotify events", &["events"]),
+    Case { up_to: 16, ..of_slab("pseudo-terminals", &["terminals"]) },
+    of_slab("mappings", &["mappings"]),
+    Case {
+        options: &["--pids", "max"],
+        by_many: false,
+        tasks: 4096,
+        ..of_slab("stacks of idle threads", &["stacks"])
+    },
+    // Healthy.
     Case { up_to: 32, ..lives("dentries", &["names"]) },
     lives("mapped file, read twice", &["mapped"]),
     lives("page cache only", &["cache"]),
-    killed("SIGTERM ignored", &["touch", "--ignore-term"]),
-    killed("SIGTERM ignored, 64 threads", &["threads:64", "--ignore-term"]),
-    killed("SIGTERM ignored, fork bomb", &["forkbomb", "--ignore-term"]),
-    killed("handler allocates", &["touch", "--alloc-in-handler"]),
-    killed("handler forks", &["touch", "--fork-in-handler"]),
+    slow(owning(60, lives("page cache, 60 % of its own", &["cache"]))),
+    owning(70, lives("mapped file, 70 % of its own", &["mapped"])),
+    slow(lives("writer", &["write"])),
+    lives("writer to a mapped file", &["write-mapped"]),
+    slow(lives("writer past the cache", &["write-direct"])),
+    slow(lives("tar", &["pack"])),
+    owning(30, lives("sort", &["sort"])),
+    slow(lives("build", &["build"])),
+    slow(Case { cap: 100, up_to: 32, ..lives("walk through folders", &["walk"]) }),
+    Case { cap: 60, swap: Swap::Needed, ..lives("swapped out, and back", &["swap-back"]) },
+    Case { cap: 150, swap: Swap::Needed, ..lives("cold memory in swap", &["cold"]) },
+    // Deaf.
+    by_many(killed("SIGTERM ignored", &["touch", "--ignore-term"])),
+    tasks(64, killed("SIGTERM ignored, 64 threads", &["threads:64", "--ignore-term"])),
+    tasks(4096, killed("SIGTERM ignored, fork bomb", &["forkbomb", "--ignore-term"])),
+    tasks(4096, killed("handler allocates, fork bomb", &["forkbomb", "--alloc-in-handler"])),
+    by_many(killed("handler allocates", &["touch", "--alloc-in-handler"])),
+    tasks(20, killed("handler forks", &["touch", "--fork-in-handler"])),
+    // What processes do to each other, and to their cgroup.
     ended("children stopped by SIGSTOP", &["stopped-children"]),
     ended("child freezes a sub-cgroup", &["frozen-child"]),
     Case { options: &["--timeout", "500ms"], ..ended("freezes itself", &["freeze-self"]) },
@@ -108,9 +275,9 @@ pub const CASES: &[Case] = &[
     ended("chmod 000 of its cgroup", &["close-cgroup"]),
     Case { by_user: true, ..ended("chmod 000, no root", &["close-cgroup"]) },
     Case { by_user: true, ..ended("sub-cgroups, no root", &["wander"]) },
-    Case { by_user: true, ..ended("32 processes, no root", &["procs:32"]) },
+    Case { by_user: true, ..tasks(32, ended("32 processes, no root", &["procs:32"])) },
     ended("setsid and double fork", &["daemon-leak"]),
     ended("name of escape sequences", &["rename"]),
     ended("ptrace of its own children", &["ptrace"]),
-    ended("vfork storm", &["vfork"]),
+    tasks(8, ended("vfork storm", &["vfork"])),
 ];

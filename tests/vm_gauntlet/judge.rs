@@ -17,7 +17,7 @@ pub struct Verdict {
 
 /// Judges it.
 pub fn verdict(case: &Case, place: &Place, kernel: &Kernel, trial: &Trial) -> Verdict {
-    let excepted = case.expect == Expect::EndedUnlessOneCall
+    let excepted = case.one_call > place.headroom()
         && !kernel.throttles_in_the_call
         && (trial.number("/status/events/oom_kill").unwrap_or(0) > 0
             || trial.number("/status/events/max").unwrap_or(0) > 0);
@@ -27,11 +27,13 @@ pub fn verdict(case: &Case, place: &Place, kernel: &Kernel, trial: &Trial) -> Ve
             problems.push(what.to_owned());
         }
     };
-    demand(trial.status.is_some(), "did not end");
+    demand(trial.status.is_some(), "undecided");
     demand(trial.left.is_empty(), "left something behind");
     demand(trial.text("/status/tier") == "kernel", "not in tier kernel");
     demand(is_plain(trial), "let control characters through");
     demand(trial.number("/status/limits/limit") == Some(place.limit << 20), "another limit");
+    let ceiling = (place.limit + place.headroom()) << 20;
+    demand(is_near(trial.number("/status/limits/ceiling"), ceiling), "another ceiling");
     if !excepted {
         demand(trial.alarms.is_empty(), "alarmed the kernel");
         for counter in ["max", "oom", "oom_kill"] {
@@ -44,12 +46,17 @@ pub fn verdict(case: &Case, place: &Place, kernel: &Kernel, trial: &Trial) -> Ve
         match case.expect {
             Expect::Lives => demand(lives(trial), "did not live"),
             Expect::Killed => demand(ended(trial, &[KILLED]), "not killed by sentinel"),
-            Expect::Ended | Expect::EndedUnlessOneCall => {
+            Expect::Ended => {
                 demand(ended(trial, &[TERMINATED, KILLED]), "not ended by sentinel");
             }
         }
     }
     Verdict { problems, excepted }
+}
+
+/// A tenth of the limit is not always a number of MiB.
+fn is_near(value: Option<u64>, wanted: u64) -> bool {
+    value.is_some_and(|value| value.abs_diff(wanted) < 1 << 20)
 }
 
 /// By itself: no signal of ours.
@@ -89,16 +96,27 @@ pub fn strings(value: &serde_json::Value) -> Vec<&str> {
 
 impl Verdict {
     /// One line of JSON, which scripts/gauntlet reads.
-    pub fn line(&self, case: &Case, place: &Place, kernel: &Kernel, trial: &Trial) -> String {
+    pub fn line(
+        &self,
+        pass: usize,
+        case: &Case,
+        place: &Place,
+        kernel: &Kernel,
+        trial: &Trial,
+    ) -> String {
         let limit = place.limit << 20;
         let over = |pointer: &str| Some(trial.number(pointer)?.saturating_sub(limit));
         let number = |pointer: &str| trial.number(pointer);
         let since_term = || Some(trial.number("/status/uptime_ms")? - trial.number("/term/at_ms")?);
         json!({
+            "pass": pass,
             "shape": case.name,
             "limit": place.limit,
             "kernel": kernel.version,
+            "headroom": place.headroom,
             "swap": place.swap,
+            "processes": case.copies(place),
+            "spinner": case.spinner(place),
             "expect": format!("{:?}", case.expect),
             "problems": self.problems,
             "excepted": self.excepted,

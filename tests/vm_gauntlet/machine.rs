@@ -49,6 +49,8 @@ fn own(path: &Path) {
 pub struct Kernel {
     /// Such as 6.1.
     pub version: String,
+    /// The same, to compare.
+    pub number: (u32, u32),
     /// Whether one system call is throttled before it is done, however much it charges.
     pub throttles_in_the_call: bool,
 }
@@ -60,6 +62,7 @@ impl Kernel {
         let (major, minor): (u32, u32) = (numbers.next().unwrap(), numbers.next().unwrap());
         Kernel {
             version: format!("{major}.{minor}"),
+            number: (major, minor),
             throttles_in_the_call: (major, minor) >= (5, 18),
         }
     }

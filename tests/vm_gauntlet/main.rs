@@ -9,7 +9,7 @@ mod machine;
 mod names;
 mod trial;
 
-use cases::{CASES, Place};
+use cases::{CASES, Case, Place};
 use machine::{Inventory, Kernel, Swap};
 
 /// Which passes to run: the first and how many; the environment's, or what CI runs.
@@ -19,18 +19,35 @@ fn passes() -> std::ops::Range<usize> {
     first..first + number("SENTINEL_GAUNTLET_PASSES").unwrap_or(1)
 }
 
-/// Each pass is one limit, with or without swap, and all cases. The first is the one of CI.
-const PLACES: [Place; 9] = [
-    Place { limit: 16, swap: true },
-    Place { limit: 100, swap: true },
-    Place { limit: 100, swap: false },
-    Place { limit: 32, swap: true },
-    Place { limit: 32, swap: false },
-    Place { limit: 256, swap: false },
-    Place { limit: 16, swap: false },
-    Place { limit: 256, swap: true },
-    Place { limit: 1024, swap: false },
+/// Each pass is one place and all cases that fit. The first is the one of CI.
+const PLACES: [Place; 14] = [
+    with_swap(place(16, None, 1)),
+    with_spinner(place(100, None, 8)),
+    place(32, Some(16), 1),
+    place(16, Some(4), 1),
+    with_swap(place(100, None, 32)),
+    with_spinner(place(32, Some(6), 1)),
+    with_swap(place(16, None, 8)),
+    place(256, Some(16), 8),
+    with_spinner(place(16, None, 64)),
+    with_swap(place(32, None, 1)),
+    place(1024, None, 1),
+    with_spinner(place(100, Some(4), 1)),
+    with_swap(with_spinner(place(256, None, 64))),
+    with_spinner(place(32, None, 32)),
 ];
+
+const fn place(limit: u64, headroom: Option<u64>, processes: u32) -> Place {
+    Place { limit, headroom, swap: false, processes, spinner: false }
+}
+
+const fn with_swap(place: Place) -> Place {
+    Place { swap: true, ..place }
+}
+
+const fn with_spinner(place: Place) -> Place {
+    Place { spinner: true, ..place }
+}
 
 #[test]
 #[ignore = "for a guest: scripts/vm/test"]
@@ -38,13 +55,20 @@ fn nothing_gets_past_it() {
     machine::require();
     let (kernel, _swap) = (Kernel::this(), Swap::on());
     let only = std::env::var("SENTINEL_GAUNTLET_ONLY").unwrap_or_default();
+    // As CI runs it: what takes its time has other passes.
+    let only_quick = std::env::var_os("SENTINEL_GAUNTLET_FIRST").is_none();
     let mut failed = Vec::new();
     for pass in passes() {
         let (place, before) = (&PLACES[pass % PLACES.len()], Inventory::now());
-        for case in CASES.iter().filter(|case| case.fits(place) && case.name.contains(&only)) {
+        let chosen = |case: &&Case| {
+            case.fits(place, kernel.number)
+                && case.name.contains(&only)
+                && (case.quick || !only_quick)
+        };
+        for case in CASES.iter().filter(chosen) {
             let trial = trial::run(case, place, &before);
             let verdict = judge::verdict(case, place, &kernel, &trial);
-            println!("gauntlet {}", verdict.line(case, place, &kernel, &trial));
+            println!("gauntlet {}", verdict.line(pass, case, place, &kernel, &trial));
             if !verdict.problems.is_empty() {
                 failed.push(format!("{} at {place:?}: {:?}\n{trial}", case.name, verdict.problems));
             }

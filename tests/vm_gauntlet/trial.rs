@@ -1,6 +1,6 @@
 //! One run of sentinel with one shape, watched from outside.
 
-use crate::cases::{Case, Place};
+use crate::cases::{Case, Place, Swap};
 use crate::machine::{DELEGATED, Inventory, KernelLog, USER, WORK, clear};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::Value;
@@ -14,8 +14,9 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-/// No run takes so long, not even on an emulated machine that shares its host with others.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// Twice what a workload may wait for memory before that ends it, and the time that the end takes. What is undecided then
+/// stays so.
+const PATIENCE: Duration = Duration::from_secs(130);
 
 /// What a run gave.
 #[derive(Debug)]
@@ -56,11 +57,20 @@ pub fn run(case: &Case, place: &Place, before: &Inventory) -> Trial {
 
 fn command(case: &Case, place: &Place, record: &str) -> Command {
     let program = |name: &str| std::env::var(name).unwrap();
-    let (limit, cap) = (format!("{}M", place.limit), format!("{}M", place.limit * case.limits));
+    let hundredths = |share: u64| format!("{}K", place.limit * share * 1024 / 100);
+    let limit = format!("{}M", place.limit);
     let mut command = if case.by_user { as_user() } else { Command::new("env") };
     command.arg(program("SENTINEL_BIN")).args(["--plain", "--json", record, "-m", &limit]);
-    command.args(if place.swap { &["--swap", "max"] } else { &[][..] }).args(case.options);
-    command.arg("--").arg(program("SENTINEL_HOG")).args(case.words).args(["--cap", &cap]);
+    if let Some(headroom) = place.headroom {
+        command.args(["--headroom", &format!("{headroom}M")]);
+    }
+    if place.swap {
+        command.args(["--swap", if case.swap == Swap::Room { &limit } else { "max" }]);
+    }
+    command.args(case.options).arg("--").arg(program("SENTINEL_HOG")).args(case.words);
+    command.args(["--cap", &hundredths(case.cap), "--own", &hundredths(case.own)]);
+    command.args(["--copies", &case.copies(place).to_string()]);
+    command.args(case.spinner(place).then_some("--spinner"));
     command.current_dir(WORK).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     command
 }
