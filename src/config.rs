@@ -395,9 +395,9 @@ mod tests {
             config.crowd_note(&config.lines(config.memory, &outer(8000)).unwrap())
         };
         assert_eq!(note(&[]), None, "nothing was asked for");
-        assert_eq!(note(&["--pids", "140"]), None);
+        assert_eq!(note(&["--pids", "141"]), None);
         let text = note(&["--pids", "200"]).unwrap();
-        assert!(text.contains("room for 140") && text.contains("--headroom 100.0M or"), "{text}");
+        assert!(text.contains("room for 141") && text.contains("--headroom 100.0M or"), "{text}");
         let text = note(&["--headroom", "4M", "--pids", "max"]).unwrap();
         assert!(text.contains("any number") && text.ends_with("; --pids 12 would do"), "{text}");
         assert_eq!(note(&["--headroom", "2G"]), None);

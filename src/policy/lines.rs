@@ -189,7 +189,7 @@ mod tests {
     fn headroom_is_room_for_so_many_processes() {
         let room =
             |headroom| Lines::new(Bytes::mib(100), headroom, None).unwrap().room_for_processes();
-        assert_eq!(room(None), 140);
+        assert_eq!(room(None), 141);
         assert_eq!(room(Some(Bytes::mib(4))), 12);
     }
 

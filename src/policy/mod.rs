@@ -177,7 +177,7 @@ impl Policy {
         actions.extend(self.warn.judge(footprint, &self.lines, &self.growth).map(Action::Tell));
         let thrash = self.thrash.judge(sample, self.lines.limit, now);
         // Thrash first: it needs no second look, and a breach seen once must not put it off.
-        let breach = self.breach.judge(sample, self.reclaim.held(), &self.lines, now);
+        let breach = self.breach.judge(sample, &self.reclaim, &self.lines, now);
         let reason = thrash.or(breach);
         self.rung = Rung::Watching { confirming: false };
         match reason {

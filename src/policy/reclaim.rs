@@ -114,6 +114,7 @@ pub struct Reclaim {
     /// The first looks of the last two stretches of [`HOLD`]. Their borders do not depend on what was seen.
     marks: [Mark; 2],
     held: Option<Held>,
+    works: bool,
 }
 
 impl Reclaim {
@@ -126,6 +127,7 @@ impl Reclaim {
             over_second: Over::default(),
             marks: [Mark::default(); 2],
             held: None,
+            works: false,
         }
     }
 
@@ -148,11 +150,17 @@ impl Reclaim {
             || self.fails(&self.over_wire, HOLD, sample, wire, lines, &mark)
             || self.fails(&self.over_second, HOLD_AT_SECOND, sample, lines.second, lines, &mark);
         self.held = fails.then(|| most(sample, lines));
+        self.works = self.marks[0].got(&mark);
     }
 
     /// The kind of memory that reclaim was seen not to get, if it was.
     pub fn held(&self) -> Option<Held> {
         self.held
+    }
+
+    /// Whether reclaim was tried of late and got a fair share.
+    pub fn works(&self) -> bool {
+        self.works
     }
 
     /// Whether looks must come close: something may be decided soon.

@@ -280,9 +280,15 @@ fn breached(trace: &Trace, index: usize, sample: &Sample) -> bool {
     reaches(trace, sample, trace.lines(index).allowance()) || climbs(trace, index)
 }
 
+/// The same, where reclaim got nothing: what it gets does not climb, and over which time is the policy's to choose.
+fn breached_for_sure(trace: &Trace, index: usize, sample: &Sample) -> bool {
+    reaches(trace, sample, trace.lines(index).allowance())
+        || (climbs(trace, index) && sample.reclaimed == 0)
+}
+
 fn breached_twice(trace: &Trace, index: usize) -> bool {
     let last = looks(trace, index).take(2);
-    last.filter(|(index, _, sample)| breached(trace, *index, sample)).count() == 2
+    last.filter(|(index, _, sample)| breached_for_sure(trace, *index, sample)).count() == 2
 }
 
 /// The last two looks gave a reason, be it the one or the other.
