@@ -268,6 +268,9 @@ impl Guardian {
             Level::Info,
             format!("tier {}{row}: {place}, limit {limit}, {ceiling}", tier.name()),
         );
+        if let Some(note) = self.config.crowd_note(lines).filter(|_| tier == Tier::Kernel) {
+            self.say(Level::Warning, note);
+        }
         if let Some(lost) = tier::lost(tier) {
             let reason = self.tier_reason.clone();
             let hint = tier::way_out(around);

@@ -43,7 +43,7 @@ pub enum Rung {
         since: Timestamp,
         /// When next.
         again_at: Timestamp,
-        /// Whether the command had ended by then.
+        /// Whether the command had ended by then, after SIGTERM.
         child_first: bool,
         /// Whether people were told that something does not die.
         stuck_told: bool,
@@ -105,7 +105,8 @@ impl Policy {
             why,
             since: now,
             again_at: now + KILL_AGAIN,
-            child_first: self.child.is_some(),
+            // Without a SIGTERM before, it is SIGKILL that ends the run, whoever was left of it.
+            child_first: self.child.is_some() && after.is_some(),
             stuck_told: false,
         };
         actions.push(Action::Kill);

@@ -4,7 +4,7 @@
 
 use crate::clock::Timestamp;
 use crate::event::{Held, Sample};
-use crate::policy::lines::Lines;
+use crate::policy::lines::{BATCH, Lines};
 use crate::units::{Bytes, Limit};
 use std::time::Duration;
 
@@ -34,9 +34,6 @@ const WORKS: u64 = 8;
 
 /// The smallest there is: of larger ones fewer are looked at.
 const PAGE: u64 = 4096;
-
-/// What each process may charge before the kernel throttles it: MEMCG_CHARGE_BATCH of 64 pages (mm/memcontrol.c).
-pub const BATCH: Bytes = Bytes(64 * PAGE);
 
 /// Over this, what is in use was tried to be reclaimed: the limit, with what may be charged between two throttles. Not above the relief
 /// line, however many processes there are.
