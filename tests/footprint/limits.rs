@@ -104,3 +104,23 @@ fn what_cannot_be_read_and_grows_is_ended() {
         }
     }
 }
+
+/// A workload's processes of other users are not counted then, and that is said before anything runs.
+#[test]
+fn a_proc_that_hides_is_told_of() {
+    if !is_root() {
+        return skip("only root can mount /proc");
+    }
+    for place in places() {
+        let scene = Scene::new();
+        for (options, told) in [("hidepid=0", 0), ("hidepid=2", 1)] {
+            let guarded = scene.guarded(&[], &["true"]);
+            let mut nobody = scene.as_nobody(guarded.get_program());
+            nobody.args(guarded.get_args());
+            let mount = format!("mount -t proc -o {options} proc /proc && exec \"$@\"");
+            let command = scene.through(&["unshare", "--mount", "sh", "-c", &mount, "sh"], &nobody);
+            let run = begin(&scene, place, command).finish().expect(0);
+            assert_eq!(run.stderr.matches("hidepid").count(), told, "{run:?}");
+        }
+    }
+}
