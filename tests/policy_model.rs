@@ -149,7 +149,7 @@ fn what_the_guardian_writes_may_fail() {
 
 #[test]
 fn a_workload_that_does_nothing_but_wait() {
-    let rule = ThrashRule { share: Percent(80), hold: ms(500) };
+    let rule = ThrashRule { share: Percent(80), hold: ms(350) };
     let config = PolicyConfig { thrash: Some(rule), ..config() };
     let rules = Rules { levels: &LEVELS[..1], turns: 2, ends: false, ..rules() };
     let met = [Seen::TerminatedByThrash, Seen::WaitedForAWhile, Seen::KillByGrace];
