@@ -64,7 +64,7 @@ pub fn kill_reason(why: &KillReason) -> String {
             format!("memory.current {current} reached the second line {line}")
         }
         KillReason::Ahead { current, ahead, ceiling } => format!(
-            "memory.current {current} would be at {ahead}, and memory.max is {ceiling}, before SIGKILL works"
+            "memory.current {current} would be at {ahead} before SIGKILL works, over the ceiling {ceiling}"
         ),
         KillReason::Operator => "asked for by an operator".to_owned(),
     }

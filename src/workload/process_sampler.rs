@@ -181,6 +181,11 @@ impl ProcessSampler {
             Err(error) => return self.note(error),
         };
         let before = self.rows[index].process.stat;
+        if !self.rows[index].fresh && stat.start == before.start && stat.size == 0 {
+            // It has given up its memory, and its pages are unmapped one by one: what it shared belongs to the others when it is gone.
+            self.rows[index].process.memory = shares::Sums::default();
+            return;
+        }
         if !self.rows[index].fresh && !stat.is_same_program(&before) {
             self.disturb(index);
             self.rows[index] = Row::new(pid);
