@@ -1,5 +1,5 @@
 //! Our descendants, cheaply: the kernel's lists of children (/proc/PID/task/TID/children), from ourselves downwards, take as long
-//! as the workload is big; a walk through all of /proc takes 10 ms for each thousand processes of the machine.
+//! as the workload is big; a walk through all of /proc opens and reads a file of each process of the machine.
 //!
 //! The lists are exact only while nobody ends (proc_pid_task(5)): who follows somebody who ends may be missed. So whoever was
 //! there before and lives, and is in no list, calls for a walk; and there is one from time to time, and before each deed.
