@@ -58,6 +58,13 @@ pub fn raise_open_files() -> Result<()> {
         .context("raise the number of open files")
 }
 
+/// Leaves it open for good.
+#[expect(clippy::unnecessary_wraps, reason = "the last of what a step of `repeat` does")]
+pub fn keep<T>(open: T) -> Result<()> {
+    std::mem::forget(open);
+    Ok(())
+}
+
 /// Does it again and again, as long as it costs no more than the cap, or until there is no more of it to be had.
 pub fn repeat(cap: u64, cost: u64, mut step: impl FnMut(u64) -> Result<()>) -> Result<()> {
     for number in 0..cap / cost {

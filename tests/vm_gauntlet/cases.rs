@@ -177,6 +177,8 @@ impl Case {
     /// In MiB. Each task may charge a batch before it is throttled; for many of them the default is the least.
     fn least_headroom(&self, place: &Place) -> u64 {
         match self.tasks.max(self.copies(place)) {
+            // A call that charges without end goes on until it is throttled in it.
+            1 if self.one_call > 0 => 16,
             1 => 4,
             2..=8 => 16,
             _ => 64,
