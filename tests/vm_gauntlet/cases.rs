@@ -259,7 +259,7 @@ pub const CASES: &[Case] = &[
         ..of_slab("stacks of idle threads", &["stacks"])
     },
     // Healthy.
-    Case { up_to: 32, ..lives("dentries", &["names"]) },
+    slow(Case { up_to: 32, ..lives("dentries", &["names"]) }),
     lives("mapped file, read twice", &["mapped"]),
     lives("page cache only", &["cache"]),
     slow(owning(60, lives("page cache, 60 % of its own", &["cache"]))),
@@ -268,7 +268,7 @@ pub const CASES: &[Case] = &[
     lives("writer to a mapped file", &["write-mapped"]),
     slow(lives("writer past the cache", &["write-direct"])),
     slow(lives("tar", &["pack"])),
-    owning(30, lives("sort", &["sort"])),
+    slow(owning(30, Case { cap: 150, ..lives("sort", &["sort"]) })),
     slow(lives("build", &["build"])),
     slow(Case { cap: 100, up_to: 32, ..lives("walk through folders", &["walk"]) }),
     Case { cap: 60, swap: Swap::Needed, ..lives("swapped out, and back", &["swap-back"]) },
