@@ -4,7 +4,7 @@ use crate::account::Account;
 use crate::cgroup::hierarchy::OuterLimit;
 use crate::cli::{Cli, ExitSetting, OnDeath, ReportSetting, Settings, ThrashSetting, TierSetting};
 use crate::policy::OnExit;
-use crate::policy::lines::{Lines, SMALLEST_HEADROOM, default_headroom, whole_pages};
+use crate::policy::lines::{BATCH, Lines, SMALLEST_HEADROOM, default_headroom, whole_pages};
 use crate::policy::thrash::ThrashRule;
 use crate::policy::warn::WarnRule;
 use crate::report::escape::escape;
@@ -132,6 +132,12 @@ impl Config {
         }
     }
 
+    /// Why the grace period may be cut short by mere number, where headroom or processes were asked for.
+    pub fn crowd_note(&self, lines: &Lines) -> Option<String> {
+        let little = self.headroom.is_some_and(|asked| asked < default_headroom(lines.limit));
+        (little || self.pids.1).then(|| crowded(lines, self.pids.0)).flatten()
+    }
+
     /// The lines, now that it is known what is available.
     ///
     /// # Errors
@@ -151,6 +157,24 @@ impl Config {
         };
         Ok(Lines::new(limit, Some(headroom), self.second_line)?.with_swap(self.swap_room))
     }
+}
+
+/// What headroom or processes asked for leave no room for, and the numbers that would do.
+///
+/// Each process may charge a batch before the kernel throttles it, and above the relief line no more than that is left.
+fn crowded(lines: &Lines, pids: Limit) -> Option<String> {
+    let room = lines.room_for_processes();
+    let (allowed, needed) = match pids {
+        Limit::At(pids) if pids <= room => return None,
+        // Somewhat over half of the headroom is above the relief line.
+        Limit::At(pids) => (pids.to_string(), Some(Bytes(BATCH.0.saturating_mul(pids) * 2))),
+        Limit::Max => ("any number".to_owned(), None),
+    };
+    let more = needed.map_or_else(String::new, |headroom| format!("--headroom {headroom} or "));
+    Some(format!(
+        "headroom {} has room for {room} processes that grow at once ({BATCH} each before they are throttled), and --pids allows {allowed}: SIGKILL may be right behind SIGTERM then; {more}--pids {room} would do",
+        lines.headroom()
+    ))
 }
 
 fn too_much(limit: Bytes, outer: &OuterLimit) -> String {
@@ -362,6 +386,21 @@ mod tests {
         let with_room = lines(&config);
         assert_eq!(with_room.allowance(), Bytes::mib(356));
         assert_eq!(with_room.ceiling, Bytes::mib(164), "memory itself has no more");
+    }
+
+    #[test]
+    fn headroom_that_is_little_for_the_processes_is_told() {
+        let note = |words: &[&str]| {
+            let config = config(words);
+            config.crowd_note(&config.lines(config.memory, &outer(8000)).unwrap())
+        };
+        assert_eq!(note(&[]), None, "nothing was asked for");
+        assert_eq!(note(&["--pids", "141"]), None);
+        let text = note(&["--pids", "200"]).unwrap();
+        assert!(text.contains("room for 141") && text.contains("--headroom 100.0M or"), "{text}");
+        let text = note(&["--headroom", "4M", "--pids", "max"]).unwrap();
+        assert!(text.contains("any number") && text.ends_with("; --pids 12 would do"), "{text}");
+        assert_eq!(note(&["--headroom", "2G"]), None);
     }
 
     #[test]

@@ -42,6 +42,9 @@ pub struct Sample {
     pub stalled_usec: Option<u64>,
     /// The averages of `memory.pressure`.
     pub pressure: Option<Pressure>,
+    /// So much more the sum over processes may be: pages that several may have, whose shares are not for us to read. `current`
+    /// is the least that it can be.
+    pub unread_shares: Bytes,
     /// Processes in the workload.
     pub processes: u64,
     /// How long the look took: where it is dear, looks are spaced out.
@@ -105,6 +108,39 @@ pub enum Event {
     Empty,
     /// Somebody asked for something.
     Operator(Command),
+    /// What came of a deed.
+    Done(Deed, DeedResult),
+}
+
+/// A deed whose result comes back as an event, with what the kernel says afterwards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// [`Action::SetTripWire`]: where `memory.high` stands.
+    TripWire(Limit),
+    /// [`Action::SetLines`]: where both lines of the kernel stand.
+    Lines(InForce),
+}
+
+/// The kernel's lines, as read back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InForce {
+    /// `memory.high`.
+    pub high: Limit,
+    /// `memory.max`.
+    pub max: Limit,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeedResult {
+    /// Done, and read back.
+    Done,
+    /// It takes a while: the kernel reclaims first. Another result follows.
+    Pending,
+    /// Not done, because so much is in use that the write would reclaim or kill before it returns.
+    InUse(Bytes),
+    /// Refused with this errno; 0 where the kernel took it and says something else afterwards.
+    Failed(i32),
 }
 
 /// All that can be done about it, in the order of the list that holds it.

@@ -15,6 +15,8 @@ pub enum Token {
     MemoryEvents(u32),
     /// inotify: some watched cgroup file changed.
     Files,
+    /// The command runs, or cannot be run.
+    Started,
     /// A signal.
     Signals,
     /// The mailbox.
@@ -31,6 +33,7 @@ impl Token {
             Token::Signals => 2,
             Token::Mailbox => 3,
             Token::Pty => 4,
+            Token::Started => 5,
         }
     }
 
@@ -40,6 +43,7 @@ impl Token {
             2 => Token::Signals,
             3 => Token::Mailbox,
             4 => Token::Pty,
+            5 => Token::Started,
             _ => Token::MemoryEvents(u32::try_from(data >> 8).unwrap_or(u32::MAX)),
         }
     }
@@ -73,7 +77,9 @@ impl EventLoop {
     pub fn add(&self, fd: impl AsFd, token: Token) -> io::Result<()> {
         let flags = match token {
             Token::MemoryEvents(_) => EpollFlags::EPOLLPRI,
-            Token::Files | Token::Signals | Token::Mailbox | Token::Pty => EpollFlags::EPOLLIN,
+            Token::Files | Token::Started | Token::Signals | Token::Mailbox | Token::Pty => {
+                EpollFlags::EPOLLIN
+            }
         };
         Ok(self.epoll.add(fd, EpollEvent::new(flags, token.to_data()))?)
     }
@@ -109,7 +115,8 @@ impl EventLoop {
     /// It does not fail with valid arguments (epoll_wait(2)). If it does, everything is tried, at intervals: none of it blocks.
     fn without_epoll(&self) -> Ready {
         let _ = poll(&mut [], WITHOUT_EPOLL_MS);
-        let all = [Token::MemoryEvents(0), Token::Files, Token::Signals, Token::Mailbox];
+        let all =
+            [Token::MemoryEvents(0), Token::Files, Token::Started, Token::Signals, Token::Mailbox];
         all.into_iter().collect()
     }
 }

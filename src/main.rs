@@ -51,7 +51,7 @@ fn run(words: &[OsString]) -> anyhow::Result<u8> {
         Ok(cli) => cli,
         Err(error) => return Ok(sentinel::verbs::usage(&error, "sentinel")),
     };
-    Ok(sentinel::guardian::start(Config::new(cli)?)?.run())
+    Ok(sentinel::guardian::start(Config::new(cli)?)?.run()?)
 }
 
 fn fail(error: &anyhow::Error) -> u8 {

@@ -37,6 +37,8 @@ impl Tier {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
+    /// The command was let go and does not run yet: its cgroup is frozen, its file system does not answer.
+    Starting,
     /// Under the limit.
     Running,
     /// Told to end; the grace period runs.

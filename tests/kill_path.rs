@@ -8,7 +8,7 @@ mod support;
 
 use sentinel::clock::Timestamp;
 use sentinel::config::KillMode;
-use sentinel::event::{Action, Event, Sample};
+use sentinel::event::{Action, DeedResult, Event, Sample};
 use sentinel::placement::surroundings::Surroundings;
 use sentinel::placement::{self, Placed, Wish};
 use sentinel::policy::interval::Cadence;
@@ -132,12 +132,17 @@ fn step(
                 deeds.push("terminate");
                 // The end of the child itself is told by the kill alone.
                 workload.terminate(nix::libc::SIGCONT, KillMode::ControlGroup).unwrap();
+                all_are_signalled(workload);
             }
             Action::Kill => {
                 deeds.push("kill");
                 workload.kill().unwrap();
+                all_are_signalled(workload);
             }
-            Action::SetTripWire(_) => workload.set_trip_wire(Limit::Max).unwrap(),
+            Action::SetTripWire(_) => {
+                let result = workload.set_trip_wire(Limit::Max);
+                assert!(matches!(result, None | Some(DeedResult::Done)), "{result:?}");
+            }
             Action::Look
             | Action::SetLines(_)
             | Action::Freeze
@@ -148,6 +153,12 @@ fn step(
     }
     cost.allocations += ASKED.get() - asked;
     cost.faults.add_since(faults);
+}
+
+fn all_are_signalled(workload: &mut Workload) {
+    while workload.is_signalling() {
+        workload.go_on(Duration::from_millis(5)).unwrap();
+    }
 }
 
 fn rules() -> PolicyConfig {

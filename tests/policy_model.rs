@@ -151,9 +151,9 @@ fn what_the_guardian_writes_may_fail() {
 fn a_workload_that_does_nothing_but_wait() {
     let rule = ThrashRule { share: Percent(80), hold: ms(500) };
     let config = PolicyConfig { thrash: Some(rule), ..config() };
-    let rules = Rules { levels: &LEVELS[..1], turns: 3, ends: false, ..rules() };
+    let rules = Rules { levels: &LEVELS[..1], turns: 2, ends: false, ..rules() };
     let met = [Seen::TerminatedByThrash, Seen::WaitedForAWhile, Seen::KillByGrace];
-    all_runs("thrash", config, &rules, 16, &met);
+    all_runs("thrash", config, &rules, 14, &met);
 }
 
 /// A reader at the trip-wire is left alone, whatever was there before; what reclaim does not get is ended, the sooner the nearer it is

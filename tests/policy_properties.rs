@@ -158,7 +158,7 @@ proptest! {
                 Event::Sample(s) => {
                     Event::Sample(Sample { current: s.current.saturating_add(more), ..s })
                 }
-                other @ (Event::Deadline | Event::ChildExited(_) | Event::Empty | Event::Operator(_)) => other,
+                other @ (Event::Deadline | Event::ChildExited(_) | Event::Empty | Event::Operator(_) | Event::Done(..)) => other,
             })
         }).collect();
         let (light, heavy) = (Trace::play(config, &events), Trace::play(config, &heavier));

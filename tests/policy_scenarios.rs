@@ -8,6 +8,7 @@ mod policy {
         mod end;
         mod ladder;
         mod operator;
+        mod placing;
         mod swap;
         mod told;
         mod watching;

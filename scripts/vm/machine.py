@@ -60,7 +60,7 @@ def _command(images, options, initrd, console, line, disks):
     return [
         os.path.join(images, "qemu/usr/bin/qemu-system-x86_64"),
         *("-L", f"{share}/qemu", "-L", f"{share}/seabios", "-no-user-config", "-nodefaults"),
-        *("-M", "microvm,acpi=on,pcie=on", "-cpu", "max", "-accel", "tcg,thread=multi"),
+        *("-M", "microvm,acpi=on,pcie=on", "-cpu", "max", *_accelerator(options)),
         *("-m", str(_memory(options.mem)), "-smp", str(options.cpus), "-display", "none", "-no-reboot"),
         *("-chardev", f"file,id=console,path={console}", "-serial", "chardev:console"),
         *("-chardev", f"file,id=line,path=/dev/fd/{line}"),
@@ -70,6 +70,13 @@ def _command(images, options, initrd, console, line, disks):
         *("-kernel", os.path.join(images, f"kernel-{options.kernel}/vmlinuz"), "-initrd", initrd),
         *("-append", kernel),
     ]
+
+
+def _accelerator(options):
+    """By instructions, 2 ns each: one thread of QEMU runs all processors in turn."""
+    if options.count_instructions:
+        return "-accel", "tcg,thread=single", "-icount", "shift=1,align=off,sleep=on"
+    return "-accel", "tcg,thread=multi"
 
 
 def _memory(mib):

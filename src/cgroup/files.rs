@@ -168,9 +168,10 @@ pub fn io_stat(text: &[u8]) -> (u64, u64) {
     (sum(b"rbytes="), sum(b"wbytes="))
 }
 
-/// `cgroup.procs`: the process ids; 0 stands for a process of another pid namespace and is left out.
+/// `cgroup.procs`, and `children` of /proc/PID/task/TID: the process ids; 0 stands for a process of another pid namespace and is
+/// left out.
 pub fn cgroup_procs(text: &[u8]) -> impl Iterator<Item = i32> {
-    text.split(|byte| *byte == b'\n')
+    text.split(u8::is_ascii_whitespace)
         .filter_map(|line| i32::try_from(number(line)?).ok())
         .filter(|pid| *pid > 0)
 }

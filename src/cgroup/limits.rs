@@ -36,11 +36,8 @@ pub fn apply(cgroup: &Cgroup, limits: &WorkloadLimits) -> Result<()> {
     set_pids(cgroup, limits.pids)
 }
 
-/// `memory.high`, then `memory.max`: lowered lines reclaim page cache first.
-///
-/// # Errors
-/// When one is not in force afterwards, or `memory.max` would be below what is in use, which the kernel answers with a kill.
-pub fn set_lines(cgroup: &Cgroup, lines: &Lines) -> Result<()> {
+/// Of a cgroup in which nothing runs yet: such a write can wait, see `workload/knobs.rs`.
+fn set_lines(cgroup: &Cgroup, lines: &Lines) -> Result<()> {
     set_memory(cgroup, "memory.high", Limit::At(lines.limit.0))?;
     let current = cgroup.read("memory.current")?;
     if files::number(current.as_bytes()).is_some_and(|current| current >= lines.ceiling.0) {

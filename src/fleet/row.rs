@@ -62,7 +62,8 @@ impl Row {
             (Some(Note::Silent(_)), _) => "silent",
             (None, None) => "-",
             (None, Some(status)) => match status.state {
-                State::Running if status.frozen => "frozen",
+                State::Starting | State::Running if status.frozen => "frozen",
+                State::Starting => "starts",
                 State::Running => "running",
                 State::Terminating => "ending",
                 State::Killing => "killing",

@@ -2,14 +2,20 @@
 
 use super::Guardian;
 use crate::clock::Timestamp;
-use crate::event::{Action, Event, Notice};
+use crate::event::{Action, Deed, DeedResult, Event, InForce, Notice};
 use crate::policy::lines::Lines;
 use crate::report::post_mortem::Milestone;
 use crate::report::words;
-use crate::status::{Level, Tier};
+use crate::status::Level;
 use crate::sys::memory::PageFaults;
 use crate::units::Limit;
+use crate::workload::signalling::STEP;
 use std::io;
+use std::time::Duration;
+
+const SIGNAL: &str = "signal every process";
+/// We may have been stopped in between.
+const LONGEST_STEP: Duration = Duration::from_millis(200);
 
 impl Guardian {
     /// Hands an event to a policy and does what it says.
@@ -48,19 +54,44 @@ impl Guardian {
     }
 
     fn set_trip_wire(&mut self, index: usize, limit: Limit) {
-        let result = self.guards[index].workload.set_trip_wire(limit);
-        self.note_failure(index, "move memory.high", result);
+        if let Some(current) = self.guards[index].workload.give_up_lines() {
+            self.lines_done(index, DeedResult::InUse(current));
+        }
+        let workload = &mut self.guards[index].workload;
+        let Some(result) = workload.set_trip_wire(limit) else { return };
+        let high = workload.in_force().map(|lines| lines.high);
+        if let DeedResult::Failed(errno) = result {
+            self.note_failure(index, "move memory.high", Err(cause(errno)));
+        }
+        let high = high.unwrap_or(self.guards[index].policy.trip_wire());
+        self.deliver(index, Event::Done(Deed::TripWire(high), result));
     }
 
     fn set_lines(&mut self, index: usize, lines: &Lines) {
-        let workload = &self.guards[index].workload;
-        let result = match workload.cgroup().filter(|_| workload.tier() == Tier::Kernel) {
-            Some(cgroup) => crate::cgroup::limits::set_lines(cgroup, lines),
-            None => Ok(()),
-        };
-        if let Err(error) = result {
-            self.say(Level::Error, format!("the new limit is not in force: {error:#}"));
+        match self.guards[index].workload.set_lines(lines) {
+            Some(result) => self.lines_done(index, result),
+            None => self.lines_are_compared_only(index, lines),
         }
+    }
+
+    /// What came of new lines, or comes of them now.
+    pub(super) fn lines_done(&mut self, index: usize, result: DeedResult) {
+        self.guards[index].lines_result = result;
+        if let DeedResult::Failed(errno) = result {
+            let error = cause(errno);
+            self.say(Level::Error, format!("the new limit is not in force: {error}"));
+        }
+        // Where they cannot be read, the cgroup is gone.
+        let Some(in_force) = self.guards[index].workload.in_force() else { return };
+        self.deliver(index, Event::Done(Deed::Lines(in_force), result));
+    }
+
+    /// No kernel enforces them in this tier.
+    fn lines_are_compared_only(&mut self, index: usize, lines: &Lines) {
+        let (high, max) = (Limit::At(lines.limit.0), Limit::At(lines.ceiling.0));
+        self.guards[index].lines_result = DeedResult::Done;
+        let deed = Deed::Lines(InForce { high, max });
+        self.deliver(index, Event::Done(deed, DeedResult::Done));
     }
 
     pub(super) fn freeze(&mut self, index: usize, frozen: bool) {
@@ -71,9 +102,31 @@ impl Guardian {
     fn terminate(&mut self, index: usize, decided: Timestamp) {
         let (signal, mode) = (self.config.term_signal, self.config.kill_mode);
         let guard = &mut self.guards[index];
-        let result = guard.workload.terminate(signal, mode);
+        let mut result = guard.workload.terminate(signal, mode);
+        if guard.starting.is_some() {
+            // The command has not run, so no handler of it waits for a grace; and what is frozen hears SIGKILL alone.
+            result = result.and(guard.workload.kill());
+        }
         guard.term.get_or_insert((decided, *guard.policy.last()));
-        self.note_failure(index, "signal every process", result);
+        self.note_failure(index, SIGNAL, result);
+    }
+
+    /// Signals further processes, where there are many. Called once a turn of the loop, with looks in between; for as long as
+    /// those took, which where memory is summed is longer the more processes there are.
+    pub(super) fn go_on_signalling(&mut self) {
+        for index in 0..self.guards.len() {
+            if !self.guards[index].workload.is_signalling() {
+                continue;
+            }
+            let elsewhere = self.clock.now().since(self.guards[index].signalled_at);
+            let result = self.guards[index].workload.go_on(elsewhere.clamp(STEP, LONGEST_STEP));
+            self.note_failure(index, SIGNAL, result);
+            self.guards[index].signalled_at = self.clock.now();
+        }
+    }
+
+    pub(super) fn is_signalling(&self) -> bool {
+        self.guards.iter().any(|guard| guard.workload.is_signalling())
     }
 
     fn kill(&mut self, index: usize, decided: Timestamp) {
@@ -103,6 +156,14 @@ impl Guardian {
         }
         told.push(what);
         self.say(Level::Error, format!("failed to {what}: {error}"));
+    }
+}
+
+/// An errno in words.
+pub(super) fn cause(errno: i32) -> io::Error {
+    match errno {
+        0 => io::Error::other("the kernel says something else than was written"),
+        errno => io::Error::from_raw_os_error(errno),
     }
 }
 

@@ -29,6 +29,7 @@ impl Guardian {
             && outcome.cause == Cause::Itself
             && self.foreground.has_terminal(self.guards[0].child_pid);
         self.foreground.reclaim(self.guards[0].child_pid, killed);
+        self.answer_replaced();
         self.publish_last_words(&outcome);
         if let Some(server) = self.server.take()
             && let Err(error) = server.shutdown()

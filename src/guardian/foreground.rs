@@ -119,6 +119,10 @@ impl Guardian {
         self.foreground.forget_request();
         let child = self.guards[index].child_pid;
         self.freeze(index, true);
+        // Nobody is looked after while we are stopped: all are stopped before.
+        while self.is_signalling() {
+            self.go_on_signalling();
+        }
         let had_terminal = self.foreground.has_terminal(child);
         self.foreground.reclaim(child, false);
         if alone {

@@ -1,4 +1,4 @@
-//! Huge pages that no limit counts: looked for aside, a few processes a turn, and told once.
+//! Huge pages that no limit counts: looked for aside, a few processes a turn, and told when they do not grow any more.
 
 use super::Guardian;
 use crate::clock::Timestamp;
@@ -22,7 +22,8 @@ pub(super) struct HugePagesWatch {
     waiting: Vec<i32>,
     sum: Bytes,
     pub(super) uncounted: Bytes,
-    told: bool,
+    /// So much was told.
+    told: Bytes,
     text: Box<[u8; 8192]>,
 }
 
@@ -34,9 +35,22 @@ impl Default for HugePagesWatch {
             waiting: Vec::new(),
             sum: Bytes(0),
             uncounted: Bytes(0),
-            told: false,
+            told: Bytes(0),
             text: Box::new([0; 8192]),
         }
+    }
+}
+
+impl HugePagesWatch {
+    /// Takes the sum. It is worth telling once it does not grow any more, and again when it has doubled.
+    fn is_news(&mut self) -> bool {
+        let before = std::mem::replace(&mut self.uncounted, self.sum);
+        let settled = self.sum <= before;
+        let news = settled && self.sum >= LEAST.max(Bytes(self.told.0.saturating_mul(2)));
+        if news {
+            self.told = self.sum;
+        }
+        news
     }
 }
 
@@ -60,8 +74,7 @@ impl Guardian {
         if !watch.waiting.is_empty() {
             return;
         }
-        watch.uncounted = watch.sum;
-        if watch.uncounted >= LEAST && !std::mem::replace(&mut watch.told, true) {
+        if watch.is_news() {
             let text = format!(
                 "{} of huge pages are not counted by the limit: hugetlb (shared ones once for each process)",
                 watch.uncounted
@@ -84,5 +97,23 @@ impl Guardian {
         self.unseen.huge_pages.sum = Bytes(0);
         // What was known last is kept when all is over.
         !self.unseen.huge_pages.waiting.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn they_are_told_when_they_settle_and_when_they_have_doubled() {
+        let mut watch = HugePagesWatch::default();
+        let readings = [0, 4, 60, 100, 100, 100, 60, 120, 120, 240, 240, 0];
+        let told = readings.map(|mib| {
+            watch.sum = Bytes::mib(mib);
+            watch.is_news()
+        });
+        let at = |index: usize| told[index].then_some(readings[index]);
+        let told: Vec<u64> = (0..readings.len()).filter_map(at).collect();
+        assert_eq!(told, [100, 240]);
     }
 }

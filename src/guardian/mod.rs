@@ -24,7 +24,7 @@ pub use setup::start;
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::control::server::Server;
-use crate::event::{Event, Outcome, Sample};
+use crate::event::{DeedResult, Event, Outcome, Sample};
 use crate::event_loop::{EventLoop, Token};
 use crate::policy::Policy;
 use crate::report::console::Console;
@@ -35,11 +35,14 @@ use crate::status::{Level, WatchLine};
 use crate::sys::caller::Caller;
 use crate::sys::memory::PageFaults;
 use crate::sys::signals::Signals;
+use crate::sys::spawn::{SpawnError, Starting};
 use crate::watcher::Watcher;
 use crate::workload::{Look, Workload};
 use foreground::Foreground;
 use publish::Publisher;
 use std::time::Duration;
+
+const UNREAD_SHARES: &str = "what some processes share cannot be read";
 
 /// One workload and its policy, and what is remembered of its run.
 #[derive(Debug)]
@@ -58,6 +61,12 @@ struct Guard {
     scope_stopped: bool,
     /// A failure that repeats is told once.
     told_failures: Vec<&'static str>,
+    /// What came of the lines that were set last.
+    lines_result: DeedResult,
+    /// Says whether the command runs, until it does.
+    starting: Option<Starting>,
+    /// When the last of many processes was signalled.
+    signalled_at: Timestamp,
 }
 
 /// The guardian of this process.
@@ -87,28 +96,77 @@ pub struct Guardian {
     /// When to look for who left the workload's cgroup, and who was told to have.
     escapes_at: Timestamp,
     escaped: Vec<i32>,
+    unanswered: Vec<requests::Unanswered>,
+    /// Why the command could not be run, if that came late.
+    not_started: Option<SpawnError>,
 }
 
 impl Guardian {
     /// Guards until every workload has ended. Gives the exit status.
-    pub fn run(mut self) -> u8 {
+    ///
+    /// # Errors
+    /// When it turned out late that the command cannot be run: nothing ran then.
+    pub fn run(mut self) -> Result<u8, SpawnError> {
         self.after_start();
-        while self.guards.iter().any(|guard| guard.outcome.is_none()) {
+        while self.not_started.is_none() && self.guards.iter().any(|guard| guard.outcome.is_none())
+        {
             let now = self.clock.now();
             let ready = self.events.wait(now, self.deadline(now));
             for token in ready {
                 self.serve(token);
             }
             self.deadlines();
+            self.go_on_signalling();
+            self.answer_late();
             self.brief_keeper();
             self.record_events();
-            self.notice_escapes();
             self.publish();
-            self.gather();
-            self.watch_huge_pages();
+            // They go through all of /proc, which can wait where ten thousand are to be signalled.
+            if !self.is_signalling() {
+                self.notice_escapes();
+                self.gather();
+                self.watch_huge_pages();
+            }
             self.console.flush();
         }
-        self.finish()
+        match self.not_started.take() {
+            Some(error) => Err(self.abandon(error)),
+            None => Ok(self.finish()),
+        }
+    }
+
+    /// The command was let go: it runs by now, or it cannot.
+    fn look_at_start(&mut self) {
+        for index in 0..self.guards.len() {
+            let Some(starting) = &mut self.guards[index].starting else { continue };
+            let Some(result) = starting.result() else { continue };
+            self.events.remove(&*starting);
+            self.guards[index].starting = None;
+            match result {
+                Ok(()) => self.tell_started(),
+                Err(error) => self.not_started = Some(error),
+            }
+        }
+    }
+
+    fn tell_started(&mut self) {
+        let text = "the command was started".to_owned();
+        self.evidence.told(self.clock.now(), Milestone::Started, text);
+    }
+
+    /// Undoes what was made for a command that cannot be run.
+    fn abandon(mut self, error: SpawnError) -> SpawnError {
+        self.foreground.reclaim(0, true);
+        // It may be opening the cgroup just now.
+        self.dismiss_keeper();
+        for guard in &mut self.guards {
+            if guard.workload.child_alive() {
+                crate::sys::process::reap(guard.child_pid);
+            }
+            // What went wrong with the command is the error to tell; the cgroup is empty.
+            let _ = guard.workload.remove();
+        }
+        error
     }
 
     /// What happened between making the watches and now is seen by looking once.
@@ -129,6 +187,7 @@ impl Guardian {
                     self.changed(workload);
                 }
             }
+            Token::Started => self.look_at_start(),
             Token::Signals => self.take_signals(),
             Token::Mailbox => self.take_requests(),
             Token::Pty => self.relay(),
@@ -150,7 +209,9 @@ impl Guardian {
         let console = self.console.waits().then(|| now + Duration::from_millis(50));
         let publisher = self.publisher.next_deadline(now);
         let evidence = Some(self.evidence.next_deadline(now));
-        policies.chain(server).chain(console).chain(publisher).chain(evidence).min()
+        let signalling = self.is_signalling().then_some(now);
+        let others = [console, publisher, evidence, signalling, self.answer_at()];
+        policies.chain(server).chain(others.into_iter().flatten()).min()
     }
 
     fn deadlines(&mut self) {
@@ -158,7 +219,11 @@ impl Guardian {
             let now = self.clock.now();
             if self.guards[index].policy.next_deadline().is_some_and(|at| now >= at) {
                 self.deliver(index, Event::Deadline);
-                self.check_empty_without_events(index);
+                let guard = &self.guards[index];
+                // Where looks go from process to process, the last one saw somebody, or it did not.
+                if !guard.workload.sums() || guard.policy.last().processes == 0 {
+                    self.check_empty_without_events(index);
+                }
             }
         }
         let now = self.clock.now();
@@ -172,6 +237,7 @@ impl Guardian {
         let before = self.clock.now();
         let event = match self.guards[index].workload.look() {
             Look::Seen(sample) => {
+                self.note_unread_shares(index, &sample);
                 let mut sample = self.not_less_than_known(index, sample);
                 sample.cost = self.clock.now() - before;
                 Event::Sample(sample)
@@ -188,6 +254,21 @@ impl Guardian {
         let known = *guard.policy.last();
         self.note_failure(index, "read all of the workload's memory", Err(error));
         if seen.current < known.current { known } else { seen }
+    }
+
+    /// A sum of which a part may be counted more than once is the least that it can be: that is told once, when it matters.
+    fn note_unread_shares(&mut self, index: usize, sample: &Sample) {
+        let unsure = sample.unread_shares;
+        let told = &mut self.guards[index].told_failures;
+        if unsure.0 < sample.footprint().0 / 20 || unsure.0 == 0 || told.contains(&UNREAD_SHARES) {
+            return;
+        }
+        told.push(UNREAD_SHARES);
+        let (least, most) = (sample.footprint(), sample.footprint().saturating_add(unsure));
+        let text = format!(
+            "{UNREAD_SHARES} (not dumpable, or another user's): memory in use is between {least} and {most}, and the least of it is compared with the limit"
+        );
+        self.say(Level::Warning, text);
     }
 
     /// Tells the policy when nobody is left; the counters are read once more before.

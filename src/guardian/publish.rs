@@ -16,7 +16,7 @@ use crate::report::words;
 use crate::status::{
     Level, Limits, Memory, ProcessRow, SCHEMA_VERSION, State, Status, Tier, Usage, WatchLine,
 };
-use crate::units::Limit;
+use crate::units::{Bytes, Limit};
 use crate::workload::Workload;
 use crate::workload::usage::{Reading, UsageMeter};
 use std::net::TcpListener;
@@ -149,6 +149,9 @@ impl Guardian {
         if self.guards[0].workload.keeper_ended(pid) {
             return self.scope_stopped();
         }
+        if let Some(result) = self.guards[0].workload.line_writer_ended(pid, ending) {
+            return result.into_iter().for_each(|result| self.lines_done(0, result));
+        }
         if self.keeper_ended(pid) || self.witness_ended(pid) || self.scribe_ended(pid, ending) {
             return;
         }
@@ -245,6 +248,7 @@ impl Guardian {
         let policy = &guard.policy;
         let sample = policy.last();
         let (state, reason, kill_at) = describe(policy.rung());
+        let starting = guard.starting.is_some() && state == State::Running;
         Status {
             schema: SCHEMA_VERSION,
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -256,7 +260,7 @@ impl Guardian {
             placement: guard.workload.row().map(|row| row.name().to_owned()),
             cgroup: guard.workload.cgroup().map(|c| escape(c.path().as_os_str().as_bytes())),
             uptime_ms: millis(guard.ended_at.unwrap_or(now).0),
-            state,
+            state: if starting { State::Starting } else { state },
             frozen: policy.frozen(),
             dry_run: self.config.dry_run,
             reason,
@@ -277,13 +281,17 @@ impl Guardian {
         let guard = &self.guards[index];
         let lines = guard.policy.lines();
         let kernel = guard.workload.tier() == Tier::Kernel && !self.config.dry_run;
-        let wire = guard.policy.trip_wire();
+        // Read at this moment, while the cgroup is there: what the workload itself, or an order on its way, did to them is seen.
+        let in_force = guard.workload.in_force().filter(|_| kernel);
+        let (high, max) =
+            in_force.map_or((guard.policy.trip_wire(), None), |it| (it.high, it.max.value()));
+        let ceiling = max.map_or(lines.ceiling, Bytes);
         Limits {
             limit: lines.limit,
-            trip_wire: if kernel { Limit::At(wire.0) } else { Limit::Max },
+            trip_wire: if kernel { high } else { Limit::Max },
             relief_line: lines.relief,
             second_line: lines.second,
-            ceiling: lines.ceiling,
+            ceiling,
             swap: if kernel { self.config.swap } else { Limit::Max },
             swap_room: lines.swap,
             pids: self.config.pids.0,

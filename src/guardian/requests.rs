@@ -1,14 +1,28 @@
 //! Requests of the mailbox: answered at once from what is known, or by the policy.
 
 use super::Guardian;
+use crate::clock::Timestamp;
 use crate::control::protocol::{Request, help_text};
 use crate::control::server::{ClientId, Server};
-use crate::event::{Command, Event};
+use crate::event::{Command, DeedResult, Event};
+use crate::policy::lines::Lines;
 use crate::report::metrics::metrics_text;
 use crate::report::text;
 use crate::status::{Level, State, WatchLine};
-use crate::units::{Limit, Size};
+use crate::units::{Bytes, Limit, Size};
 use serde::Serialize;
+use std::time::Duration;
+
+/// So long an answer waits for the lines to be in force.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// Somebody who set a limit and waits to hear what came of it.
+#[derive(Debug)]
+pub(super) struct Unanswered {
+    id: ClientId,
+    lines: Lines,
+    at: Timestamp,
+}
 
 impl Guardian {
     pub(super) fn take_requests(&mut self) {
@@ -85,7 +99,8 @@ impl Guardian {
         self.deliver(0, Event::Operator(command));
         let status = self.status(0);
         let state = match status.state {
-            State::Running if status.frozen => "frozen",
+            State::Starting | State::Running if status.frozen => "frozen",
+            State::Starting => "starting",
             State::Running => "running",
             State::Terminating => "terminating",
             State::Killing => "killing",
@@ -99,9 +114,73 @@ impl Guardian {
             // By an old look, a limit below what is in use would go to the kernel at once and throttle the handlers of SIGTERM.
             Ok(lines) => {
                 self.look(0);
-                self.command(id, Command::SetLines(lines));
+                self.answer_replaced();
+                self.guards[0].lines_result = DeedResult::Done;
+                self.deliver(0, Event::Operator(Command::SetLines(lines)));
+                self.unanswered.push(Unanswered { id, lines, at: self.clock.now() + PATIENCE });
+                self.answer_late();
             }
             Err(error) => self.reply(id, Err(format!("{error:#}"))),
+        }
+    }
+
+    /// Another limit, or the end, came before theirs was in force.
+    pub(super) fn answer_replaced(&mut self) {
+        for Unanswered { id, lines, .. } in std::mem::take(&mut self.unanswered) {
+            let text = format!("limit {} was not in force before something else came", lines.limit);
+            self.reply(id, Err(text));
+        }
+    }
+
+    /// When somebody is answered who waits for lines to be in force.
+    pub(super) fn answer_at(&self) -> Option<Timestamp> {
+        self.unanswered.iter().map(|waiting| waiting.at).min()
+    }
+
+    /// Answers those whose lines are in force, or will not be, or have not been for so long.
+    pub(super) fn answer_late(&mut self) {
+        if self.unanswered.is_empty() {
+            return;
+        }
+        let (now, open) = (self.clock.now(), self.guards[0].lines_result == DeedResult::Pending);
+        let due = |waiting: &Unanswered| !open || now >= waiting.at;
+        let (due, rest) = std::mem::take(&mut self.unanswered).into_iter().partition(due);
+        self.unanswered = rest;
+        for Unanswered { id, lines, .. } in due {
+            let answer = self.lines_answer(&lines);
+            self.reply(id, answer);
+        }
+    }
+
+    /// What came of lines, by what the kernel says now.
+    fn lines_answer(&self, lines: &Lines) -> Result<String, String> {
+        let (guard, limit) = (&self.guards[0], lines.limit);
+        let Some(in_force) = guard.workload.in_force().filter(|_| !self.config.dry_run) else {
+            return Ok(format!("ok: limit {limit} in force\n"));
+        };
+        let stands = |name, now, wanted: Bytes| match now {
+            Limit::At(at) if at == wanted.0 => None,
+            Limit::At(at) => Some(format!("{name} {}", Bytes(at))),
+            Limit::Max => Some(format!("{name} max")),
+        };
+        let elsewhere = [
+            stands("memory.high", in_force.high, lines.limit),
+            stands("memory.max", in_force.max, lines.ceiling),
+        ];
+        let elsewhere = elsewhere.into_iter().flatten().collect::<Vec<_>>().join(", ");
+        let in_use = guard.policy.last().current;
+        match guard.lines_result {
+            _ if elsewhere.is_empty() => Ok(format!("ok: limit {limit} in force\n")),
+            DeedResult::Failed(errno) => {
+                let error = super::apply::cause(errno);
+                Err(format!("limit {limit} is not in force: {error}; still {elsewhere}"))
+            }
+            DeedResult::Pending => {
+                Ok(format!("ok: limit {limit} is being put in force, still {elsewhere}\n"))
+            }
+            DeedResult::Done | DeedResult::InUse(_) => {
+                Ok(format!("ok: limit {limit}, still {elsewhere}: {in_use} are in use\n"))
+            }
         }
     }
 

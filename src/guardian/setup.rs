@@ -16,7 +16,7 @@ use crate::config::{Config, SocketSetting};
 use crate::control::server::{Access, Server};
 use crate::control::socket::{self, Owner, SocketChoice};
 use crate::dashboard::Dashboard;
-use crate::event::{Event, Sample};
+use crate::event::{DeedResult, Event, Sample};
 use crate::event_loop::{EventLoop, Token};
 use crate::exporter;
 use crate::placement::Wish;
@@ -29,7 +29,6 @@ use crate::policy::reclaim::ReclaimAt;
 use crate::policy::{Policy, PolicyConfig};
 use crate::report::console::Console;
 use crate::report::log::Log;
-use crate::report::post_mortem::Milestone;
 use crate::report::record::{CallerId, RecordFile};
 use crate::report::words;
 use crate::status::{Level, Tier};
@@ -39,7 +38,7 @@ use crate::sys::signals::Signals;
 use crate::sys::spawn::{self, Place, Program, Waiting};
 use crate::units::{Bytes, Limit};
 use crate::watcher::Watcher;
-use crate::workload::Workload;
+use crate::workload::{Workload, proc_file};
 use anyhow::{Context, Result};
 use std::ffi::CString;
 use std::os::fd::AsFd;
@@ -72,7 +71,6 @@ pub fn start(mut config: Config) -> Result<Guardian> {
     let (tier, reason) = (found.tier, found.reason);
     let left = found.placed.as_ref().map(|placed| leftovers::clear_beside(&placed.cgroup));
     let mut workload = Workload::new(tier, found.placed, found.observed)?;
-    workload.count_shared_from(lines.limit);
     recording.iter().for_each(|recording| workload.leave_out(recording.pid()));
     let mut guardian = Guardian {
         caller,
@@ -97,15 +95,13 @@ pub fn start(mut config: Config) -> Result<Guardian> {
         unseen: Unseen::new(tier),
         escapes_at: Timestamp::default(),
         escaped: Vec::new(),
+        unanswered: Vec::new(),
+        not_started: None,
         config,
     };
     guardian.say_notes(left.unwrap_or_default().into_iter().chain(notes));
     guardian.wire(&workload)?;
-    match dashboard {
-        Ok(Some(dashboard)) => guardian.open_dashboard(dashboard, &mut workload),
-        Ok(None) => {}
-        Err(error) => guardian.say(Level::Warning, format!("no dashboard: {error:#}")),
-    }
+    guardian.begin_dashboard(dashboard, &mut workload);
     if let Some(listener) = metrics {
         guardian.open_exporter(listener, &mut workload)?;
     }
@@ -213,6 +209,14 @@ impl Guardian {
         }
     }
 
+    fn begin_dashboard(&mut self, found: Result<Option<Dashboard>>, workload: &mut Workload) {
+        match found {
+            Ok(Some(dashboard)) => self.open_dashboard(dashboard, workload),
+            Ok(None) => {}
+            Err(error) => self.say(Level::Warning, format!("no dashboard: {error:#}")),
+        }
+    }
+
     /// Makes the watches; the first look comes after the start.
     fn wire(&mut self, workload: &Workload) -> Result<()> {
         self.events.add(&self.signals, Token::Signals).context("wait for signals")?;
@@ -264,10 +268,17 @@ impl Guardian {
             Level::Info,
             format!("tier {}{row}: {place}, limit {limit}, {ceiling}", tier.name()),
         );
+        if let Some(note) = self.config.crowd_note(lines).filter(|_| tier == Tier::Kernel) {
+            self.say(Level::Warning, note);
+        }
         if let Some(lost) = tier::lost(tier) {
             let reason = self.tier_reason.clone();
             let hint = tier::way_out(around);
             self.say(Level::Warning, format!("{lost}; because {reason}; better: {hint}"));
+        }
+        if matches!(tier, Tier::Hybrid | Tier::Polled) && proc_file::hides_others() {
+            let text = "/proc is mounted with hidepid: memory of what the command starts as another user is not seen";
+            self.say(Level::Warning, text.to_owned());
         }
     }
 
@@ -286,8 +297,8 @@ impl Guardian {
         self.start_keeper(&mut workload, &lines, waiting.pid());
         self.start_witness(&mut workload);
         let admitted = workload.admit(waiting.pid()).context("put the command into its cgroup");
-        let child_pid = match admitted.and_then(|()| Ok(waiting.go(&added)?)) {
-            Ok(pid) => pid,
+        let (child_pid, starting) = match admitted.and_then(|()| Ok(waiting.go(&added)?)) {
+            Ok(started) => started,
             Err(error) => {
                 self.foreground.reclaim(0, true);
                 // It may be opening the cgroup just now.
@@ -299,11 +310,12 @@ impl Guardian {
         };
         self.publisher.close_terminal_of_child();
         workload.started(child_pid);
-        self.evidence.told(
-            self.clock.now(),
-            Milestone::Started,
-            "the command was started".to_owned(),
-        );
+        match &starting {
+            None => self.tell_started(),
+            Some(starting) => {
+                self.events.add(starting, Token::Started).context("wait for the command to run")?;
+            }
+        }
         rehearse(&mut workload, policy.clone(), &lines, self.clock.now());
         self.guards.push(Guard {
             policy,
@@ -316,6 +328,9 @@ impl Guardian {
             page_faults: PageFaults::default(),
             scope_stopped: false,
             told_failures: Vec::new(),
+            lines_result: DeedResult::Done,
+            starting,
+            signalled_at: Timestamp::default(),
         });
         Ok(())
     }

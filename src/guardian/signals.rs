@@ -32,10 +32,10 @@ impl Guardian {
         self.foreground.settled();
     }
 
-    /// To the command's group while it lives; what is left behind by it is ended by the signals that end.
+    /// To the command's group while it lives; what does not run yet, or is left behind by it, is ended by the signals that end.
     fn forward(&mut self, signal: Signal) {
         let Some(guard) = self.guards.first() else { return };
-        if guard.workload.child_alive() {
+        if guard.workload.child_alive() && guard.starting.is_none() {
             self.pass_on(signal.number);
         } else if matches!(signal.number, SIGHUP | SIGINT | SIGQUIT | SIGTERM) {
             for index in 0..self.guards.len() {
@@ -65,6 +65,11 @@ impl Guardian {
             match (guard, change) {
                 (Some(index), Change::Ended(ending)) => {
                     self.guards[index].workload.child_reaped();
+                    // What it said last is why it ended.
+                    self.look_at_start();
+                    if self.not_started.is_some() {
+                        return;
+                    }
                     self.check_empty(index);
                     self.deliver(index, Event::ChildExited(ending));
                 }

@@ -66,10 +66,10 @@ pub(super) fn lost(tier: Tier) -> Option<&'static str> {
             "no limit of our own: this container's memory is read, what else runs in it counts too, looked at every 5 to 100 ms",
         ),
         Tier::Hybrid => Some(
-            "no kernel limit: memory is summed over processes (memfd, tmpfs and pipes are not seen), looked at every 5 to 100 ms",
+            "no kernel limit: memory is summed over processes (memfd, tmpfs and pipes are not seen), looked at every 5 ms to 1 s",
         ),
         Tier::Polled => Some(
-            "no kernel limit and no cgroup: memory is summed over descendants (memfd, tmpfs and pipes are not seen), looked at every 5 to 100 ms",
+            "no kernel limit and no cgroup: memory is summed over descendants (memfd, tmpfs and pipes are not seen), looked at every 5 ms to 1 s",
         ),
     }
 }

@@ -84,7 +84,7 @@ impl Quarry {
         }
     }
 
-    /// The trip-wire; nothing where there is none.
+    /// The trip-wire; nothing where there is none. Where more is in use it stays: the write would wait, and SIGTERM with it.
     pub fn set_trip_wire(&mut self, limit: Limit) {
         if let Quarry::Cgroup(fold) = self {
             // In tier hybrid there is no such file.
@@ -121,8 +121,10 @@ impl Quarry {
                 return;
             }
             let frozen = fold.knobs.freeze(true).is_ok();
-            // What is left over is met in the next round.
-            let _ = fold.members.send(&[SIGKILL], None);
+            for pid in fold.members.refresh().to_vec() {
+                // What is left over is met in the next round.
+                let _ = fold.members.send_to(pid, &[SIGKILL]);
+            }
             if frozen {
                 let _ = fold.knobs.freeze(false);
             }

@@ -3,7 +3,7 @@
 use crate::clock::Timestamp;
 use crate::event::Sample;
 use crate::policy::interval::{SUDDEN, TERMINATING};
-use crate::policy::reclaim::BATCH;
+use crate::policy::lines::BATCH;
 use crate::units::Bytes;
 use std::time::Duration;
 

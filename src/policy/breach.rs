@@ -1,8 +1,9 @@
 //! Is the limit reached? The rules that compare a sample with the lines; each monotone: more memory never acts later.
 
 use crate::clock::Timestamp;
-use crate::event::{Held, Reason, Sample};
+use crate::event::{Reason, Sample};
 use crate::policy::lines::Lines;
+use crate::policy::reclaim::Reclaim;
 use crate::units::{Bytes, Limit};
 use std::time::Duration;
 
@@ -26,21 +27,22 @@ impl Breach {
         Breach { slack, throttled, over_relief_since: None }
     }
 
-    /// The reason to end the workload that this sample gives, if any. `held` is what reclaim was seen not to get.
+    /// The reason to end the workload that this sample gives, if any. `reclaim` has what was seen of it.
     pub fn judge(
         &mut self,
         sample: &Sample,
-        held: Option<Held>,
+        reclaim: &Reclaim,
         lines: &Lines,
         now: Timestamp,
     ) -> Option<Reason> {
         let (current, limit) = (sample.current, lines.limit);
         let footprint = Sample { pinned: Bytes(0), ..*sample }.footprint();
-        let climbing = self.climbs(footprint, current, lines, now);
+        // A mapped file with memory of its own stays over the relief line of a small headroom, and is got all the time.
+        let climbing = self.climbs(footprint, current, lines, now) && !reclaim.works();
         if self.reaches(footprint, lines.allowance()) {
             return Some(Reason::Breach { footprint, limit: lines.allowance() });
         }
-        let stuck = held.map(|held| Reason::Stuck { current, limit, held });
+        let stuck = reclaim.held().map(|held| Reason::Stuck { current, limit, held });
         stuck.or(climbing.then_some(Reason::Climb { current, line: lines.relief }))
     }
 
@@ -79,6 +81,7 @@ pub fn counter_slack(cpus: u64, page: u64, limit: Bytes) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::reclaim::ReclaimAt;
 
     fn lines() -> Lines {
         Lines::new(Bytes::mib(100), None, None).unwrap()
@@ -86,6 +89,10 @@ mod tests {
 
     fn sample(current: u64, cache: u64) -> Sample {
         Sample { current: Bytes::mib(current), cache: Bytes::mib(cache), ..Sample::default() }
+    }
+
+    fn unseen() -> Reclaim {
+        Reclaim::new(ReclaimAt::TripWire)
     }
 
     fn at(ms: u64) -> Timestamp {
@@ -103,7 +110,7 @@ mod tests {
     fn page_cache_is_not_usage() {
         let mut breach = Breach::new(Bytes::mib(1), true);
         for ms in (0..60_000).step_by(50) {
-            assert_eq!(breach.judge(&sample(120, 115), None, &lines(), at(ms)), None);
+            assert_eq!(breach.judge(&sample(120, 115), &unseen(), &lines(), at(ms)), None);
         }
     }
 
@@ -112,27 +119,39 @@ mod tests {
     fn where_nothing_throttles_nothing_climbs() {
         let mut breach = Breach::new(Bytes(0), false);
         for ms in (0..60_000).step_by(50) {
-            assert_eq!(breach.judge(&sample(1400, 1320), None, &lines(), at(ms)), None);
+            assert_eq!(breach.judge(&sample(1400, 1320), &unseen(), &lines(), at(ms)), None);
         }
-        assert!(breach.judge(&sample(1400, 1300), None, &lines(), at(60_000)).is_some());
+        assert!(breach.judge(&sample(1400, 1300), &unseen(), &lines(), at(60_000)).is_some());
     }
 
     #[test]
     fn a_footprint_at_the_limit_is_a_breach_less_the_slack() {
         let mut breach = Breach::new(Bytes::mib(1), true);
-        assert!(breach.judge(&sample(98, 0), None, &lines(), at(0)).is_none());
-        assert!(breach.judge(&sample(99, 0), None, &lines(), at(1)).is_some());
+        assert!(breach.judge(&sample(98, 0), &unseen(), &lines(), at(0)).is_none());
+        assert!(breach.judge(&sample(99, 0), &unseen(), &lines(), at(1)).is_some());
     }
 
     #[test]
     fn climbing_in_spite_of_the_throttle_is_a_breach_when_it_lasts() {
         let mut breach = Breach::new(Bytes(0), true);
-        assert_eq!(breach.judge(&sample(129, 40), None, &lines(), at(0)), None);
-        assert_eq!(breach.judge(&sample(129, 40), None, &lines(), at(100)), None);
-        assert_eq!(breach.judge(&sample(127, 40), None, &lines(), at(150)), None, "fell back");
-        assert_eq!(breach.judge(&sample(129, 40), None, &lines(), at(200)), None);
-        let reason = breach.judge(&sample(130, 40), None, &lines(), at(400));
+        assert_eq!(breach.judge(&sample(129, 40), &unseen(), &lines(), at(0)), None);
+        assert_eq!(breach.judge(&sample(129, 40), &unseen(), &lines(), at(100)), None);
+        assert_eq!(breach.judge(&sample(127, 40), &unseen(), &lines(), at(150)), None, "fell back");
+        assert_eq!(breach.judge(&sample(129, 40), &unseen(), &lines(), at(200)), None);
+        let reason = breach.judge(&sample(130, 40), &unseen(), &lines(), at(400));
         assert!(matches!(reason, Some(Reason::Climb { .. })));
+    }
+
+    #[test]
+    fn what_reclaim_gets_does_not_climb() {
+        let (mut breach, mut reclaim) = (Breach::new(Bytes(0), true), unseen());
+        for tenth in 0..100 {
+            let scanned = 1000 * tenth;
+            let seen = Sample { scanned, reclaimed: scanned / 2, ..sample(129, 40) };
+            reclaim.observe(&seen, &lines(), at(100 * tenth));
+            let reason = breach.judge(&seen, &reclaim, &lines(), at(100 * tenth));
+            assert_eq!(reason, None);
+        }
     }
 
     #[test]

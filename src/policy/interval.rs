@@ -33,11 +33,18 @@ pub fn watching(cadence: Cadence, sample: &Sample, lines: &Lines, growth: i64) -
             clamp(quarter_of_time(headroom, growth.saturating_mul(2).max(SUDDEN)), 5, 100)
         }
     };
-    affordable(wait, sample)
+    let far = match cadence {
+        Cadence::Events => 0,
+        Cadence::Polled => quarter_of_time(headroom, growth.saturating_mul(2).max(SUDDEN)).min(FAR),
+    };
+    affordable(wait, sample).max(sample.cost.saturating_mul(CHEAP).min(Duration::from_millis(far)))
 }
 
 /// However dear a look was, the next one comes after this.
 const LONGEST_REST: Duration = Duration::from_millis(500);
+/// Where the limit cannot be reached before, dear looks take a hundredth of the time, and come after this at the latest.
+const CHEAP: u32 = 99;
+const FAR: u64 = 1000;
 
 /// Looking takes at most a fifth of the time: thousands of processes are dear to sum.
 pub fn affordable(wait: Duration, sample: &Sample) -> Duration {
@@ -69,5 +76,25 @@ mod tests {
             watching(Cadence::Events, &at(999), &lines, 100 << 20),
             Duration::from_millis(50)
         );
+    }
+
+    #[test]
+    fn dear_looks_are_spaced_out_as_far_as_the_limit_allows() {
+        let lines = Lines::new(Bytes::mib(10_240), None, None).unwrap();
+        let at = |mib, ms| Sample {
+            current: Bytes::mib(mib),
+            cost: Duration::from_millis(ms),
+            ..Sample::default()
+        };
+        let wait = |mib, ms| watching(Cadence::Polled, &at(mib, ms), &lines, 0);
+        assert_eq!(wait(0, 5), Duration::from_millis(495), "a hundredth");
+        assert_eq!(wait(0, 100), Duration::from_millis(1000), "at the latest");
+        assert_eq!(
+            wait(9440, 20),
+            Duration::from_millis(195),
+            "a quarter of the time to the limit"
+        );
+        assert_eq!(wait(10_200, 20), Duration::from_millis(80), "a fifth");
+        assert_eq!(wait(10_200, 1000), LONGEST_REST);
     }
 }

@@ -9,7 +9,6 @@
 use super::{Actions, OnExit, Policy};
 use crate::clock::Timestamp;
 use crate::event::{Action, Cause, Ending, KillReason, Notice, Outcome, Reason, Sample};
-use crate::units::Limit;
 use std::time::Duration;
 
 /// `cgroup.kill` is repeated this often until nothing is left: a fork may race with the first.
@@ -44,7 +43,7 @@ pub enum Rung {
         since: Timestamp,
         /// When next.
         again_at: Timestamp,
-        /// Whether the command had ended by then.
+        /// Whether the command had ended by then, after SIGTERM.
         child_first: bool,
         /// Whether people were told that something does not die.
         stuck_told: bool,
@@ -72,13 +71,6 @@ impl Policy {
         } else {
             actions.push(Action::Look);
         }
-    }
-
-    /// The trip-wire up, so that handlers run.
-    pub(super) fn relieve(&mut self, actions: &mut Actions) {
-        let relief = self.lines.relief_at(self.last.current);
-        self.relief = Some(relief);
-        actions.push(Action::SetTripWire(Limit::At(relief.0)));
     }
 
     pub(super) fn grace_over(&mut self, now: Timestamp, actions: &mut Actions) {
@@ -113,7 +105,8 @@ impl Policy {
             why,
             since: now,
             again_at: now + KILL_AGAIN,
-            child_first: self.child.is_some(),
+            // Without a SIGTERM before, it is SIGKILL that ends the run, whoever was left of it.
+            child_first: self.child.is_some() && after.is_some(),
             stuck_told: false,
         };
         actions.push(Action::Kill);

@@ -12,7 +12,9 @@ const HEADROOM_SHARE: Percent = Percent(10);
 /// The second line lies at least so far under the ceiling.
 const MARGIN: Bytes = Bytes::mib(2);
 /// The trip-wire stands at least so far above what is in use when it goes to the relief line: a workload may go on meanwhile.
-const RELIEF_ROOM: Bytes = Bytes::mib(1);
+pub(super) const RELIEF_ROOM: Bytes = Bytes::mib(1);
+/// What each process may charge before the kernel throttles it: MEMCG_CHARGE_BATCH of 64 pages (mm/memcontrol.c).
+pub const BATCH: Bytes = Bytes(64 * 4096);
 /// Less headroom leaves no room for the lines between limit and ceiling.
 pub const SMALLEST_HEADROOM: Bytes = Bytes::mib(4);
 /// A dynamically linked program needs about 1 MiB to start; under this limit nothing useful runs.
@@ -130,6 +132,11 @@ impl Lines {
         Lines { limit: self.limit.min(limit), ..self }
     }
 
+    /// So many processes may charge their batch at once above the relief line.
+    pub fn room_for_processes(&self) -> u64 {
+        self.ceiling.saturating_sub(self.relief).0 / BATCH.0
+    }
+
     /// The distance from limit to ceiling.
     pub fn headroom(&self) -> Bytes {
         self.ceiling.saturating_sub(self.limit)
@@ -176,6 +183,14 @@ mod tests {
         assert_eq!(lines.with_swap(Limit::Max).allowance(), Bytes(u64::MAX));
         assert_eq!(lines.with_swap(Limit::At(u64::MAX)).allowance(), Bytes(u64::MAX));
         assert_eq!(with_room.lowered(Bytes::mib(50)).allowance(), Bytes::mib(306));
+    }
+
+    #[test]
+    fn headroom_is_room_for_so_many_processes() {
+        let room =
+            |headroom| Lines::new(Bytes::mib(100), headroom, None).unwrap().room_for_processes();
+        assert_eq!(room(None), 141);
+        assert_eq!(room(Some(Bytes::mib(4))), 12);
     }
 
     #[test]

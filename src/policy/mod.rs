@@ -8,6 +8,7 @@ pub mod breach;
 pub mod interval;
 mod ladder;
 pub mod lines;
+mod placing;
 pub mod rate;
 pub mod reclaim;
 pub mod thrash;
@@ -24,6 +25,7 @@ use arrayvec::ArrayVec;
 use breach::Breach;
 use interval::Cadence;
 use lines::Lines;
+use placing::Placing;
 use rate::Growth;
 use reclaim::{Reclaim, ReclaimAt};
 use std::time::Duration;
@@ -84,11 +86,8 @@ pub struct Policy {
     breach: Breach,
     thrash: Thrash,
     warn: Warn,
-    /// Lower lines that an operator set while more than that was in use: they come into force with the first look
-    /// that finds less.
-    held_back: Option<Lines>,
-    /// Where the trip-wire went at SIGTERM.
-    relief: Option<Bytes>,
+    /// Where the kernel's own lines stand, and where they are to go.
+    placing: Placing,
     frozen: bool,
     child: Option<Ending>,
     emptied: bool,
@@ -114,8 +113,7 @@ impl Policy {
             reclaim: Reclaim::new(config.reclaim),
             thrash: Thrash::new(config.thrash),
             warn: Warn::new(config.warn),
-            held_back: None,
-            relief: None,
+            placing: Placing::new(config.lines),
             frozen: false,
             child: None,
             emptied: false,
@@ -136,6 +134,7 @@ impl Policy {
             Event::ChildExited(ending) => self.child_exited(ending, now, &mut actions),
             Event::Empty => self.empty(&mut actions),
             Event::Operator(command) => self.obey(command, now, &mut actions),
+            Event::Done(deed, result) => self.done(deed, result, &mut actions),
         }
         actions
     }
@@ -174,11 +173,11 @@ impl Policy {
     /// A breach must be seen twice: the last look before SIGTERM still says so.
     fn watch(&mut self, sample: &Sample, confirming: bool, now: Timestamp, actions: &mut Actions) {
         let footprint = sample.footprint();
-        self.settle(footprint, actions);
+        self.settle(sample, actions);
         actions.extend(self.warn.judge(footprint, &self.lines, &self.growth).map(Action::Tell));
         let thrash = self.thrash.judge(sample, self.lines.limit, now);
         // Thrash first: it needs no second look, and a breach seen once must not put it off.
-        let breach = self.breach.judge(sample, self.reclaim.held(), &self.lines, now);
+        let breach = self.breach.judge(sample, &self.reclaim, &self.lines, now);
         let reason = thrash.or(breach);
         self.rung = Rung::Watching { confirming: false };
         match reason {
@@ -261,39 +260,6 @@ impl Policy {
         }
     }
 
-    /// A limit below what is in use is a breach, which the next look finds. The kernel's own lines stay then: `memory.max`
-    /// below `memory.current` would bring its OOM killer before our SIGTERM, and leave no room for a handler.
-    fn set_lines(&mut self, lines: Lines, now: Timestamp, actions: &mut Actions) {
-        let ending = matches!(self.rung, Rung::Terminating { .. } | Rung::Killing { .. });
-        let breached =
-            self.last.footprint() >= lines.allowance() && lines.ceiling < self.lines.ceiling;
-        self.told_would = false;
-        self.held_back = breached.then_some(lines);
-        if breached {
-            self.lines = self.lines.lowered(lines.limit);
-        } else {
-            self.enforce(lines, actions);
-            if ending && !self.config.dry_run {
-                self.relieve(actions);
-            }
-        }
-        actions.push(Action::Tell(Notice::NewLines(self.lines)));
-        self.look_at = now;
-    }
-
-    fn settle(&mut self, footprint: Bytes, actions: &mut Actions) {
-        if let Some(lines) = self.held_back.take_if(|lines| footprint < lines.allowance()) {
-            self.enforce(lines, actions);
-        }
-    }
-
-    fn enforce(&mut self, lines: Lines, actions: &mut Actions) {
-        self.lines = lines;
-        if !self.config.dry_run {
-            actions.push(Action::SetLines(lines));
-        }
-    }
-
     fn set_grace(&mut self, grace: Duration, actions: &mut Actions) {
         self.config.grace = grace;
         if let Rung::Terminating { since, ref mut kill_at, .. } = self.rung {
@@ -302,14 +268,14 @@ impl Policy {
         actions.push(Action::Tell(Notice::NewGrace(grace)));
     }
 
-    /// The lines in force.
+    /// The lines that memory is compared with. Second line and ceiling move with `memory.max`.
     pub fn lines(&self) -> &Lines {
         &self.lines
     }
 
-    /// Where the trip-wire stands.
-    pub fn trip_wire(&self) -> Bytes {
-        self.relief.unwrap_or(self.lines.limit)
+    /// Where the trip-wire stands, by the last that was read back.
+    pub fn trip_wire(&self) -> Limit {
+        self.placing.trip_wire
     }
 
     /// Where on the ladder the workload is.

@@ -4,7 +4,7 @@
 
 use crate::clock::Timestamp;
 use crate::event::{Held, Sample};
-use crate::policy::lines::Lines;
+use crate::policy::lines::{BATCH, Lines};
 use crate::units::{Bytes, Limit};
 use std::time::Duration;
 
@@ -34,9 +34,6 @@ const WORKS: u64 = 8;
 
 /// The smallest there is: of larger ones fewer are looked at.
 const PAGE: u64 = 4096;
-
-/// What each process may charge before the kernel throttles it: MEMCG_CHARGE_BATCH of 64 pages (mm/memcontrol.c).
-pub const BATCH: Bytes = Bytes(64 * PAGE);
 
 /// Over this, what is in use was tried to be reclaimed: the limit, with what may be charged between two throttles. Not above the relief
 /// line, however many processes there are.
@@ -117,6 +114,7 @@ pub struct Reclaim {
     /// The first looks of the last two stretches of [`HOLD`]. Their borders do not depend on what was seen.
     marks: [Mark; 2],
     held: Option<Held>,
+    works: bool,
 }
 
 impl Reclaim {
@@ -129,6 +127,7 @@ impl Reclaim {
             over_second: Over::default(),
             marks: [Mark::default(); 2],
             held: None,
+            works: false,
         }
     }
 
@@ -151,11 +150,17 @@ impl Reclaim {
             || self.fails(&self.over_wire, HOLD, sample, wire, lines, &mark)
             || self.fails(&self.over_second, HOLD_AT_SECOND, sample, lines.second, lines, &mark);
         self.held = fails.then(|| most(sample, lines));
+        self.works = self.marks[0].got(&mark);
     }
 
     /// The kind of memory that reclaim was seen not to get, if it was.
     pub fn held(&self) -> Option<Held> {
         self.held
+    }
+
+    /// Whether reclaim was tried of late and got a fair share.
+    pub fn works(&self) -> bool {
+        self.works
     }
 
     /// Whether looks must come close: something may be decided soon.

@@ -1,15 +1,15 @@
 //! Files on tmpfs that came or changed within a run. Bounded in number and time, and never over the edge of a file system.
 
 use super::{LEAST_PART, Search};
-use crate::cgroup::hierarchy;
 use crate::clock::Clock;
 use crate::report::escape::escape;
 use crate::status::RemainsPart;
 use crate::units::Bytes;
 use nix::sys::statvfs::statvfs;
 use std::collections::HashSet;
+use std::ffi::OsString;
 use std::fs::Metadata;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -29,9 +29,55 @@ pub(super) struct Mount {
     path: PathBuf,
 }
 
+/// What is mounted here.
+#[derive(Debug, Default)]
+struct Table {
+    /// Every place with a mount: to touch one of a server that does not answer would take for ever.
+    places: HashSet<PathBuf>,
+    /// Those where a tmpfs is on top.
+    tmpfs: Vec<PathBuf>,
+}
+
+/// From /proc/self/mountinfo (proc(5)): id, parent, device, root, place, options, tags, a dash, type.
+fn table(mountinfo: &[u8]) -> Table {
+    let mut top: Vec<(PathBuf, bool)> = Vec::new();
+    for line in mountinfo.split(|byte| *byte == b'\n') {
+        let mut words = line.split(|byte| *byte == b' ');
+        let Some(place) = words.nth(4).map(unescaped) else { continue };
+        let is_tmpfs = words.skip_while(|word| *word != b"-").nth(1) == Some(b"tmpfs");
+        top.retain(|(other, _)| *other != place);
+        top.push((place, is_tmpfs));
+    }
+    let tmpfs = top.iter().filter(|(_, is_tmpfs)| *is_tmpfs).map(|(place, _)| place.clone());
+    Table { tmpfs: tmpfs.collect(), places: top.into_iter().map(|(place, _)| place).collect() }
+}
+
+/// Space, tab, line end and backslash are three octal digits there.
+fn unescaped(word: &[u8]) -> PathBuf {
+    let (mut path, mut rest) = (Vec::with_capacity(word.len()), word);
+    while let Some((first, behind)) = rest.split_first() {
+        let digits = behind.get(..3).and_then(|three| std::str::from_utf8(three).ok());
+        let byte = digits.and_then(|three| u8::from_str_radix(three, 8).ok());
+        match byte.filter(|_| *first == b'\\') {
+            Some(byte) => {
+                path.push(byte);
+                rest = &rest[4..];
+            }
+            None => {
+                path.push(*first);
+                rest = behind;
+            }
+        }
+    }
+    PathBuf::from(OsString::from_vec(path))
+}
+
+fn read_table() -> Table {
+    table(&std::fs::read("/proc/self/mountinfo").unwrap_or_default())
+}
+
 /// Each tmpfs that is to be seen from here, once.
 pub(super) fn mounts() -> Vec<Mount> {
-    let text = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
     let mut seen = HashSet::new();
     let look = |path: PathBuf| {
         let device = path.symlink_metadata().ok()?.dev();
@@ -39,18 +85,20 @@ pub(super) fn mounts() -> Vec<Mount> {
         let used = stat.blocks().saturating_sub(stat.blocks_free());
         Some(Mount { device, used: Bytes(used.saturating_mul(stat.fragment_size())), path })
     };
-    let found = hierarchy::mounts(&text, "tmpfs").filter_map(|mount| look(mount.mount_point));
+    let found = read_table().tmpfs.into_iter().filter_map(look);
     found.filter(|mount| seen.insert(mount.device)).collect()
 }
 
 /// The files in these mounts that came or changed since then.
 pub(super) fn find(mounts: &[Mount], search: &Search) -> Vec<RemainsPart> {
-    let mut walk = Walk { search, clock: Clock::start(), left: ENTRIES, seen: HashSet::new() };
+    let (clock, places, seen) = (Clock::start(), read_table().places, HashSet::new());
+    let mut walk = Walk { search, places, clock, left: ENTRIES, seen };
     mounts.iter().flat_map(|mount| walk.through(mount)).collect()
 }
 
 struct Walk<'a> {
     search: &'a Search,
+    places: HashSet<PathBuf>,
     clock: Clock,
     left: usize,
     /// Files with several names count once.
@@ -66,6 +114,9 @@ impl Walk<'_> {
                     return found;
                 }
                 self.left -= 1;
+                if self.places.contains(&entry.path()) {
+                    continue;
+                }
                 // Does not follow links.
                 let Ok(data) = entry.metadata() else { continue };
                 if data.dev() != mount.device {
@@ -95,5 +146,27 @@ impl Walk<'_> {
             && self.search.uid.is_none_or(|uid| uid == data.uid())
             && !self.search.ours.contains(&id);
         (fits && self.seen.insert(id)).then_some(size)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tmpfs_that_is_covered_is_none_and_every_place_is_known() {
+        let table = table(
+            b"21 1 0:20 / /run rw shared:2 master:1 - tmpfs tmpfs rw
+22 1 0:21 / /dev/shm rw - tmpfs shm rw
+23 21 0:22 / /run/a\\040b rw - fuse x rw
+24 22 0:23 / /dev/shm rw - nfs4 server:/x rw
+25 1 0:24 / /x\xff rw - tmpfs tmpfs rw
+nonsense
+",
+        );
+        let strange = PathBuf::from(OsString::from_vec(b"/x\xff".to_vec()));
+        assert_eq!(table.tmpfs, [PathBuf::from("/run"), strange.clone()]);
+        let places = ["/run", "/dev/shm", "/run/a b"].map(PathBuf::from);
+        assert_eq!(table.places, places.into_iter().chain([strange]).collect());
     }
 }

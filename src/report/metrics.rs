@@ -97,6 +97,8 @@ fn identity(page: &mut Page, status: &Status) {
 
 fn state(page: &mut Page, status: &Status) {
     page.family("sentinel_guard_state", "gauge", "1 for where on the ladder the workload is.");
+    // A series keeps its labels: what is not started yet is about to run.
+    let now = if status.state == State::Starting { State::Running } else { status.state };
     let states = [
         ("running", State::Running),
         ("terminating", State::Terminating),
@@ -106,7 +108,7 @@ fn state(page: &mut Page, status: &Status) {
     page.each(
         "sentinel_guard_state",
         "state",
-        &states.map(|(word, state)| (word, u8::from(state == status.state))),
+        &states.map(|(word, state)| (word, u8::from(state == now))),
     );
     let flag = u8::from;
     page.gauge(

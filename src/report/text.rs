@@ -60,6 +60,7 @@ pub fn status_text(status: &Status) -> String {
 /// The state's name with all that qualifies it.
 fn state(status: &Status) -> String {
     let mut text = match (status.state, status.kill_in_ms) {
+        (State::Starting, _) => "starting".to_owned(),
         (State::Running, _) => "running".to_owned(),
         (State::Terminating, None) => "terminating".to_owned(),
         (State::Terminating, Some(left)) => format!("terminating, SIGKILL in {}", ms(left)),

@@ -124,9 +124,9 @@ pub fn notice(notice: &Notice, signal: &str) -> (Level, String) {
         ),
         Notice::Frozen => (Level::Info, "frozen".to_owned()),
         Notice::Thawed => (Level::Info, "thawed".to_owned()),
+        // The limit is compared with at once; the other lines follow the kernel's.
         Notice::NewLines(lines) => {
-            let (limit, second) = (limit(lines.limit, lines.swap), lines.second);
-            (Level::Info, format!("limit is {limit} now, second line {second}"))
+            (Level::Info, format!("limit is {} now", limit(lines.limit, lines.swap)))
         }
         Notice::NewGrace(grace) => {
             (Level::Info, format!("grace period is {} now", show_duration(*grace)))

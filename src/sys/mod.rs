@@ -6,6 +6,7 @@ pub mod burial;
 pub mod caller;
 pub mod inherited;
 pub mod keeper;
+pub mod line_writer;
 pub mod memory;
 pub mod priority;
 pub mod privileges;

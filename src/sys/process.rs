@@ -146,8 +146,35 @@ pub fn has_children() -> bool {
     }
 }
 
+/// Time since the machine started in the unit of /proc/PID/stat (proc_pid_stat(5), field 22).
+pub fn ticks_since_boot() -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `now` is a live local of the right type; sysconf takes a number.
+    let per_second = unsafe {
+        libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut now);
+        libc::sysconf(libc::_SC_CLK_TCK)
+    };
+    let per_second = u64::try_from(per_second).unwrap_or(100).max(1);
+    let nanos = u64::try_from(now.tv_nsec).unwrap_or(0);
+    u64::try_from(now.tv_sec).unwrap_or(0) * per_second + nanos / (1_000_000_000 / per_second)
+}
+
 /// Waits for the end of a child that ends soon, and reaps it.
 pub fn reap(pid: i32) {
     // SAFETY: a null status is allowed.
     unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) };
+}
+
+/// Whether two processes have one address space (`vfork`, `posix_spawn`, CLONE_VM).
+///
+/// # Errors
+/// EPERM where we may not look into both, ENOSYS without CONFIG_KCMP, ESRCH when one is gone.
+pub fn share_memory(one: i32, other: i32) -> io::Result<bool> {
+    const KCMP_VM: libc::c_int = 1;
+    // SAFETY: takes numbers only.
+    match unsafe { libc::syscall(libc::SYS_kcmp, one, other, KCMP_VM, 0, 0) } {
+        0 => Ok(true),
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(false),
+    }
 }

@@ -138,6 +138,9 @@ const EXEC: u8 = 255;
 const ADDED_BYTES: usize = 16 * 1024;
 const ADDED_WORDS: usize = 4;
 
+/// An exec takes about a millisecond; what takes longer is waited for with everything else.
+const SOON_MS: u8 = 20;
+
 /// A process that will be the command: it waits, to be put in its place. Dropped, it ends without having run anything.
 #[derive(Debug)]
 pub struct Waiting {
@@ -185,11 +188,12 @@ impl Waiting {
         self.pid
     }
 
-    /// Lets it run the command, with these variables (`NAME=VALUE`) in its environment too. Gives its process id.
+    /// Lets it run the command, with these variables (`NAME=VALUE`) in its environment too. Gives its process id, and, where the
+    /// exec takes longer than it should, what tells of it.
     ///
     /// # Errors
     /// See [`SpawnError`]: nothing runs then.
-    pub fn go(mut self, added: &[CString]) -> Result<i32, SpawnError> {
+    pub fn go(mut self, added: &[CString]) -> Result<(i32, Option<Starting>), SpawnError> {
         use io::Write as _;
         let before = |source| SpawnError::Before { step: "let the command run", source };
         let mut message = vec![b'.'];
@@ -200,8 +204,51 @@ impl Waiting {
         if let Some(mut gate) = self.gate.take() {
             gate.write_all(&message).map_err(before)?;
         }
-        let pid = std::mem::replace(&mut self.pid, 0);
-        wait_for_exec(pid, &mut self.report)
+        let mut starting = Starting { report: self.report.try_clone().map_err(before)? };
+        match starting.wait(SOON_MS) {
+            Some(Ok(())) => Ok((std::mem::replace(&mut self.pid, 0), None)),
+            // Dropped, it is reaped.
+            Some(Err(error)) => Err(error),
+            None => Ok((std::mem::replace(&mut self.pid, 0), Some(starting))),
+        }
+    }
+}
+
+/// A command that was let go and does not run yet: its cgroup is frozen, the file system does not answer, or it was stopped on
+/// the way, which is a job like any other that was stopped.
+#[derive(Debug)]
+pub struct Starting {
+    report: io::PipeReader,
+}
+
+impl Starting {
+    /// Whether it runs by now, or why it never will. Does not wait.
+    pub fn result(&mut self) -> Option<Result<(), SpawnError>> {
+        self.wait(0)
+    }
+
+    /// The pipe closes with the exec, or with the end of the process; before that comes what went wrong.
+    fn wait(&mut self, ms: u8) -> Option<Result<(), SpawnError>> {
+        use io::Read as _;
+        let mut fds = [PollFd::new(self.report.as_fd(), PollFlags::POLLIN)];
+        if poll(&mut fds, ms).unwrap_or(0) == 0 {
+            return None;
+        }
+        let mut message = [0u8; 5];
+        let Ok(5) = self.report.read(&mut message) else { return Some(Ok(())) };
+        let [step, errno @ ..] = message;
+        let source = io::Error::from_raw_os_error(i32::from_ne_bytes(errno));
+        Some(Err(match STEPS.get(usize::from(step)) {
+            Some(step) => SpawnError::Before { step, source },
+            None => SpawnError::Exec { source },
+        }))
+    }
+}
+
+impl AsFd for Starting {
+    /// Ready (readable) when [`Starting::result`] has something to say.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.report.as_fd()
     }
 }
 
@@ -216,40 +263,6 @@ impl Drop for Waiting {
 
 fn pointers(words: &[CString]) -> Vec<*const libc::c_char> {
     words.iter().map(|word| word.as_ptr()).chain([std::ptr::null()]).collect()
-}
-
-/// Until the child runs the command, failed to, or was stopped on the way: then it is a job like any other that was stopped.
-fn wait_for_exec(pid: i32, report: &mut io::PipeReader) -> Result<i32, SpawnError> {
-    use io::Read as _;
-    let mut message = [0u8; 5];
-    loop {
-        let mut fds = [PollFd::new(report.as_fd(), PollFlags::POLLIN)];
-        let ready = poll(&mut fds, 20u8).unwrap_or(0);
-        if ready > 0 {
-            break;
-        }
-        if is_stopped(pid) {
-            return Ok(pid);
-        }
-    }
-    let Ok(5) = report.read(&mut message) else { return Ok(pid) };
-    reap(pid);
-    let [step, errno @ ..] = message;
-    let source = io::Error::from_raw_os_error(i32::from_ne_bytes(errno));
-    Err(match STEPS.get(usize::from(step)) {
-        Some(step) => SpawnError::Before { step, source },
-        None => SpawnError::Exec { source },
-    })
-}
-
-fn is_stopped(pid: i32) -> bool {
-    // SAFETY: `info` is a live local, all zeroes being a valid value; WNOWAIT leaves the news for the loop.
-    unsafe {
-        let mut info: libc::siginfo_t = std::mem::zeroed();
-        let flags = libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT;
-        let id = libc::id_t::try_from(pid).unwrap_or(0);
-        libc::waitid(libc::P_PID, id, &raw mut info, flags) == 0 && info.si_pid() == pid
-    }
 }
 
 /// All that the child needs, made before the fork.

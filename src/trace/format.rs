@@ -118,6 +118,10 @@ pub enum What {
     Empty {},
     /// Somebody asked for something.
     Operator(Asked),
+    /// What came of moving `memory.high`.
+    TripWire(Standing),
+    /// What came of new lines.
+    Lines(Standing),
     /// So many events are missing here: the disk was too slow.
     Lost(u64),
     /// The run is over.
@@ -140,6 +144,30 @@ pub enum Asked {
     Lines(LinesRow),
     /// Another grace period.
     GraceNs(u64),
+}
+
+/// Where the kernel's lines stand after a deed, and what came of it. `None` is `max`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    high: Option<u64>,
+    /// Of `memory.high` alone nothing is said of `memory.max`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    max: Option<u64>,
+    result: ResultRow,
+}
+
+/// [`crate::event::DeedResult`] in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ResultRow {
+    /// Done.
+    Done,
+    /// It takes a while.
+    Pending,
+    /// So much was in use.
+    InUse(u64),
+    /// This errno.
+    Failed(i32),
 }
 
 /// The last line.
@@ -202,6 +230,8 @@ pub struct SampleRow {
     /// `some` and `full` of the last ten seconds.
     #[serde(skip_serializing_if = "zero")]
     pressure: Option<(f64, f64)>,
+    #[serde(skip_serializing_if = "zero")]
+    unread_shares: u64,
     #[serde(skip_serializing_if = "zero")]
     tasks: u64,
     #[serde(skip_serializing_if = "zero")]

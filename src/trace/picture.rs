@@ -91,10 +91,9 @@ impl<'a> Picture<'a> {
     fn limits(&self) -> Limits {
         let lines = self.policy.lines();
         let kernel = self.trace.start.tier == Tier::Kernel && !self.dry_run;
-        let wire = Limit::At(self.policy.trip_wire().0);
         Limits {
             limit: lines.limit,
-            trip_wire: if kernel { wire } else { Limit::Max },
+            trip_wire: if kernel { self.policy.trip_wire() } else { Limit::Max },
             relief_line: lines.relief,
             second_line: lines.second,
             ceiling: lines.ceiling,

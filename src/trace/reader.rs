@@ -167,7 +167,9 @@ fn take(trace: &mut Trace, row: Row, line: usize) -> Result<(), BadTrace> {
         | What::Exited(_)
         | What::Signaled(_)
         | What::Empty {}
-        | What::Operator(_) => {}
+        | What::Operator(_)
+        | What::TripWire(_)
+        | What::Lines(_) => {}
     }
     Ok(())
 }

@@ -99,7 +99,7 @@ impl Writer {
                 !kept
             }
             Event::Deadline => true,
-            Event::ChildExited(_) | Event::Empty | Event::Operator(_) => false,
+            Event::ChildExited(_) | Event::Empty | Event::Operator(_) | Event::Done(..) => false,
         }
     }
 

@@ -71,7 +71,7 @@ impl Look {
     /// The word of a state.
     pub fn state(self, state: State) -> Style {
         self.badge(match state {
-            State::Running => Color::Green,
+            State::Starting | State::Running => Color::Green,
             State::Terminating => Color::Yellow,
             State::Killing => Color::Red,
             State::Ended => Color::Cyan,

@@ -110,6 +110,7 @@ impl CgroupSampler {
             counters,
             stalled_usec: pressure.map(|(_, total)| total),
             pressure: pressure.map(|(averages, _)| averages),
+            unread_shares: Bytes(0),
             processes: processes.unwrap_or(0),
             cost: std::time::Duration::ZERO,
         })

@@ -2,7 +2,6 @@
 //! workload has of it, its cgroup tells where the hugetlb controller is on; else each process does.
 
 use super::proc_file;
-use super::process_sampler::kib;
 use crate::cgroup::{Cgroup, files, hierarchy};
 use crate::units::Bytes;
 use nix::fcntl::OFlag;
@@ -44,6 +43,12 @@ impl HugePages {
         }
         Ok(sum)
     }
+}
+
+/// The number behind a key at the start of a line, `Key:   123 kB`.
+fn kib(text: &[u8], key: &[u8]) -> Option<u64> {
+    let line = text.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(key))?;
+    files::number(line.trim_ascii().strip_suffix(b"kB")?)
 }
 
 /// The sizes that this kernel has, as its cgroup files are called (mem_fmt() in mm/hugetlb_cgroup.c).

@@ -1,21 +1,56 @@
-//! The files of a workload's cgroup that the ladder writes, held open from the start: pulling a knob opens and allocates nothing.
+//! The files of a workload's cgroup that the ladder writes, held open from the start: pulling a knob opens and allocates nothing,
+//! and waits for nothing.
+//!
+//! A write of `memory.high` or `memory.max` below what is in use reclaims before it returns, for seconds where reclaim gets nothing
+//! (memory_high_write() and memory_max_write() in mm/memcontrol.c). From Linux 6.16 on it does not where the file was opened with
+//! `O_NONBLOCK` ("memcg: introduce non-blocking limit setting option"); older kernels take no notice of the flag, and there
+//! nothing is written below what is in use but by a [`super::line_writer`].
 
 use crate::cgroup::{Cgroup, files, write_whole};
+use crate::event::InForce;
 use crate::report::escape::shown;
-use crate::units::Limit;
+use crate::units::{Bytes, Limit};
 use anyhow::{Context, Result};
 use nix::fcntl::OFlag;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::unix::fs::FileExt;
 
+/// The first kernel that need not reclaim before such a write returns.
+const NON_BLOCKING: (u32, u32) = (6, 16);
+
 /// The knobs.
 #[derive(Debug)]
 pub struct Knobs {
     events: File,
-    high: Option<File>,
+    memory: Option<Memory>,
     freeze: Option<File>,
     kill: Option<File>,
+}
+
+/// The lines of the kernel, where the memory controller is.
+#[derive(Debug)]
+struct Memory {
+    high: File,
+    max: File,
+    current: File,
+    /// Whether a write below what is in use reclaims before it returns.
+    waits: bool,
+}
+
+/// Why a line is not where it was to go.
+#[derive(Debug)]
+pub enum Refusal {
+    /// The write would have reclaimed, or killed: so much is in use.
+    InUse(Bytes),
+    /// The kernel refused, or says something else afterwards.
+    Failed(io::Error),
+}
+
+impl From<io::Error> for Refusal {
+    fn from(error: io::Error) -> Refusal {
+        Refusal::Failed(error)
+    }
 }
 
 impl Knobs {
@@ -25,13 +60,12 @@ impl Knobs {
     /// When `cgroup.events` cannot be opened.
     pub fn open(cgroup: &Cgroup) -> Result<Knobs> {
         let name = |file| format!("open {}", shown(&cgroup.path().join(file)));
-        let writable = |file| cgroup.file(file, OFlag::O_RDWR).ok();
         Ok(Knobs {
             events: cgroup
                 .file("cgroup.events", OFlag::O_RDONLY)
                 .with_context(|| name("cgroup.events"))?,
-            high: writable("memory.high"),
-            freeze: writable("cgroup.freeze"),
+            memory: Memory::open(cgroup).ok(),
+            freeze: cgroup.file("cgroup.freeze", OFlag::O_RDWR).ok(),
             kill: cgroup.file("cgroup.kill", OFlag::O_WRONLY).ok(),
         })
     }
@@ -47,24 +81,47 @@ impl Knobs {
         Ok(events.ok_or(io::ErrorKind::InvalidData)?.populated)
     }
 
-    /// Writes `memory.high` and reads it back.
+    /// Where the kernel's lines stand.
     ///
     /// # Errors
-    /// When the kernel refuses it or says something else afterwards.
-    pub fn set_memory_high(&mut self, limit: Limit) -> io::Result<()> {
-        let Some(file) = &self.high else { return Err(io::ErrorKind::Unsupported.into()) };
-        let mut text = [0u8; 24];
-        let room = text.len();
-        let mut rest = &mut text[..];
-        write!(rest, "{limit}")?;
-        let length = room - rest.len();
-        write_whole(file, &text[..length])?;
-        let mut back = [0u8; 24];
-        let read = file.read_at(&mut back, 0)?;
-        match files::limit(&back[..read]) {
-            Some(now) if now == limit => Ok(()),
-            _ => Err(io::Error::from(io::ErrorKind::InvalidData)),
+    /// Without the memory controller, and when the cgroup is gone.
+    pub fn in_force(&self) -> io::Result<InForce> {
+        let memory = self.memory()?;
+        Ok(InForce { high: read_limit(&memory.high)?, max: read_limit(&memory.max)? })
+    }
+
+    /// Writes `memory.high` and reads it back, unless that would wait.
+    ///
+    /// # Errors
+    /// When more is in use, or the kernel refuses it or says something else afterwards.
+    pub fn set_memory_high(&self, limit: Limit) -> Result<(), Refusal> {
+        let memory = self.memory()?;
+        if memory.waits {
+            memory.leave_room(limit)?;
         }
+        write_limit(&memory.high, limit)
+    }
+
+    /// Writes `memory.max` and reads it back. Never below what is in use, which the kernel answers with a kill.
+    ///
+    /// # Errors
+    /// As [`Knobs::set_memory_high`].
+    pub fn set_memory_max(&self, limit: Limit) -> Result<(), Refusal> {
+        let memory = self.memory()?;
+        memory.leave_room(limit)?;
+        write_limit(&memory.max, limit)
+    }
+
+    /// `memory.current`.
+    ///
+    /// # Errors
+    /// As [`Knobs::in_force`].
+    pub fn current(&self) -> io::Result<Bytes> {
+        self.memory()?.in_use()
+    }
+
+    fn memory(&self) -> io::Result<&Memory> {
+        self.memory.as_ref().ok_or_else(|| io::ErrorKind::Unsupported.into())
     }
 
     /// Whether `cgroup.freeze` is there (from Linux 5.2).
@@ -94,4 +151,67 @@ impl Knobs {
             },
         }
     }
+}
+
+impl Memory {
+    fn open(cgroup: &Cgroup) -> io::Result<Memory> {
+        let writable = |file| cgroup.file(file, OFlag::O_RDWR | OFlag::O_NONBLOCK);
+        Ok(Memory {
+            high: writable("memory.high")?,
+            max: writable("memory.max")?,
+            current: cgroup.file("memory.current", OFlag::O_RDONLY)?,
+            waits: kernel_release() < NON_BLOCKING,
+        })
+    }
+
+    fn in_use(&self) -> io::Result<Bytes> {
+        let mut text = [0; 24];
+        let length = read(&self.current, &mut text)?;
+        files::number(&text[..length]).map(Bytes).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+
+    /// Between this and the write are some microseconds, which is what the room of the relief line is for.
+    fn leave_room(&self, limit: Limit) -> Result<(), Refusal> {
+        let Limit::At(line) = limit else { return Ok(()) };
+        match self.in_use()? {
+            current if current.0 >= line => Err(Refusal::InUse(current)),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn write_limit(file: &File, limit: Limit) -> Result<(), Refusal> {
+    let mut text = [0u8; 24];
+    let room = text.len();
+    let mut rest = &mut text[..];
+    write!(rest, "{limit}")?;
+    let length = room - rest.len();
+    write_whole(file, &text[..length])?;
+    match read_limit(file)? {
+        now if now == limit => Ok(()),
+        _ => Err(io::Error::from(io::ErrorKind::InvalidData).into()),
+    }
+}
+
+fn read_limit(file: &File) -> io::Result<Limit> {
+    let mut text = [0u8; 24];
+    let length = read(file, &mut text)?;
+    files::limit(&text[..length]).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+fn read(file: &File, text: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match file.read_at(text, 0) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            length => return length,
+        }
+    }
+}
+
+/// Major and minor number of the running kernel; 0 where it does not say so.
+fn kernel_release() -> (u32, u32) {
+    let name = nix::sys::utsname::uname();
+    let text = name.as_ref().map(|name| name.release().to_string_lossy()).unwrap_or_default();
+    let mut numbers = text.split(|c: char| !c.is_ascii_digit()).map_while(|part| part.parse().ok());
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }

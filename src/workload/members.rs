@@ -2,6 +2,7 @@
 //! Descent is enough where there is no cgroup: as subreaper every orphan of the workload becomes our child.
 //! Allocates nothing up to [`ROOM`] processes. Opens what has no descriptor of its own: sub-cgroups, files of /proc, pidfds.
 
+use super::descent::{self, Descent};
 use super::proc_file::{self, is_gone, read_some};
 use super::spares::{Spares, is_shortage};
 use crate::cgroup::{Cgroup, files};
@@ -46,18 +47,17 @@ pub struct Members {
     /// `cgroup.procs` of the cgroup itself, held open.
     procs: Option<File>,
     list: List,
-    /// Each process with its parent in front.
-    parents: Vec<(i32, i32)>,
+    descent: Descent,
     left_out: Vec<i32>,
     spares: Spares,
 }
 
 /// What a walk finds, and what kept it from finding all.
 #[derive(Debug)]
-struct List {
-    pids: Vec<i32>,
-    text: Box<[u8]>,
-    trouble: Option<io::Error>,
+pub(super) struct List {
+    pub(super) pids: Vec<i32>,
+    pub(super) text: Box<[u8]>,
+    pub(super) trouble: Option<io::Error>,
 }
 
 impl Members {
@@ -79,9 +79,12 @@ impl Members {
             Source::Descendants => None,
         };
         let list = List { pids: touched(0), text: vec![1; TEXT].into(), trouble: None };
-        let (parents, left_out) = (touched((0, 0)), Vec::new());
+        let descent = match &source {
+            Source::Cgroup(_) => Descent::unused(),
+            Source::Descendants => Descent::new(),
+        };
         let spares = Spares::take().context("keep descriptors for later")?;
-        Ok(Members { source, root, procs, list, parents, left_out, spares })
+        Ok(Members { source, root, procs, list, descent, left_out: Vec::new(), spares })
     }
 
     /// A child of ours that is no part of the workload.
@@ -89,32 +92,53 @@ impl Members {
         self.left_out.push(pid);
     }
 
+    /// It ended: the number may become anybody's.
+    pub fn forget(&mut self, pid: i32) {
+        self.left_out.retain(|left_out| *left_out != pid);
+    }
+
     /// Children of ours that are no part of the workload.
     pub fn left_out(&self) -> &[i32] {
         &self.left_out
     }
 
-    /// Lists the members anew. What is gone is left out, and so is what cannot be read: see [`Members::trouble`].
+    /// Lists the members anew. What is gone is left out, and so is what cannot be read: see [`Members::trouble`]. Of descendants
+    /// it may have dead ones that nobody has reaped.
     pub fn refresh(&mut self) -> &[i32] {
-        self.list_once();
+        self.list_with(false)
+    }
+
+    /// The same, as exactly as can be: for deeds.
+    pub fn refresh_all(&mut self) -> &[i32] {
+        self.list_with(true)
+    }
+
+    fn list_with(&mut self, exactly: bool) -> &[i32] {
+        self.list_once(exactly);
         if self.list.trouble.as_ref().is_some_and(is_shortage) {
             self.spares.release();
-            self.list_once();
+            self.list_once(exactly);
         }
         &self.list.pids
     }
 
-    fn list_once(&mut self) {
-        self.list.pids.clear();
+    /// Leaves those of the list that are meant.
+    pub fn keep(&mut self, mut meant: impl FnMut(i32) -> bool) {
+        self.list.pids.retain(|pid| meant(*pid));
+    }
+
+    fn list_once(&mut self, exactly: bool) {
         self.list.trouble = None;
         match &mut self.procs {
             Some(procs) => {
+                self.list.pids.clear();
                 let rewound = procs.rewind();
                 self.list.note(rewound);
                 self.list.collect(procs);
                 self.list.walk_below(&self.root, DEPTH);
             }
-            None => self.descendants(),
+            None if exactly => self.descent.walk(&mut self.list, &self.root, &self.left_out),
+            None => self.descent.follow(&mut self.list, &self.root, &self.left_out),
         }
     }
 
@@ -138,7 +162,7 @@ impl Members {
     /// # Errors
     /// When it cannot be known.
     pub fn is_empty(&mut self) -> io::Result<bool> {
-        if !self.refresh().is_empty() {
+        if self.is_anybody_listed() || !self.refresh_all().is_empty() {
             return Ok(false);
         }
         match (self.trouble(), &self.source) {
@@ -146,6 +170,14 @@ impl Members {
             (None, Source::Descendants) => Ok(!self.has_children()),
             (Some(error), _) => Err(error),
         }
+    }
+
+    /// One of the last list who lives is enough. Not of a cgroup's, whose list is cheap.
+    fn is_anybody_listed(&mut self) -> bool {
+        let descendants = matches!(self.source, Source::Descendants);
+        descendants
+            && (0..self.list.pids.len())
+                .any(|index| self.still_member(self.list.pids[index]).unwrap_or(false))
     }
 
     /// A walk misses who changes parents meanwhile; our own children cannot be missed.
@@ -161,32 +193,17 @@ impl Members {
                 .split(|byte| *byte == b' ')
                 .filter_map(|word| i32::try_from(files::number(word)?).ok())
                 .any(|pid| !left_out.contains(&pid)),
-            Ok(None) => !self.refresh().is_empty(),
+            Ok(None) => !self.refresh_all().is_empty(),
             Err(_) => true,
         }
     }
 
-    /// Sends these signals, in their order, to all but one, each by a handle opened first and looked at again: a number
+    /// Sends these signals, in their order, to one of the last list, by a handle opened first and looked at again: a number
     /// that went to somebody else meanwhile is not hit.
     ///
     /// # Errors
-    /// The first thing that kept a signal from somebody, once everybody else has it.
-    pub fn send(&mut self, signals: &[i32], but: Option<i32>) -> io::Result<()> {
-        self.refresh();
-        let mut trouble = self.trouble();
-        for index in 0..self.list.pids.len() {
-            let pid = self.list.pids[index];
-            if Some(pid) == but {
-                continue;
-            }
-            if let Err(error) = self.send_to(pid, signals) {
-                trouble.get_or_insert(error);
-            }
-        }
-        trouble.map_or(Ok(()), Err)
-    }
-
-    fn send_to(&mut self, pid: i32, signals: &[i32]) -> io::Result<()> {
+    /// What kept them from it, other than its end.
+    pub fn send_to(&mut self, pid: i32, signals: &[i32]) -> io::Result<()> {
         let handle = match PidFd::open(pid) {
             Ok(handle) => handle,
             Err(error) if is_shortage(&error) => {
@@ -212,7 +229,7 @@ impl Members {
         let text = &mut self.list.text;
         match &self.source {
             Source::Descendants => {
-                let parent = parent_of(pid, text)?;
+                let parent = descent::parent_of(pid, text)?;
                 Ok(parent.is_some_and(|parent| {
                     parent == nix::unistd::getpid().as_raw() || self.list.pids.contains(&parent)
                 }))
@@ -220,46 +237,12 @@ impl Members {
             Source::Cgroup(path) => in_cgroup(pid, path, text),
         }
     }
-
-    /// Everybody whose chain of parents leads to us.
-    fn descendants(&mut self) {
-        self.parents.clear();
-        let own = nix::unistd::getpid().as_raw();
-        let (list, parents) = (&mut self.list, &mut self.parents);
-        let List { text, trouble, .. } = list;
-        let walked = each_entry(&self.root, |name| {
-            let Some(pid) = files::number(name).and_then(|pid| i32::try_from(pid).ok()) else {
-                return;
-            };
-            match parent_of(pid, text) {
-                Ok(Some(parent)) => parents.push((parent, pid)),
-                Ok(None) => {}
-                Err(error) => drop(trouble.get_or_insert(error)),
-            }
-        });
-        list.note(walked);
-        parents.sort_unstable();
-        let mut found = 0;
-        self.list.pids.push(own);
-        while found < self.list.pids.len() {
-            self.add_children_of(self.list.pids[found]);
-            found += 1;
-        }
-        self.list.pids.remove(0);
-    }
-
-    fn add_children_of(&mut self, parent: i32) {
-        let first = self.parents.partition_point(|(of, _)| *of < parent);
-        let children = self.parents[first..].iter().take_while(|(of, _)| *of == parent);
-        let left_out = &self.left_out;
-        self.list.pids.extend(children.map(|(_, pid)| *pid).filter(|pid| !left_out.contains(pid)));
-    }
 }
 
 const PROCS: &str = "cgroup.procs";
 
 /// Room whose pages are there: the first use of a page must not wait for memory on the day when there is none.
-fn touched<T: Clone>(value: T) -> Vec<T> {
+pub(super) fn touched<T: Clone>(value: T) -> Vec<T> {
     let mut room = vec![value; ROOM];
     std::hint::black_box(room.as_mut_slice());
     room.clear();
@@ -268,7 +251,7 @@ fn touched<T: Clone>(value: T) -> Vec<T> {
 
 impl List {
     /// Remembers the first thing that kept the list from being whole.
-    fn note(&mut self, result: io::Result<()>) {
+    pub(super) fn note(&mut self, result: io::Result<()>) {
         if let Err(error) = result
             && !is_gone(&error)
         {
@@ -297,7 +280,7 @@ impl List {
     }
 
     /// The list can be longer than the buffer: what is cut off at its end is read again with the next part.
-    fn collect(&mut self, file: &mut File) {
+    pub(super) fn collect(&mut self, file: &mut File) {
         let mut kept = 0;
         loop {
             let length = match read_some(file, &mut self.text[kept..]) {
@@ -308,25 +291,12 @@ impl List {
                 Err(error) => return self.note(Err(error)),
             };
             let text = &self.text[..length];
-            let end = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+            let end = text.iter().rposition(u8::is_ascii_whitespace).map_or(0, |at| at + 1);
             self.pids.extend(files::cgroup_procs(&text[..end]));
             self.text.copy_within(end..length, 0);
             kept = length - end;
         }
     }
-}
-
-/// The parent of a process that is not a zombie, from /proc/PID/stat (proc_pid_stat(5)): behind the name, which may hold anything.
-fn parent_of(pid: i32, text: &mut [u8]) -> io::Result<Option<i32>> {
-    Ok(proc_file::read(pid, "stat", text)?.and_then(living_parent))
-}
-
-fn living_parent(stat: &[u8]) -> Option<i32> {
-    let after = stat.iter().rposition(|byte| *byte == b')')?;
-    let mut fields = stat[after + 1..].split(|byte| *byte == b' ').skip(1);
-    let state = fields.next()?;
-    let parent = i32::try_from(files::number(fields.next()?)?).ok()?;
-    (state != b"Z" && state != b"X").then_some(parent)
 }
 
 fn in_cgroup(pid: i32, path: &std::path::Path, text: &mut [u8]) -> io::Result<bool> {
@@ -385,7 +355,8 @@ fn each_directory(directory: &File, mut each: impl FnMut(io::Result<File>)) -> i
     Ok(())
 }
 
-fn each_entry(directory: &File, mut each: impl FnMut(&[u8])) -> io::Result<()> {
+/// The names in a directory.
+pub(super) fn each_entry(directory: &File, mut each: impl FnMut(&[u8])) -> io::Result<()> {
     rewind(directory)?;
     let mut buffer = [MaybeUninit::<u8>::uninit(); 8192];
     let mut entries = RawDir::new(directory, &mut buffer);

@@ -3,19 +3,26 @@
 //! to each process opens a handle of it for a moment; descriptors are kept in reserve for that.
 
 pub mod cgroup_sampler;
+pub mod descent;
 pub mod escapees;
+pub mod estimate;
 pub mod huge_pages;
 pub mod knobs;
+pub mod line_writer;
 pub mod members;
 pub mod proc_file;
+pub mod proc_stat;
 pub mod process_sampler;
+pub mod shares;
+pub mod signalling;
 pub mod spares;
 pub mod usage;
 
 use crate::cgroup::Cgroup;
 use crate::config::KillMode;
-use crate::event::Sample;
+use crate::event::{DeedResult, Ending, InForce, Sample};
 use crate::placement::{Placed, Row};
+use crate::policy::lines::Lines;
 use crate::status::Tier;
 use crate::sys::process::{self, PidFd};
 use crate::units::{Bytes, Limit};
@@ -23,18 +30,19 @@ use anyhow::Result;
 use cgroup_sampler::CgroupSampler;
 use escapees::Escaped;
 use knobs::Knobs;
+use line_writer::{LineWriter, result_of};
 use members::{Members, Source};
 use nix::libc::{SIGCONT, SIGKILL, SIGSTOP};
 use process_sampler::ProcessSampler;
+use signalling::Signalling;
 use spares::is_shortage;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
-
-/// How often SIGKILL goes round where there is no `cgroup.kill`: a fork can be ahead of one round, not of all.
-const KILL_ROUNDS: usize = 20;
+use std::time::Duration;
 
 /// What a look found.
+#[expect(clippy::large_enum_variant, reason = "in a box it would be allocated at each look")]
 #[derive(Clone, Copy, Debug)]
 pub enum Look {
     /// A reading.
@@ -54,6 +62,10 @@ pub struct Workload {
     by_cgroup: Option<CgroupSampler>,
     by_process: ProcessSampler,
     members: Members,
+    line_writer: LineWriter,
+    signalling: Signalling,
+    /// Frozen so that nobody forks away from SIGKILL, where there is no `cgroup.kill`.
+    held: bool,
     child: Option<(i32, Option<PidFd>)>,
     /// What the last look could not read.
     trouble: Option<io::Error>,
@@ -73,7 +85,10 @@ impl Workload {
         let by_cgroup = with_memory.map(CgroupSampler::open).transpose()?;
         let mut members = Members::new(cgroup.map_or(Source::Descendants, Source::of))?;
         placed.as_ref().and_then(Placed::keeper).into_iter().for_each(|pid| members.leave_out(pid));
-        let by_process = ProcessSampler::new();
+        let mut by_process = ProcessSampler::new();
+        if by_cgroup.is_none() {
+            by_process.prepare();
+        }
         let (child, trouble) = (None, None);
         Ok(Workload {
             tier,
@@ -83,6 +98,9 @@ impl Workload {
             by_cgroup,
             by_process,
             members,
+            line_writer: LineWriter::default(),
+            signalling: Signalling::default(),
+            held: false,
             child,
             trouble,
             unsure: false,
@@ -104,14 +122,14 @@ impl Workload {
         self.child.is_some()
     }
 
-    /// Pages that processes share are looked at more closely from this sum on.
-    pub fn count_shared_from(&mut self, bytes: Bytes) {
-        self.by_process.count_shared_from(bytes);
-    }
-
     /// A process of ours that is no part of the workload.
     pub fn leave_out(&mut self, pid: i32) {
         self.members.leave_out(pid);
+    }
+
+    /// Whether looks go from process to process.
+    pub fn sums(&self) -> bool {
+        self.by_cgroup.is_none()
     }
 
     /// The tier.
@@ -199,6 +217,8 @@ impl Workload {
             sample = self.by_process.sample(self.members.listed());
             trouble = self.by_process.trouble();
         }
+        let by_process = &self.by_process;
+        self.members.keep(|pid| by_process.knows(pid));
         self.restock();
         if let Some(error) = self.members.trouble().or(trouble) {
             self.trouble.get_or_insert(error);
@@ -260,18 +280,49 @@ impl Workload {
         escapees::look(self.members.left_out(), cgroup.path())
     }
 
-    /// Moves the trip-wire.
-    ///
-    /// # Errors
-    /// When the kernel does not take it, or says something else afterwards.
-    pub fn set_trip_wire(&mut self, limit: Limit) -> io::Result<()> {
-        match &mut self.knobs {
-            Some(knobs) if self.tier == Tier::Kernel => knobs.set_memory_high(limit),
-            Some(_) | None => Ok(()),
+    /// Moves the trip-wire on the way to a signal; `None` where there is none. Never waits: where more is in use, it stays. Lines
+    /// that are on their way to the kernel are given up, for that would take the handlers' memory.
+    pub fn set_trip_wire(&mut self, limit: Limit) -> Option<DeedResult> {
+        let knobs = self.knobs.as_ref().filter(|_| self.tier == Tier::Kernel)?;
+        let result = knobs.set_memory_high(limit);
+        if let Ok(in_force) = knobs.in_force() {
+            self.line_writer.moved(in_force);
         }
+        Some(result_of(result))
     }
 
-    /// Stops the workload where it is, or lets it go on.
+    /// Puts lines in force, or begins to; `None` in a tier without lines of the kernel.
+    pub fn set_lines(&mut self, lines: &Lines) -> Option<DeedResult> {
+        let knobs = self.knobs.as_ref().filter(|_| self.tier == Tier::Kernel)?;
+        let cgroup = &self.placed.as_ref()?.cgroup;
+        let result = self.line_writer.set(knobs, cgroup, lines);
+        self.line_writer.pid().into_iter().for_each(|pid| self.members.leave_out(pid));
+        Some(result)
+    }
+
+    /// No lines go on being put in force. Gives what is in use, if any were.
+    pub fn give_up_lines(&mut self) -> Option<Bytes> {
+        let stopped = self.line_writer.stop();
+        let current = self.knobs.as_ref().map(Knobs::current);
+        stopped.then(|| current.and_then(Result::ok).unwrap_or_default())
+    }
+
+    /// Where the kernel's lines stand; `None` where there are none.
+    pub fn in_force(&self) -> Option<InForce> {
+        let knobs = self.knobs.as_ref().filter(|_| self.tier == Tier::Kernel);
+        knobs.and_then(|knobs| knobs.in_force().ok())
+    }
+
+    /// Whether this process, which ended, wrote lines; and what came of those, if they still are wanted.
+    pub fn line_writer_ended(&mut self, pid: i32, ending: Ending) -> Option<Option<DeedResult>> {
+        let ended = self.line_writer.ended(pid, ending, self.knobs.as_ref()?);
+        if ended.is_some() {
+            self.members.forget(pid);
+        }
+        ended
+    }
+
+    /// Stops the workload where it is, or lets it go on. Where that takes a signal to each process, it is begun.
     ///
     /// # Errors
     /// When the kernel does not take it.
@@ -281,10 +332,11 @@ impl Workload {
         }
         let signal = if frozen { SIGSTOP } else { SIGCONT };
         self.send_to_child(signal);
-        self.send_to_others(&[signal])
+        self.begin_signalling([signal, 0])
     }
 
-    /// Sends the term signal to the chosen processes, and SIGCONT behind it: a stopped process must be able to end.
+    /// Sends the term signal to the chosen processes, and SIGCONT behind it: a stopped process must be able to end. With many of
+    /// them it is begun: see [`Workload::is_signalling`].
     ///
     /// # Errors
     /// The first thing that kept it from a process; all others have it.
@@ -292,9 +344,9 @@ impl Workload {
         self.send_to_child(signal);
         self.send_to_child(SIGCONT);
         if mode == KillMode::ControlGroup || self.child.is_none() {
-            return self.send_to_others(&[signal, SIGCONT]);
+            return self.begin_signalling([signal, SIGCONT]);
         }
-        self.send_to_others(&[SIGCONT])
+        self.begin_signalling([SIGCONT, 0])
     }
 
     /// Does what ending it does with signal 0, which nobody gets: code, buffers and stack are in memory afterwards.
@@ -302,39 +354,60 @@ impl Workload {
         crate::sys::memory::touch_stack();
         self.send_to_child(0);
         // What fails here fails again when it matters, and is said then.
-        let _ = self.members.send(&[0], None);
-        self.restock();
+        let _ = self.begin_signalling([0; 2]);
+        self.signalling.cease();
     }
 
     /// SIGKILL to every process, atomically where the kernel can.
     ///
     /// # Errors
-    /// When `cgroup.kill` is refused; every process that can be reached got SIGKILL by its number then.
+    /// When `cgroup.kill` is refused; every process that can be reached gets SIGKILL by its number then.
     pub fn kill(&mut self) -> io::Result<()> {
+        self.line_writer.stop();
         let result = self.knobs.as_ref().map_or(Ok(false), Knobs::kill);
         self.send_to_child(SIGKILL);
         if matches!(result, Ok(true)) {
+            self.signalling.cease();
             return Ok(());
         }
-        let others = self.kill_one_by_one();
+        let others = if self.signalling.kills() {
+            self.go_on(signalling::STEP)
+        } else {
+            self.kill_one_by_one()
+        };
         result.and(others)
     }
 
-    /// Frozen, nothing can fork away from the rounds.
+    /// Frozen, nothing can fork away.
     fn kill_one_by_one(&mut self) -> io::Result<()> {
-        let frozen = self.knobs.as_ref().is_some_and(|knobs| knobs.freeze(true).is_ok());
-        let mut result = Ok(());
-        for _ in 0..KILL_ROUNDS {
-            result = self.send_to_others(&[SIGKILL]);
-            if frozen || self.members.listed().is_empty() {
-                break;
-            }
-        }
-        if let Some(knobs) = self.knobs.as_ref().filter(|_| frozen) {
+        self.held = self.knobs.as_ref().is_some_and(|knobs| knobs.freeze(true).is_ok());
+        self.begin_signalling([SIGKILL, 0])
+    }
+
+    /// Whether there are processes still to be signalled, for [`Workload::go_on`].
+    pub fn is_signalling(&self) -> bool {
+        self.signalling.is_active()
+    }
+
+    /// Signals further processes, for about so long.
+    ///
+    /// # Errors
+    /// As [`Workload::terminate`].
+    pub fn go_on(&mut self, time: Duration) -> io::Result<()> {
+        let result = self.signalling.step(&mut self.members, time);
+        self.restock();
+        if !self.signalling.is_active() && std::mem::take(&mut self.held) {
             // Kernels before 5.13 need the thaw to let a killed process go; what fails here is tried again by the policy.
-            let _ = knobs.freeze(false);
+            let _ = self.knobs.as_ref().map(|knobs| knobs.freeze(false));
         }
         result
+    }
+
+    /// To every process of the workload but the command's own, which has it.
+    fn begin_signalling(&mut self, signals: [i32; 2]) -> io::Result<()> {
+        let child = self.child.as_ref().map(|(pid, _)| *pid);
+        self.signalling.begin(signals, child, &mut self.members);
+        self.go_on(signalling::STEP)
     }
 
     /// Sends a signal to the command's process, if it is not reaped.
@@ -345,14 +418,6 @@ impl Workload {
             Some((pid, None)) => process::send(*pid, signal),
             None => Ok(()),
         };
-    }
-
-    /// Sends signals to every process of the workload but the command's own.
-    fn send_to_others(&mut self, signals: &[i32]) -> io::Result<()> {
-        let child = self.child.as_ref().map(|(pid, _)| *pid);
-        let result = self.members.send(signals, child);
-        self.restock();
-        result
     }
 
     /// Whether looks see huge pages.
@@ -385,6 +450,8 @@ impl Workload {
     /// # Errors
     /// While a process is left in it.
     pub fn remove(&mut self) -> Result<()> {
+        // A write that goes on holds the directory.
+        self.line_writer.end();
         self.placed.take().map_or(Ok(()), |placed| placed.remove())
     }
 }

@@ -9,19 +9,70 @@ use std::io::{self, Read, Write};
 /// # Errors
 /// When it cannot be read: without free descriptors, say.
 pub fn read<'a>(pid: i32, name: &str, text: &'a mut [u8]) -> io::Result<Option<&'a [u8]>> {
-    let mut path = [0u8; 48];
-    let room = path.len();
-    let mut rest = &mut path[..];
-    write!(rest, "/proc/{pid}/{name}")?;
-    let length = room - rest.len();
-    let path = std::str::from_utf8(&path[..length]).map_err(|_| io::ErrorKind::InvalidInput)?;
-    let read = File::open(path).and_then(|mut file| read_some(&mut file, text));
-    match read {
-        Ok(length) => Ok(Some(&text[..length])),
+    match attempt(pid, name, text) {
+        Ok(text) => Ok(Some(text)),
         Err(error) if is_gone(&error) || error.kind() == io::ErrorKind::PermissionDenied => {
             Ok(None)
         }
         Err(error) => Err(error),
+    }
+}
+
+/// The same, saying why there is nothing.
+///
+/// # Errors
+/// As open(2) and read(2); EACCES where the file is not for us to read.
+pub fn attempt<'a>(pid: i32, name: &str, text: &'a mut [u8]) -> io::Result<&'a [u8]> {
+    let length =
+        open(format_args!("/proc/{pid}/{name}")).and_then(|mut file| read_some(&mut file, text))?;
+    Ok(&text[..length])
+}
+
+/// Opens a file or directory by a path that is made without allocation.
+///
+/// # Errors
+/// As open(2).
+pub fn open(path: std::fmt::Arguments<'_>) -> io::Result<File> {
+    with_path(path, |path| File::open(path))
+}
+
+/// Makes a path without allocation.
+///
+/// # Errors
+/// What the use of it gives.
+pub fn with_path<T>(
+    path: std::fmt::Arguments<'_>,
+    then: impl FnOnce(&str) -> io::Result<T>,
+) -> io::Result<T> {
+    let mut text = [0u8; 64];
+    let room = text.len();
+    let mut rest = &mut text[..];
+    rest.write_fmt(path)?;
+    let length = room - rest.len();
+    then(std::str::from_utf8(&text[..length]).map_err(|_| io::ErrorKind::InvalidInput)?)
+}
+
+/// Hands out each line of a file that may be longer than the buffer. A line that is longer is left out.
+///
+/// # Errors
+/// As open(2) and read(2).
+pub fn each_line(
+    pid: i32,
+    name: &str,
+    text: &mut [u8],
+    mut each: impl FnMut(&[u8]),
+) -> io::Result<()> {
+    let mut file = open(format_args!("/proc/{pid}/{name}"))?;
+    let mut kept = 0;
+    loop {
+        let length = match read_some(&mut file, &mut text[kept..])? {
+            0 => return Ok(()),
+            read => kept + read,
+        };
+        let end = text[..length].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        text[..end].split(|byte| *byte == b'\n').for_each(&mut each);
+        text.copy_within(end..length, 0);
+        kept = if length - end == text.len() { 0 } else { length - end };
     }
 }
 
@@ -36,6 +87,12 @@ pub fn read_some(file: &mut File, text: &mut [u8]) -> io::Result<usize> {
             other => return other,
         }
     }
+}
+
+/// Whether processes of other users are not for us to see: `hidepid` of proc_pid(5), found by the first process, which is always
+/// there. Not root's to ask, who sees all, and neither is it that of a container whose first process is ours.
+pub fn hides_others() -> bool {
+    attempt(1, "stat", &mut [0]).is_err()
 }
 
 /// Whether the process, or the cgroup, does not exist any more.

@@ -1,90 +1,418 @@
-//! Sums a workload's memory over its processes, for tiers without memory accounting.
+//! Sums a workload's memory over its processes, for tiers without memory accounting. Pages that several of them have count
+//! once, at every level, and so does an address space that several of them have.
 //! Blind to memory that no process maps (memfd, tmpfs, pipes, sockets): the announcement of those tiers says so.
+//!
+//! A look reads /proc/PID/stat of each, 9 microseconds; the rest only of those whose faults or sizes moved. Proportional sets
+//! (smaps_rollup) take 19 microseconds and 5 to 10 ms for each GiB: they are read of newcomers, and again when pages that are
+//! shared may have become somebody's own. In between a process's own part is its resident set less what it shared.
 
+use super::estimate::{self, NEGLIGIBLE, Process, Shares};
 use super::proc_file;
-use crate::cgroup::files;
+use super::proc_stat::Stat;
+use super::shares::{self, LockedFiles, Status};
+use crate::clock::Clock;
 use crate::event::Sample;
+use crate::sys::process;
 use crate::units::Bytes;
 use std::io;
+use std::time::Duration;
 
-/// The buffer for /proc/PID/status and smaps_rollup.
+/// So many processes are known without asking for memory; beyond, the list grows.
+const ROOM: usize = 2048;
+/// Proportional sets are read for so long in one look; the others' turn comes with the next.
+const BUDGET: Duration = Duration::from_millis(25);
+/// An error of this part of the sum calls for new proportional sets.
+const PART: u64 = 64;
+/// Several passes over what is shared: a newcomer may show that an elder shares.
+const PASSES: usize = 3;
+/// Without parent in the workload, so many others are asked whether they have the same address space.
+const CANDIDATES: usize = 8;
+
+/// What is known of each process, and the buffer to read it with.
 #[derive(Debug)]
 pub struct ProcessSampler {
     text: Box<[u8; 8192]>,
+    rows: Vec<Row>,
+    /// Where the next reading of proportional sets begins.
+    turn: usize,
     /// The first thing of this look that could not be read.
     trouble: Option<io::Error>,
-    /// What the exact sum was, of the cheap one, at the last look that needed it.
-    dear_from: u64,
 }
 
-/// One process, or a sum of them, in KiB.
+/// A process, and what is to be read of it anew.
 #[derive(Clone, Copy, Debug, Default)]
-struct Sums {
-    anon: u64,
-    file: u64,
-    shmem: u64,
-    swap: u64,
-    tables: u64,
+struct Row {
+    process: Process,
+    /// In the list of this look, and alive.
+    seen: bool,
+    /// Nothing is read yet.
+    fresh: bool,
+    /// Its memory was read for the first time in this look.
+    arrived: bool,
+    /// What it shares may have changed.
+    stale: bool,
+    /// Its shares were read in this look.
+    current: bool,
+    /// Faults and memory when its shares were read.
+    faults: u64,
+    at: Status,
+    /// Size of what it has locked.
+    locked: u64,
+}
+
+impl Row {
+    fn new(pid: i32) -> Row {
+        let process = Process { pid, ..Process::default() };
+        Row { process, seen: true, fresh: true, ..Row::default() }
+    }
+
+    /// Whether its shares are to be read: of one without company only for what it has locked.
+    fn wants(&self, company: bool) -> bool {
+        let something = company && self.process.memory.kept() > 0 || self.locked > 0;
+        let unread = self.process.shares == Shares::Unread || self.stale;
+        self.seen && !self.current && self.process.host == 0 && something && unread
+    }
+
+    /// Whether what it shares may be another part of it than when that was read. A page that is copied on write is a fault and
+    /// changes no size.
+    fn has_drifted(&self) -> bool {
+        let now = self.process.memory.kept();
+        let faulted = self.process.stat.faults.saturating_sub(self.faults) * page_kib();
+        let fallen = self.at.memory.kept().saturating_sub(now);
+        self.process.is_sharing() && faulted.max(fallen) > (now / PART).max(NEGLIGIBLE)
+    }
+
+    /// Whether it may share more than when that was read: by a mapping, which others may have too.
+    fn has_joined(&self) -> bool {
+        let Status { memory, locked, .. } = self.at;
+        let room = (memory.shmem / PART).max(NEGLIGIBLE);
+        let file =
+            self.process.memory.file.abs_diff(memory.file) > (memory.file / PART).max(NEGLIGIBLE);
+        self.process.memory.shmem > memory.shmem + room
+            || self.locked != locked
+            || self.locked > 0 && file
+    }
 }
 
 impl ProcessSampler {
     /// A sampler with its buffer.
     pub fn new() -> ProcessSampler {
-        ProcessSampler { text: Box::new([0; 8192]), trouble: None, dear_from: u64::MAX }
+        let rows = Vec::new();
+        ProcessSampler { text: Box::new([0; 8192]), rows, turn: 0, trouble: None }
     }
 
-    /// From this sum of resident sets on, pages that several processes share are looked at more closely.
-    pub fn count_shared_from(&mut self, bytes: Bytes) {
-        self.dear_from = bytes.0 / 1024;
+    /// Makes room, so that the first looks allocate nothing.
+    pub fn prepare(&mut self) {
+        self.rows = vec![Row::default(); ROOM];
+        std::hint::black_box(self.rows.as_mut_slice());
+        self.rows.clear();
     }
 
-    /// One reading. Resident sets count a shared page once for each process (copy-on-write after fork, shared memory);
-    /// near the limit the proportional sets (smaps_rollup) count it once in all, so that forks alone are no breach.
+    /// One reading.
     pub fn sample(&mut self, pids: &[i32]) -> Sample {
         self.trouble = None;
-        let mut sums = Sums::default();
+        self.meet(pids);
+        for index in 0..self.rows.len() {
+            self.observe(index);
+        }
+        self.forget();
+        self.rebase();
+        self.read_shares();
+        self.sum()
+    }
+
+    /// Whether this process was alive at the last look.
+    pub fn knows(&self, pid: i32) -> bool {
+        self.find(pid).is_some()
+    }
+
+    fn find(&self, pid: i32) -> Option<usize> {
+        self.rows.binary_search_by_key(&pid, |row| row.process.pid).ok()
+    }
+
+    /// Who is new, and who is not there any more.
+    fn meet(&mut self, pids: &[i32]) {
+        for row in &mut self.rows {
+            (row.seen, row.current, row.arrived) = (false, false, false);
+        }
+        let known = self.rows.len();
         for pid in pids {
-            sums.add(&self.resident(*pid).unwrap_or_default());
+            match self.rows[..known].binary_search_by_key(pid, |row| row.process.pid) {
+                Ok(at) => self.rows[at].seen = true,
+                Err(_) => self.rows.push(Row::new(*pid)),
+            }
         }
-        let shared = pids.len() > 1;
-        if shared && sums.anon + sums.shmem + sums.swap >= self.dear_from {
-            sums = self.proportional(pids);
-        }
-        sums.into_sample(u64::try_from(pids.len()).unwrap_or(u64::MAX))
+        self.forget();
+        self.rows.sort_unstable_by_key(|row| row.process.pid);
+        self.rows.dedup_by_key(|row| row.process.pid);
     }
 
-    fn proportional(&mut self, pids: &[i32]) -> Sums {
-        let mut sums = Sums::default();
-        for pid in pids {
-            let resident = self.resident(*pid).unwrap_or_default();
-            let own = self.proportional_of(*pid, &resident);
-            sums.add(&own.unwrap_or(resident));
+    /// Leaves out who is gone: what they shared belongs to fewer now.
+    fn forget(&mut self) {
+        for index in 0..self.rows.len() {
+            if !self.rows[index].seen {
+                self.disturb(index);
+            }
         }
-        sums
+        self.rows.retain(|row| row.seen);
     }
 
-    /// /proc/PID/status (proc_pid_status(5)); `None` for a process that is gone.
-    fn resident(&mut self, pid: i32) -> Option<Sums> {
-        let text = self.read(pid, "status")?;
-        let field = |key| kib(text, key).unwrap_or(0);
-        Some(Sums {
-            anon: field(b"RssAnon:"),
-            file: field(b"RssFile:"),
-            shmem: field(b"RssShmem:"),
-            swap: field(b"VmSwap:"),
-            tables: field(b"VmPTE:"),
-        })
+    /// Those who may share pages with this one are to be read again.
+    fn disturb(&mut self, index: usize) {
+        let Process { stat, twice, .. } = self.rows[index].process;
+        if !self.rows[index].process.is_sharing() {
+            return;
+        }
+        for row in &mut self.rows {
+            let relative = stat.layout != 0 && row.process.stat.layout == stat.layout;
+            let shared = twice.shmem > NEGLIGIBLE && row.process.memory.shmem > NEGLIGIBLE;
+            row.stale |= !row.current && (relative || shared);
+        }
     }
 
-    /// /proc/PID/smaps_rollup; `None` where it may not be read (another user's process).
-    fn proportional_of(&mut self, pid: i32, resident: &Sums) -> Option<Sums> {
-        let text = self.read(pid, "smaps_rollup")?;
-        Some(Sums {
-            anon: kib(text, b"Pss_Anon:")?,
-            shmem: kib(text, b"Pss_Shmem:")?,
-            swap: kib(text, b"SwapPss:")?,
-            ..*resident
-        })
+    fn observe(&mut self, index: usize) {
+        let pid = self.rows[index].process.pid;
+        let stat = match Stat::of(pid, &mut self.text[..]) {
+            Ok(Some(stat)) if stat.living => stat,
+            Ok(_) => {
+                self.rows[index].seen = false;
+                return;
+            }
+            Err(error) => return self.note(error),
+        };
+        let before = self.rows[index].process.stat;
+        if !self.rows[index].fresh && !stat.is_same_program(&before) {
+            self.disturb(index);
+            self.rows[index] = Row::new(pid);
+        }
+        let had_host = self.rows[index].process.host != 0;
+        let moved = self.rows[index].fresh || had_host || !stat.is_unmoved(&before);
+        self.rows[index].process.stat = stat;
+        if !moved {
+            return;
+        }
+        // Before its memory is read: one that leaves its host now has a small one of its own, which does not matter then.
+        if self.rows[index].fresh || had_host {
+            let host = self.host_of(index);
+            if host != 0 {
+                let row = &mut self.rows[index];
+                (row.fresh, row.process.host) = (false, host);
+                return;
+            }
+            if had_host {
+                self.rows[index] = Row::new(pid);
+                self.rows[index].process.stat = stat;
+            }
+        }
+        self.read_memory(index);
+    }
+
+    /// Whose address space this process has, if another's: its parent's until it calls execve(2), where it is a child of
+    /// vfork(2) or posix_spawn(3); CLONE_VM makes others.
+    fn host_of(&mut self, index: usize) -> i32 {
+        let Process { pid, stat, .. } = self.rows[index].process;
+        if stat.layout == 0 {
+            return 0;
+        }
+        if let Some(parent) = self.find(stat.parent) {
+            let parent = self.rows[parent].process;
+            let host = if parent.host == 0 { parent.pid } else { parent.host };
+            // A layout is of the parent's last look: a parent that is new was not looked at, if its number is greater.
+            let related = parent.stat.layout == stat.layout || parent.stat.layout == 0;
+            return if related && host != pid && self.is_one(index, host) { host } else { 0 };
+        }
+        let alike = |row: &&Row| {
+            let other = &row.process;
+            other.pid != pid
+                && other.host == 0
+                && other.stat.layout == stat.layout
+                && other.stat.size == stat.size
+        };
+        let mut candidates = [0; CANDIDATES];
+        let found = self.rows.iter().filter(alike).map(|row| row.process.pid);
+        let count = candidates.iter_mut().zip(found).map(|(slot, pid)| *slot = pid).count();
+        candidates[..count].iter().copied().find(|host| self.is_one(index, *host)).unwrap_or(0)
+    }
+
+    fn is_one(&mut self, index: usize, host: i32) -> bool {
+        let pid = self.rows[index].process.pid;
+        match process::share_memory(pid, host) {
+            Ok(one) => one,
+            Err(error) if error.raw_os_error() == Some(nix::libc::ESRCH) => false,
+            Err(_) => self.looks_like_one(index, host),
+        }
+    }
+
+    /// Where the kernel does not compare (no CONFIG_KCMP, a seccomp filter): the same numbers in both, and hardly a fault of
+    /// its own. A child of fork(2) that has written to what it inherited has the same numbers too, and a fault for each page.
+    fn looks_like_one(&mut self, index: usize, host: i32) -> bool {
+        let Process { pid, stat, .. } = self.rows[index].process;
+        let (Some(own), Some(theirs)) = (self.status(pid), self.status(host)) else { return false };
+        own == theirs && stat.faults * page_kib() < own.memory.kept() / 4
+    }
+
+    fn read_memory(&mut self, index: usize) {
+        let Some(status) = self.status(self.rows[index].process.pid) else { return };
+        let row = &mut self.rows[index];
+        row.process.memory = status.memory;
+        row.process.code = status.code;
+        row.locked = status.locked;
+        (row.arrived, row.fresh) = (row.fresh, false);
+        row.stale |= row.process.shares != Shares::Unread && row.has_joined();
+        if row.has_drifted() {
+            self.disturb(index);
+        }
+    }
+
+    /// Of a family that grew, any of its pages may be shared from now on; where that cannot be read, only what comes later is
+    /// known to be whose it is.
+    fn rebase(&mut self) {
+        let mut codes = [0; CANDIDATES];
+        let arrived = self.rows.iter().filter(|row| row.arrived).map(|row| row.process.code);
+        let mut count = 0;
+        for code in arrived {
+            if !codes[..count.min(CANDIDATES)].contains(&code) {
+                codes.get_mut(count).into_iter().for_each(|slot| *slot = code);
+                count += 1;
+            }
+        }
+        for row in &mut self.rows {
+            let family = count > CANDIDATES || codes[..count].contains(&row.process.code);
+            if family && row.process.shares != Shares::Read {
+                row.process.base = row.process.memory.anon + row.process.memory.swap;
+            }
+        }
+    }
+
+    /// /proc/PID/status; `None` for a process that is gone.
+    fn status(&mut self, pid: i32) -> Option<Status> {
+        self.read(pid, "status").map(shares::status)
+    }
+
+    fn read_shares(&mut self) {
+        let company = estimate::has_company(self.rows.iter().map(|row| &row.process));
+        let (clock, count) = (Clock::start(), self.rows.len());
+        let mut read = false;
+        for _ in 0..PASSES {
+            let mut found = false;
+            let turn = self.turn;
+            for index in (0..count).map(|step| (turn + step) % count) {
+                if !self.rows[index].wants(company) {
+                    continue;
+                }
+                if clock.now().0 > BUDGET {
+                    self.turn = index;
+                    return self.confirm();
+                }
+                self.read_shares_of(index);
+                found = true;
+            }
+            read |= found;
+            if !found {
+                break;
+            }
+        }
+        if read && company {
+            self.confirm();
+        }
+    }
+
+    /// /proc/PID/smaps_rollup.
+    fn read_shares_of(&mut self, index: usize) {
+        let row = &mut self.rows[index];
+        (row.current, row.stale) = (true, false);
+        let text = match proc_file::attempt(row.process.pid, "smaps_rollup", &mut self.text[..]) {
+            Ok(text) => text,
+            Err(error) if proc_file::is_gone(&error) => return,
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                row.process.shares = Shares::Denied;
+                row.process.locked_file = unread_locks(row);
+                return;
+            }
+            Err(error) => {
+                (row.current, row.stale) = (true, true);
+                return self.note(error);
+            }
+        };
+        let Some(rollup) = shares::rollup(text) else {
+            // Without text the process has no memory any more.
+            let old_kernel = !text.is_empty();
+            row.process.shares = if old_kernel { Shares::Denied } else { row.process.shares };
+            return;
+        };
+        let memory = row.process.memory;
+        let before = row.process.twice.kept();
+        row.process.twice = memory.less(&rollup.share);
+        // Of the same moment, so that what it took since `status` is not held for shared, nor counted again.
+        row.process.twice.anon = rollup.anon.saturating_sub(rollup.share.anon);
+        row.process.twice.tables = 0;
+        row.process.shares = Shares::Read;
+        row.faults = row.process.stat.faults;
+        row.at = Status { memory, code: row.process.code, locked: row.locked };
+        // The others' parts changed as much.
+        let room = (memory.kept() / PART).max(NEGLIGIBLE);
+        if row.process.twice.kept().abs_diff(before) > room {
+            self.disturb(index);
+        }
+        self.read_locked(index, rollup.locked_file());
+    }
+
+    /// Locked pages of files: reclaim does not get them. Where the sum over all mappings leaves open whether it is they that are
+    /// locked, or memory that is counted already, the mappings are read one by one.
+    fn read_locked(&mut self, index: usize, (least, most): (u64, u64)) {
+        let row = &mut self.rows[index];
+        row.process.locked_file = if row.locked == 0 { 0 } else { least };
+        if row.locked == 0 || most - least <= row.process.memory.kept() / PART {
+            return;
+        }
+        let (pid, mut found) = (row.process.pid, LockedFiles::default());
+        match proc_file::each_line(pid, "smaps", &mut self.text[..], |line| found.line(line)) {
+            Ok(()) => self.rows[index].process.locked_file = found.sum.clamp(least, most),
+            Err(error) => self.note(error),
+        }
+    }
+
+    /// Whoever shares pages and goes while the others are being read leaves them with more each: read one after the other, they
+    /// would add up to a multiple of what there is. Those who went, or are another program by now, count no more.
+    fn confirm(&mut self) {
+        for index in 0..self.rows.len() {
+            let Row { process, current, .. } = self.rows[index];
+            if !current || !process.is_sharing() && process.memory.shmem <= NEGLIGIBLE {
+                continue;
+            }
+            let row = &mut self.rows[index];
+            match Stat::of(process.pid, &mut self.text[..]) {
+                Ok(Some(stat)) if stat.living && stat.is_same_program(&process.stat) => {
+                    // What it gave back meanwhile.
+                    let given = process
+                        .own()
+                        .kept()
+                        .saturating_sub(stat.resident * page_kib() + process.memory.swap);
+                    row.process.memory.anon = process.memory.anon.saturating_sub(given);
+                }
+                Ok(_) => row.seen = false,
+                Err(error) => self.note(error),
+            }
+        }
+        self.rows.iter_mut().for_each(|row| row.current = false);
+        self.forget();
+    }
+
+    fn sum(&self) -> Sample {
+        let found = estimate::estimate(self.rows.iter().map(|row| &row.process));
+        let bytes = |kib: u64| Bytes(kib.saturating_mul(1024));
+        let sums = found.sums;
+        Sample {
+            current: bytes(sums.anon + sums.file + sums.shmem + sums.tables),
+            cache: bytes(sums.file.saturating_sub(found.locked_file)),
+            swap: bytes(sums.swap),
+            anon: bytes(sums.anon),
+            shmem: bytes(sums.shmem),
+            kernel: bytes(sums.tables),
+            unread_shares: bytes(found.denied),
+            processes: u64::try_from(self.rows.len()).unwrap_or(u64::MAX),
+            ..Sample::default()
+        }
     }
 
     fn read(&mut self, pid: i32, name: &str) -> Option<&[u8]> {
@@ -95,6 +423,10 @@ impl ProcessSampler {
                 None
             }
         }
+    }
+
+    fn note(&mut self, error: io::Error) {
+        self.trouble.get_or_insert(error);
     }
 
     /// Why the last reading may be too small.
@@ -109,46 +441,19 @@ impl Default for ProcessSampler {
     }
 }
 
-impl Sums {
-    fn add(&mut self, other: &Sums) {
-        self.anon += other.anon;
-        self.file += other.file;
-        self.shmem += other.shmem;
-        self.swap += other.swap;
-        self.tables += other.tables;
-    }
-
-    fn into_sample(self, processes: u64) -> Sample {
-        let bytes = |kib: u64| Bytes(kib.saturating_mul(1024));
-        Sample {
-            current: bytes(self.anon + self.file + self.shmem + self.tables),
-            cache: bytes(self.file),
-            swap: bytes(self.swap),
-            anon: bytes(self.anon),
-            shmem: bytes(self.shmem),
-            kernel: bytes(self.tables),
-            processes,
-            ..Sample::default()
-        }
-    }
+/// Of one whose mappings are not for us to read: what must be pages of files, since the rest has no room for it.
+fn unread_locks(row: &Row) -> u64 {
+    let memory = row.process.memory;
+    row.locked.saturating_sub(memory.anon + memory.shmem).min(memory.file)
 }
 
-/// The number behind a key at the start of a line, `Key:   123 kB`.
-pub fn kib(text: &[u8], key: &[u8]) -> Option<u64> {
-    let line = text.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(key))?;
-    files::number(line.trim_ascii().strip_suffix(b"kB")?)
+fn page_kib() -> u64 {
+    procfs::page_size() / 1024
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn fields_are_found_at_line_starts_only() {
-        let text = b"Name:\tRssAnon: 5 kB\nRssAnon:\t    1204 kB\nRssFile:\t 88 kB\n";
-        assert_eq!(kib(text, b"RssAnon:"), Some(1204));
-        assert_eq!(kib(text, b"RssShmem:"), None);
-    }
 
     #[test]
     fn our_own_memory_is_seen() {

@@ -61,8 +61,11 @@ const TABLE: &[Row] = &[
     row(HYBRID, "read:error=EIO:when=1..40", Leaks, 143, Some(BLIND)),
     // So many that they are not used up by whether anybody is left, which reads all of /proc too.
     row(POLLED, "read:error=EIO:when=1..600", Leaks, 143, Some(BLIND)),
-    row(SUMMED, "lseek:error=EIO:when=1..6", Leaks, 143, Some(BLIND)),
-    row(SUMMED, "getdents64:error=EIO:when=1..6", Leaks, 143, Some(BLIND)),
+    row(HYBRID, "lseek:error=EIO:when=1..6", Leaks, 143, Some(BLIND)),
+    row(HYBRID, "getdents64:error=EIO:when=1..6", Leaks, 143, Some(BLIND)),
+    // Where /proc cannot be walked through, the lists of children do.
+    row(POLLED, "lseek:error=EIO:when=1..6", Leaks, 143, None),
+    row(POLLED, "getdents64:error=EIO:when=1..6", Leaks, 143, None),
     row(HYBRID, "pread64:error=EIO:when=1+", Leaks, 143, None),
     row(HYBRID, "pread64:error=EINTR:when=1..20", Ends, 7, None),
     row(KERNEL, "pread64:error=EINTR:when=1..20", Leaks, 143, None),

@@ -1,7 +1,7 @@
 //! Things that are there as long as a descriptor is: open files, watches, locks, terminals, files on their way.
 
 use crate::kernel_memory::nameless;
-use crate::system::{SHM, keep, own_tmpfs, raise, raise_open_files, repeat};
+use crate::system::{SHM, hold, own_tmpfs, raise, raise_open_files, repeat};
 use crate::tmpfs::long_name;
 use anyhow::{Context, Result};
 use nix::errno::Errno;
@@ -46,7 +46,7 @@ fn unnamed() -> Result<File> {
 /// One file, opened again and again.
 pub fn open_files(cap: Bytes) -> Result<()> {
     raise_open_files()?;
-    repeat(cap.0, FILE, |_| keep(File::open("/dev/null")?))
+    repeat(cap.0, FILE, |_| hold(File::open("/dev/null")?))
 }
 
 /// Files of /proc, each with the page that it is being read from.
@@ -55,13 +55,13 @@ pub fn open_texts(cap: Bytes) -> Result<()> {
     repeat(cap.0, TEXT, |_| {
         let mut file = File::open("/proc/self/status")?;
         file.read_exact(&mut [0])?;
-        keep(file)
+        hold(file)
     })
 }
 
 pub fn eventfds(cap: Bytes) -> Result<()> {
     raise_open_files()?;
-    repeat(cap.0, FILE, |_| keep(EventFd::from_flags(EfdFlags::empty())?))
+    repeat(cap.0, FILE, |_| hold(EventFd::from_flags(EfdFlags::empty())?))
 }
 
 #[expect(unsafe_code, reason = "timerfd_create(2), for which nix wants a feature of its own")]
@@ -87,7 +87,7 @@ pub fn epolls(cap: Bytes) -> Result<()> {
         for member in &members {
             set.add(member, EpollEvent::empty())?;
         }
-        keep(set)
+        hold(set)
     })
 }
 
@@ -128,7 +128,7 @@ pub fn locks(cap: Bytes) -> Result<()> {
     repeat(cap.0, WATCH, |_| {
         let file = File::from(nameless()?);
         lock(&file)?;
-        keep(file)
+        hold(file)
     })
 }
 
@@ -150,7 +150,7 @@ fn lock(file: &File) -> Result<()> {
 pub fn terminals(cap: Bytes) -> Result<()> {
     raise("kernel/pty/max", NO_LIMIT);
     raise_open_files()?;
-    repeat(cap.0, TERMINAL, |_| keep(nix::pty::posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY)?))
+    repeat(cap.0, TERMINAL, |_| hold(nix::pty::posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY)?))
 }
 
 /// Memory files that are on their way over a socket, and open nowhere.
@@ -171,7 +171,7 @@ pub fn in_flight(cap: Bytes) -> Result<()> {
             MsgFlags::empty(),
             None,
         )?;
-        keep((ours, theirs))
+        hold((ours, theirs))
     })
 }
 
@@ -205,6 +205,6 @@ pub fn rings(cap: Bytes) -> Result<()> {
         let fd = unsafe { libc::syscall(libc::SYS_io_uring_setup, ENTRIES, &raw mut asked) };
         let fd = i32::try_from(Errno::result(fd).context("io_uring_setup")?)?;
         // SAFETY: new, and ours.
-        keep(unsafe { OwnedFd::from_raw_fd(fd) })
+        hold(unsafe { OwnedFd::from_raw_fd(fd) })
     })
 }

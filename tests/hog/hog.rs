@@ -17,6 +17,7 @@ mod relations;
 mod shape;
 mod system;
 mod tables;
+mod timed;
 mod tmpfs;
 
 use anyhow::Result;
@@ -36,6 +37,8 @@ struct Arguments {
     /// pipes, sockets, inodes, idle:SIZE, exit:N, signal:N, daemon, orphan, stop-self, freeze-self, subcgroup, print:N,
     /// sleep:DURATION, segment, shared, cache, mapped, names, frozen-child, wander, close-cgroup, leave, daemon-leak,
     /// rename, ptrace, vfork, stopped-children, sort; and those that shape.rs lists
+    ///
+    /// Healthy work that is timed: timed:WORK:SIZE (map-random, map-sequential, read, write, cat, dd, sort, tar, build).
     shape: Shape,
     /// Where an allocating shape stops.
     #[arg(long, default_value = "4G")]

@@ -1,7 +1,7 @@
 //! Messages that nobody takes: queues and sockets.
 
 use crate::kernel_memory::stuff;
-use crate::system::{keep, own_ipc, raise, raise_open_files, repeat};
+use crate::system::{hold, own_ipc, raise, raise_open_files, repeat};
 use anyhow::{Context, Result};
 use nix::errno::Errno;
 use nix::libc;
@@ -96,7 +96,7 @@ pub fn udp(cap: Bytes) -> Result<()> {
         for _ in 0..usize::try_from(MIB)? / DATAGRAM {
             writer.send(&text)?;
         }
-        keep((reader, writer))
+        hold((reader, writer))
     })
 }
 

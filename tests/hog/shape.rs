@@ -2,6 +2,7 @@
 
 use crate::{
     descriptors, files, healthy, kernel_memory, memory, own_cgroup, pinned, processes, queues,
+    timed,
 };
 use crate::{relations, tables, tmpfs};
 use anyhow::{Context, Result, bail};
@@ -133,6 +134,8 @@ pub enum Shape {
     Print(u64),
     /// Ends after a while.
     Sleep(Duration),
+    /// Healthy work that is timed, with so much memory of its own.
+    Timed(timed::Work, Bytes),
     /// System V shared memory.
     Segment,
     /// A shared mapping without a file.
@@ -213,6 +216,7 @@ impl Shape {
             Shape::StoppedChildren => return then_touch(relations::stopped_children(), cap),
             Shape::Vfork => relations::vfork_storm(cap)?,
             Shape::Print(bytes) => processes::print(bytes)?,
+            Shape::Timed(work, own) => return ended(timed::run(work, own, cap)),
             Shape::Sleep(time) => {
                 processes::sleep(time);
                 std::process::exit(0);
@@ -246,6 +250,10 @@ impl FromStr for Shape {
             Some(("signal", number)) => Shape::Signal(number.parse()?),
             Some(("print", bytes)) => Shape::Print(bytes.parse::<Bytes>()?.0),
             Some(("sleep", time)) => Shape::Sleep(parse_duration(time).context("sleep")?),
+            Some(("timed", text)) => {
+                let (work, own) = text.split_once(':').context("timed:WORK:SIZE")?;
+                Shape::Timed(work.parse()?, own.parse()?)
+            }
             Some(_) => bail!("no such shape"),
         })
     }

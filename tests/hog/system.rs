@@ -58,13 +58,6 @@ pub fn raise_open_files() -> Result<()> {
         .context("raise the number of open files")
 }
 
-/// Leaves it open for good.
-#[expect(clippy::unnecessary_wraps, reason = "the last of what a step of `repeat` does")]
-pub fn keep<T>(open: T) -> Result<()> {
-    std::mem::forget(open);
-    Ok(())
-}
-
 /// Does it again and again, as long as it costs no more than the cap, or until there is no more of it to be had.
 pub fn repeat(cap: u64, cost: u64, mut step: impl FnMut(u64) -> Result<()>) -> Result<()> {
     for number in 0..cap / cost {
@@ -83,4 +76,13 @@ fn is_all(error: &anyhow::Error) -> bool {
     let of_std = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::raw_os_error);
     let all = [Errno::EMFILE, Errno::ENFILE, Errno::ENOSPC, Errno::ENOMEM, Errno::EDQUOT];
     of_nix.or(of_std.map(Errno::from_raw)).is_some_and(|errno| all.contains(&errno))
+}
+
+/// Keeps something open for as long as the process lives.
+///
+/// # Errors
+/// None: so that it can end what may fail.
+pub fn hold<T>(kept: T) -> Result<()> {
+    std::mem::forget(kept);
+    Ok(())
 }

@@ -123,7 +123,7 @@ fn watch() {
 fn set_memory_and_grace() {
     let scene = Scene::new();
     let (running, _) = family(&scene, &[]);
-    assert_eq!(scene.ask("set memory 200M").expect(0).stdout(), "ok: running\n");
+    assert_eq!(scene.ask("set memory 200M").expect(0).stdout(), "ok: limit 200.0M in force\n");
     assert_eq!(scene.ask("set grace 9s").expect(0).stdout(), "ok: running\n");
     let limits: Limits = json(&scene, "limits");
     assert_eq!((limits.limit, limits.grace_ms), (Bytes::mib(200), 9000));

@@ -148,7 +148,7 @@ pub fn sigkill_has_its_reason(trace: &Trace) -> Verdict {
                     || grace_is_over(trace, index)
             }
             (Event::Deadline | Event::ChildExited(_), None) => grace_is_over(trace, index),
-            (Event::Empty | Event::Operator(_), None) => false,
+            (Event::Empty | Event::Operator(_) | Event::Done(..), None) => false,
         };
         prop_assert!(due, "{step:?}");
         last = Some(step.at);
@@ -170,7 +170,7 @@ pub fn no_sigkill_is_missed(trace: &Trace) -> Verdict {
             Event::Sample(_) if kills_ahead(step).is_some() => continue,
             Event::Sample(sample) => at_second_line(trace, index, &sample),
             Event::Operator(Command::Kill | Command::Terminate) => true,
-            Event::Operator(_) | Event::ChildExited(_) | Event::Empty => false,
+            Event::Operator(_) | Event::ChildExited(_) | Event::Empty | Event::Done(..) => false,
         };
         prop_assert_eq!(due, step.actions.contains(&Action::Kill), "{:?}", step);
     }
@@ -280,9 +280,15 @@ fn breached(trace: &Trace, index: usize, sample: &Sample) -> bool {
     reaches(trace, sample, trace.lines(index).allowance()) || climbs(trace, index)
 }
 
+/// The same, where reclaim got nothing: what it gets does not climb, and over which time is the policy's to choose.
+fn breached_for_sure(trace: &Trace, index: usize, sample: &Sample) -> bool {
+    reaches(trace, sample, trace.lines(index).allowance())
+        || (climbs(trace, index) && sample.reclaimed == 0)
+}
+
 fn breached_twice(trace: &Trace, index: usize) -> bool {
     let last = looks(trace, index).take(2);
-    last.filter(|(index, _, sample)| breached(trace, *index, sample)).count() == 2
+    last.filter(|(index, _, sample)| breached_for_sure(trace, *index, sample)).count() == 2
 }
 
 /// The last two looks gave a reason, be it the one or the other.
@@ -317,12 +323,10 @@ fn at_second_line(trace: &Trace, index: usize, sample: &Sample) -> bool {
 }
 
 fn kills_ahead(step: &Step) -> Option<(Bytes, Bytes, Bytes)> {
-    step.actions.iter().find_map(|action| match action {
-        Action::Tell(Notice::Killing {
-            why: KillReason::Ahead { current, ahead, ceiling },
-            ..
-        }) => Some((*current, *ahead, *ceiling)),
-        _ => None,
+    step.actions.iter().find_map(|action| {
+        let Action::Tell(Notice::Killing { why, .. }) = action else { return None };
+        let KillReason::Ahead { current, ahead, ceiling } = why else { return None };
+        Some((*current, *ahead, *ceiling))
     })
 }
 

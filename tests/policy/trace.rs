@@ -108,7 +108,11 @@ impl Trace {
                     (now.0, held_back) = after_command(now.0, lines, footprint);
                 }
                 Event::Operator(Command::SetGrace(grace)) => now.1 = grace,
-                Event::Operator(_) | Event::Deadline | Event::ChildExited(_) | Event::Empty => {}
+                Event::Operator(_)
+                | Event::Deadline
+                | Event::ChildExited(_)
+                | Event::Empty
+                | Event::Done(..) => {}
             }
             ending |= [Action::Terminate, Action::Kill].iter().any(|it| step.actions.contains(it));
             in_force.push(now);

@@ -1,7 +1,7 @@
 //! Between the lines of a trace and the types of the policy.
 
-use super::{Asked, LinesRow, ReclaimRow, Rules, SampleRow, What, nanos};
-use crate::event::{Command, Ending, Event, Sample};
+use super::{Asked, LinesRow, ReclaimRow, ResultRow, Rules, SampleRow, Standing, What, nanos};
+use crate::event::{Command, Deed, DeedResult, Ending, Event, InForce, Sample};
 use crate::policy::interval::Cadence;
 use crate::policy::lines::Lines;
 use crate::policy::reclaim::ReclaimAt;
@@ -105,6 +105,7 @@ impl From<&Sample> for SampleRow {
             pids_max: counters.pids_max,
             stalled_us: sample.stalled_usec,
             pressure: sample.pressure.map(|it| (it.some_avg10, it.full_avg10)),
+            unread_shares: sample.unread_shares.0,
             tasks: sample.processes,
             cost_ns: nanos(sample.cost),
         }
@@ -137,8 +138,45 @@ impl From<SampleRow> for Sample {
             },
             stalled_usec: row.stalled_us,
             pressure: row.pressure.map(pressure),
+            unread_shares: Bytes(row.unread_shares),
             processes: row.tasks,
             cost: Duration::from_nanos(row.cost_ns),
+        }
+    }
+}
+
+impl From<DeedResult> for ResultRow {
+    fn from(result: DeedResult) -> Self {
+        match result {
+            DeedResult::Done => ResultRow::Done,
+            DeedResult::Pending => ResultRow::Pending,
+            DeedResult::InUse(current) => ResultRow::InUse(current.0),
+            DeedResult::Failed(errno) => ResultRow::Failed(errno),
+        }
+    }
+}
+
+impl From<ResultRow> for DeedResult {
+    fn from(result: ResultRow) -> Self {
+        match result {
+            ResultRow::Done => DeedResult::Done,
+            ResultRow::Pending => DeedResult::Pending,
+            ResultRow::InUse(current) => DeedResult::InUse(Bytes(current)),
+            ResultRow::Failed(errno) => DeedResult::Failed(errno),
+        }
+    }
+}
+
+fn limit(value: Option<u64>) -> Limit {
+    value.map_or(Limit::Max, Limit::At)
+}
+
+fn done(deed: Deed, result: DeedResult) -> What {
+    let result = result.into();
+    match deed {
+        Deed::TripWire(high) => What::TripWire(Standing { high: high.value(), max: None, result }),
+        Deed::Lines(InForce { high, max }) => {
+            What::Lines(Standing { high: high.value(), max: max.value(), result })
         }
     }
 }
@@ -159,6 +197,7 @@ impl From<&Event> for What {
                 Command::SetLines(lines) => Asked::Lines(lines.into()),
                 Command::SetGrace(grace) => Asked::GraceNs(nanos(*grace)),
             }),
+            Event::Done(deed, result) => done(*deed, *result),
         }
     }
 }
@@ -180,7 +219,42 @@ impl What {
                 Asked::Lines(lines) => Command::SetLines((*lines).into()),
                 Asked::GraceNs(grace) => Command::SetGrace(Duration::from_nanos(*grace)),
             }),
+            What::TripWire(row) => Event::Done(Deed::TripWire(limit(row.high)), row.result.into()),
+            What::Lines(row) => {
+                let in_force = InForce { high: limit(row.high), max: limit(row.max) };
+                Event::Done(Deed::Lines(in_force), row.result.into())
+            }
             What::Lost(_) | What::End(_) => return None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::format::Row;
+
+    #[test]
+    fn what_came_of_a_deed_is_read_as_it_was_written() {
+        let results = [
+            DeedResult::Done,
+            DeedResult::Pending,
+            DeedResult::InUse(Bytes(7)),
+            DeedResult::Failed(5),
+        ];
+        let lines = |max| Deed::Lines(InForce { high: Limit::At(1 << 20), max });
+        let deeds = [
+            Deed::TripWire(Limit::At(9)),
+            Deed::TripWire(Limit::Max),
+            lines(Limit::At(2 << 20)),
+            lines(Limit::Max),
+        ];
+        for event in results.iter().flat_map(|result| deeds.map(|deed| Event::Done(deed, *result)))
+        {
+            let row = Row { t: 1, what: What::from(&event), did: Vec::new() };
+            let text = serde_json::to_string(&row).unwrap();
+            let back: Row = serde_json::from_str(&text).unwrap();
+            assert_eq!(back.what.event(), Some(event), "{text}");
+        }
     }
 }

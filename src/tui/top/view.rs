@@ -201,9 +201,9 @@ fn state_style(top: &Top, row: &Row) -> Style {
         (Some(Note::Gone(_)), _) | (None, None) => look.dim(),
         (Some(Note::Silent(_)), _) => look.badge(Color::Magenta),
         (None, Some(status)) => match status.state {
-            State::Running if status.frozen => look.badge(Color::Blue),
+            State::Starting | State::Running if status.frozen => look.badge(Color::Blue),
             // What is usual does not ask for attention.
-            State::Running => Style::new(),
+            State::Starting | State::Running => Style::new(),
             State::Terminating | State::Killing | State::Ended => look.state(status.state),
         },
     }

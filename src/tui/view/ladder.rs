@@ -42,7 +42,7 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
 /// How many rungs are reached.
 fn reached(status: &Status) -> usize {
     match status.state {
-        State::Running => usize::from(status.warned),
+        State::Starting | State::Running => usize::from(status.warned),
         State::Terminating => 2,
         State::Killing => 3,
         State::Ended => 0,
@@ -69,7 +69,7 @@ fn tail(line: &mut Line<'static>, look: Look, status: &Status, wide: bool) {
         (State::Terminating, Some(left)) => {
             countdown(line, look, left, status.limits.grace_ms, wide)
         }
-        (State::Running, _) => {
+        (State::Starting | State::Running, _) => {
             let grace = show_duration(Duration::from_millis(status.limits.grace_ms));
             line.push_span(Span::styled(format!("  grace {grace}"), look.dim()));
             let end = status.limits.allowance().value();

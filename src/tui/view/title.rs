@@ -16,6 +16,7 @@ const WIDE: usize = 60;
 /// The word for a state.
 fn word(state: State) -> &'static str {
     match state {
+        State::Starting => "STARTING",
         State::Running => "RUNNING",
         State::Terminating => "TERMINATING",
         State::Killing => "KILLING",

@@ -2,7 +2,7 @@
 
 use crate::policy::model::tally::{Seen, Tally};
 use crate::policy::model::world::{Cache, Rules, World};
-use sentinel::event::{Action, Cause, Command, Event, Notice, Outcome, Reason, Sample};
+use sentinel::event::{Action, Cause, Command, Event, KillReason, Notice, Outcome, Reason, Sample};
 use sentinel::policy::reclaim::tried_line;
 use sentinel::policy::{Actions, Rung};
 use std::time::Duration;
@@ -102,7 +102,7 @@ impl Monitor {
             terminates_rightly(world, before, event, actions, rules, tally)?;
         }
         if did(&Action::Kill) {
-            kills_rightly(world, before, event, rules, tally)?;
+            kills_rightly(world, before, event, actions, rules, tally)?;
         }
         if before.monitor.dry {
             let writes = |a: &Action| matches!(a, Action::SetTripWire(_) | Action::SetLines(_));
@@ -123,7 +123,11 @@ impl Monitor {
                 self.over_wire = pinned.then_some(self.over_wire.unwrap_or(before.now));
             }
             Event::Operator(Command::SetGrace(_)) => self.regraced = Some(before.now),
-            Event::Operator(_) | Event::Deadline | Event::ChildExited(_) | Event::Empty => {}
+            Event::Operator(_)
+            | Event::Deadline
+            | Event::ChildExited(_)
+            | Event::Empty
+            | Event::Done(..) => {}
         }
         self.faulty |= before.faults < rules.faults;
     }
@@ -246,6 +250,7 @@ fn kills_rightly(
     world: &mut World,
     before: &World,
     event: Event,
+    actions: &Actions,
     rules: &Rules,
     tally: &mut Tally,
 ) -> Verdict {
@@ -255,6 +260,9 @@ fn kills_rightly(
     let lines = before.policy.lines();
     let held = before.firm(rules) >= lines.limit.0 || before.cache.is_pinned();
     let at_second = before.current(rules) >= lines.second.0 && held;
+    // A level a tick: whoever is over the relief line may be at the ceiling before SIGKILL has worked.
+    let soon = before.current(rules) >= lines.relief.0 && held;
+    let ahead = soon && actions.iter().any(is_ahead);
     let grace_over = monitor.term.is_some_and(|term| now >= term + grace);
     let seen = match event {
         Event::Operator(Command::Kill) => Some(Seen::KillByOperator),
@@ -265,19 +273,24 @@ fn kills_rightly(
         Event::Deadline if again.is_some_and(|last| now >= last + 100) => Some(Seen::KillAgain),
         _ if again.is_some() => None,
         Event::Sample(_) if at_second && monitor.term.is_some() => Some(Seen::KillBySecondLine),
+        Event::Sample(_) if ahead && monitor.term.is_some() => Some(Seen::KillAheadOfIt),
         Event::Sample(_) | Event::Deadline | Event::ChildExited(_) | Event::Operator(_)
             if grace_over =>
         {
             Some(Seen::KillByGrace)
         }
         Event::Sample(_) | Event::Deadline | Event::ChildExited(_) => None,
-        Event::Operator(_) | Event::Empty => None,
+        Event::Operator(_) | Event::Empty | Event::Done(..) => None,
     };
     promise!(seen.is_some(), "SIGKILL without a reason at {event:?}");
     seen.into_iter().for_each(|seen| tally.note(seen));
     monitor.first_kill.get_or_insert(now);
     monitor.last_kill = Some(now);
     Ok(())
+}
+
+fn is_ahead(action: &Action) -> bool {
+    matches!(action, Action::Tell(Notice::Killing { why: KillReason::Ahead { .. }, .. }))
 }
 
 /// Over exactly when command and rest are gone; and the word about it is true.

@@ -77,8 +77,8 @@ fn story(trail: &[(u32, Move, bool)], last: usize) -> String {
     moves.join("\n")
 }
 
-/// What tells a world from others: all of it, with times counted from now. Left out are peaks and growth, which nothing that is
-/// done depends on here: looks are dear (see `World::sample`), and no forecast is asked for.
+/// What tells a world from others: all of it, with times counted from now. Left out are peaks and growth. Little that is done depends on
+/// them here: looks are dear (see `World::sample`), no forecast is asked for, and what is ahead of the second line is growth of a tick.
 fn key(world: &World, text: &mut String) -> u64 {
     text.clear();
     write!(text, "{:?}", world.policy).expect("a String takes it");

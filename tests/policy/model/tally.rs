@@ -15,6 +15,7 @@ pub enum Seen {
     TerminatedAfterCommand,
     KillByGrace,
     KillBySecondLine,
+    KillAheadOfIt,
     KillByOperator,
     KillBySecondRequest,
     KillAgain,

@@ -4,11 +4,11 @@
 use crate::policy::model::promises::{Monitor, Verdict};
 use crate::policy::model::tally::{Seen, Tally};
 use sentinel::clock::Timestamp;
-use sentinel::event::{Action, Command, Ending, Event, Sample};
+use sentinel::event::{Action, Command, Deed, DeedResult, Ending, Event, InForce, Sample};
 use sentinel::policy::lines::Lines;
 use sentinel::policy::reclaim::tried_line;
 use sentinel::policy::{Policy, Rung};
-use sentinel::units::{Bytes, MIB};
+use sentinel::units::{Bytes, Limit, MIB};
 use std::time::Duration;
 
 /// Milliseconds.
@@ -377,10 +377,39 @@ impl World {
             self.obey(action, rules, tally);
         }
         Monitor::after_event(self, &before, event, &actions, rules, tally)?;
+        for action in &actions {
+            if let Some(done) = self.came_of(action, rules) {
+                self.deliver(done, rules, tally)?;
+            }
+        }
         if actions.contains(&Action::Look) {
             self.look(rules, tally)?;
         }
         Ok(())
+    }
+
+    /// What the edge reads back.
+    fn came_of(&self, action: &Action, rules: &Rules) -> Option<Event> {
+        let (high, max) = (Limit::At(self.high), Limit::At(self.max));
+        let failed = self.broken.then_some(DeedResult::Failed(5));
+        match action {
+            Action::SetTripWire(_) => {
+                Some(Event::Done(Deed::TripWire(high), failed.unwrap_or(DeedResult::Done)))
+            }
+            Action::SetLines(lines) => {
+                let in_use = DeedResult::InUse(Bytes(self.current(rules)));
+                let done = if self.max == lines.ceiling.0 { DeedResult::Done } else { in_use };
+                let deed = Deed::Lines(InForce { high, max });
+                Some(Event::Done(deed, failed.unwrap_or(done)))
+            }
+            Action::Look
+            | Action::Freeze
+            | Action::Thaw
+            | Action::Terminate
+            | Action::Kill
+            | Action::Tell(_)
+            | Action::Finish(_) => None,
+        }
     }
 
     fn obey(&mut self, action: &Action, rules: &Rules, tally: &mut Tally) {
