@@ -21,13 +21,16 @@ pub fn verdict(case: &Case, place: &Place, kernel: &Kernel, trial: &Trial) -> Ve
         && !kernel.throttles_in_the_call
         && (trial.number("/status/events/oom_kill").unwrap_or(0) > 0
             || trial.number("/status/events/max").unwrap_or(0) > 0);
+    if trial.status.is_none() {
+        // There is no record.
+        return Verdict { problems: vec!["undecided".into()], excepted: false };
+    }
     let mut problems = Vec::new();
     let mut demand = |holds: bool, what: &str| {
         if !holds {
             problems.push(what.to_owned());
         }
     };
-    demand(trial.status.is_some(), "undecided");
     demand(trial.left.is_empty(), "left something behind");
     demand(trial.text("/status/tier") == "kernel", "not in tier kernel");
     demand(is_plain(trial), "let control characters through");
@@ -114,7 +117,7 @@ impl Verdict {
             "limit": place.limit,
             "kernel": kernel.version,
             "headroom": place.headroom,
-            "swap": place.swap,
+            "swap": case.swaps(place),
             "processes": case.copies(place),
             "spinner": case.spinner(place),
             "expect": format!("{:?}", case.expect),

@@ -64,7 +64,7 @@ fn command(case: &Case, place: &Place, record: &str) -> Command {
     if let Some(headroom) = place.headroom {
         command.args(["--headroom", &format!("{headroom}M")]);
     }
-    if place.swap {
+    if case.swaps(place) {
         command.args(["--swap", if case.swap == Swap::Room { &limit } else { "max" }]);
     }
     command.args(case.options).arg("--").arg(program("SENTINEL_HOG")).args(case.words);
