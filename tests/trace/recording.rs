@@ -51,14 +51,18 @@ fn a_deaf_leak_that_is_killed() {
     let options = ["-m", "60M", "--grace", "300ms", "--record", &trace];
     let mut sentinel = scene.deaf(&options, &[python(), "-c", LEAK]);
     let run = Running::start(&mut sentinel).finish().expect(137);
-    let why = if run.stderr.contains("second line") { "second-line" } else { "grace-over" };
+    let why = if run.stderr.contains("second line") || run.stderr.contains("before SIGKILL works") {
+        "second-line"
+    } else {
+        "grace-over"
+    };
     replays(&scene, &["kill", &format!("tell killing {why}")]);
 }
 
 #[test]
 fn a_command_that_ends_by_itself() {
     let scene = Scene::new();
-    recorded(&scene, &["-q"], &["sh", "-c", "sleep 0.3; exit 7"]).expect(7);
+    recorded(&scene, &["-q"], &["sh", "-c", "sleep 2; exit 7"]).expect(7);
     replays(&scene, &["finish command"]);
 }
 
