@@ -54,7 +54,10 @@ fn frozen_and_then_terminated() {
 fn terminating(scene: &Scene) -> Running {
     let socket = scene.text_path("s.socket");
     let options = ["--socket", &socket, "--grace", "1000s"];
-    let running = Running::start(&mut scene.deaf(&options, &FOREVER));
+    let script = "echo up; while :; do sleep 0.1; done";
+    let running = Running::start(&mut scene.deaf(&options, &["sh", "-c", script]));
+    // The mailbox answers before the command runs, which is deaf from its first line on.
+    running.await_out("up");
     scene.await_mailbox();
     scene.ask("terminate").expect(0);
     running
