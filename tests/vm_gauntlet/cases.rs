@@ -207,8 +207,7 @@ pub const CASES: &[Case] = &[
     Case { swap: Swap::Never, ..one_call("fallocate of ten limits", &["fallocate"]) },
     by_many(ended("shmget", &["segment"])),
     by_many(ended("mmap MAP_SHARED", &["shared"])),
-    // With room in swap undecided on 7.3, once: for the long runs until that is understood.
-    slow(by_many(ended("transparent huge pages", &["thp"]))),
+    by_many(ended("transparent huge pages", &["thp"])),
     ended("realloc, doubling", &["realloc"]),
     by_many(ended("pipes full of data", &["pipes"])),
     by_many(ended("sockets full of data", &["sockets"])),

@@ -17,10 +17,7 @@ pub struct Verdict {
 
 /// Judges it.
 pub fn verdict(case: &Case, place: &Place, kernel: &Kernel, trial: &Trial) -> Verdict {
-    let excepted = case.one_call > place.headroom()
-        && !kernel.throttles_in_the_call
-        && (trial.number("/status/events/oom_kill").unwrap_or(0) > 0
-            || trial.number("/status/events/max").unwrap_or(0) > 0);
+    let excepted = case.one_call > place.headroom() && outran(kernel, trial);
     if trial.status.is_none() {
         // There is no record.
         return Verdict { problems: vec!["undecided".into()], excepted: false };
@@ -40,9 +37,8 @@ pub fn verdict(case: &Case, place: &Place, kernel: &Kernel, trial: &Trial) -> Ve
     if !excepted {
         demand(trial.alarms.is_empty(), "alarmed the kernel");
         for counter in ["max", "oom", "oom_kill"] {
-            // Page cache may touch `memory.max`: the kernel takes it back. So may one call where there is swap to take it to.
-            let taken_back = case.expect == Expect::Lives || case.one_call > 0 && place.swap;
-            if !taken_back || counter != "max" {
+            // Page cache may touch `memory.max`: the kernel takes it back.
+            if case.expect != Expect::Lives || counter != "max" {
                 let value = trial.number(&format!("/status/events/{counter}"));
                 demand(value == Some(0), counter);
             }
@@ -51,8 +47,7 @@ pub fn verdict(case: &Case, place: &Place, kernel: &Kernel, trial: &Trial) -> Ve
             Expect::Lives => demand(lives(trial), "did not live"),
             Expect::Killed => demand(ended(trial, &[KILLED]), "not killed by sentinel"),
             Expect::Ended => {
-                let ours = ended(trial, &[TERMINATED, KILLED]);
-                demand(ours || refused(case, trial), "not ended by sentinel");
+                demand(ended(trial, &[TERMINATED, KILLED]), "not ended by sentinel");
             }
         }
     }
@@ -71,11 +66,15 @@ fn lives(trial: &Trial) -> bool {
         && trial.record["term"].is_null()
 }
 
-/// By itself, since the kernel refused what one call asked for: nobody had to be ended.
-fn refused(case: &Case, trial: &Trial) -> bool {
-    case.one_call > 0
-        && trial.text("/outcome/ended_by") == "command"
-        && trial.said.iter().any(|(_, line)| line.contains("ENOMEM"))
+/// Whether one call was at `memory.max` before anybody could act. Where the kernel throttles within a call, huge pages alone are not:
+/// they are charged without blocking. There `memory.max` refuses one, smaller pages are throttled, and nobody may have been killed.
+fn outran(kernel: &Kernel, trial: &Trial) -> bool {
+    let [max, oom, killed] = ["max", "oom", "oom_kill"]
+        .map(|counter| trial.number(&format!("/status/events/{counter}")).unwrap_or(0));
+    match kernel.throttles_in_the_call {
+        true => max > 0 && oom == 0 && killed == 0 && ended(trial, &[TERMINATED, KILLED]),
+        false => max > 0 || killed > 0,
+    }
 }
 
 /// By sentinel, which sent SIGTERM while there was room.
