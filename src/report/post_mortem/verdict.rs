@@ -151,6 +151,8 @@ fn memory(verdict: &Verdict, limits: &Limits, readings: &[Reading]) -> Vec<Strin
 
 /// Parts of a climb that are compared with each other.
 const PARTS: u64 = 8;
+/// So many of them have to have been looked at: with fewer, a jump looks like a climb.
+const LEAST_PARTS: usize = 4;
 
 /// Bytes a second on the way up from a quarter of the peak, when nearly every part of that time ends higher than the one before
 /// and nothing was given back. How a program starts does not count, nor how it went away.
@@ -164,14 +166,19 @@ fn growth(readings: &[Reading]) -> Option<(u64, Duration)> {
     if climb.len() < 5 || micros < 500_000 || gives_back(climb) {
         return None;
     }
-    let end_of = |part: u64| {
-        let until = start + micros * part / PARTS;
-        climb.iter().rfind(|r| r.at_us <= until).map_or(first, |r| r.footprint.0)
-    };
-    let flat = (1..=PARTS).filter(|part| end_of(*part) <= end_of(part - 1)).count();
+    let part_of = |r: &Reading| (r.at_us - start) * PARTS / (micros + 1);
+    // A part in which nobody looked says nothing.
+    let ends: Vec<u64> = climb
+        .chunk_by(|a, b| part_of(a) == part_of(b))
+        .filter_map(|part| Some(part.last()?.footprint.0))
+        .collect();
+    let flat = ends.windows(2).filter(|w| w[1] <= w[0]).count();
+    if ends.len() < LEAST_PARTS || flat * 4 > ends.len() {
+        return None;
+    }
     let grown = u128::from(peak.saturating_sub(first));
     let rate = u64::try_from(grown * 1_000_000 / u128::from(micros)).ok()?;
-    (flat <= 2 && rate > MIB / 16).then_some((rate, Duration::from_micros(micros)))
+    (rate > MIB / 16).then_some((rate, Duration::from_micros(micros)))
 }
 
 fn gives_back(climb: &[Reading]) -> bool {
@@ -215,6 +222,17 @@ mod tests {
         assert_eq!(growth(&readings((0..40).map(|n| if n < 39 { 50 } else { 100 }))), None);
         assert_eq!(growth(&readings((0..40).map(|n| 50 + n % 8 * 6))), None, "a sawtooth");
         assert_eq!(growth(&[]), None);
+        let seldom = |at: &[u64]| {
+            at.iter()
+                .map(|n| Reading { at_us: n * 100_000, ..readings(*n..=*n)[0] })
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            growth(&seldom(&[0, 30, 50, 52, 55, 77, 100])).unwrap().0 / MIB,
+            10,
+            "looks with gaps between them"
+        );
+        assert_eq!(growth(&seldom(&[90, 91, 92, 93, 94, 200])), None, "nobody looked between");
         let died = readings((0..50).chain([20, 3]));
         assert_eq!(growth(&died).unwrap().0 / MIB, 5, "how it went away does not count");
     }
