@@ -7,9 +7,11 @@ use crate::policy::lines::BATCH;
 use crate::units::Bytes;
 use std::time::Duration;
 
-/// Of what was seen at its worst, so much is left with each look after it: an eighth is forgotten.
-const KEPT: u32 = 7;
-const OF: u32 = 8;
+/// Of the growth seen at its worst, so much is left with each look after it: an eighth is forgotten.
+const KEPT: u64 = 7;
+const OF: u64 = 8;
+/// Of the delay, half is forgotten in this time: what kept us from a processor comes again, and how often we look in between says nothing.
+const DELAY_HALVED: Duration = Duration::from_secs(1);
 /// A look that came later than this was not late for want of a processor: we were stopped.
 const LATEST: Duration = Duration::from_secs(1);
 
@@ -26,11 +28,13 @@ pub struct Ahead {
 impl Ahead {
     /// Takes a reading, which was to come at `due` at the latest.
     pub fn observe(&mut self, current: Bytes, due: Timestamp, now: Timestamp) {
-        self.delay = now.since(due).min(LATEST).max(self.delay * KEPT / OF);
-        let Some((then, before)) = self.last.replace((now, current)) else { return };
-        let micros = now.since(then).as_micros().max(1000);
+        let before = self.last.replace((now, current));
+        let since = before.map_or(Duration::ZERO, |(then, _)| now.since(then));
+        self.delay = now.since(due).min(LATEST).max(faded(self.delay, since));
+        let Some((_, before)) = before else { return };
+        let micros = since.as_micros().max(1000);
         let rise = u128::from(current.saturating_sub(before).0) * 1_000_000 / micros;
-        let kept = self.rise / u64::from(OF) * u64::from(KEPT);
+        let kept = self.rise / OF * KEPT;
         self.rise = u64::try_from(rise).unwrap_or(u64::MAX).max(kept);
     }
 
@@ -45,6 +49,12 @@ impl Ahead {
         let batches = BATCH.0.saturating_mul(sample.processes).min(in_delay(SUDDEN));
         sample.current.saturating_add(Bytes(in_delay(self.rise))).saturating_add(Bytes(batches))
     }
+}
+
+/// What is left of a delay after this time.
+fn faded(delay: Duration, after: Duration) -> Duration {
+    let halvings = after.as_secs_f64() / DELAY_HALVED.as_secs_f64();
+    delay.mul_f64(0.5_f64.powf(halvings))
 }
 
 #[cfg(test)]
@@ -78,5 +88,13 @@ mod tests {
         looks.extend((1..100).map(|look| (800 + look * 5, 0, 120)));
         assert_eq!(reached(&looks, 1), 120);
         assert_eq!(reached(&[(0, 0, 100), (3_600_000, 0, 100)], 0), 100);
+        let mut looks = vec![(0, 0, 100), (400, 395, 100)];
+        looks.extend((1..=40).map(|look| (400 + look * 5, 0, 100)));
+        looks.push((605, 0, 101));
+        assert_eq!(
+            reached(&looks, 0),
+            170,
+            "a delay is remembered however often we look: 200 MiB a second for 344 ms"
+        );
     }
 }
