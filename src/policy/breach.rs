@@ -10,6 +10,10 @@ use std::time::Duration;
 /// `memory.current` must stay over the relief line for so long to count as climbing in spite of the throttle.
 /// Reclaim of page cache brings it under the line within some milliseconds.
 const CLIMB_HOLD: Duration = Duration::from_millis(200);
+/// What is less than the slack below its line must stay there for so long. `memory.current` has pages of processes that are on their way out,
+/// which are nobody's any more (a build of four jobs, 5.10: 15.5 of 16 MiB for some 10 ms). At the line itself nothing waits, and up to there
+/// the throttle holds what grows.
+const SLACK_HOLD: Duration = Duration::from_millis(50);
 
 /// The rules and what they remember.
 #[derive(Clone, Debug)]
@@ -19,12 +23,13 @@ pub struct Breach {
     /// Whether the kernel throttles at the trip-wire: without that, staying over a line is no climb in spite of it.
     throttled: bool,
     over_relief_since: Option<Timestamp>,
+    in_slack_since: Option<Timestamp>,
 }
 
 impl Breach {
     /// Rules with this slack of the counters, for a workload that is throttled at its trip-wire or not.
     pub fn new(slack: Bytes, throttled: bool) -> Self {
-        Breach { slack, throttled, over_relief_since: None }
+        Breach { slack, throttled, over_relief_since: None, in_slack_since: None }
     }
 
     /// The reason to end the workload that this sample gives, if any. `reclaim` has what was seen of it.
@@ -39,7 +44,8 @@ impl Breach {
         let footprint = Sample { pinned: Bytes(0), ..*sample }.footprint();
         // A mapped file with memory of its own stays over the relief line of a small headroom, and is got all the time.
         let climbing = self.climbs(footprint, current, lines, now) && !reclaim.works();
-        if self.reaches(footprint, lines.allowance()) {
+        let stays = self.stays_at_line(footprint, lines, now);
+        if footprint >= lines.allowance() || stays {
             return Some(Reason::Breach { footprint, limit: lines.allowance() });
         }
         let stuck = reclaim.held().map(|held| Reason::Stuck { current, limit, held });
@@ -53,9 +59,24 @@ impl Breach {
         (sample.current >= lines.second || soon) && self.reaches(sample.resident(), lines.limit)
     }
 
+    /// Whether the next look decides: memory is at the line, less the slack.
+    pub fn is_near(&self) -> bool {
+        self.in_slack_since.is_some()
+    }
+
     /// The slack is never more than a 32nd of the line, also after the limit was set far lower than it was at the start.
     fn reaches(&self, footprint: Bytes, line: Bytes) -> bool {
         footprint.saturating_add(self.slack.min(Bytes(line.0 / 32))) >= line
+    }
+
+    /// At the line, less the slack, for the hold time. Where nothing throttles, nothing holds what grows meanwhile.
+    fn stays_at_line(&mut self, footprint: Bytes, lines: &Lines, now: Timestamp) -> bool {
+        if !self.reaches(footprint, lines.allowance()) {
+            self.in_slack_since = None;
+            return false;
+        }
+        let since = *self.in_slack_since.get_or_insert(now);
+        !self.throttled || now.since(since) >= SLACK_HOLD
     }
 
     /// Over the relief line for the hold time, with a footprint of at least half the limit: `memory.stat` then lags or
@@ -128,7 +149,19 @@ mod tests {
     fn a_footprint_at_the_limit_is_a_breach_less_the_slack() {
         let mut breach = Breach::new(Bytes::mib(1), true);
         assert!(breach.judge(&sample(98, 0), &unseen(), &lines(), at(0)).is_none());
-        assert!(breach.judge(&sample(99, 0), &unseen(), &lines(), at(1)).is_some());
+        assert!(
+            breach.judge(&sample(99, 0), &unseen(), &lines(), at(1)).is_none(),
+            "it has to stay"
+        );
+        assert!(breach.judge(&sample(98, 0), &unseen(), &lines(), at(40)).is_none());
+        assert!(breach.judge(&sample(99, 0), &unseen(), &lines(), at(60)).is_none());
+        assert!(breach.judge(&sample(99, 0), &unseen(), &lines(), at(110)).is_some());
+        assert!(breach.judge(&sample(100, 0), &unseen(), &lines(), at(111)).is_some());
+        let mut breach = Breach::new(Bytes::mib(1), true);
+        assert!(
+            breach.judge(&sample(100, 0), &unseen(), &lines(), at(0)).is_some(),
+            "at the line nothing waits"
+        );
     }
 
     #[test]

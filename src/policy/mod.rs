@@ -243,7 +243,8 @@ impl Policy {
             Rung::Watching { .. } if !self.frozen => {
                 let growth = self.growth.per_second();
                 let wait = interval::watching(self.config.cadence, &self.last, &self.lines, growth);
-                if self.reclaim.is_watched() { wait.min(interval::WATCHED) } else { wait }
+                let watched = self.reclaim.is_watched() || self.breach.is_near();
+                if watched { wait.min(interval::WATCHED) } else { wait }
             }
             Rung::Watching { .. } | Rung::Killing { .. } | Rung::Ended => interval::FROZEN,
         }

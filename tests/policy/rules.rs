@@ -97,7 +97,7 @@ pub fn sigterm_has_its_reason(trace: &Trace) -> Verdict {
             last.is_some_and(|last| {
                 limit == trace.lines(term).allowance()
                     && footprint == footprint_of(last)
-                    && reaches(trace, last, trace.lines(term).allowance())
+                    && at_limit(trace, term, last)
             }) && confirmed(trace, term)
         }
         Some(Reason::Climb { .. }) => climbs(trace, term) && confirmed(trace, term),
@@ -206,6 +206,20 @@ fn reaches(trace: &Trace, sample: &Sample, line: Bytes) -> bool {
     u128::from(footprint_of(sample).0) + u128::from(slack) >= u128::from(line.0)
 }
 
+/// At what it may be at most; or below it by less than the slack at every look of the last 50 ms, where the kernel throttles.
+fn at_limit(trace: &Trace, index: usize, sample: &Sample) -> bool {
+    let near = |(index, _, sample): &(usize, &Step, &Sample)| {
+        reaches(trace, sample, trace.lines(*index).allowance())
+    };
+    let since = looks(trace, index).take_while(near).last().map(|(_, step, _)| step.at);
+    let hold = match trace.config.reclaim {
+        ReclaimAt::TripWire => Duration::from_millis(50),
+        ReclaimAt::Ceiling | ReclaimAt::Nowhere => Duration::ZERO,
+    };
+    footprint_of(sample) >= trace.lines(index).allowance()
+        || since.is_some_and(|since| trace.steps[index].at.since(since) >= hold)
+}
+
 /// The looks up to a step, the latest first, each with its step's number.
 fn looks(trace: &Trace, index: usize) -> impl Iterator<Item = (usize, &Step, &Sample)> {
     let steps = trace.steps[..=index].iter().enumerate().rev();
@@ -277,13 +291,12 @@ fn stays(
 }
 
 fn breached(trace: &Trace, index: usize, sample: &Sample) -> bool {
-    reaches(trace, sample, trace.lines(index).allowance()) || climbs(trace, index)
+    at_limit(trace, index, sample) || climbs(trace, index)
 }
 
 /// The same, where reclaim got nothing: what it gets does not climb, and over which time is the policy's to choose.
 fn breached_for_sure(trace: &Trace, index: usize, sample: &Sample) -> bool {
-    reaches(trace, sample, trace.lines(index).allowance())
-        || (climbs(trace, index) && sample.reclaimed == 0)
+    at_limit(trace, index, sample) || (climbs(trace, index) && sample.reclaimed == 0)
 }
 
 fn breached_twice(trace: &Trace, index: usize) -> bool {

@@ -7,10 +7,10 @@ fn a_dry_run_tells_once_for_each_approach_and_does_nothing() {
     let rules = PolicyConfig { dry_run: true, ..rules() };
     let would = |footprint| Notice::WouldTerminate { reason: breach(footprint) };
     let steps =
-        [(0, used(99)), (500, used(95)), (900, used(131)), (5000, used(50)), (6000, used(100))];
+        [(0, used(100)), (500, used(95)), (900, used(131)), (5000, used(50)), (6000, used(100))];
     run(rules, &steps, 60_000).does(&[]).tells(&[
-        (0, near(99)),
-        (0, would(99)),
+        (0, near(100)),
+        (0, would(100)),
         (6000, near(100)),
         (6000, would(100)),
     ]);

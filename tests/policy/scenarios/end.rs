@@ -14,13 +14,13 @@ fn a_run_is_over_when_the_command_is_gone_and_nothing_is_left_in_either_order() 
 
 #[test]
 fn what_the_command_leaves_behind_is_guarded_on() {
-    let steps = [(0, used(10)), (500, exits(0)), (60_000, used(99)), (60_100, empty())];
+    let steps = [(0, used(10)), (500, exits(0)), (60_000, used(100)), (60_100, empty())];
     run(rules(), &steps, 90_000)
-        .does(&[(60_000, wire(108)), (60_000, TERM), (60_100, by_us(breach(99), None, DONE))])
+        .does(&[(60_000, wire(108)), (60_000, TERM), (60_100, by_us(breach(100), None, DONE))])
         .tells(&[
             (500, Notice::Leftover { processes: 3 }),
-            (60_000, near(99)),
-            (60_000, Notice::Terminating { reason: breach(99), grace: ms(3000) }),
+            (60_000, near(100)),
+            (60_000, Notice::Terminating { reason: breach(100), grace: ms(3000) }),
         ]);
 }
 
@@ -35,7 +35,7 @@ fn what_the_command_leaves_behind_is_ended_when_asked_for() {
     ]);
     run(rules, &[(0, used(10)), (500, empty()), (501, exits(0))], 900)
         .does(&[(501, by_itself(DONE))]);
-    run(rules, &[(0, used(99)), (500, exits(0))], 999).does(&[(0, wire(108)), (0, TERM)]);
+    run(rules, &[(0, used(100)), (500, exits(0))], 999).does(&[(0, wire(108)), (0, TERM)]);
 }
 
 #[test]
@@ -52,14 +52,14 @@ fn a_kill_by_the_kernel_is_told_and_is_a_miss_when_it_took_the_command() {
     ]);
     run(rules(), &[(0, used(50)), (10, killed), (11, exits(1)), (12, empty())], 900)
         .does(&[(12, outcome(Cause::Itself, Ending::Exited(1)))]);
-    run(rules(), &[(0, used(99)), (10, killed), (11, dies(9)), (12, empty())], 900).does(&[
+    run(rules(), &[(0, used(100)), (10, killed), (11, dies(9)), (12, empty())], 900).does(&[
         (0, wire(108)),
         (0, TERM),
         (12, outcome(Cause::KernelOom, KILLED)),
     ]);
     // It took another process, and the command heard SIGTERM.
-    let ours = Cause::Guardian { reason: breach(99), killed: None };
-    run(rules(), &[(0, used(99)), (10, killed), (11, dies(15)), (12, empty())], 900).does(&[
+    let ours = Cause::Guardian { reason: breach(100), killed: None };
+    run(rules(), &[(0, used(100)), (10, killed), (11, dies(15)), (12, empty())], 900).does(&[
         (0, wire(108)),
         (0, TERM),
         (12, outcome(ours, TERMED)),

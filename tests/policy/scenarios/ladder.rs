@@ -4,18 +4,18 @@ use crate::*;
 
 #[test]
 fn sigkill_follows_when_the_grace_is_over_and_is_repeated_until_empty() {
-    run(rules(), &[(1000, used(99)), (4250, dies(9)), (4251, empty())], 9000)
+    run(rules(), &[(1000, used(100)), (4250, dies(9)), (4251, empty())], 9000)
         .does(&[
             (1000, wire(108)),
             (1000, TERM),
             (4000, KILL),
             (4100, KILL),
             (4200, KILL),
-            (4251, by_us(breach(99), Some(grace_over(3000)), KILLED)),
+            (4251, by_us(breach(100), Some(grace_over(3000)), KILLED)),
         ])
         .tells(&[
-            (1000, near(99)),
-            (1000, Notice::Terminating { reason: breach(99), grace: ms(3000) }),
+            (1000, near(100)),
+            (1000, Notice::Terminating { reason: breach(100), grace: ms(3000) }),
             (4000, Notice::Killing { why: grace_over(3000), after: Some(ms(3000)) }),
         ]);
 }
@@ -34,22 +34,22 @@ fn the_second_line_cuts_the_grace_short() {
     let (current, line) = (Bytes::mib(129), lines(100).second);
     let why = KillReason::SecondLine { current, line };
     let steps =
-        [(0, used(99)), (900, used(107)), (1000, used(129)), (1001, dies(9)), (1002, empty())];
+        [(0, used(100)), (900, used(107)), (1000, used(129)), (1001, dies(9)), (1002, empty())];
     run(rules(), &steps, 9000).does(&[
         (0, wire(108)),
         (0, TERM),
         (1000, KILL),
-        (1002, by_us(breach(99), Some(why), KILLED)),
+        (1002, by_us(breach(100), Some(why), KILLED)),
     ]);
 }
 
 /// 20 MiB between two looks: the next one could be too late.
 #[test]
 fn growth_that_would_be_at_the_ceiling_before_the_next_look_cuts_the_grace_short() {
-    let steps = [(0, used(99)), (900, used(107)), (905, used(127))];
+    let steps = [(0, used(100)), (900, used(107)), (905, used(127))];
     let lines = rules().lines;
     run(rules(), &steps, 950).does(&[(0, wire(108)), (0, TERM), (905, KILL)]);
-    let below_relief = [(0, used(99)), (900, used(100)), (905, used(107))];
+    let below_relief = [(0, used(100)), (900, used(100)), (905, used(107))];
     assert!(lines.relief > Bytes::mib(107));
     run(rules(), &below_relief, 950).does(&[(0, wire(108)), (0, TERM)]);
 }
@@ -66,29 +66,29 @@ fn sigterm_comes_before_sigkill_even_beyond_the_second_line() {
 
 #[test]
 fn page_cache_at_the_second_line_does_not_cut_the_grace_short() {
-    run(rules(), &[(0, used(99)), (10, cached(131, 40))], 2999).does(&[(0, wire(108)), (0, TERM)]);
+    run(rules(), &[(0, used(100)), (10, cached(131, 40))], 2999).does(&[(0, wire(108)), (0, TERM)]);
 }
 
 #[test]
 fn without_grace_sigkill_is_right_behind_sigterm() {
     let rules = PolicyConfig { grace: Duration::ZERO, ..rules() };
-    run(rules, &[(0, used(99))], 50).does(&[(0, wire(108)), (0, TERM), (0, KILL)]);
+    run(rules, &[(0, used(100))], 50).does(&[(0, wire(108)), (0, TERM), (0, KILL)]);
 }
 
 #[test]
 fn a_workload_that_shrinks_again_is_ended_all_the_same() {
-    let log = run(rules(), &[(0, used(99)), (10, used(5))], 3000);
+    let log = run(rules(), &[(0, used(100)), (10, used(5))], 3000);
     log.does(&[(0, wire(108)), (0, TERM), (3000, KILL)]);
     assert!(log.looks(1, 3000) > 500, "looks every 5 ms while terminating");
 }
 
 #[test]
 fn sigkill_for_leftovers_is_not_what_ended_the_command() {
-    let steps = [(0, used(99)), (100, exits(0)), (3050, empty())];
+    let steps = [(0, used(100)), (100, exits(0)), (3050, empty())];
     run(rules(), &steps, 9000).does(&[
         (0, wire(108)),
         (0, TERM),
         (3000, KILL),
-        (3050, by_us(breach(99), None, DONE)),
+        (3050, by_us(breach(100), None, DONE)),
     ]);
 }

@@ -18,7 +18,7 @@ fn an_operator_kills_at_once() {
     let steps = [(0, used(10)), (500, asks(Command::Kill)), (510, empty()), (511, dies(9))];
     let end = by_us(Reason::Operator, Some(KillReason::Operator), KILLED);
     run(rules(), &steps, 9000).does(&[(500, KILL), (511, end)]);
-    run(rules(), &[(0, used(99)), (500, asks(Command::Kill))], 550).does(&[
+    run(rules(), &[(0, used(100)), (500, asks(Command::Kill))], 550).does(&[
         (0, wire(108)),
         (0, TERM),
         (500, KILL),
@@ -42,7 +42,7 @@ fn a_frozen_workload_is_looked_at_seldom() {
 
 #[test]
 fn a_frozen_workload_is_thawed_before_sigterm() {
-    run(rules(), &[(0, asks(Command::Freeze)), (700, used(99))], 2000).does(&[
+    run(rules(), &[(0, asks(Command::Freeze)), (700, used(100))], 2000).does(&[
         (0, FREEZE),
         (700, wire(108)),
         (700, THAW),
@@ -60,7 +60,7 @@ fn a_frozen_workload_is_thawed_before_sigterm() {
 #[test]
 fn what_is_being_ended_cannot_be_frozen() {
     let freeze = asks(Command::Freeze);
-    run(rules(), &[(0, used(99)), (10, freeze), (3050, freeze)], 3060).does(&[
+    run(rules(), &[(0, used(100)), (10, freeze), (3050, freeze)], 3060).does(&[
         (0, wire(108)),
         (0, TERM),
         (3000, KILL),
@@ -92,7 +92,7 @@ fn a_limit_set_below_a_footprint_that_falls_comes_into_force_then() {
 #[test]
 fn a_limit_set_while_terminating_moves_the_lines_and_ends_nothing_twice() {
     let up = lines(200);
-    let steps = [(0, used(99)), (500, asks(Command::SetLines(up))), (600, used(150))];
+    let steps = [(0, used(100)), (500, asks(Command::SetLines(up))), (600, used(150))];
     run(rules(), &steps, 3000)
         .does(&[
             (0, wire(108)),
@@ -102,8 +102,8 @@ fn a_limit_set_while_terminating_moves_the_lines_and_ends_nothing_twice() {
             (3000, KILL),
         ])
         .tells(&[
-            (0, near(99)),
-            (0, Notice::Terminating { reason: breach(99), grace: ms(3000) }),
+            (0, near(100)),
+            (0, Notice::Terminating { reason: breach(100), grace: ms(3000) }),
             (500, Notice::NewLines(up)),
             (3000, Notice::Killing { why: grace_over(3000), after: Some(ms(3000)) }),
         ]);
@@ -120,18 +120,18 @@ fn the_slack_of_a_large_limit_does_not_outlive_it() {
 fn the_grace_can_be_changed_while_it_runs() {
     let grace = |seconds| asks(Command::SetGrace(Duration::from_secs(seconds)));
     for (seconds, kill_at) in [(2, 2000), (1, 1500), (0, 1500), (8, 8000)] {
-        run(rules(), &[(0, used(99)), (1500, grace(seconds))], kill_at + 99).does(&[
+        run(rules(), &[(0, used(100)), (1500, grace(seconds))], kill_at + 99).does(&[
             (0, wire(108)),
             (0, TERM),
             (kill_at, KILL),
         ]);
     }
-    run(rules(), &[(0, grace(1)), (500, used(99))], 1500)
+    run(rules(), &[(0, grace(1)), (500, used(100))], 1500)
         .does(&[(500, wire(108)), (500, TERM), (1500, KILL)])
         .tells(&[
             (0, Notice::NewGrace(ms(1000))),
-            (500, near(99)),
-            (500, Notice::Terminating { reason: breach(99), grace: ms(1000) }),
+            (500, near(100)),
+            (500, Notice::Terminating { reason: breach(100), grace: ms(1000) }),
             (1500, Notice::Killing { why: grace_over(1000), after: Some(ms(1000)) }),
         ]);
 }

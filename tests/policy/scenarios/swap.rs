@@ -23,10 +23,10 @@ fn what_fits_into_limit_and_swap_is_left_alone() {
 
 #[test]
 fn limit_and_room_together_are_the_limit() {
-    let (footprint, limit) = (Bytes::mib(355), Bytes::mib(356));
+    let (footprint, limit) = (Bytes::mib(356), Bytes::mib(356));
     let breach = Reason::Breach { footprint, limit };
     let near = Notice::NearLimit { footprint, limit: Bytes::mib(100), swap: ROOM };
-    run(with_swap(ROOM), &[(0, swapped(98, 100)), (1000, swapped(99, 256))], 1000)
+    run(with_swap(ROOM), &[(0, swapped(98, 100)), (1000, swapped(100, 256))], 1000)
         .does(&[(1000, wire(108)), (1000, TERM)])
         .tells(&[(1000, near), (1000, Notice::Terminating { reason: breach, grace: ms(3000) })]);
 }

@@ -4,11 +4,11 @@ use crate::*;
 
 #[test]
 fn a_leak_is_ended_by_sigterm_alone_when_it_obeys() {
-    run(rules(), &[(0, used(50)), (1000, used(99)), (1500, dies(15)), (1501, empty())], 9000)
-        .does(&[(1000, wire(108)), (1000, TERM), (1501, by_us(breach(99), None, TERMED))])
+    run(rules(), &[(0, used(50)), (1000, used(100)), (1500, dies(15)), (1501, empty())], 9000)
+        .does(&[(1000, wire(108)), (1000, TERM), (1501, by_us(breach(100), None, TERMED))])
         .tells(&[
-            (1000, near(99)),
-            (1000, Notice::Terminating { reason: breach(99), grace: ms(3000) }),
+            (1000, near(100)),
+            (1000, Notice::Terminating { reason: breach(100), grace: ms(3000) }),
         ]);
 }
 
@@ -16,12 +16,19 @@ fn a_leak_is_ended_by_sigterm_alone_when_it_obeys() {
 fn a_breach_must_be_seen_twice() {
     let log = run(rules(), &[(0, used(50)), (1000, glimpse(120)), (1400, glimpse(131))], 5000);
     log.does(&[]);
-    run(rules(), &[(0, used(50)), (1000, used(99))], 1000).does(&[(1000, wire(108)), (1000, TERM)]);
+    run(rules(), &[(0, used(50)), (1000, used(100))], 1000)
+        .does(&[(1000, wire(108)), (1000, TERM)]);
 }
 
 #[test]
 fn below_the_limit_by_more_than_the_slack_nothing_is_done_for_an_hour() {
     run(rules(), &[(0, used(98))], 3_600_000).does(&[]).tells(&[(0, near(98))]);
+}
+
+#[test]
+fn less_than_the_slack_below_the_limit_is_a_breach_when_it_lasts() {
+    run(rules(), &[(0, used(99)), (30, used(95)), (60, used(99))], 100).does(&[]);
+    run(rules(), &[(0, used(99))], 2999).does(&[(50, wire(108)), (50, TERM)]);
 }
 
 #[test]
@@ -35,7 +42,7 @@ fn page_cache_for_an_hour_is_none_of_our_business() {
 fn a_look_that_took_for_ever_is_no_reason_to_die() {
     let mut sample = memory(50, 0);
     sample.cost = Duration::MAX;
-    run(rules(), &[(0, Step::State(sample)), (10, used(99))], 10)
+    run(rules(), &[(0, Step::State(sample)), (10, used(100))], 10)
         .does(&[(10, wire(108)), (10, TERM)]);
 }
 
