@@ -8,6 +8,7 @@ use sentinel::units::{Bytes, MIB};
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, Write};
 use std::num::NonZeroUsize;
+use std::os::unix::fs::OpenOptionsExt;
 
 /// What a name that does not exist costs: a directory entry, and its 200 letters beside it.
 const NAME_BYTES: u64 = 512;
@@ -54,14 +55,19 @@ pub fn names(cap: Bytes) -> Result<()> {
     Ok(())
 }
 
-/// A file of this size that has no name any more.
+/// A file of this size that never had a name.
 pub fn written(cap: Bytes) -> Result<File> {
-    let name = format!("hog-{}", std::process::id());
-    let mut file = OpenOptions::new().read(true).write(true).create_new(true).open(&name)?;
-    fs::remove_file(&name)?;
+    let mut file = nameless(0)?;
     let block = vec![0x5a_u8; BLOCK];
     for _ in 0..cap.0 / MIB {
         file.write_all(&block).context("write")?;
     }
     Ok(file)
+}
+
+/// A file of the working directory that never had a name: who is ended at any time leaves none.
+pub fn nameless(flags: i32) -> Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).custom_flags(nix::libc::O_TMPFILE | flags);
+    options.open(".").context("open a file without a name")
 }

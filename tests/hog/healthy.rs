@@ -1,17 +1,16 @@
 //! Work that lives within its limit, however much it reads and writes. All end by themselves, and leave no file; the cap is
 //! what they read or write, and their own memory what `--own` says.
 
-use crate::files::{BLOCK, written};
+use crate::files::{BLOCK, nameless, written};
 use crate::memory;
 use crate::processes::sleep;
 use crate::system::PAGE;
 use anyhow::{Context, Result, ensure};
 use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, mmap};
 use sentinel::units::{Bytes, MIB};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{BufReader, BufWriter, Read, Seek, Write};
 use std::num::NonZeroUsize;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -41,11 +40,7 @@ pub fn write_mapped(cap: Bytes) -> Result<()> {
 
 /// Writes past the page cache, and reads so.
 pub fn write_direct(cap: Bytes) -> Result<()> {
-    let name = format!("hog-{}", std::process::id());
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create_new(true).custom_flags(nix::libc::O_DIRECT);
-    let mut file = options.open(&name)?;
-    fs::remove_file(&name)?;
+    let mut file = nameless(nix::libc::O_DIRECT)?;
     // The device wants its addresses on borders of its sectors.
     let mut memory = vec![0x5a_u8; BLOCK + PAGE];
     let start = memory.as_ptr().align_offset(PAGE);

@@ -71,8 +71,8 @@ pub fn posix(cap: Bytes) -> Result<()> {
 /// Sets of semaphores.
 #[expect(unsafe_code, reason = "semget(2), which nix does not have")]
 pub fn semaphores(cap: Bytes) -> Result<()> {
-    /// The most there are in a set, and what one takes.
-    const A_SET: u16 = 32000;
+    /// So many are in a set, and what one takes.
+    const A_SET: u16 = 4000;
     const SEMAPHORE: u64 = 64;
     own_ipc()?;
     repeat(cap.0, u64::from(A_SET) * SEMAPHORE, |_| {

@@ -60,7 +60,8 @@ pub fn raise_open_files() -> Result<()> {
 
 /// Does it again and again, as long as it costs no more than the cap, or until there is no more of it to be had.
 pub fn repeat(cap: u64, cost: u64, mut step: impl FnMut(u64) -> Result<()>) -> Result<()> {
-    for number in 0..cap / cost {
+    // At least one: who takes nothing tries nothing.
+    for number in 0..cap.div_ceil(cost) {
         match step(number) {
             Ok(()) => {}
             Err(error) if is_all(&error) => break,

@@ -19,7 +19,7 @@ const BIG: &str = "big";
 /// What is written, and removed at the end.
 const COPY: &str = "copy";
 /// With 32 pages around each, almost twice the limit of scripts/cache-cost.
-const RANDOM: usize = 600;
+const RANDOM: usize = 360;
 /// A writer syncs after so many blocks.
 const SYNC_BLOCKS: usize = 16;
 /// Any odd number: the same order of pages in every run.
@@ -51,7 +51,7 @@ impl FromStr for Work {
             "write" => Work::Write,
             "cat" => Work::Shell("cat big | cat > /dev/null"),
             "dd" => Work::Shell("dd if=big of=copy bs=256K conv=fsync status=none"),
-            "sort" => Work::Shell("sort -S 8M -T . -o copy lines"),
+            "sort" => Work::Shell("sort -S 6M -T . -o copy lines"),
             "tar" => Work::Shell("python3 -m tarfile -c copy tree"),
             "build" => Work::Shell(
                 "for a in 1 2 30 4 50 6; do cat tree/$a* | sort -S 4M | uniq -c | head -c 100000 > copy; done",

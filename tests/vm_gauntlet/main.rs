@@ -60,7 +60,7 @@ fn nothing_gets_past_it() {
     for pass in passes() {
         let (place, before) = (&PLACES[pass % PLACES.len()], Inventory::now());
         let chosen = |case: &&Case| {
-            case.is_of(pass) && case.fits(place, kernel.number) && case.name.contains(&only)
+            case.is_of(pass) && case.fits(pass, place, kernel.number) && case.name.contains(&only)
         };
         for case in CASES.iter().filter(chosen) {
             let trial = trial::run(case, place, &before);
