@@ -24,7 +24,7 @@ fn timed(scene: &Scene) -> Command {
     let record = scene.text_path("record.json");
     let pid = scene.text_path("pid");
     let script = "echo $$ > \"$0\"; exec sleep 100000";
-    scene.guarded(&["--timeout", "300ms", "--json", &record], &["sh", "-c", script, &pid])
+    scene.guarded(&["--timeout", "1s", "--json", &record], &["sh", "-c", script, &pid])
 }
 
 /// It ends, and everything is done that does not need anybody to listen.
@@ -33,7 +33,8 @@ fn ends(scene: &Scene, command: &mut Command, stderr: impl Into<Stdio>) -> Run {
     // The command holds the descriptors that were handed over.
     command.stderr(Stdio::null());
     let run = running.finish().expect(143);
-    assert!(!is_alive(scene.read("pid").trim().parse().unwrap()));
+    // On a busy machine its time may be over before it has said where it is; what a scene leaves is looked for in any case.
+    assert!(scene.read("pid").trim().parse().map_or(true, |pid: u32| !is_alive(pid)));
     assert_eq!(scene.record()["outcome"]["reason"], "timeout");
     run
 }

@@ -47,7 +47,7 @@ fn a_deaf_daemon_is_killed_with_the_rest() {
     let scene = Scene::new();
     for tier in ["best", "polled"] {
         let script = daemon("exec sleep 100000");
-        let mut deaf = scene.deaf(&["--timeout", "1s", "--grace", "100ms"], &["sh", "-c", &script]);
+        let mut deaf = scene.deaf(&["--timeout", "3s", "--grace", "100ms"], &["sh", "-c", &script]);
         if tier == "polled" {
             if !is_root() {
                 return skip("only root can take the cgroup file system away");

@@ -34,7 +34,7 @@ fn stdout_and_stderr_stay_apart() {
 #[test]
 fn nothing_of_ours_is_on_stdout() {
     let scene = Scene::new();
-    let run = scene.run(&["--timeout", "200ms"], &["sh", "-c", "echo x; exec sleep 1000"]);
+    let run = scene.run(&["--timeout", "2s"], &["sh", "-c", "echo x; exec sleep 1000"]);
     assert_eq!(run.expect(143).stdout(), "x\n");
 }
 
