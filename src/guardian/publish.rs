@@ -146,6 +146,7 @@ impl Guardian {
 
     /// A child that is not the command ended: an orphan of the workload, or the dashboard.
     pub(super) fn other_child_ended(&mut self, pid: i32, ending: Ending) {
+        self.guards.iter_mut().for_each(|guard| guard.workload.forget(pid));
         if self.guards[0].workload.keeper_ended(pid) {
             return self.scope_stopped();
         }

@@ -38,6 +38,7 @@ use crate::sys::signals::Signals;
 use crate::sys::spawn::{self, Place, Program, Waiting};
 use crate::units::{Bytes, Limit};
 use crate::watcher::Watcher;
+use crate::workload::strangers::Strangers;
 use crate::workload::{Workload, proc_file};
 use anyhow::{Context, Result};
 use std::ffi::CString;
@@ -51,6 +52,7 @@ use std::time::Duration;
 /// # Errors
 /// When a limit cannot be put in force, the mailbox not opened, the command not run: nothing runs then.
 pub fn start(mut config: Config) -> Result<Guardian> {
+    let strangers = Strangers::so_far();
     let to_caller = config.json_fd.map(RecordFile::inherited).transpose()?;
     let caller = Caller::remember();
     let (path, id) = (command::find(&config.command)?, CallerId::find());
@@ -71,6 +73,7 @@ pub fn start(mut config: Config) -> Result<Guardian> {
     let (tier, reason) = (found.tier, found.reason);
     let left = found.placed.as_ref().map(|placed| leftovers::clear_beside(&placed.cgroup));
     let mut workload = Workload::new(tier, found.placed, found.observed)?;
+    workload.leave_out_strangers(strangers);
     recording.iter().for_each(|recording| workload.leave_out(recording.pid()));
     let mut guardian = Guardian {
         caller,
