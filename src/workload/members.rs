@@ -133,6 +133,11 @@ impl Members {
         self.strangers.forget(pid);
     }
 
+    /// Whether this child of ours is no part of the workload, as far as that is known by now.
+    pub fn leaves_out(&self, pid: i32) -> bool {
+        self.left_out.contains(&pid)
+    }
+
     /// Children of ours that are no part of the workload, orphans of strangers among them.
     pub fn left_out(&mut self) -> &[i32] {
         if !self.strangers.is_empty() {

@@ -140,6 +140,11 @@ impl Workload {
         self.members.forget(pid);
     }
 
+    /// Whether this child of ours is no part of the workload, as far as that is known by now.
+    pub fn leaves_out(&self, pid: i32) -> bool {
+        self.members.leaves_out(pid)
+    }
+
     /// Whether looks go from process to process.
     pub fn sums(&self) -> bool {
         self.by_cgroup.is_none()

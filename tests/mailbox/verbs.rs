@@ -135,8 +135,8 @@ fn a_limit_below_what_is_in_use_takes_force() {
     let least = refusal.split("; ").find_map(|part| part.strip_suffix(" would not")).unwrap();
     let answer = scene.ask(&format!("set memory {least}")).expect(0).stdout();
     assert!(answer.contains("was 200.0M"), "{answer}");
-    // It is looked at more than once.
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    let now = status(&scene).uptime_ms;
+    until("it was looked at more than once", || status(&scene).uptime_ms > now + 500);
     assert_eq!(status(&scene).state, State::Running);
     scene.ask("set memory 30M --force").expect(0);
     running.finish().expect(143).says("reached the limit 30.0M");
