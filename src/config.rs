@@ -11,7 +11,7 @@ use crate::report::escape::escape;
 use crate::report::record::{CallerId, as_caller};
 use crate::status::Tier;
 use crate::units::{Bytes, Limit, Percent, Size};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -248,7 +248,7 @@ pub fn build(s: Settings, command: Vec<OsString>) -> Result<Config> {
         },
         name: name(s.name, &command)?,
         plain: s.plain,
-        json: s.json,
+        json: s.json.map(record_path).transpose()?,
         json_fd: s.json_fd,
         record: s.record,
         record_size: record_size(s.record_size)?,
@@ -261,6 +261,15 @@ pub fn build(s: Settings, command: Vec<OsString>) -> Result<Config> {
 /// The kernel rounds to pages, and what is read back is to be what was written.
 fn in_pages(limit: Limit) -> Limit {
     limit.value().map_or(Limit::Max, |bytes| Limit::At(whole_pages(Bytes(bytes)).0))
+}
+
+/// Standard output is the command's.
+fn record_path(path: PathBuf) -> Result<PathBuf> {
+    ensure!(
+        path.as_os_str() != "-",
+        "--json -: standard output is the command's; give a file, or a descriptor of its own: --json-fd 3 3>record.json"
+    );
+    Ok(path)
 }
 
 fn record_size(wanted: Option<Bytes>) -> Result<Bytes> {

@@ -2,14 +2,10 @@
 
 use clap::Parser;
 use sentinel::cli::Cli;
-use sentinel::command::CommandError;
 use sentinel::config::Config;
-use sentinel::sys::spawn::SpawnError;
+use sentinel::guardian::not_started::{self, FAILED};
 use std::ffi::OsString;
 use std::process::ExitCode;
-
-/// Sentinel itself failed; the conventions are those of env(1) and timeout(1).
-const FAILED: u8 = 125;
 
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|panic| {
@@ -51,17 +47,13 @@ fn run(words: &[OsString]) -> anyhow::Result<u8> {
         Ok(cli) => cli,
         Err(error) => return Ok(sentinel::verbs::usage(&error, "sentinel")),
     };
-    Ok(sentinel::guardian::start(Config::new(cli)?)?.run()?)
+    let asked = cli.settings.clone();
+    let config =
+        Config::new(cli).inspect_err(|error| not_started::record_refusal(&asked, error))?;
+    Ok(sentinel::guardian::start(config)?.run()?)
 }
 
 fn fail(error: &anyhow::Error) -> u8 {
     sentinel::verbs::complain(&format!("{error:#}"));
-    if let Some(error) = error.downcast_ref::<CommandError>() {
-        return error.exit_status();
-    }
-    match error.downcast_ref::<SpawnError>() {
-        Some(SpawnError::Exec { source }) if source.kind() == std::io::ErrorKind::NotFound => 127,
-        Some(SpawnError::Exec { .. }) => 126,
-        Some(SpawnError::Before { .. }) | None => FAILED,
-    }
+    not_started::exit_status(error)
 }

@@ -109,7 +109,7 @@ pub struct Status {
 /// where the reading before is older than some seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
-    /// CPU time, microseconds: `usage_usec` of `cpu.stat`; in tier `polled` that of the processes that live and of the children
+    /// CPU time, microseconds: `usage_usec` of `cpu.stat`; in tier `polled` that of the processes that live or were reaped, and of the children
     /// that they waited for.
     pub cpu_usec: u64,
     /// CPU time in use, thousandths of one CPU.

@@ -10,6 +10,8 @@ mod commands;
 mod options;
 #[path = "cli/places.rs"]
 mod places;
+#[path = "cli/record.rs"]
+mod record;
 #[path = "cli/refusal.rs"]
 mod refusal;
 mod support;

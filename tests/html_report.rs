@@ -352,3 +352,49 @@ proptest! {
         prop_assert_eq!(made, page(&report));
     }
 }
+
+/// A file may come from anywhere: each of its texts, whatever there is in it, is shown as text.
+#[test]
+fn no_text_of_a_file_comes_through_raw() {
+    const EVIL: &str = "\u{1b}[31mevil\u{9b}\u{202e}\n";
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("file.json");
+    let mut shown = 0;
+    for (_, report) in sample::all() {
+        let value = serde_json::to_value(&report).expect("JSON");
+        for place in places(&value) {
+            let mut evil = value.clone();
+            if let Some(text) = evil.pointer_mut(&place) {
+                *text = format!("{EVIL}{}", text.as_str().unwrap_or_default()).into();
+            }
+            std::fs::write(&file, evil.to_string()).expect("written");
+            // Words that have to be one of some are refused.
+            let Ok(read) = sentinel::report::post_mortem::archive::load(&file) else { continue };
+            let read = serde_json::to_value(&read).expect("JSON");
+            for place in places(&read) {
+                let text = read.pointer(&place).and_then(serde_json::Value::as_str);
+                assert!(!text.unwrap_or_default().chars().any(is_instruction), "{place}: {text:?}");
+            }
+            shown += 1;
+        }
+    }
+    assert!(shown > 50, "{shown} texts were read");
+}
+
+/// The places of all texts in it (RFC 6901).
+fn places(value: &serde_json::Value) -> Vec<String> {
+    use serde_json::Value;
+    let below = |name: String, value: &Value| -> Vec<String> {
+        places(value).into_iter().map(|place| format!("/{name}{place}")).collect()
+    };
+    match value {
+        Value::String(_) => vec![String::new()],
+        Value::Array(values) => {
+            values.iter().enumerate().flat_map(|(n, v)| below(n.to_string(), v)).collect()
+        }
+        Value::Object(fields) => {
+            fields.iter().flat_map(|(name, v)| below(name.clone(), v)).collect()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => Vec::new(),
+    }
+}

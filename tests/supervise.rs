@@ -23,6 +23,8 @@ mod pipelines;
 mod remains;
 #[path = "supervise/signals.rs"]
 mod signals;
+#[path = "supervise/strangers.rs"]
+mod strangers;
 #[path = "supervise/streams.rs"]
 mod streams;
 mod support;

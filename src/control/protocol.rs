@@ -44,7 +44,12 @@ pub enum Request {
         json: bool,
     },
     /// Another memory limit.
-    SetMemory(Size),
+    SetMemory {
+        /// The limit.
+        size: Size,
+        /// Also where more is in use, which ends the workload.
+        force: bool,
+    },
     /// Another time from SIGTERM to SIGKILL.
     SetGrace(Duration),
     /// Another `pids.max`.
@@ -73,7 +78,7 @@ impl Request {
             | Request::Metrics
             | Request::Watch { .. }
             | Request::Help => false,
-            Request::SetMemory(_)
+            Request::SetMemory { .. }
             | Request::SetGrace(_)
             | Request::SetPids(_)
             | Request::Freeze
@@ -93,7 +98,7 @@ impl Request {
             Request::Events { .. } => "events",
             Request::Metrics => "metrics",
             Request::Watch { .. } => "watch",
-            Request::SetMemory(_) => "set memory",
+            Request::SetMemory { .. } => "set memory",
             Request::SetGrace(_) => "set grace",
             Request::SetPids(_) => "set pids",
             Request::Freeze => "freeze",
@@ -116,7 +121,7 @@ One request a line, one reply. `json` as second word: the answer for programs.
   events [json]        what happened so far
   metrics              the state in Prometheus' text format
   watch [json]         status and events as they come, until you leave
-  set memory 2G|80%    another memory limit
+  set memory 2G|80%    another memory limit; --force: also one below what is in use, which ends the workload
   set grace 10s        another time from SIGTERM to SIGKILL
   set pids 100|max     another limit of processes
   freeze, thaw         stop the workload where it is, let it go on
@@ -185,11 +190,19 @@ fn wants_json(verb: &str, rest: &[&[u8]]) -> Result<bool, String> {
 }
 
 fn parse_set(rest: &[&[u8]]) -> Result<Request, String> {
-    let [setting, value] = rest else {
-        return Err("set takes two words: set memory 2G, set grace 10s, set pids 100".to_owned());
+    let (setting, value, force) = match rest {
+        [setting, value] => (setting, value, false),
+        [setting, value, b"--force"] if setting.eq_ignore_ascii_case(b"memory") => {
+            (setting, value, true)
+        }
+        _ => {
+            let text =
+                "set takes two words: set memory 2G (and --force), set grace 10s, set pids 100";
+            return Err(text.to_owned());
+        }
     };
     match setting.to_ascii_lowercase().as_slice() {
-        b"memory" => parse_memory(plain(value)?).map(Request::SetMemory),
+        b"memory" => parse_memory(plain(value)?).map(|size| Request::SetMemory { size, force }),
         b"grace" => parse_duration(plain(value)?)
             .map(Request::SetGrace)
             .map_err(|problem| format!("set grace: {problem}")),
@@ -254,8 +267,9 @@ mod tests {
             ("events json", Request::Events { json: true }),
             ("metrics", Request::Metrics),
             ("watch json", Request::Watch { json: true }),
-            ("set memory 2G", Request::SetMemory(Size::Absolute(Bytes(2 << 30)))),
-            ("set memory 80%", Request::SetMemory(Size::Share(Percent(80)))),
+            ("set memory 2G", set_memory(Size::Absolute(Bytes(2 << 30)), false)),
+            ("set memory 2G --force", set_memory(Size::Absolute(Bytes(2 << 30)), true)),
+            ("set memory 80%", set_memory(Size::Share(Percent(80)), false)),
             ("set grace 10s", Request::SetGrace(Duration::from_secs(10))),
             ("set pids 100", Request::SetPids(Limit::At(100))),
             ("set pids max", Request::SetPids(Limit::Max)),
@@ -268,6 +282,10 @@ mod tests {
             assert_eq!(parse(line.as_bytes()), Ok(request), "{line}");
             assert!(line.starts_with(request.verb()), "{line}");
         }
+    }
+
+    fn set_memory(size: Size, force: bool) -> Request {
+        Request::SetMemory { size, force }
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod finish;
 mod foreground;
 mod huge_pages;
 mod keeper;
+pub mod not_started;
 mod publish;
 mod recording;
 mod relay;
@@ -130,7 +131,10 @@ impl Guardian {
             self.console.flush();
         }
         match self.not_started.take() {
-            Some(error) => Err(self.abandon(error)),
+            Some(error) => {
+                let error = self.record_failure(error);
+                Err(self.abandon(error))
+            }
             None => Ok(self.finish()),
         }
     }

@@ -2,7 +2,6 @@
 
 use super::Guardian;
 use super::relay::Relay;
-use crate::cgroup::Cgroup;
 use crate::clock::Timestamp;
 use crate::control::protocol::Request;
 use crate::control::server::ClientId;
@@ -42,6 +41,8 @@ pub(super) struct Publisher {
     trends: Trends,
     meter: Option<UsageMeter>,
     usage: Option<Usage>,
+    /// CPU time of the workload's processes that we reaped, and of those that they waited for.
+    ended_usec: u64,
     /// When its next step is due.
     step_at: Timestamp,
     rows: Vec<ProcessRow>,
@@ -96,16 +97,35 @@ impl Publisher {
         self.scan = Some(ProcessScan::following(pids, trends, now));
     }
 
-    /// Where the workload's cgroup does not tell, the process table does.
+    /// A process of the workload ended, and was reaped by us.
+    pub(super) fn add_ended(&mut self, cpu_usec: u64) {
+        self.ended_usec = self.ended_usec.saturating_add(cpu_usec);
+    }
+
+    /// What the cgroup tells is of the run alone, or began before it did.
+    pub(super) fn meter_usage(&mut self, workload: &Workload, now: Timestamp) {
+        let meter = match workload.cgroup() {
+            Some(cgroup) => UsageMeter::of_its_own(Some(cgroup)),
+            None if workload.watched().is_some() => UsageMeter::of_ours(workload.watched()),
+            None => UsageMeter::of_its_own(None),
+        };
+        self.usage = self.meter.insert(meter).read(now);
+    }
+
+    /// Where the workload's cgroup does not tell, the process table does, and at the end those who are reaped.
     pub(super) fn take_usage(
         &mut self,
-        cgroup: Option<&Cgroup>,
         scan: Option<&ProcessScan>,
+        all_ended: bool,
         now: Timestamp,
     ) {
-        let meter = self.meter.get_or_insert_with(|| UsageMeter::open(cgroup));
-        let usage = match scan.filter(|_| !meter.reads_files()) {
-            Some(scan) => Some(meter.take(Reading { cpu_usec: scan.cpu_usec(), io: None }, now)),
+        let Some(meter) = &mut self.meter else { return };
+        let living = scan.map(ProcessScan::cpu_usec).or(all_ended.then_some(0));
+        let usage = match living.filter(|_| !meter.reads_files()) {
+            Some(living) => {
+                let cpu_usec = self.ended_usec.saturating_add(living);
+                Some(meter.take(Reading { cpu_usec, io: None }, now))
+            }
             None => meter.read(now),
         };
         // The last is kept when the cgroup is gone.
@@ -146,6 +166,7 @@ impl Guardian {
 
     /// A child that is not the command ended: an orphan of the workload, or the dashboard.
     pub(super) fn other_child_ended(&mut self, pid: i32, ending: Ending) {
+        self.guards.iter_mut().for_each(|guard| guard.workload.forget(pid));
         if self.guards[0].workload.keeper_ended(pid) {
             return self.scope_stopped();
         }
@@ -196,7 +217,7 @@ impl Guardian {
             let pids = self.guards[0].workload.processes_lately().to_vec();
             self.publisher.begin_scan(&pids, now);
         }
-        self.publisher.take_usage(self.guards[0].workload.watched(), None, now);
+        self.publisher.take_usage(None, false, now);
         self.publish_status();
     }
 
@@ -225,7 +246,7 @@ impl Guardian {
             return;
         }
         if let Some(mut scan) = self.publisher.scan.take() {
-            self.publisher.take_usage(self.guards[0].workload.watched(), Some(&scan), now);
+            self.publisher.take_usage(Some(&scan), false, now);
             self.publisher.trends = scan.take_trends();
             self.publisher.rows = scan.finish();
             self.publisher.rows_at = Some(now);

@@ -9,7 +9,7 @@ use crate::policy::lines::Lines;
 use crate::report::metrics::metrics_text;
 use crate::report::text;
 use crate::status::{Level, State, WatchLine};
-use crate::units::{Bytes, Limit, Size};
+use crate::units::{Bytes, Limit, MIB, Size};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -21,6 +21,8 @@ const PATIENCE: Duration = Duration::from_millis(300);
 pub(super) struct Unanswered {
     id: ClientId,
     lines: Lines,
+    /// The limit before.
+    was: Bytes,
     at: Timestamp,
 }
 
@@ -63,7 +65,7 @@ impl Guardian {
             }
             Request::Watch { .. } => self.tell_the_past(id),
             Request::Help => self.reply(id, Ok(help_text().to_owned())),
-            Request::SetMemory(size) => self.set_memory(id, size),
+            Request::SetMemory { size, force } => self.set_memory(id, size, force),
             Request::SetPids(limit) => self.set_pids(id, limit),
             Request::SetGrace(grace) => self.command(id, Command::SetGrace(grace)),
             Request::Freeze => self.command(id, Command::Freeze),
@@ -109,19 +111,40 @@ impl Guardian {
         self.reply(id, Ok(format!("ok: {state}\n")));
     }
 
-    fn set_memory(&mut self, id: ClientId, size: Size) {
-        match self.config.lines(size, &self.outer) {
-            // By an old look, a limit below what is in use would go to the kernel at once and throttle the handlers of SIGTERM.
-            Ok(lines) => {
-                self.look(0);
-                self.answer_replaced();
-                self.guards[0].lines_result = DeedResult::Done;
-                self.deliver(0, Event::Operator(Command::SetLines(lines)));
-                self.unanswered.push(Unanswered { id, lines, at: self.clock.now() + PATIENCE });
-                self.answer_late();
-            }
-            Err(error) => self.reply(id, Err(format!("{error:#}"))),
+    fn set_memory(&mut self, id: ClientId, size: Size, force: bool) {
+        let lines = match self.config.lines(size, &self.outer) {
+            Ok(lines) => lines,
+            Err(error) => return self.reply(id, Err(format!("{error:#}"))),
+        };
+        // By an old look, a limit below what is in use would go to the kernel at once and throttle the handlers of SIGTERM.
+        self.look(0);
+        if let Some(refusal) = self.would_end(&lines).filter(|_| !force) {
+            return self.reply(id, Err(refusal));
         }
+        self.answer_replaced();
+        let was = self.guards[0].policy.lines().limit;
+        self.guards[0].lines_result = DeedResult::Done;
+        self.deliver(0, Event::Operator(Command::SetLines(lines)));
+        self.unanswered.push(Unanswered { id, lines, was, at: self.clock.now() + PATIENCE });
+        self.answer_late();
+    }
+
+    /// Why lines are refused unless somebody insists: by what is in use now they would end a workload that nobody ends yet.
+    fn would_end(&self, lines: &Lines) -> Option<String> {
+        let (guard, limit) = (&self.guards[0], lines.limit);
+        let goes_on = guard.term.is_none() && guard.kill.is_none() && !self.config.dry_run;
+        let in_use = guard.policy.last().footprint();
+        // What memory.stat may lag behind counts, as it does for the breach.
+        let needed = in_use.saturating_add(Bytes(in_use.0 / 32));
+        if !goes_on || needed < lines.allowance() {
+            return None;
+        }
+        let room = lines.allowance().saturating_sub(limit);
+        let least = needed.saturating_sub(room).0 / MIB + 1;
+        Some(format!(
+            "limit {limit} is below what is in use, {in_use}, and would end the workload; {least}M would not; nothing was changed; to do it all the same: set memory {} --force",
+            limit.0
+        ))
     }
 
     /// Another limit, or the end, came before theirs was in force.
@@ -146,17 +169,17 @@ impl Guardian {
         let due = |waiting: &Unanswered| !open || now >= waiting.at;
         let (due, rest) = std::mem::take(&mut self.unanswered).into_iter().partition(due);
         self.unanswered = rest;
-        for Unanswered { id, lines, .. } in due {
-            let answer = self.lines_answer(&lines);
+        for Unanswered { id, lines, was, .. } in due {
+            let answer = self.lines_answer(&lines, was);
             self.reply(id, answer);
         }
     }
 
     /// What came of lines, by what the kernel says now.
-    fn lines_answer(&self, lines: &Lines) -> Result<String, String> {
+    fn lines_answer(&self, lines: &Lines, was: Bytes) -> Result<String, String> {
         let (guard, limit) = (&self.guards[0], lines.limit);
         let Some(in_force) = guard.workload.in_force().filter(|_| !self.config.dry_run) else {
-            return Ok(format!("ok: limit {limit} in force\n"));
+            return Ok(format!("ok: limit {limit} in force, was {was}\n"));
         };
         let stands = |name, now, wanted: Bytes| match now {
             Limit::At(at) if at == wanted.0 => None,
@@ -170,17 +193,17 @@ impl Guardian {
         let elsewhere = elsewhere.into_iter().flatten().collect::<Vec<_>>().join(", ");
         let in_use = guard.policy.last().current;
         match guard.lines_result {
-            _ if elsewhere.is_empty() => Ok(format!("ok: limit {limit} in force\n")),
+            _ if elsewhere.is_empty() => Ok(format!("ok: limit {limit} in force, was {was}\n")),
             DeedResult::Failed(errno) => {
                 let error = super::apply::cause(errno);
                 Err(format!("limit {limit} is not in force: {error}; still {elsewhere}"))
             }
-            DeedResult::Pending => {
-                Ok(format!("ok: limit {limit} is being put in force, still {elsewhere}\n"))
-            }
-            DeedResult::Done | DeedResult::InUse(_) => {
-                Ok(format!("ok: limit {limit}, still {elsewhere}: {in_use} are in use\n"))
-            }
+            DeedResult::Pending => Ok(format!(
+                "ok: limit {limit} is being put in force, was {was}, still {elsewhere}\n"
+            )),
+            DeedResult::Done | DeedResult::InUse(_) => Ok(format!(
+                "ok: limit {limit}, was {was}, still {elsewhere}: {in_use} are in use\n"
+            )),
         }
     }
 

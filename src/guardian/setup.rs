@@ -2,6 +2,7 @@
 
 use super::evidence::Evidence;
 use super::foreground::Foreground;
+use super::not_started;
 use super::publish::Publisher;
 use super::recording::Recording;
 use super::tier::{self, Found};
@@ -38,6 +39,7 @@ use crate::sys::signals::Signals;
 use crate::sys::spawn::{self, Place, Program, Waiting};
 use crate::units::{Bytes, Limit};
 use crate::watcher::Watcher;
+use crate::workload::strangers::Strangers;
 use crate::workload::{Workload, proc_file};
 use anyhow::{Context, Result};
 use std::ffi::CString;
@@ -50,14 +52,35 @@ use std::time::Duration;
 ///
 /// # Errors
 /// When a limit cannot be put in force, the mailbox not opened, the command not run: nothing runs then.
-pub fn start(mut config: Config) -> Result<Guardian> {
-    let to_caller = config.json_fd.map(RecordFile::inherited).transpose()?;
+pub fn start(config: Config) -> Result<Guardian> {
+    let strangers = Strangers::so_far();
+    let mut records = Vec::new();
+    let result =
+        open_records(&config, &mut records).and_then(|()| begin(config, strangers, &mut records));
+    if let Err(error) = &result {
+        not_started::record(records, error);
+    }
+    result
+}
+
+/// First the descriptor that our caller left open, before its number can be anything else's.
+fn open_records(config: &Config, records: &mut Vec<RecordFile>) -> Result<()> {
+    records.extend(config.json_fd.map(RecordFile::inherited).transpose()?);
+    let path = config.json.as_deref();
+    records.extend(path.map(|path| RecordFile::open(path, CallerId::find())).transpose()?);
+    Ok(())
+}
+
+fn begin(
+    mut config: Config,
+    strangers: Strangers,
+    records: &mut Vec<RecordFile>,
+) -> Result<Guardian> {
     let caller = Caller::remember();
     let (path, id) = (command::find(&config.command)?, CallerId::find());
     let around = Surroundings::look()?;
     let outer = hierarchy::outer_limit(&around.hierarchies)?;
     config.lines(config.memory, &outer)?;
-    let record = config.json.as_deref().map(|path| RecordFile::open(path, id)).transpose()?;
     let recording = Recording::start(&config, id)?;
     let metrics = config.metrics.as_deref().map(exporter::listen).transpose()?;
     let server = open_mailbox(&config, id)?;
@@ -71,6 +94,7 @@ pub fn start(mut config: Config) -> Result<Guardian> {
     let (tier, reason) = (found.tier, found.reason);
     let left = found.placed.as_ref().map(|placed| leftovers::clear_beside(&placed.cgroup));
     let mut workload = Workload::new(tier, found.placed, found.observed)?;
+    workload.leave_out_strangers(strangers);
     recording.iter().for_each(|recording| workload.leave_out(recording.pid()));
     let mut guardian = Guardian {
         caller,
@@ -85,7 +109,7 @@ pub fn start(mut config: Config) -> Result<Guardian> {
         foreground,
         publisher: Publisher::default(),
         tier_reason: reason,
-        records: record.into_iter().chain(to_caller).collect(),
+        records: Vec::new(),
         keeper: None,
         memory_locked: false,
         evidence: Evidence::default(),
@@ -107,6 +131,7 @@ pub fn start(mut config: Config) -> Result<Guardian> {
     }
     guardian.announce(&around, &workload, &lines);
     guardian.launch(waiting, workload, lines)?;
+    guardian.records = std::mem::take(records);
     Ok(guardian)
 }
 
@@ -296,6 +321,7 @@ impl Guardian {
         crate::sys::priority::raise();
         self.start_keeper(&mut workload, &lines, waiting.pid());
         self.start_witness(&mut workload);
+        self.publisher.meter_usage(&workload, self.clock.now());
         let admitted = workload.admit(waiting.pid()).context("put the command into its cgroup");
         let (child_pid, starting) = match admitted.and_then(|()| Ok(waiting.go(&added)?)) {
             Ok(started) => started,

@@ -56,12 +56,13 @@ struct Record<'a> {
     term: Option<Decision>,
     kill: Option<Decision>,
     /// Page faults of the guardian from these decisions until they were carried out.
-    page_faults: PageFaults,
+    guardian_page_faults: PageFaults,
     /// Whether its memory was locked (mlockall(2)).
     memory_locked: bool,
     /// Memory that nobody has and everybody is short of.
     left_in_tmpfs: Option<Remains>,
-    status: &'a Status,
+    /// Absent where nothing ran.
+    status: Option<&'a Status>,
     events: Vec<EventLine>,
 }
 
@@ -134,26 +135,54 @@ impl RecordFile {
     ///
     /// # Errors
     /// When the disk is full, say.
-    pub fn write(
-        mut self,
-        ended: Ended<'_>,
-        status: &Status,
-        events: Vec<EventLine>,
-    ) -> Result<()> {
+    pub fn write(self, ended: Ended<'_>, status: &Status, events: Vec<EventLine>) -> Result<()> {
         let record = Record {
             schema: SCHEMA_VERSION,
             outcome: describe(ended.outcome, ended.text),
             exit_status: ended.exit_status,
             term: ended.term,
             kill: ended.kill,
-            page_faults: ended.page_faults,
+            guardian_page_faults: ended.page_faults,
             memory_locked: ended.memory_locked,
             left_in_tmpfs: ended.left_in_tmpfs,
             ended_unix_ms: crate::clock::unix_time().as_millis(),
-            status,
+            status: Some(status),
             events,
         };
-        let mut json = serde_json::to_string_pretty(&record).context("render the record")?;
+        self.put(&record)
+    }
+
+    /// Writes that nothing ran, and why.
+    ///
+    /// # Errors
+    /// As [`RecordFile::write`].
+    pub fn write_refusal(self, text: String, exit_status: u8) -> Result<()> {
+        let outcome = OutcomeRecord {
+            ended_by: "sentinel",
+            reason: Some("not-started"),
+            killed: None,
+            text,
+            child_exited: None,
+            child_signal: None,
+            kernel_oom_kills: 0,
+        };
+        self.put(&Record {
+            schema: SCHEMA_VERSION,
+            outcome,
+            exit_status,
+            term: None,
+            kill: None,
+            guardian_page_faults: PageFaults::default(),
+            memory_locked: false,
+            left_in_tmpfs: None,
+            ended_unix_ms: crate::clock::unix_time().as_millis(),
+            status: None,
+            events: Vec::new(),
+        })
+    }
+
+    fn put(mut self, record: &Record<'_>) -> Result<()> {
+        let mut json = serde_json::to_string_pretty(record).context("render the record")?;
         json.push('\n');
         self.file
             .write_all(json.as_bytes())

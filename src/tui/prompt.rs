@@ -36,7 +36,9 @@ impl Setting {
 
     fn problem(self, value: &str) -> Option<String> {
         match self {
-            Setting::Memory => value.parse::<Size>().err(),
+            Setting::Memory => {
+                value.strip_suffix(" --force").unwrap_or(value).parse::<Size>().err()
+            }
             Setting::Grace => parse_duration(value).err(),
         }
         .map(|error| error.to_string())

@@ -4,7 +4,7 @@
 //! The lists are exact only while nobody ends (proc_pid_task(5)): who follows somebody who ends may be missed. So whoever was
 //! there before and lives, and is in no list, calls for a walk; and there is one from time to time, and before each deed.
 
-use super::members::{List, each_entry, touched};
+use super::members::{Apart, List, each_entry, touched};
 use super::proc_file::{self, is_gone};
 use super::proc_stat::Stat;
 use crate::cgroup::files;
@@ -46,19 +46,26 @@ impl Descent {
     }
 
     /// Lists our descendants by the lists of children where those can be trusted. Dead ones that nobody has reaped are among them.
-    pub(super) fn follow(&mut self, list: &mut List, root: &File, left_out: &[i32]) {
+    pub(super) fn follow(&mut self, list: &mut List, root: &File, apart: &mut Apart<'_>) {
         if !self.has_lists || self.clock.now() >= self.walk_at {
-            return self.walk(list, root, left_out);
+            self.walk(list, root, apart);
+            return self.learn(apart);
         }
         self.before.clear();
         self.before.extend_from_slice(&list.pids);
-        let followed = follow_lists(list, left_out);
+        let followed = follow_lists(list, apart);
         list.pids.sort_unstable();
         self.before.sort_unstable();
         if followed.is_err() || self.is_anybody_missing(list) {
             list.trouble = None;
-            self.walk(list, root, left_out);
+            self.walk(list, root, apart);
+            self.learn(apart);
         }
+    }
+
+    /// Not on the way to a signal: it allocates.
+    fn learn(&self, apart: &mut Apart<'_>) {
+        apart.strangers.learn(&mut |pid, found| found.extend(children_in(&self.parents, pid)));
     }
 
     fn is_anybody_missing(&self, list: &mut List) -> bool {
@@ -68,17 +75,17 @@ impl Descent {
     }
 
     /// Everybody whose chain of parents leads to us. Where a walk fails, what the lists say is better than nothing.
-    pub(super) fn walk(&mut self, list: &mut List, root: &File, left_out: &[i32]) {
-        self.walk_all(list, root, left_out);
+    pub(super) fn walk(&mut self, list: &mut List, root: &File, apart: &mut Apart<'_>) {
+        self.walk_all(list, root, apart);
         if self.has_lists
             && let Some(trouble) = list.trouble.take()
-            && follow_lists(list, left_out).is_err()
+            && follow_lists(list, apart).is_err()
         {
             list.trouble = Some(trouble);
         }
     }
 
-    fn walk_all(&mut self, list: &mut List, root: &File, left_out: &[i32]) {
+    fn walk_all(&mut self, list: &mut List, root: &File, apart: &mut Apart<'_>) {
         let began = self.clock.now();
         self.parents.clear();
         let parents = &mut self.parents;
@@ -98,9 +105,9 @@ impl Descent {
         pids.push(nix::unistd::getpid().as_raw());
         let mut next = 0;
         while let Some(&parent) = pids.get(next) {
-            let first = parents.partition_point(|(of, _)| *of < parent);
-            let children = parents[first..].iter().take_while(|(of, _)| *of == parent);
-            pids.extend(children.map(|(_, pid)| *pid).filter(|pid| !left_out.contains(pid)));
+            let children = children_in(parents, parent);
+            // Only our own children are left out.
+            pids.extend(children.filter(|pid| next > 0 || !apart.has(*pid)));
             next += 1;
         }
         pids.remove(0);
@@ -109,8 +116,13 @@ impl Descent {
     }
 }
 
+fn children_in(parents: &[(i32, i32)], parent: i32) -> impl Iterator<Item = i32> {
+    let first = parents.partition_point(|(of, _)| *of < parent);
+    parents[first..].iter().take_while(move |(of, _)| *of == parent).map(|(_, pid)| *pid)
+}
+
 /// From ourselves downwards, by the lists of the children of each thread.
-fn follow_lists(list: &mut List, left_out: &[i32]) -> io::Result<()> {
+fn follow_lists(list: &mut List, apart: &mut Apart<'_>) -> io::Result<()> {
     list.pids.clear();
     list.pids.push(nix::unistd::getpid().as_raw());
     let (mut next, mut result) = (0, Ok(()));
@@ -119,7 +131,7 @@ fn follow_lists(list: &mut List, left_out: &[i32]) -> io::Result<()> {
         result = add_children(list, parent).or_else(unless_hidden);
         // Only our own children are left out.
         if next == 1 {
-            list.pids.retain(|pid| !left_out.contains(pid));
+            list.pids.retain(|pid| *pid == parent || !apart.has(*pid));
         }
     }
     list.pids.swap_remove(0);
@@ -173,6 +185,7 @@ pub(super) fn parent_of(pid: i32, text: &mut [u8]) -> io::Result<Option<i32>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workload::strangers::Strangers;
     use std::os::unix::process::CommandExt as _;
     use std::process::{Command, Stdio};
 
@@ -192,7 +205,11 @@ mod tests {
         let mut family = |descent: &mut Descent, walk: bool| loop {
             descent.walk_at =
                 if walk { Timestamp::default() } else { Timestamp::from_millis(1 << 40) };
-            descent.follow(&mut list, &root, &[]);
+            descent.follow(
+                &mut list,
+                &root,
+                &mut Apart { left_out: &mut Vec::new(), strangers: &mut Strangers::default() },
+            );
             assert!(list.trouble.is_none());
             let group = |pid: &i32| nix::unistd::getpgid(Some(nix::unistd::Pid::from_raw(*pid)));
             let mut found = list.pids.clone();
@@ -206,7 +223,11 @@ mod tests {
         assert_eq!(walked, followed);
         assert!(walked.contains(&own));
         descent.walk_at = Timestamp::from_millis(1 << 40);
-        descent.follow(&mut list, &root, &[own]);
+        descent.follow(
+            &mut list,
+            &root,
+            &mut Apart { left_out: &mut vec![own], strangers: &mut Strangers::default() },
+        );
         assert!(!list.pids.contains(&own));
         crate::sys::process::send_group(own, nix::libc::SIGKILL).unwrap();
         child.wait().unwrap();

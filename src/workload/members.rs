@@ -5,6 +5,7 @@
 use super::descent::{self, Descent};
 use super::proc_file::{self, is_gone, read_some};
 use super::spares::{Spares, is_shortage};
+use super::strangers::{self, Strangers};
 use crate::cgroup::{Cgroup, files};
 use crate::report::escape::shown;
 use crate::sys::process::PidFd;
@@ -49,7 +50,29 @@ pub struct Members {
     list: List,
     descent: Descent,
     left_out: Vec<i32>,
+    strangers: Strangers,
     spares: Spares,
+}
+
+/// Children of ours that are no part of the workload.
+#[derive(Debug)]
+pub(super) struct Apart<'a> {
+    pub(super) left_out: &'a mut Vec<i32>,
+    pub(super) strangers: &'a mut Strangers,
+}
+
+impl Apart<'_> {
+    /// Whether this child of ours is no part of the workload.
+    pub(super) fn has(&mut self, child: i32) -> bool {
+        if self.left_out.contains(&child) {
+            return true;
+        }
+        let theirs = self.strangers.adopt(child);
+        if theirs {
+            self.left_out.push(child);
+        }
+        theirs
+    }
 }
 
 /// What a walk finds, and what kept it from finding all.
@@ -84,7 +107,14 @@ impl Members {
             Source::Descendants => Descent::new(),
         };
         let spares = Spares::take().context("keep descriptors for later")?;
-        Ok(Members { source, root, procs, list, descent, left_out: Vec::new(), spares })
+        let (left_out, strangers) = (Vec::new(), Strangers::default());
+        Ok(Members { source, root, procs, list, descent, left_out, strangers, spares })
+    }
+
+    /// Children of ours from before the command was, who are no part of the workload, nor are theirs.
+    pub fn leave_out_strangers(&mut self, strangers: Strangers) {
+        self.left_out.extend_from_slice(strangers.children());
+        self.strangers = strangers;
     }
 
     /// A child of ours that is no part of the workload.
@@ -92,13 +122,31 @@ impl Members {
         self.left_out.push(pid);
     }
 
+    /// The command's process, which is of the workload whatever else is said of our children.
+    pub fn set_command(&mut self, pid: i32) {
+        self.strangers.set_command(pid);
+    }
+
     /// It ended: the number may become anybody's.
     pub fn forget(&mut self, pid: i32) {
         self.left_out.retain(|left_out| *left_out != pid);
+        self.strangers.forget(pid);
     }
 
-    /// Children of ours that are no part of the workload.
-    pub fn left_out(&self) -> &[i32] {
+    /// Whether this child of ours is no part of the workload, as far as that is known by now.
+    pub fn leaves_out(&self, pid: i32) -> bool {
+        self.left_out.contains(&pid)
+    }
+
+    /// Children of ours that are no part of the workload, orphans of strangers among them.
+    pub fn left_out(&mut self) -> &[i32] {
+        if !self.strangers.is_empty() {
+            let mut children = Vec::new();
+            strangers::children_of(nix::unistd::getpid().as_raw(), &mut children);
+            children.retain(|child| !self.left_out.contains(child) && self.strangers.adopt(*child));
+            self.left_out.extend(children);
+            self.strangers.learn(&mut strangers::children_of);
+        }
         &self.left_out
     }
 
@@ -137,8 +185,15 @@ impl Members {
                 self.list.collect(procs);
                 self.list.walk_below(&self.root, DEPTH);
             }
-            None if exactly => self.descent.walk(&mut self.list, &self.root, &self.left_out),
-            None => self.descent.follow(&mut self.list, &self.root, &self.left_out),
+            None => {
+                let mut apart =
+                    Apart { left_out: &mut self.left_out, strangers: &mut self.strangers };
+                if exactly {
+                    self.descent.walk(&mut self.list, &self.root, &mut apart);
+                } else {
+                    self.descent.follow(&mut self.list, &self.root, &mut apart);
+                }
+            }
         }
     }
 
@@ -188,7 +243,8 @@ impl Members {
         // Where the kernel has no such file (CONFIG_PROC_CHILDREN), a second walk has to do.
         let own = nix::unistd::getpid().as_raw();
         let left_out = &self.left_out;
-        match proc_file::read(own, "thread-self/children", &mut self.list.text) {
+        let list = format!("task/{own}/children");
+        match proc_file::read(own, &list, &mut self.list.text) {
             Ok(Some(list)) => list
                 .split(|byte| *byte == b' ')
                 .filter_map(|word| i32::try_from(files::number(word)?).ok())

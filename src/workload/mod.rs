@@ -16,6 +16,7 @@ pub mod process_sampler;
 pub mod shares;
 pub mod signalling;
 pub mod spares;
+pub mod strangers;
 pub mod usage;
 
 use crate::cgroup::Cgroup;
@@ -40,6 +41,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::time::Duration;
+use strangers::Strangers;
 
 /// What a look found.
 #[expect(clippy::large_enum_variant, reason = "in a box it would be allocated at each look")]
@@ -110,6 +112,7 @@ impl Workload {
     /// The command's process runs. Keeps a handle of it.
     pub fn started(&mut self, pid: i32) {
         self.child = Some((pid, PidFd::open(pid).ok()));
+        self.members.set_command(pid);
     }
 
     /// The command's process is reaped: its number may belong to somebody else from now on.
@@ -125,6 +128,21 @@ impl Workload {
     /// A process of ours that is no part of the workload.
     pub fn leave_out(&mut self, pid: i32) {
         self.members.leave_out(pid);
+    }
+
+    /// Children of ours from before the command was.
+    pub fn leave_out_strangers(&mut self, strangers: Strangers) {
+        self.members.leave_out_strangers(strangers);
+    }
+
+    /// A child of ours that is no part of the workload ended: its number may become anybody's.
+    pub fn forget(&mut self, pid: i32) {
+        self.members.forget(pid);
+    }
+
+    /// Whether this child of ours is no part of the workload, as far as that is known by now.
+    pub fn leaves_out(&self, pid: i32) -> bool {
+        self.members.leaves_out(pid)
     }
 
     /// Whether looks go from process to process.
@@ -275,9 +293,9 @@ impl Workload {
     }
 
     /// Who of the workload is not in its cgroup, and lives. Nobody can leave where there is none.
-    pub fn escaped(&self) -> Vec<Escaped> {
-        let Some(cgroup) = self.cgroup() else { return Vec::new() };
-        escapees::look(self.members.left_out(), cgroup.path())
+    pub fn escaped(&mut self) -> Vec<Escaped> {
+        let Some(placed) = &self.placed else { return Vec::new() };
+        escapees::look(self.members.left_out(), placed.cgroup.path())
     }
 
     /// Moves the trip-wire on the way to a signal; `None` where there is none. Never waits: where more is in use, it stays. Lines

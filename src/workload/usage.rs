@@ -37,8 +37,15 @@ pub struct UsageMeter {
 }
 
 impl UsageMeter {
-    /// Opens the files of `cgroup`. Without it, or where it has none, readings come by [`UsageMeter::take`] alone.
-    pub fn open(cgroup: Option<&Cgroup>) -> UsageMeter {
+    /// Opens the files of a cgroup that nobody used before. Without it, or where it has none, readings come by
+    /// [`UsageMeter::take`] alone, and begin at nothing too.
+    pub fn of_its_own(cgroup: Option<&Cgroup>) -> UsageMeter {
+        let first = Some(Reading { cpu_usec: 0, io: Some((0, 0)) });
+        UsageMeter { first, ..UsageMeter::of_ours(cgroup) }
+    }
+
+    /// Opens the files of a cgroup that was in use before: what the first reading says was before.
+    pub fn of_ours(cgroup: Option<&Cgroup>) -> UsageMeter {
         let open = |name| cgroup?.file(name, OFlag::O_RDONLY).ok();
         let files = open("cpu.stat").map(|cpu| (cpu, open("io.stat")));
         UsageMeter { files, first: None, baseline: None, buffer: Box::new([0; BUFFER]) }
@@ -62,7 +69,6 @@ impl UsageMeter {
 
     /// Makes of a reading what is told.
     pub fn take(&mut self, reading: Reading, now: Timestamp) -> Usage {
-        // Our own cgroup, in tier `observed`, was in use before.
         let first = *self.first.get_or_insert(reading);
         let baseline = self.baseline.get_or_insert_with(|| Baseline::new(now, reading));
         let before = baseline.compare(now, reading, SPAN).filter(|(_, age)| *age <= STALE);
@@ -100,7 +106,7 @@ mod tests {
 
     #[test]
     fn rates_are_of_the_last_seconds_and_totals_of_our_time() {
-        let mut meter = UsageMeter::open(None);
+        let mut meter = UsageMeter::of_ours(None);
         let reading = |ms: u64| Reading { cpu_usec: 7_000_000 + ms * 500, io: Some((ms, 9)) };
         assert_eq!(meter.take(reading(0), at(0)).cpu_permille, None);
         let mut usage = Usage::default();
@@ -114,8 +120,15 @@ mod tests {
     }
 
     #[test]
+    fn what_began_with_the_run_is_all_of_it() {
+        let mut meter = UsageMeter::of_its_own(None);
+        let usage = meter.take(Reading { cpu_usec: 7, io: None }, at(5000));
+        assert_eq!((usage.cpu_usec, usage.cpu_permille), (7, None));
+    }
+
+    #[test]
     fn after_a_long_silence_there_is_no_rate() {
-        let mut meter = UsageMeter::open(None);
+        let mut meter = UsageMeter::of_ours(None);
         let _ = meter.take(Reading::default(), at(0));
         let usage = meter.take(Reading { cpu_usec: 5, io: None }, at(60_000));
         assert_eq!((usage.cpu_permille, usage.io), (None, None));

@@ -26,6 +26,7 @@ impl Screen {
         program.env("TERM", "xterm").stdin(terminal()).stdout(terminal()).stderr(terminal());
         let child = program.spawn().unwrap();
         scene.await_mailbox();
+        until("the command runs", || !scene.ask("status").stdout().contains("state      starting"));
         Screen { master, slave, child }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::clients::status;
 use crate::states::{FOREVER, kill};
-use crate::support::{Running, Scene, eventually, state, until};
+use crate::support::{Running, Scene, eventually, python, state, until};
 use sentinel::status::{EventLine, Limits, ProcessRow, State, Tier, WatchLine};
 use sentinel::units::{Bytes, Limit};
 use std::io::{BufRead, BufReader, Write};
@@ -18,9 +18,9 @@ fn json<T: serde::de::DeserializeOwned>(scene: &Scene, verb: &str) -> T {
 fn family(scene: &Scene, options: &[&str]) -> (Running, u32) {
     let running = scene.with_mailbox(options, &["sh", "-c", "sleep 100000 & echo pid $!; wait"]);
     let child = running.number_after("pid ");
-    eventually("it runs", || {
+    eventually("it sleeps", || {
         let comm = std::fs::read_to_string(format!("/proc/{child}/comm")).ok()?;
-        (comm == "sleep\n").then_some(())
+        (comm == "sleep\n" && state(child) == Some('S')).then_some(())
     });
     (running, child)
 }
@@ -119,11 +119,37 @@ fn watch() {
     kill(&scene, running);
 }
 
+/// What would end the workload is refused, with the number that would not, and done when somebody insists.
+#[test]
+fn a_limit_below_what_is_in_use_takes_force() {
+    let scene = Scene::new();
+    let script =
+        "held = bytearray(60 << 20)\nprint('held', flush=True)\nimport time; time.sleep(100000)";
+    let running = scene.with_mailbox(&["-m", "200M"], &[python(), "-c", script]);
+    running.await_out("held");
+    let before: Limits = json(&scene, "limits");
+    let refusal = scene.ask("set memory 30M").expect(1).stderr;
+    assert!(refusal.starts_with("error: limit 30.0M is below what is in use, "), "{refusal}");
+    assert!(refusal.contains("set memory 31457280 --force"), "{refusal}");
+    assert_eq!(json::<Limits>(&scene, "limits"), before, "nothing changed");
+    let least = refusal.split("; ").find_map(|part| part.strip_suffix(" would not")).unwrap();
+    let answer = scene.ask(&format!("set memory {least}")).expect(0).stdout();
+    assert!(answer.contains("was 200.0M"), "{answer}");
+    let now = status(&scene).uptime_ms;
+    until("it was looked at more than once", || status(&scene).uptime_ms > now + 500);
+    assert_eq!(status(&scene).state, State::Running);
+    scene.ask("set memory 30M --force").expect(0);
+    running.finish().expect(143).says("reached the limit 30.0M");
+}
+
 #[test]
 fn set_memory_and_grace() {
     let scene = Scene::new();
     let (running, _) = family(&scene, &[]);
-    assert_eq!(scene.ask("set memory 200M").expect(0).stdout(), "ok: limit 200.0M in force\n");
+    assert_eq!(
+        scene.ask("set memory 200M").expect(0).stdout(),
+        "ok: limit 200.0M in force, was 100.0M\n"
+    );
     assert_eq!(scene.ask("set grace 9s").expect(0).stdout(), "ok: running\n");
     let limits: Limits = json(&scene, "limits");
     assert_eq!((limits.limit, limits.grace_ms), (Bytes::mib(200), 9000));

@@ -202,7 +202,7 @@ fn a_limit_lowered_below_what_is_in_use_ends_politely() {
     require_kernel_tier();
     let (sentinel, socket) = (std::env::var("SENTINEL_BIN").unwrap(), scratch("socket"));
     let script = format!(
-        "\"$0\" idle:150M --checkpoint /disk/lowered & sleep 2; {sentinel} ctl --socket {} set memory 100M; wait $!",
+        "\"$0\" idle:150M --checkpoint /disk/lowered & sleep 2; {sentinel} ctl --socket {0} set memory 100M; {sentinel} ctl --socket {0} set memory 100M --force; wait $!",
         socket.display()
     );
     let args = ["-m", "300M", "--socket", socket.to_str().unwrap(), "--on-exit", "wait"];

@@ -13,7 +13,7 @@ fn assert_in_time(run: &Run) {
     for counter in ["max", "oom", "oom_kill"] {
         assert_eq!(run.number(&format!("/status/events/{counter}")), 0, "{counter}: {run}");
     }
-    assert_eq!(run.number("/page_faults/major"), 0, "{run}");
+    assert_eq!(run.number("/guardian_page_faults/major"), 0, "{run}");
 }
 
 /// What the kernel's OOM killer did on the whole machine.
@@ -56,7 +56,7 @@ fn the_machine_is_out_of_memory() {
     let run = Run::of(&output, &record);
     println!(
         "{killed} killed meanwhile; page faults {}; {}",
-        run.record["page_faults"],
+        run.record["guardian_page_faults"],
         run.line()
     );
     assert!(killed > 0, "memory was out: {run}");

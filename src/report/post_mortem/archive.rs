@@ -2,10 +2,11 @@
 //! caller's rights, so that under sudo the files are the user's, and nothing is written where the user could not.
 
 use super::{PostMortem, SCHEMA};
-use crate::report::escape::shown;
+use crate::report::escape::{shown, tame};
 use crate::report::record::{CallerId, as_caller};
 use anyhow::{Context, Result, bail};
 use nix::libc;
+use serde_json::Value;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -116,7 +117,19 @@ pub fn load(path: &Path) -> Result<PostMortem> {
     if report.schema != SCHEMA {
         bail!("{} has schema {}, and this sentinel knows {SCHEMA}", shown(path), report.schema);
     }
-    Ok(report)
+    let mut value = serde_json::to_value(&report).context("read its texts")?;
+    tame_all(&mut value);
+    serde_json::from_value(value).context("read its texts")
+}
+
+/// Whoever wrote the file may have put anything into its texts, and all of them are shown.
+fn tame_all(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = tame(text),
+        Value::Array(values) => values.iter_mut().for_each(tame_all),
+        Value::Object(fields) => fields.values_mut().for_each(tame_all),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 fn check(file: &File) -> io::Result<()> {

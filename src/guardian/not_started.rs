@@ -1,0 +1,61 @@
+//! A run that could not be started: the exit status, and a record that says so, so that nobody takes an older one for it.
+
+use super::Guardian;
+use crate::cli::Settings;
+use crate::command::CommandError;
+use crate::report::escape::tame;
+use crate::report::record::{CallerId, RecordFile};
+use crate::sys::spawn::SpawnError;
+use anyhow::Error;
+use std::io::ErrorKind;
+
+/// Sentinel itself failed; the conventions are those of env(1) and timeout(1).
+pub const FAILED: u8 = 125;
+
+/// The exit status that tells of this error.
+pub fn exit_status(error: &Error) -> u8 {
+    if let Some(error) = error.downcast_ref::<CommandError>() {
+        return error.exit_status();
+    }
+    error.downcast_ref::<SpawnError>().map_or(FAILED, of_spawn)
+}
+
+fn of_spawn(error: &SpawnError) -> u8 {
+    match error {
+        SpawnError::Exec { source } if source.kind() == ErrorKind::NotFound => 127,
+        SpawnError::Exec { .. } => 126,
+        SpawnError::Before { .. } => FAILED,
+    }
+}
+
+/// Records that nothing ran. What keeps it from that is told, and the error all the same.
+pub(super) fn record(records: Vec<RecordFile>, error: &Error) {
+    for record in records {
+        let written = record.write_refusal(tame(&format!("{error:#}")), exit_status(error));
+        if let Err(error) = written {
+            crate::verbs::complain(&format!("{error:#}"));
+        }
+    }
+}
+
+/// The same for settings that are not accepted, as far as those say where the record goes.
+pub fn record_refusal(asked: &Settings, error: &Error) {
+    let path = asked.json.as_deref().filter(|path| path.as_os_str() != "-");
+    let opened = path.map(|path| RecordFile::open(path, CallerId::find()));
+    let inherited = asked.json_fd.map(RecordFile::inherited);
+    record(opened.into_iter().chain(inherited).filter_map(Result::ok).collect(), error);
+}
+
+impl Guardian {
+    /// The command was there, and could not be run.
+    pub(super) fn record_failure(&mut self, error: SpawnError) -> SpawnError {
+        let error = Error::new(error);
+        record(std::mem::take(&mut self.records), &error);
+        match error.downcast() {
+            Ok(error) => error,
+            Err(other) => {
+                SpawnError::Before { step: "run the command", source: std::io::Error::other(other) }
+            }
+        }
+    }
+}

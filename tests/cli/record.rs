@@ -1,0 +1,59 @@
+//! The record of a run says what was, whoever asked in between; and where nothing ran it says that.
+
+use crate::support::{Running, Scene, is_root, python, skip};
+use serde_json::Value;
+
+/// Each of these takes half a second of processor time; the second is an orphan.
+const BUSY: &str = "import time
+while time.process_time() < 0.5: pass";
+
+fn cpu_usec(record: &Value) -> u64 {
+    record.pointer("/status/usage/cpu_usec").and_then(Value::as_u64).unwrap()
+}
+
+#[test]
+fn cpu_time_is_of_the_whole_run_though_nobody_asked() {
+    let scene = Scene::new();
+    let script = format!("'{0}' -c '{BUSY}'; (setsid '{0}' -c '{BUSY}' &) ; exit 0", python());
+    let record = scene.text_path("record.json");
+    let best = scene.guarded(&["--json", &record], &["sh", "-c", &script]);
+    let mut runs = vec![scene.through(&["env"], &best)];
+    if is_root() {
+        runs.push(scene.without_cgroups(&best));
+    } else {
+        skip("only root can take the cgroup file system away");
+    }
+    for mut run in runs {
+        Running::start(&mut run).finish().expect(0);
+        let record = scene.record();
+        assert!((1_000_000..20_000_000).contains(&cpu_usec(&record)), "{record:#}");
+    }
+}
+
+#[test]
+fn a_run_that_could_not_be_started_leaves_a_record_that_says_so() {
+    let scene = Scene::new();
+    let plain = scene.write("plain", "not a program");
+    for (options, command, status, needle) in [
+        (&[][..], "/nonexistent/program", 127, "/nonexistent/program"),
+        (&[], &plain, 126, "plain"),
+        (&["-m", "900000G"], "true", 125, "memory"),
+        (&["--grace", "1s", "--second-line", "1M"], "true", 125, "second line"),
+    ] {
+        scene.write("record.json", "of the run before, which was longer".repeat(100));
+        let (run, record) = scene.recorded(options, &[command]);
+        run.expect(status);
+        assert_eq!(record["exit_status"], status, "{record:#}");
+        assert_eq!(record["outcome"]["reason"], "not-started", "{record:#}");
+        assert!(record["outcome"]["text"].as_str().unwrap().contains(needle), "{record:#}");
+        assert!(record["status"].is_null(), "{record:#}");
+    }
+}
+
+#[test]
+fn the_record_does_not_go_where_the_command_writes() {
+    let scene = Scene::new();
+    let run = scene.run(&["--json", "-"], &["true"]).expect(125);
+    assert!(run.stderr.contains("--json-fd"), "{run:?}");
+    assert!(!std::path::Path::new("-").exists());
+}

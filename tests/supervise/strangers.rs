@@ -1,0 +1,121 @@
+//! Children that the shell had before it became sentinel by exec(3) are nobody's of the workload: neither waited for, counted,
+//! named nor signalled; nor are theirs.
+
+use crate::support::{Run, Running, Scene, is_alive, is_root, send, skip};
+use nix::libc::SIGKILL;
+use std::process::Command;
+
+/// Sentinel where a shell was that has run this before. With what the tier is: the best there is, then without cgroups.
+fn after(scene: &Scene, script: &str, options: &[&str], command: &[&str]) -> Vec<Command> {
+    let script = format!("{script}\nexec \"$@\"");
+    let guarded = scene.guarded(options, command);
+    let best = scene.through(&["bash", "-c", &script, "bash"], &guarded);
+    if !is_root() {
+        skip("only root can take the cgroup file system away");
+        return vec![best];
+    }
+    let without = scene.without_cgroups(&best);
+    vec![best, without]
+}
+
+#[track_caller]
+fn says_nothing_of_them(run: Run) -> Run {
+    for word in ["left the workload", "waiting for the rest", "failed", "given up"] {
+        assert!(!run.stderr.contains(word), "{word}: {run:?}");
+    }
+    run
+}
+
+#[test]
+fn a_helper_is_not_waited_for_and_lives() {
+    let scene = Scene::new();
+    let script = "sleep 100000 < /dev/null > /dev/null 2>&1 & echo helper $!";
+    for mut shell in after(&scene, script, &[], &["sh", "-c", "sleep 0.2; exit 3"]) {
+        let running = Running::start(&mut shell);
+        let helper = running.number_after("helper ");
+        says_nothing_of_them(running.finish().expect(3));
+        assert!(is_alive(helper));
+        send(helper, SIGKILL);
+    }
+}
+
+#[test]
+fn a_helper_is_not_signalled() {
+    let scene = Scene::new();
+    let script = "sleep 100000 < /dev/null > /dev/null 2>&1 & echo helper $!";
+    let options = ["--timeout", "500ms", "--grace", "100ms"];
+    for mut shell in
+        after(&scene, script, &options, &["sh", "-c", "trap '' TERM; sleep 100; sleep 100"])
+    {
+        let running = Running::start(&mut shell);
+        let helper = running.number_after("helper ");
+        says_nothing_of_them(running.finish().expect(137));
+        assert!(is_alive(helper));
+        send(helper, SIGKILL);
+    }
+}
+
+/// What a container's entrypoint does to keep a log.
+#[test]
+fn who_writes_the_log_is_not_waited_for() {
+    let scene = Scene::new();
+    let script = "exec > >(tee /dev/null) 2>&1";
+    for mut shell in after(&scene, script, &[], &["sh", "-c", "echo said; exit 3"]) {
+        let run = Running::start(&mut shell).finish().expect(3);
+        assert!(run.stdout().contains("said"), "{run:?}");
+        assert!(!run.stdout().contains("left the workload"), "{run:?}");
+    }
+}
+
+#[test]
+fn memory_of_a_helper_is_not_counted() {
+    let scene = Scene::new();
+    let script = "python3 -c 'import os, time
+x = bytearray(60 << 20)
+print(\"helper\", os.getpid(), flush=True)
+os.dup2(0, 1), os.dup2(0, 2)
+time.sleep(100000)' < /dev/null &
+sleep 0.5";
+    for mut shell in after(&scene, script, &["-m", "30M"], &["sh", "-c", "sleep 1.5; exit 3"]) {
+        let running = Running::start(&mut shell);
+        let helper = running.number_after("helper ");
+        says_nothing_of_them(running.finish().expect(3));
+        send(helper, SIGKILL);
+    }
+}
+
+/// Its orphans become ours, since we reap those of the workload.
+#[test]
+fn orphans_of_a_helper_are_its_own() {
+    let scene = Scene::new();
+    let orphan = "(sleep 0.5; sh -c 'echo orphan $$; exec sleep 100000 < /dev/null > /dev/null 2>&1' & sleep 0.2) &";
+    for monitor in ["", "set -m; "] {
+        let script = format!("{monitor}{orphan}");
+        for mut shell in after(&scene, &script, &[], &["sh", "-c", "sleep 2; exit 3"]) {
+            let running = Running::start(&mut shell);
+            let orphan = running.number_after("orphan ");
+            says_nothing_of_them(running.finish().expect(3));
+            assert!(is_alive(orphan));
+            send(orphan, SIGKILL);
+        }
+    }
+}
+
+/// And those of the workload stay so.
+#[test]
+fn orphans_of_the_command_are_waited_for_all_the_same() {
+    let scene = Scene::new();
+    let command =
+        "(setsid sh -c 'echo daemon $$; exec sleep 100000 < /dev/null > /dev/null 2>&1' &); exit 3";
+    let script = "sleep 100000 < /dev/null > /dev/null 2>&1 & echo helper $!";
+    for mut shell in after(&scene, script, &[], &["sh", "-c", command]) {
+        let mut running = Running::start(&mut shell);
+        let (helper, daemon) = (running.number_after("helper "), running.number_after("daemon "));
+        running.await_err("waiting for the rest");
+        assert!(is_alive(daemon) && !running.has_ended());
+        send(daemon, SIGKILL);
+        running.finish().expect(3);
+        assert!(is_alive(helper));
+        send(helper, SIGKILL);
+    }
+}
