@@ -39,7 +39,7 @@ impl Guardian {
         self.wait_for_dashboard();
         self.finish_relay();
         let now = self.clock.now();
-        self.publisher.take_usage(None, true, now);
+        self.publisher.take_usage(self.guards[0].workload.cgroup(), (None, true), now);
         let mut status = self.status(0);
         if let Some(peak) = self.guards[0].workload.kernel_peak() {
             status.memory.peak = status.memory.peak.max(peak);

@@ -2,6 +2,7 @@
 
 use super::Guardian;
 use super::relay::Relay;
+use crate::cgroup::Cgroup;
 use crate::clock::Timestamp;
 use crate::control::protocol::Request;
 use crate::control::server::ClientId;
@@ -102,24 +103,22 @@ impl Publisher {
         self.ended_usec = self.ended_usec.saturating_add(cpu_usec);
     }
 
-    /// What the cgroup tells is of the run alone, or began before it did.
-    pub(super) fn meter_usage(&mut self, workload: &Workload, now: Timestamp) {
-        let meter = match workload.cgroup() {
-            Some(cgroup) => UsageMeter::of_its_own(Some(cgroup)),
-            None if workload.watched().is_some() => UsageMeter::of_ours(workload.watched()),
-            None => UsageMeter::of_its_own(None),
-        };
-        self.usage = self.meter.insert(meter).read(now);
+    /// Where it is our own cgroup that tells, it was in use before: what it says at the start is not of the run.
+    pub(super) fn begin_usage(&mut self, workload: &Workload, now: Timestamp) {
+        if workload.cgroup().is_none() && workload.watched().is_some() {
+            let meter = self.meter.insert(UsageMeter::of_ours(workload.watched()));
+            self.usage = meter.read(now);
+        }
     }
 
     /// Where the workload's cgroup does not tell, the process table does, and at the end those who are reaped.
     pub(super) fn take_usage(
         &mut self,
-        scan: Option<&ProcessScan>,
-        all_ended: bool,
+        cgroup: Option<&Cgroup>,
+        (scan, all_ended): (Option<&ProcessScan>, bool),
         now: Timestamp,
     ) {
-        let Some(meter) = &mut self.meter else { return };
+        let meter = self.meter.get_or_insert_with(|| UsageMeter::of_its_own(cgroup));
         let living = scan.map(ProcessScan::cpu_usec).or(all_ended.then_some(0));
         let usage = match living.filter(|_| !meter.reads_files()) {
             Some(living) => {
@@ -217,7 +216,7 @@ impl Guardian {
             let pids = self.guards[0].workload.processes_lately().to_vec();
             self.publisher.begin_scan(&pids, now);
         }
-        self.publisher.take_usage(None, false, now);
+        self.publisher.take_usage(self.guards[0].workload.cgroup(), (None, false), now);
         self.publish_status();
     }
 
@@ -246,7 +245,8 @@ impl Guardian {
             return;
         }
         if let Some(mut scan) = self.publisher.scan.take() {
-            self.publisher.take_usage(Some(&scan), false, now);
+            let cgroup = self.guards[0].workload.cgroup();
+            self.publisher.take_usage(cgroup, (Some(&scan), false), now);
             self.publisher.trends = scan.take_trends();
             self.publisher.rows = scan.finish();
             self.publisher.rows_at = Some(now);

@@ -321,7 +321,7 @@ impl Guardian {
         crate::sys::priority::raise();
         self.start_keeper(&mut workload, &lines, waiting.pid());
         self.start_witness(&mut workload);
-        self.publisher.meter_usage(&workload, self.clock.now());
+        self.publisher.begin_usage(&workload, self.clock.now());
         let admitted = workload.admit(waiting.pid()).context("put the command into its cgroup");
         let (child_pid, starting) = match admitted.and_then(|()| Ok(waiting.go(&added)?)) {
             Ok(started) => started,

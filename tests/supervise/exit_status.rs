@@ -51,10 +51,10 @@ fn sigterm_by_us_is_143() {
 #[test]
 fn sigkill_by_us_is_137() {
     let scene = Scene::new();
-    let mut deaf = scene.deaf(&["--timeout", "200ms", "--grace", "200ms"], &FOREVER);
+    let mut deaf = scene.deaf(&["--timeout", "2s", "--grace", "200ms"], &FOREVER);
     let run = Running::start(&mut deaf).finish().expect(137);
     run.says(
-        "ended sleep with SIGKILL: ran for its 200ms; the grace period of 200ms is over (exit 137)",
+        "ended sleep with SIGKILL: ran for its 2.0s; the grace period of 200ms is over (exit 137)",
     );
 }
 
@@ -75,7 +75,7 @@ fn a_command_that_leaves_politely_was_ended_all_the_same() {
 #[test]
 fn another_exit_status_for_limits() {
     let scene = Scene::new();
-    let options = ["--timeout", "200ms", "--grace", "200ms", "--limit-exit-code", "99"];
+    let options = ["--timeout", "1s", "--grace", "200ms", "--limit-exit-code", "99"];
     scene.run(&options, &FOREVER).expect(99).says("(exit 99)");
     Running::start(&mut scene.deaf(&options, &FOREVER)).finish().expect(99);
     scene.run(&["--limit-exit-code", "99"], &["sh", "-c", "exit 3"]).expect(3);

@@ -137,8 +137,7 @@ fn without_a_terminal_sigtstp_stops_both_and_sigcont_goes_on() {
 #[test]
 fn a_guardian_that_was_stopped_catches_up() {
     let scene = Scene::new();
-    let running =
-        scene.start(&["--timeout", "2s"], &["sh", "-c", "echo pid $$; exec sleep 1000"]);
+    let running = scene.start(&["--timeout", "2s"], &["sh", "-c", "echo pid $$; exec sleep 1000"]);
     let child = running.number_after("pid ");
     running.send(nix::libc::SIGSTOP);
     until("it stops", || state(running.pid()) == Some('T'));

@@ -177,8 +177,8 @@ fn a_dry_run_sets_no_limit() {
     );
     let words = [&hog(), "idle:250M", "--cap", "1G"];
     let run = Sentinel::new()
-        .args(&["--dry-run", "--timeout", "5s"])
-        .run(&["timeout", "3", words[0], words[1]]);
+        .args(&["--dry-run", "--timeout", "40s"])
+        .run(&["timeout", "10", words[0], words[1]]);
     assert_eq!(run.status, 124, "{run}");
     assert!(run.stderr.contains("would send SIGTERM"), "{run}");
 }
