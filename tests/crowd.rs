@@ -67,7 +67,9 @@ fn who_listens_gets_the_signal() {
     let clock = Clock::start();
     scene.ask("terminate").expect(0);
     println!("answered after {:?}", clock.now().0);
-    scene.ask("ping").expect(0);
+    let again = scene.ask("ping");
+    // All may have heard and be gone by now.
+    assert!(again.code() == 0 || again.stderr.contains("no guardian at"), "{again:?}");
     println!("and again after {:?}", clock.now().0);
     running.finish().expect(143);
     println!("{} processes gone after {:?}", size(), clock.now().0);
