@@ -50,7 +50,7 @@ fn run(words: &[OsString]) -> anyhow::Result<u8> {
     let asked = cli.settings.clone();
     let config =
         Config::new(cli).inspect_err(|error| not_started::record_refusal(&asked, error))?;
-    Ok(sentinel::guardian::start(config)?.run()?)
+    sentinel::guardian::start(config)?.run()
 }
 
 fn fail(error: &anyhow::Error) -> u8 {

@@ -107,7 +107,7 @@ impl Guardian {
     ///
     /// # Errors
     /// When it turned out late that the command cannot be run: nothing ran then.
-    pub fn run(mut self) -> Result<u8, SpawnError> {
+    pub fn run(mut self) -> anyhow::Result<u8> {
         self.after_start();
         while self.not_started.is_none() && self.guards.iter().any(|guard| guard.outcome.is_none())
         {
@@ -132,8 +132,10 @@ impl Guardian {
         }
         match self.not_started.take() {
             Some(error) => {
-                let error = self.record_failure(error);
-                Err(self.abandon(error))
+                let error = anyhow::Error::new(error);
+                not_started::record(std::mem::take(&mut self.records), &error);
+                self.abandon();
+                Err(error)
             }
             None => Ok(self.finish()),
         }
@@ -159,7 +161,7 @@ impl Guardian {
     }
 
     /// Undoes what was made for a command that cannot be run.
-    fn abandon(mut self, error: SpawnError) -> SpawnError {
+    fn abandon(mut self) {
         self.foreground.reclaim(0, true);
         // It may be opening the cgroup just now.
         self.dismiss_keeper();
@@ -170,7 +172,6 @@ impl Guardian {
             // What went wrong with the command is the error to tell; the cgroup is empty.
             let _ = guard.workload.remove();
         }
-        error
     }
 
     /// What happened between making the watches and now is seen by looking once.

@@ -1,6 +1,5 @@
 //! A run that could not be started: the exit status, and a record that says so, so that nobody takes an older one for it.
 
-use super::Guardian;
 use crate::cli::Settings;
 use crate::command::CommandError;
 use crate::report::escape::tame;
@@ -44,18 +43,4 @@ pub fn record_refusal(asked: &Settings, error: &Error) {
     let opened = path.map(|path| RecordFile::open(path, CallerId::find()));
     let inherited = asked.json_fd.map(RecordFile::inherited);
     record(opened.into_iter().chain(inherited).filter_map(Result::ok).collect(), error);
-}
-
-impl Guardian {
-    /// The command was there, and could not be run.
-    pub(super) fn record_failure(&mut self, error: SpawnError) -> SpawnError {
-        let error = Error::new(error);
-        record(std::mem::take(&mut self.records), &error);
-        match error.downcast() {
-            Ok(error) => error,
-            Err(other) => {
-                SpawnError::Before { step: "run the command", source: std::io::Error::other(other) }
-            }
-        }
-    }
 }

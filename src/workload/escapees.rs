@@ -32,7 +32,7 @@ pub fn look(left_out: &[i32], cgroup: &Path) -> Vec<Escaped> {
 }
 
 /// The children of a process: each thread has its own (proc_pid_task(5)).
-fn children(pid: i32, left: &mut usize) -> Vec<i32> {
+pub(super) fn children(pid: i32, left: &mut usize) -> Vec<i32> {
     let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let mut found = Vec::new();
     for thread in threads.take(*left) {

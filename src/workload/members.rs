@@ -143,8 +143,10 @@ impl Members {
         if !self.strangers.is_empty() {
             let mut children = Vec::new();
             strangers::children_of(nix::unistd::getpid().as_raw(), &mut children);
-            children.retain(|child| !self.left_out.contains(child) && self.strangers.adopt(*child));
-            self.left_out.extend(children);
+            let mut apart = Apart { left_out: &mut self.left_out, strangers: &mut self.strangers };
+            for child in children {
+                apart.has(child);
+            }
             self.strangers.learn(&mut strangers::children_of);
         }
         &self.left_out

@@ -5,6 +5,7 @@
 //! of those that came since, the process group does: the command has one of its own.
 
 use super::descent;
+use super::escapees;
 use super::proc_file;
 use super::proc_stat::Stat;
 use nix::unistd::{Pid, getpgid, getpid};
@@ -100,12 +101,7 @@ fn children_now() -> Vec<i32> {
 /// By the kernel's lists, or where it has none (CONFIG_PROC_CHILDREN) by asking everybody.
 pub(super) fn children_of(pid: i32, found: &mut Vec<i32>) {
     if proc_file::open(format_args!("/proc/thread-self/children")).is_ok() {
-        let threads =
-            std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-        for thread in threads {
-            let list = std::fs::read_to_string(thread.path().join("children")).unwrap_or_default();
-            found.extend(list.split_whitespace().filter_map(|word| word.parse::<i32>().ok()));
-        }
+        found.extend(escapees::children(pid, &mut { usize::MAX }));
         return;
     }
     let mut text = [0; 2048];

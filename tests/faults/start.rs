@@ -58,7 +58,11 @@ fn a_fault_at_the_start_is_refused_or_lived_with() {
         }
     }
     println!("{runs} runs, {refused} refused");
-    assert!(runs > 20 && refused > 5, "the faults were met: {runs} runs, {refused} refused");
+    let least = if in_guest { (20, 5) } else { (50, 10) };
+    assert!(
+        runs > least.0 && refused > least.1,
+        "the faults were met: {runs} runs, {refused} refused"
+    );
 }
 
 /// How often an undisturbed run makes these calls.

@@ -26,33 +26,30 @@ fn says_nothing_of_them(run: Run) -> Run {
     run
 }
 
-#[test]
-fn a_helper_is_not_waited_for_and_lives() {
+const HELPER: &str = "sleep 100000 < /dev/null > /dev/null 2>&1 & echo helper $!";
+
+/// The command ends with this status, beside a helper who lives on.
+#[track_caller]
+fn leaves_a_helper_alone(options: &[&str], command: &str, status: i32) {
     let scene = Scene::new();
-    let script = "sleep 100000 < /dev/null > /dev/null 2>&1 & echo helper $!";
-    for mut shell in after(&scene, script, &[], &["sh", "-c", "sleep 0.2; exit 3"]) {
+    for mut shell in after(&scene, HELPER, options, &["sh", "-c", command]) {
         let running = Running::start(&mut shell);
         let helper = running.number_after("helper ");
-        says_nothing_of_them(running.finish().expect(3));
+        says_nothing_of_them(running.finish().expect(status));
         assert!(is_alive(helper));
         send(helper, SIGKILL);
     }
 }
 
 #[test]
+fn a_helper_is_not_waited_for_and_lives() {
+    leaves_a_helper_alone(&[], "sleep 0.2; exit 3", 3);
+}
+
+#[test]
 fn a_helper_is_not_signalled() {
-    let scene = Scene::new();
-    let script = "sleep 100000 < /dev/null > /dev/null 2>&1 & echo helper $!";
     let options = ["--timeout", "500ms", "--grace", "100ms"];
-    for mut shell in
-        after(&scene, script, &options, &["sh", "-c", "trap '' TERM; sleep 100; sleep 100"])
-    {
-        let running = Running::start(&mut shell);
-        let helper = running.number_after("helper ");
-        says_nothing_of_them(running.finish().expect(137));
-        assert!(is_alive(helper));
-        send(helper, SIGKILL);
-    }
+    leaves_a_helper_alone(&options, "trap '' TERM; sleep 100; sleep 100", 137);
 }
 
 /// What a container's entrypoint does to keep a log.
@@ -107,8 +104,7 @@ fn orphans_of_the_command_are_waited_for_all_the_same() {
     let scene = Scene::new();
     let command =
         "(setsid sh -c 'echo daemon $$; exec sleep 100000 < /dev/null > /dev/null 2>&1' &); exit 3";
-    let script = "sleep 100000 < /dev/null > /dev/null 2>&1 & echo helper $!";
-    for mut shell in after(&scene, script, &[], &["sh", "-c", command]) {
+    for mut shell in after(&scene, HELPER, &[], &["sh", "-c", command]) {
         let mut running = Running::start(&mut shell);
         let (helper, daemon) = (running.number_after("helper "), running.number_after("daemon "));
         running.await_err("waiting for the rest");
