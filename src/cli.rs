@@ -101,6 +101,9 @@ pub struct Settings {
     #[arg(long, value_name = "TIER")]
     #[serde(deserialize_with = "from_text")]
     pub require: Option<TierSetting>,
+    /// Goes without what was asked for and cannot be put in force here, and says so; else that is an error
+    #[arg(long)]
+    pub best_effort: bool,
     /// Makes the workload's cgroup in this one
     #[arg(long, value_name = "PATH")]
     pub cgroup: Option<PathBuf>,
@@ -165,7 +168,7 @@ impl Settings {
         first!(memory, headroom, second_line, grace, term_signal, kill_mode, swap, pids, timeout,
             warn_at, warn_within, thrash, on_exit, on_guardian_death, require, cgroup, slice, user, report, limit_exit_code, socket, name,
             json, json_fd, record, record_size, metrics;
-            dry_run, no_new_privs, plain, quiet)
+            best_effort, dry_run, no_new_privs, plain, quiet)
     }
 }
 

@@ -30,6 +30,15 @@ pub enum SocketSetting {
     Off,
 }
 
+/// What was asked for, by an option or in a configuration file, and is not a default: then it must be in force.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked {
+    /// `--thrash`.
+    pub thrash: bool,
+    /// `--on-guardian-death`.
+    pub on_guardian_death: bool,
+}
+
 /// What a run is to be like. Sizes are typed values until the outer limit is known.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -62,6 +71,10 @@ pub struct Config {
     pub on_exit: OnExit,
     /// What the keeper does when we are killed.
     pub on_guardian_death: OnDeath,
+    /// Which of these were asked for.
+    pub asked: Asked,
+    /// Go without what was asked for and cannot be put in force.
+    pub best_effort: bool,
     /// The lowest tier that will do.
     pub require: Tier,
     /// The cgroup to make the workload's in.
@@ -224,6 +237,11 @@ pub fn build(s: Settings, command: Vec<OsString>) -> Result<Config> {
         },
         thrash,
         on_guardian_death: s.on_guardian_death.unwrap_or(OnDeath::Terminate),
+        asked: Asked {
+            thrash: s.thrash.is_some(),
+            on_guardian_death: s.on_guardian_death.is_some(),
+        },
+        best_effort: s.best_effort,
         on_exit: match s.on_exit {
             Some(ExitSetting::Terminate) => OnExit::Terminate,
             Some(ExitSetting::Wait) | None => OnExit::Wait,

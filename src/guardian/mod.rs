@@ -3,6 +3,7 @@
 mod apply;
 mod attribution;
 mod autopsy;
+mod demands;
 mod escapes;
 mod evidence;
 mod finish;
