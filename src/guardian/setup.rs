@@ -85,7 +85,10 @@ fn begin(
     let outer = hierarchy::outer_limit(&around.hierarchies)?;
     config.lines(config.memory, &outer)?;
     let recording = Recording::start(&config, id)?;
-    let metrics = config.metrics.as_deref().map(exporter::listen).transpose()?;
+    let metrics = config.metrics.as_deref().map(|address| {
+        config.with_rights_for(config.of_caller.metrics, || exporter::listen(address))
+    });
+    let metrics = metrics.transpose()?;
     let server = open_mailbox(&config, id)?;
     let signals = Signals::block().context("read signals")?;
     crate::sys::process::become_subreaper().context("become a subreaper")?;
@@ -234,6 +237,7 @@ fn open_mailbox(config: &Config, id: CallerId) -> Result<Option<Server>> {
     let choice = match &config.socket {
         SocketSetting::Off => SocketChoice::Off,
         SocketSetting::Default => SocketChoice::Default,
+        SocketSetting::At(path) if config.of_caller.socket => SocketChoice::AsOwner(path.clone()),
         SocketSetting::At(path) => SocketChoice::At(path.clone()),
     };
     let owner = Owner { uid: id.uid, gid: id.gid };
