@@ -17,3 +17,5 @@ mod record;
 #[path = "cli/refusal.rs"]
 mod refusal;
 mod support;
+#[path = "cli/telling.rs"]
+mod telling;

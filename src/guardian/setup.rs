@@ -17,6 +17,7 @@ use crate::command;
 use crate::config::{Config, SocketSetting};
 use crate::control::server::{Access, Server};
 use crate::control::socket::{self, Owner, SocketChoice};
+use crate::control::told;
 use crate::dashboard::Dashboard;
 use crate::event::{DeedResult, Event, Sample};
 use crate::event_loop::{EventLoop, Token};
@@ -301,10 +302,10 @@ impl Guardian {
             |cgroup| crate::report::escape::escape(cgroup.path().as_os_str().as_encoded_bytes()),
         );
         let ceiling = match tier {
-            Tier::Kernel if self.config.dry_run => "dry run: no limit in force".to_owned(),
+            _ if self.config.dry_run => "dry run: no limit in force, nothing is ended".to_owned(),
             Tier::Kernel => format!("memory.max {}", lines.ceiling),
             Tier::Observed | Tier::Hybrid | Tier::Polled => {
-                format!("killed at {}", lines.second)
+                format!("SIGKILL without grace from {} on", lines.second)
             }
         };
         let row = workload.row().map_or_else(String::new, |row| format!(" ({row})"));
@@ -317,9 +318,14 @@ impl Guardian {
             self.say(Level::Warning, note);
         }
         if let Some(lost) = tier::lost(tier) {
-            let reason = self.tier_reason.clone();
-            let hint = tier::way_out(around);
-            self.say(Level::Warning, format!("{lost}; because {reason}; better: {hint}"));
+            let (reason, hint) = (&self.tier_reason, tier::way_out(around));
+            let text = format!(
+                "{lost}; because {reason}; better: {hint} (said once; later: sentinel doctor)"
+            );
+            // To somebody who hears it: what is quiet tells nothing and remembers nothing.
+            if !self.config.quiet && told::is_news(self.caller_id.uid, &text) {
+                self.say(Level::Info, text);
+            }
         }
         if matches!(tier, Tier::Hybrid | Tier::Polled) && proc_file::hides_others() {
             let text = "/proc is mounted with hidepid: memory of what the command starts as another user is not seen";
@@ -347,7 +353,9 @@ impl Guardian {
         self.start_witness(&mut workload);
         self.publisher.begin_usage(&workload, self.clock.now());
         let admitted = workload.admit(waiting.pid()).context("put the command into its cgroup");
-        let (child_pid, starting) = match admitted.and_then(|()| Ok(waiting.go(&added)?)) {
+        let go =
+            |()| waiting.go(&added).map_err(|error| command::explain(error, &self.config.command));
+        let (child_pid, starting) = match admitted.and_then(go) {
             Ok(started) => started,
             Err(error) => {
                 self.foreground.reclaim(0, true);
