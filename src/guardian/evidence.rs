@@ -294,6 +294,7 @@ impl Guardian {
             Action::Look
             | Action::SetTripWire(_)
             | Action::SetLines(_)
+            | Action::SetPids(_)
             | Action::Freeze
             | Action::Thaw
             | Action::Kill

@@ -203,13 +203,16 @@ fn put_in_force(config: &mut Config, found: &Found, lines: &Lines) -> Result<Opt
         let note = "the limit of processes (--pids) needs tier kernel and is not in force";
         return Ok(asked.then(|| note.to_owned()));
     };
+    if config.dry_run {
+        config.pids.0 = Limit::Max;
+        return Ok(None);
+    }
     let mut note = None;
     if !config.pids.1 && !placed.cgroup.has("pids.max") {
         config.pids.0 = Limit::Max;
         note = Some("no pids controller here: the number of processes is not limited".to_owned());
     }
-    let lines = (!config.dry_run).then_some(*lines);
-    let limits = WorkloadLimits { lines, swap: config.swap, pids: config.pids.0 };
+    let limits = WorkloadLimits { lines: *lines, swap: config.swap, pids: config.pids.0 };
     limits::apply(&placed.cgroup, &limits).context("put the limits in force")?;
     Ok(note)
 }
@@ -355,6 +358,7 @@ impl Guardian {
             scope_stopped: false,
             told_failures: Vec::new(),
             lines_result: DeedResult::Done,
+            deed_error: None,
             starting,
             signalled_at: Timestamp::default(),
         });
