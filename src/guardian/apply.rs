@@ -23,7 +23,11 @@ impl Guardian {
     /// Hands an event to a policy and does what it says.
     pub(super) fn deliver(&mut self, index: usize, event: Event) {
         let (now, before) = (self.clock.now(), PageFaults::now());
+        let lines = *self.guards[index].policy.lines();
         let actions = self.guards[index].policy.handle(event, now);
+        if lines != *self.guards[index].policy.lines() {
+            self.evidence.lines_moved(now, &lines);
+        }
         if let Some(recording) = &mut self.recording {
             recording.keep(now, event, &actions);
         }
