@@ -38,6 +38,9 @@ pub struct Sample {
     pub kernel: Bytes,
     /// `memory.events` and `pids.events`.
     pub counters: Counters,
+    /// What the OOM killer did in the cgroup itself and not only in one below it: `oom`, `oom_kill` and `oom_group_kill` of
+    /// `memory.events.local`. `None` where that is not told.
+    pub own_oom: Option<u64>,
     /// `total` of the `full` line of `memory.pressure`, microseconds.
     pub stalled_usec: Option<u64>,
     /// The averages of `memory.pressure`.
@@ -93,6 +96,8 @@ pub enum Command {
     SetLines(Lines),
     /// Time from SIGTERM to SIGKILL from now on.
     SetGrace(Duration),
+    /// So many processes at most.
+    SetPids(Limit),
 }
 
 /// All that can happen to a workload.
@@ -119,6 +124,16 @@ pub enum Deed {
     TripWire(Limit),
     /// [`Action::SetLines`]: where both lines of the kernel stand.
     Lines(InForce),
+    /// [`Action::SetPids`]: where `pids.max` was to go.
+    Pids(Limit),
+    /// [`Action::Freeze`].
+    Freeze,
+    /// [`Action::Thaw`].
+    Thaw,
+    /// [`Action::Terminate`]: done when the command's own process has the signal; where that is gone, when anybody has.
+    Terminate,
+    /// [`Action::Kill`]: the same.
+    Kill,
 }
 
 /// The kernel's lines, as read back.
@@ -152,6 +167,8 @@ pub enum Action {
     SetTripWire(Limit),
     /// Write `memory.max` and `memory.high` for these lines.
     SetLines(Lines),
+    /// Write `pids.max`.
+    SetPids(Limit),
     /// `cgroup.freeze` 1.
     Freeze,
     /// `cgroup.freeze` 0.
@@ -289,6 +306,13 @@ pub enum Notice {
         /// Time since SIGTERM, if one was sent.
         after: Option<Duration>,
     },
+    /// The kernel refused a signal to the command: it changed its user, for instance by a set-user-ID program (EPERM).
+    SignalRefused {
+        /// SIGKILL; else the polite signal.
+        kill: bool,
+        /// The errno.
+        errno: i32,
+    },
     /// SIGKILL did not empty the workload yet.
     StillThere {
         /// Time since the first SIGKILL.
@@ -317,6 +341,8 @@ pub enum Notice {
     NewLines(Lines),
     /// The grace period changed.
     NewGrace(Duration),
+    /// The limit of processes changed.
+    NewPids(Limit),
 }
 
 /// How the run ended and who ended it.

@@ -131,12 +131,12 @@ fn step(
             Action::Terminate => {
                 deeds.push("terminate");
                 // The end of the child itself is told by the kill alone.
-                workload.terminate(nix::libc::SIGCONT, KillMode::ControlGroup).unwrap();
+                workload.terminate(nix::libc::SIGCONT, KillMode::ControlGroup).all.unwrap();
                 all_are_signalled(workload);
             }
             Action::Kill => {
                 deeds.push("kill");
-                workload.kill().unwrap();
+                workload.kill().all.unwrap();
                 all_are_signalled(workload);
             }
             Action::SetTripWire(_) => {
@@ -145,6 +145,7 @@ fn step(
             }
             Action::Look
             | Action::SetLines(_)
+            | Action::SetPids(_)
             | Action::Freeze
             | Action::Thaw
             | Action::Tell(_)

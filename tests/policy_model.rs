@@ -143,7 +143,14 @@ fn an_operator_sets_the_limit_at_any_moment() {
 fn what_the_guardian_writes_may_fail() {
     let commands = vec![Command::Freeze, Command::Terminate];
     let rules = Rules { commands, faults: 2, reads: false, ..rules() };
-    let met = [Seen::Fault, Seen::Deaf, Seen::KillAgain, Seen::TerminatedFrozen, Seen::EndByUs];
+    let met = [
+        Seen::Fault,
+        Seen::Deaf,
+        Seen::KillAgain,
+        Seen::TerminatedFrozen,
+        Seen::EndByUs,
+        Seen::InVain,
+    ];
     all_runs("faults", config(), &rules, 9, &met);
 }
 

@@ -2,6 +2,7 @@
 //! `PROPTEST_CASES` sets how many cases each property is tried with.
 
 mod policy {
+    pub mod deeds;
     pub mod reached;
     pub mod rules;
     pub mod stories;

@@ -4,6 +4,7 @@
 
 mod policy {
     mod scenarios {
+        mod deeds;
         mod dry_run;
         mod end;
         mod ladder;
@@ -13,6 +14,7 @@ mod policy {
         mod told;
         mod watching;
     }
+    pub mod deeds;
     pub mod timeline;
 }
 

@@ -309,3 +309,23 @@ fn a_report_fits_its_schema() {
     running.finish();
     fits(&last(&scene), &schema, &schema, "report");
 }
+
+/// What an operator does at the end is no leak, and was not so all the time.
+#[test]
+fn a_limit_that_an_operator_lowered_is_told_as_it_was_over_time() {
+    let scene = Scene::new();
+    let script =
+        "held = bytearray(60 << 20)\nprint('held', flush=True)\nimport time; time.sleep(100000)";
+    let (socket, words) = (scene.text_path("s.socket"), [python(), "-c", script]);
+    let options = ["-m", "200M", "--socket", &socket];
+    let running = Running::start(&mut guarded(&scene, &options, &words));
+    scene.await_mailbox();
+    running.await_out("held");
+    scene.ask("set memory 30M --force").expect(0);
+    running.finish().expect(143);
+    let report = last(&scene);
+    assert_eq!(report["earlier_lines"][0]["limit"], 200 << 20, "{report}");
+    assert_eq!(report["limits"]["limit"], 30 << 20);
+    let advice = report["advice"][0].as_str().unwrap();
+    assert!(advice.starts_with("An operator lowered the limit from 200.0M to 30.0M"), "{advice}");
+}

@@ -19,6 +19,8 @@ mod jobs;
 mod orphans;
 #[path = "supervise/pipelines.rs"]
 mod pipelines;
+#[path = "supervise/refused.rs"]
+mod refused;
 #[path = "supervise/remains.rs"]
 mod remains;
 #[path = "supervise/signals.rs"]

@@ -115,6 +115,12 @@ pub fn memory_stat(text: &[u8]) -> MemoryStat {
     stat
 }
 
+/// What `memory.events.local` says of the OOM killer: all of its counters of it.
+pub fn own_oom(text: &[u8]) -> u64 {
+    let of_it = |key: &[u8]| matches!(key, b"oom" | b"oom_kill" | b"oom_group_kill");
+    keyed(text).filter(|(key, _)| of_it(key)).fold(0, |sum, (_, value)| sum.saturating_add(value))
+}
+
 /// `memory.events`.
 pub fn memory_events(text: &[u8]) -> Counters {
     let mut counters = Counters::default();
@@ -215,6 +221,7 @@ mod tests {
 
     #[test]
     fn events_of_an_older_kernel_have_no_group_kill() {
+        assert_eq!(own_oom(b"low 0\nhigh 12\nmax 3\noom 1\noom_kill 4\noom_group_kill 1\n"), 6);
         let counters = memory_events(b"low 0\nhigh 12\nmax 3\noom 1\noom_kill 1\n");
         let expected = Counters { high: 12, max: 3, oom: 1, oom_kill: 1, pids_max: 0 };
         assert_eq!(counters, expected);

@@ -14,8 +14,8 @@ use procfs::FromRead as _;
 /// The limits of a workload's cgroup.
 #[derive(Clone, Copy, Debug)]
 pub struct WorkloadLimits {
-    /// Trip-wire and ceiling; `None` in a dry run.
-    pub lines: Option<Lines>,
+    /// Trip-wire and ceiling.
+    pub lines: Lines,
     /// `memory.swap.max`.
     pub swap: Limit,
     /// `pids.max`.
@@ -27,12 +27,10 @@ pub struct WorkloadLimits {
 /// # Errors
 /// The first that is not in force afterwards, with its file.
 pub fn apply(cgroup: &Cgroup, limits: &WorkloadLimits) -> Result<()> {
-    if let Some(lines) = limits.lines {
-        set_lines(cgroup, &lines)?;
-        cgroup.write("memory.oom.group", "1")?;
-        cgroup.verify("memory.oom.group", "1")?;
-        set_swap(cgroup, limits.swap)?;
-    }
+    set_lines(cgroup, &limits.lines)?;
+    cgroup.write("memory.oom.group", "1")?;
+    cgroup.verify("memory.oom.group", "1")?;
+    set_swap(cgroup, limits.swap)?;
     set_pids(cgroup, limits.pids)
 }
 

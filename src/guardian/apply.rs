@@ -9,7 +9,9 @@ use crate::report::words;
 use crate::status::Level;
 use crate::sys::memory::PageFaults;
 use crate::units::Limit;
+use crate::workload::Reached;
 use crate::workload::signalling::STEP;
+use anyhow::{Context as _, anyhow};
 use std::io;
 use std::time::Duration;
 
@@ -21,7 +23,11 @@ impl Guardian {
     /// Hands an event to a policy and does what it says.
     pub(super) fn deliver(&mut self, index: usize, event: Event) {
         let (now, before) = (self.clock.now(), PageFaults::now());
+        let lines = *self.guards[index].policy.lines();
         let actions = self.guards[index].policy.handle(event, now);
+        if lines != *self.guards[index].policy.lines() {
+            self.evidence.lines_moved(now, &lines);
+        }
         if let Some(recording) = &mut self.recording {
             recording.keep(now, event, &actions);
         }
@@ -40,11 +46,12 @@ impl Guardian {
             Action::Look => self.look(index),
             Action::SetTripWire(limit) => self.set_trip_wire(index, limit),
             Action::SetLines(lines) => self.set_lines(index, &lines),
+            Action::SetPids(limit) => self.limit_pids(index, limit),
             Action::Freeze => self.freeze(index, true),
             Action::Thaw => self.freeze(index, false),
             Action::Terminate => self.terminate(index, decided),
             Action::Kill => self.kill(index, decided),
-            Action::Tell(notice) => self.tell(&notice),
+            Action::Tell(notice) => self.tell(index, &notice),
             Action::Finish(outcome) => {
                 let guard = &mut self.guards[index];
                 guard.outcome = Some(outcome);
@@ -94,21 +101,70 @@ impl Guardian {
         self.deliver(index, Event::Done(deed, DeedResult::Done));
     }
 
+    /// The policy hears what came of a deed; whoever asked for it, if it failed, why.
+    fn done(&mut self, index: usize, deed: Deed, result: &anyhow::Result<()>) {
+        let came = match result {
+            Ok(()) => DeedResult::Done,
+            Err(error) => {
+                self.guards[index].deed_error = Some(format!("{error:#}"));
+                let cause = error.root_cause().downcast_ref::<io::Error>();
+                DeedResult::Failed(cause.and_then(io::Error::raw_os_error).unwrap_or(0))
+            }
+        };
+        self.deliver(index, Event::Done(deed, came));
+    }
+
+    fn limit_pids(&mut self, index: usize, limit: Limit) {
+        let cgroup = self.guards[index].workload.cgroup();
+        let result = match cgroup.filter(|cgroup| cgroup.has("pids.max")) {
+            Some(cgroup) => crate::cgroup::limits::set_pids(cgroup, limit),
+            None => Err(anyhow!("there is no pids controller for the workload in this tier")),
+        };
+        if result.is_ok() {
+            self.config.pids.0 = limit;
+        }
+        self.done(index, Deed::Pids(limit), &result);
+    }
+
     pub(super) fn freeze(&mut self, index: usize, frozen: bool) {
-        let result = self.guards[index].workload.freeze(frozen);
-        self.note_failure(index, if frozen { "freeze" } else { "thaw" }, result);
+        let (deed, what) = if frozen { (Deed::Freeze, "freeze") } else { (Deed::Thaw, "thaw") };
+        let result = self.guards[index].workload.freeze(frozen).map_err(anyhow::Error::new);
+        let result = result.with_context(|| format!("{what} every process"));
+        if let Err(error) = &result {
+            self.say_once(index, what, || format!("failed to {error:#}"));
+        }
+        self.done(index, deed, &result);
     }
 
     fn terminate(&mut self, index: usize, decided: Timestamp) {
         let (signal, mode) = (self.config.term_signal, self.config.kill_mode);
         let guard = &mut self.guards[index];
-        let mut result = guard.workload.terminate(signal, mode);
+        let mut reached = guard.workload.terminate(signal, mode);
         if guard.starting.is_some() {
             // The command has not run, so no handler of it waits for a grace; and what is frozen hears SIGKILL alone.
-            result = result.and(guard.workload.kill());
+            reached = guard.workload.kill();
         }
         guard.term.get_or_insert((decided, *guard.policy.last()));
-        self.note_failure(index, SIGNAL, result);
+        self.signalled(index, Deed::Terminate, SIGNAL, reached);
+    }
+
+    /// What came of a signal: the policy is told of the command, people of the others.
+    fn signalled(&mut self, index: usize, deed: Deed, what: &'static str, reached: Reached) {
+        let Reached { command, all } = reached;
+        let came = match &command {
+            Ok(()) => {
+                self.note_failure(index, what, all);
+                DeedResult::Done
+            }
+            Err(error) => {
+                let errno = error.raw_os_error().unwrap_or(0);
+                let signal = words::signal_name(self.config.term_signal);
+                let text = words::refused(deed == Deed::Kill, errno, &signal);
+                self.guards[index].deed_error = Some(text);
+                DeedResult::Failed(errno)
+            }
+        };
+        self.deliver(index, Event::Done(deed, came));
     }
 
     /// Signals further processes, where there are many. Called once a turn of the loop, with looks in between; for as long as
@@ -131,12 +187,19 @@ impl Guardian {
 
     fn kill(&mut self, index: usize, decided: Timestamp) {
         let guard = &mut self.guards[index];
-        let result = guard.workload.kill();
+        let reached = guard.workload.kill();
         guard.kill.get_or_insert((decided, *guard.policy.last()));
-        self.note_failure(index, "kill every process at once", result);
+        self.signalled(index, Deed::Kill, "kill every process at once", reached);
     }
 
-    fn tell(&mut self, notice: &Notice) {
+    /// Words come after deeds: a signal that was refused is told as that, and not as sent.
+    fn tell(&mut self, index: usize, notice: &Notice) {
+        let policy = &self.guards[index].policy;
+        match notice {
+            Notice::Terminating { .. } if policy.was_refused(false) => return,
+            Notice::Killing { .. } if policy.was_refused(true) => return,
+            _ => {}
+        }
         let signal = words::signal_name(self.config.term_signal);
         let (level, text) = words::notice(notice, &signal);
         self.say_as(milestone(notice), level, text);
@@ -150,12 +213,17 @@ impl Guardian {
         result: io::Result<()>,
     ) {
         let Err(error) = result else { return };
-        let told = &mut self.guards[index].told_failures;
-        if error.raw_os_error() == Some(nix::libc::ENODEV) || told.contains(&what) {
-            return;
+        if error.raw_os_error() != Some(nix::libc::ENODEV) {
+            self.say_once(index, what, || format!("failed to {what}: {error}"));
         }
-        told.push(what);
-        self.say(Level::Error, format!("failed to {what}: {error}"));
+    }
+
+    fn say_once(&mut self, index: usize, what: &'static str, text: impl FnOnce() -> String) {
+        let told = &mut self.guards[index].told_failures;
+        if !told.contains(&what) {
+            told.push(what);
+            self.say(Level::Error, text());
+        }
     }
 }
 
@@ -174,12 +242,14 @@ fn milestone(notice: &Notice) -> Milestone {
         Notice::Killing { .. } => Milestone::Kill,
         Notice::WouldTerminate { .. }
         | Notice::StillThere { .. }
+        | Notice::SignalRefused { .. }
         | Notice::KernelOom { .. }
         | Notice::PidsMax { .. }
         | Notice::Leftover { .. }
         | Notice::Frozen
         | Notice::Thawed
         | Notice::NewLines(_)
-        | Notice::NewGrace(_) => Milestone::Told,
+        | Notice::NewGrace(_)
+        | Notice::NewPids(_) => Milestone::Told,
     }
 }

@@ -4,8 +4,9 @@
 use super::Guardian;
 use crate::clock::{Clock, Timestamp};
 use crate::event::{Action, Event, Notice, Sample};
+use crate::policy::lines::Lines;
 use crate::processes::ProcessScan;
-use crate::report::post_mortem::{Grower, Mappings, Milestone, Moment, Reading};
+use crate::report::post_mortem::{EarlierLines, Grower, Mappings, Milestone, Moment, Reading};
 use crate::report::words;
 use crate::status::ProcessRow;
 use crate::units::Bytes;
@@ -26,6 +27,10 @@ const SPACING: Duration = Duration::from_millis(100);
 const FINE: Duration = Duration::from_secs(1);
 const READINGS: usize = 720;
 const MOMENTS: usize = 300;
+/// So many moves of the lines are kept, the last ones.
+const MOVES: usize = 32;
+/// Lines that were compared with for less were on their way to others.
+const SHORTEST: Duration = Duration::from_millis(10);
 /// The first table comes when a run has lasted so long: short ones are spared it.
 const FIRST_TABLE: Duration = Duration::from_secs(1);
 const TABLE_EVERY: Duration = Duration::from_secs(10);
@@ -59,6 +64,7 @@ pub(super) struct Evidence {
     /// Up to the decision: a long grace does not push that out.
     before_the_end: VecDeque<Reading>,
     moments: Vec<Moment>,
+    earlier_lines: Vec<EarlierLines>,
     tables: VecDeque<Table>,
     scan: Option<ProcessScan>,
     table_at: Timestamp,
@@ -72,6 +78,7 @@ impl Default for Evidence {
             latest: None,
             before_the_end: VecDeque::with_capacity(READINGS),
             moments: Vec::with_capacity(MOMENTS),
+            earlier_lines: Vec::with_capacity(MOVES),
             tables: VecDeque::with_capacity(8),
             scan: None,
             table_at: Timestamp(FIRST_TABLE),
@@ -93,6 +100,25 @@ impl Evidence {
             self.moments.remove(MOMENTS / 2);
         }
         self.moments.push(Moment { at_us: micros(at.0), what, text });
+    }
+
+    /// Remembers lines that are others from now on.
+    pub(super) fn lines_moved(&mut self, at: Timestamp, before: &Lines) {
+        let until_us = micros(at.0);
+        let since = self.earlier_lines.last().map_or(0, |last| last.until_us);
+        if until_us.saturating_sub(since) < micros(SHORTEST) {
+            return;
+        }
+        if self.earlier_lines.len() == MOVES {
+            self.earlier_lines.remove(0);
+        }
+        let Lines { limit, second, ceiling, swap, .. } = *before;
+        let (second_line, swap_room) = (second, swap);
+        self.earlier_lines.push(EarlierLines { until_us, limit, swap_room, second_line, ceiling });
+    }
+
+    pub(super) fn earlier_lines(&self) -> &[EarlierLines] {
+        &self.earlier_lines
     }
 
     /// What decided is kept, however close to the one before.
@@ -294,6 +320,7 @@ impl Guardian {
             Action::Look
             | Action::SetTripWire(_)
             | Action::SetLines(_)
+            | Action::SetPids(_)
             | Action::Freeze
             | Action::Thaw
             | Action::Kill

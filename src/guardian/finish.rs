@@ -81,7 +81,7 @@ impl Guardian {
             footprint: sample.footprint(),
         };
         let guard = &self.guards[0];
-        let (term, kill) = (guard.term.map(decision), guard.kill.map(decision));
+        let (term, kill) = (guard.term_sent().map(decision), guard.kill_sent().map(decision));
         let (page_faults, memory_locked) = (guard.page_faults, self.memory_locked);
         Ended {
             outcome,
@@ -144,7 +144,7 @@ impl Guardian {
             memory.peak_footprint,
             words::limit(status.limits.limit, status.limits.swap_room)
         );
-        if let Some(((term, _), ended)) = self.guards[0].term.zip(self.guards[0].ended_at) {
+        if let Some(((term, _), ended)) = self.guards[0].term_sent().zip(self.guards[0].ended_at) {
             let signal = words::signal_name(self.config.term_signal);
             figures += &format!(", gone {} after {signal}", show_duration(ended - term));
         }

@@ -65,10 +65,24 @@ struct Guard {
     told_failures: Vec<&'static str>,
     /// What came of the lines that were set last.
     lines_result: DeedResult,
+    /// Why the last deed failed that did.
+    deed_error: Option<String>,
     /// Says whether the command runs, until it does.
     starting: Option<Starting>,
     /// When the last of many processes was signalled.
     signalled_at: Timestamp,
+}
+
+impl Guard {
+    /// The first SIGTERM, unless it was refused.
+    fn term_sent(&self) -> Option<(Timestamp, Sample)> {
+        self.term.filter(|_| !self.policy.was_refused(false))
+    }
+
+    /// The first SIGKILL, unless it was refused.
+    fn kill_sent(&self) -> Option<(Timestamp, Sample)> {
+        self.kill.filter(|_| !self.policy.was_refused(true))
+    }
 }
 
 /// The guardian of this process.

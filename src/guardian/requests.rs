@@ -98,7 +98,11 @@ impl Guardian {
         if being_ended && matches!(command, Command::Freeze) {
             return self.reply(id, Err("the workload is being ended and is not frozen".to_owned()));
         }
+        self.guards[0].deed_error = None;
         self.deliver(0, Event::Operator(command));
+        if let Some(error) = self.guards[0].deed_error.take() {
+            return self.reply(id, Err(error));
+        }
         let status = self.status(0);
         let state = match status.state {
             State::Starting | State::Running if status.frozen => "frozen",
@@ -208,21 +212,18 @@ impl Guardian {
     }
 
     fn set_pids(&mut self, id: ClientId, limit: Limit) {
-        let workload = &self.guards[0].workload;
-        let result = match workload.cgroup() {
-            Some(cgroup) if cgroup.has("pids.max") => {
-                crate::cgroup::limits::set_pids(cgroup, limit)
-            }
-            Some(_) | None => Err(anyhow::anyhow!("no pids controller in this tier")),
-        };
-        match result {
-            Ok(()) => {
-                self.config.pids.0 = limit;
-                self.say(Level::Info, format!("limit of processes is {limit} now"));
-                self.reply(id, Ok(format!("ok: pids.max {limit}\n")));
-            }
-            Err(error) => self.reply(id, Err(format!("{error:#}"))),
+        if self.config.dry_run {
+            let error = "a dry run sets no limit of processes".to_owned();
+            return self.reply(id, Err(error));
         }
+        let was = self.config.pids.0;
+        self.guards[0].deed_error = None;
+        self.deliver(0, Event::Operator(Command::SetPids(limit)));
+        let answer = match self.guards[0].deed_error.take() {
+            None => Ok(format!("ok: pids.max {limit}, was {was}\n")),
+            Some(error) => Err(error),
+        };
+        self.reply(id, answer);
     }
 
     fn reply(&mut self, id: ClientId, answer: Result<String, String>) {

@@ -222,14 +222,17 @@ fn put_in_force(config: &mut Config, found: &Found, lines: &Lines) -> Result<Opt
         config.pids.0 = Limit::Max;
         return Ok(None);
     };
+    if config.dry_run {
+        config.pids.0 = Limit::Max;
+        return Ok(None);
+    }
     let mut note = None;
     if !placed.cgroup.has("pids.max") {
         let text = "no pids controller here: the number of processes is not limited";
         note = (!config.pids.1).then(|| text.to_owned());
         config.pids.0 = Limit::Max;
     }
-    let lines = (!config.dry_run).then_some(*lines);
-    let limits = WorkloadLimits { lines, swap: config.swap, pids: config.pids.0 };
+    let limits = WorkloadLimits { lines: *lines, swap: config.swap, pids: config.pids.0 };
     limits::apply(&placed.cgroup, &limits).context("put the limits in force")?;
     Ok(note)
 }
@@ -387,6 +390,7 @@ impl Guardian {
             scope_stopped: false,
             told_failures: Vec::new(),
             lines_result: DeedResult::Done,
+            deed_error: None,
             starting,
             signalled_at: Timestamp::default(),
         });

@@ -147,14 +147,12 @@ impl Policy {
         if matches!(self.rung, Rung::Watching { .. }) && !std::mem::replace(&mut self.frozen, true)
         {
             actions.push(Action::Freeze);
-            actions.push(Action::Tell(Notice::Frozen));
         }
     }
 
     pub(super) fn thaw(&mut self, now: Timestamp, actions: &mut Actions) {
         if std::mem::take(&mut self.frozen) {
             actions.push(Action::Thaw);
-            actions.push(Action::Tell(Notice::Thawed));
             self.look_at = now;
         }
     }
@@ -187,11 +185,11 @@ impl Policy {
     fn finish(&mut self, child: Ending, actions: &mut Actions) {
         let kernel_oom_kills = self.last.counters.oom_kill;
         let cause = match self.rung {
-            Rung::Watching { .. } | Rung::Ended => own_end(child, kernel_oom_kills),
+            Rung::Watching { .. } | Rung::Ended => self.own_end(child),
+            // No signal of ours got through: it went when it wanted to.
+            _ if self.signalled.in_vain() => self.own_end(child),
             // SIGTERM was sent, and no SIGKILL of ours: who died of one was the kernel's.
-            Rung::Terminating { .. } if killed_by_kernel(child, kernel_oom_kills) => {
-                Cause::KernelOom
-            }
+            Rung::Terminating { .. } if self.killed_by_kernel(child) => Cause::KernelOom,
             Rung::Terminating { reason, .. } => Cause::Guardian { reason, killed: None },
             Rung::Killing { reason, why, child_first, .. } => {
                 Cause::Guardian { reason, killed: (!child_first).then_some(why) }
@@ -200,14 +198,17 @@ impl Policy {
         self.rung = Rung::Ended;
         actions.push(Action::Finish(Outcome { cause, child, kernel_oom_kills }));
     }
-}
 
-/// Without our doing: the kernel's OOM killer, if it killed and the command died of SIGKILL; else the command's own end.
-fn own_end(child: Ending, kernel_oom_kills: u64) -> Cause {
-    if killed_by_kernel(child, kernel_oom_kills) { Cause::KernelOom } else { Cause::Itself }
-}
+    /// Without our doing: the kernel's OOM killer, if it killed and the command died of SIGKILL; else the command's own end.
+    fn own_end(&self, child: Ending) -> Cause {
+        if self.killed_by_kernel(child) { Cause::KernelOom } else { Cause::Itself }
+    }
 
-fn killed_by_kernel(child: Ending, kernel_oom_kills: u64) -> bool {
-    const SIGKILL: i32 = 9;
-    kernel_oom_kills > 0 && child == Ending::Signaled(SIGKILL)
+    /// Whom it kills in the workload's cgroup it kills with all the others (`memory.oom.group`); in a cgroup that the workload made
+    /// below its own, it may have killed somebody else, long ago.
+    fn killed_by_kernel(&self, child: Ending) -> bool {
+        const SIGKILL: i32 = 9;
+        let killed = self.last.counters.oom_kill > 0 && self.last.own_oom != Some(0);
+        killed && child == Ending::Signaled(SIGKILL)
+    }
 }

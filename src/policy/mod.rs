@@ -5,6 +5,7 @@
 
 pub mod ahead;
 pub mod breach;
+mod deeds;
 pub mod interval;
 mod ladder;
 pub mod lines;
@@ -23,6 +24,7 @@ use crate::units::{Bytes, Limit};
 use ahead::Ahead;
 use arrayvec::ArrayVec;
 use breach::Breach;
+use deeds::Signalled;
 use interval::Cadence;
 use lines::Lines;
 use placing::Placing;
@@ -89,6 +91,7 @@ pub struct Policy {
     /// Where the kernel's own lines stand, and where they are to go.
     placing: Placing,
     frozen: bool,
+    signalled: Signalled,
     child: Option<Ending>,
     emptied: bool,
     /// Dry run: what would have been done was told, until the footprint falls again and no thrashing lasts.
@@ -115,6 +118,7 @@ impl Policy {
             warn: Warn::new(config.warn),
             placing: Placing::new(config.lines),
             frozen: false,
+            signalled: Signalled::default(),
             child: None,
             emptied: false,
             told_would: false,
@@ -134,7 +138,7 @@ impl Policy {
             Event::ChildExited(ending) => self.child_exited(ending, now, &mut actions),
             Event::Empty => self.empty(&mut actions),
             Event::Operator(command) => self.obey(command, now, &mut actions),
-            Event::Done(deed, result) => self.done(deed, result, &mut actions),
+            Event::Done(deed, result) => self.done(deed, result, now, &mut actions),
         }
         actions
     }
@@ -258,6 +262,10 @@ impl Policy {
             Command::Thaw => self.thaw(now, actions),
             Command::SetLines(lines) => self.set_lines(lines, now, actions),
             Command::SetGrace(grace) => self.set_grace(grace, actions),
+            Command::SetPids(limit) if !self.config.dry_run => {
+                actions.push(Action::SetPids(limit));
+            }
+            Command::SetPids(_) => {}
         }
     }
 

@@ -3,7 +3,7 @@
 
 use super::{Actions, Policy, Rung};
 use crate::clock::Timestamp;
-use crate::event::{Action, Deed, DeedResult, InForce, Notice, Sample};
+use crate::event::{Action, DeedResult, InForce, Notice, Sample};
 use crate::policy::lines::{Lines, RELIEF_ROOM};
 use crate::units::{Bytes, Limit};
 
@@ -103,16 +103,11 @@ impl Policy {
         matches!(self.rung, Rung::Terminating { .. } | Rung::Killing { .. })
     }
 
-    /// What the kernel says after a deed.
-    pub(super) fn done(&mut self, deed: Deed, result: DeedResult, actions: &mut Actions) {
-        match deed {
-            Deed::TripWire(high) => {
-                self.placing.trip_wire = high;
-                if let DeedResult::InUse(current) = result {
-                    self.lift_again(current, actions);
-                }
-            }
-            Deed::Lines(in_force) => self.lines_are(in_force, result),
+    /// What the kernel says of the trip-wire afterwards.
+    pub(super) fn trip_wire_is(&mut self, high: Limit, result: DeedResult, actions: &mut Actions) {
+        self.placing.trip_wire = high;
+        if let DeedResult::InUse(current) = result {
+            self.lift_again(current, actions);
         }
     }
 
@@ -125,7 +120,8 @@ impl Policy {
         }
     }
 
-    fn lines_are(&mut self, in_force: InForce, result: DeedResult) {
+    /// What the kernel says of its lines afterwards.
+    pub(super) fn lines_are(&mut self, in_force: InForce, result: DeedResult) {
         self.placing.trip_wire = in_force.high;
         let Some(wanted) = self.placing.wanted else { return };
         if in_force.max == Limit::At(wanted.ceiling.0) {

@@ -108,6 +108,7 @@ pub fn notice(notice: &Notice, signal: &str) -> (Level, String) {
             });
             (Level::Error, format!("{}: sent SIGKILL{after}", kill_reason(why)))
         }
+        Notice::SignalRefused { kill, errno } => (Level::Error, refused(*kill, *errno, signal)),
         Notice::StillThere { after } => (
             Level::Error,
             format!("something does not die {} after SIGKILL; trying on", show_duration(*after)),
@@ -135,7 +136,19 @@ pub fn notice(notice: &Notice, signal: &str) -> (Level, String) {
         Notice::NewGrace(grace) => {
             (Level::Info, format!("grace period is {} now", show_duration(*grace)))
         }
+        Notice::NewPids(limit) => (Level::Info, format!("limit of processes is {limit} now")),
     }
+}
+
+/// The kernel refused a signal of ours to the command.
+pub fn refused(kill: bool, errno: i32, signal: &str) -> String {
+    let (signal, error) =
+        (if kill { "SIGKILL" } else { signal }, std::io::Error::from_raw_os_error(errno));
+    let why = match errno {
+        nix::libc::EPERM => ": it is another user's by now, and goes on until it ends by itself",
+        _ => "",
+    };
+    format!("cannot send {signal} to the command: {error}{why}")
 }
 
 fn near_limit(footprint: Bytes, limit: Bytes, swap: Limit) -> String {

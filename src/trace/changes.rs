@@ -87,7 +87,11 @@ impl Changes {
         match command {
             Command::SetLines(_) => self.moves_lines(),
             Command::SetGrace(_) => self.grace.is_some(),
-            Command::Terminate | Command::Kill | Command::Freeze | Command::Thaw => false,
+            Command::Terminate
+            | Command::Kill
+            | Command::Freeze
+            | Command::Thaw
+            | Command::SetPids(_) => false,
         }
     }
 }

@@ -10,6 +10,7 @@ pub fn deed(action: &Action) -> Option<String> {
         Action::Look => return None,
         Action::SetTripWire(limit) => format!("trip-wire {limit}"),
         Action::SetLines(lines) => format!("lines {}", in_bytes(lines)),
+        Action::SetPids(limit) => format!("pids {limit}"),
         Action::Freeze => "freeze".to_owned(),
         Action::Thaw => "thaw".to_owned(),
         Action::Terminate => "terminate".to_owned(),
@@ -38,6 +39,9 @@ fn told(notice: &Notice) -> String {
         Notice::Thawed => "thawed",
         Notice::NewLines(_) => "new-lines",
         Notice::NewGrace(_) => "new-grace",
+        Notice::NewPids(_) => "new-pids",
+        Notice::SignalRefused { kill: true, .. } => "sigkill-refused",
+        Notice::SignalRefused { kill: false, .. } => "signal-refused",
     };
     word.to_owned()
 }

@@ -122,6 +122,8 @@ pub enum What {
     TripWire(Standing),
     /// What came of new lines.
     Lines(Standing),
+    /// What came of another deed.
+    Done(DoneRow),
     /// So many events are missing here: the disk was too slow.
     Lost(u64),
     /// The run is over.
@@ -144,6 +146,31 @@ pub enum Asked {
     Lines(LinesRow),
     /// Another grace period.
     GraceNs(u64),
+    /// So many processes; `None` is `max`.
+    Pids(Option<u64>),
+}
+
+/// A deed of which it is known only whether it was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DoneRow {
+    deed: DeedRow,
+    result: ResultRow,
+}
+
+/// [`crate::event::Deed`] in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeedRow {
+    /// Another limit of processes; `None` is `max`.
+    Pids(Option<u64>),
+    /// Stopped.
+    Freeze,
+    /// Let go on.
+    Thaw,
+    /// The polite signal.
+    Terminate,
+    /// SIGKILL.
+    Kill,
 }
 
 /// Where the kernel's lines stand after a deed, and what came of it. `None` is `max`.
@@ -223,6 +250,8 @@ pub struct SampleRow {
     oom: u64,
     #[serde(skip_serializing_if = "zero")]
     oom_kill: u64,
+    #[serde(skip_serializing_if = "zero")]
+    own_oom: Option<u64>,
     #[serde(skip_serializing_if = "zero")]
     pids_max: u64,
     #[serde(skip_serializing_if = "zero")]

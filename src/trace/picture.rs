@@ -37,6 +37,7 @@ impl<'a> Picture<'a> {
             Action::Look
             | Action::SetTripWire(_)
             | Action::SetLines(_)
+            | Action::SetPids(_)
             | Action::Freeze
             | Action::Thaw
             | Action::Terminate

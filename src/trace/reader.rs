@@ -169,7 +169,8 @@ fn take(trace: &mut Trace, row: Row, line: usize) -> Result<(), BadTrace> {
         | What::Empty {}
         | What::Operator(_)
         | What::TripWire(_)
-        | What::Lines(_) => {}
+        | What::Lines(_)
+        | What::Done(_) => {}
     }
     Ok(())
 }

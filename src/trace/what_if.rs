@@ -198,6 +198,7 @@ impl Game {
                 | Action::Look
                 | Action::SetTripWire(_)
                 | Action::SetLines(_)
+                | Action::SetPids(_)
                 | Action::Freeze
                 | Action::Thaw
                 | Action::Terminate

@@ -22,6 +22,8 @@ pub struct CgroupSampler {
     current: File,
     stat: File,
     events: File,
+    /// `memory.events.local`, and what it said before our time.
+    own_events: Option<(File, u64)>,
     swap: Option<File>,
     pressure: Option<File>,
     pids: Option<File>,
@@ -48,6 +50,7 @@ impl CgroupSampler {
             current: needed("memory.current")?,
             stat: needed("memory.stat")?,
             events: needed("memory.events")?,
+            own_events: optional("memory.events.local").map(|file| (file, 0)),
             swap: optional("memory.swap.current"),
             pressure: optional("memory.pressure"),
             pids: optional("pids.current"),
@@ -57,6 +60,10 @@ impl CgroupSampler {
             buffer: Box::new([0; BUFFER]),
         };
         sampler.before = sampler.counters().context("read memory.events")?;
+        let own = sampler.own_oom().context("read memory.events.local")?;
+        if let Some((_, before)) = &mut sampler.own_events {
+            *before = own.unwrap_or(0);
+        }
         Ok(sampler)
     }
 
@@ -67,6 +74,12 @@ impl CgroupSampler {
             counters.pids_max = files::pids_events(read(file, buffer)?);
         }
         Ok(counters.since(&self.before))
+    }
+
+    fn own_oom(&mut self) -> io::Result<Option<u64>> {
+        let Some((file, before)) = &self.own_events else { return Ok(None) };
+        let own = files::own_oom(read(file, &mut self.buffer[..])?);
+        Ok(Some(own.saturating_sub(*before)))
     }
 
     /// `memory.events`, for EPOLLPRI. It is read by every sample, which arms it again.
@@ -85,6 +98,7 @@ impl CgroupSampler {
     /// ENODEV when the cgroup is gone.
     pub fn sample(&mut self) -> io::Result<Sample> {
         let counters = self.counters()?;
+        let own_oom = if counters.oom_kill > 0 { self.own_oom()? } else { None };
         let buffer = &mut self.buffer[..];
         let stat = files::memory_stat(read(&self.stat, buffer)?);
         let current = number(&self.current, buffer)?;
@@ -108,6 +122,7 @@ impl CgroupSampler {
             shmem: stat.shmem,
             kernel: stat.kernel,
             counters,
+            own_oom,
             stalled_usec: pressure.map(|(_, total)| total),
             pressure: pressure.map(|(averages, _)| averages),
             unread_shares: Bytes(0),

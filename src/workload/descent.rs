@@ -4,7 +4,8 @@
 //! The lists are exact only while nobody ends (proc_pid_task(5)): who follows somebody who ends may be missed. So whoever was
 //! there before and lives, and is in no list, calls for a walk; and there is one from time to time, and before each deed.
 
-use super::members::{Apart, List, each_entry, touched};
+use super::list::{List, each_entry, touched};
+use super::members::Apart;
 use super::proc_file::{self, is_gone};
 use super::proc_stat::Stat;
 use crate::cgroup::files;
@@ -198,7 +199,7 @@ mod tests {
         };
         let mut child = std::thread::spawn(spawn).join().unwrap().unwrap();
         let (root, own) = (File::open("/proc").unwrap(), i32::try_from(child.id()).unwrap());
-        let mut list = List { pids: Vec::new(), text: vec![0; 65536].into(), trouble: None };
+        let mut list = List::new();
         let mut descent = Descent::new();
         assert!(descent.has_lists);
         // Other tests have children too.

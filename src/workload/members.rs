@@ -1,28 +1,19 @@
 //! Who is in a workload: by `cgroup.procs` of its cgroup and those below it, or by descent from us.
 //! Descent is enough where there is no cgroup: as subreaper every orphan of the workload becomes our child.
-//! Allocates nothing up to [`ROOM`] processes. Opens what has no descriptor of its own: sub-cgroups, files of /proc, pidfds.
+//! Allocates nothing up to 8192 processes. Opens what has no descriptor of its own: sub-cgroups, files of /proc, pidfds.
 
 use super::descent::{self, Descent};
-use super::proc_file::{self, is_gone, read_some};
+use super::list::{List, PROCS, open_in};
+use super::proc_file::{self, is_gone};
 use super::spares::{Spares, is_shortage};
 use super::strangers::{self, Strangers};
 use crate::cgroup::{Cgroup, files};
 use crate::report::escape::shown;
 use crate::sys::process::PidFd;
 use anyhow::{Context, Result};
-use nix::fcntl::{OFlag, openat};
-use nix::sys::stat::Mode;
-use rustix::fs::RawDir;
+use nix::fcntl::OFlag;
 use std::fs::File;
 use std::io::{self, Seek as _};
-use std::mem::MaybeUninit;
-use std::os::fd::AsFd;
-
-/// Room for this many processes from the start, so that listing them seldom allocates.
-const ROOM: usize = 8192;
-const TEXT: usize = 64 * 1024;
-/// Sub-cgroups below this depth are not walked: `cgroup.max.depth` of the kernel is higher, no sane workload is.
-const DEPTH: usize = 32;
 
 /// Where the list comes from.
 #[derive(Debug)]
@@ -75,14 +66,6 @@ impl Apart<'_> {
     }
 }
 
-/// What a walk finds, and what kept it from finding all.
-#[derive(Debug)]
-pub(super) struct List {
-    pub(super) pids: Vec<i32>,
-    pub(super) text: Box<[u8]>,
-    pub(super) trouble: Option<io::Error>,
-}
-
 impl Members {
     /// An empty list.
     ///
@@ -97,11 +80,11 @@ impl Members {
         let procs = match &source {
             Source::Cgroup(path) => Some(
                 open_in(&root, PROCS, OFlag::O_RDONLY)
-                    .with_context(|| format!("open {}", shown(&path.join(PROCS))))?,
+                    .with_context(|| format!("open {}", shown(&path.join("cgroup.procs"))))?,
             ),
             Source::Descendants => None,
         };
-        let list = List { pids: touched(0), text: vec![1; TEXT].into(), trouble: None };
+        let list = List::new();
         let descent = match &source {
             Source::Cgroup(_) => Descent::unused(),
             Source::Descendants => Descent::new(),
@@ -185,7 +168,7 @@ impl Members {
                 let rewound = procs.rewind();
                 self.list.note(rewound);
                 self.list.collect(procs);
-                self.list.walk_below(&self.root, DEPTH);
+                self.list.walk_below(&self.root);
             }
             None => {
                 let mut apart =
@@ -259,9 +242,11 @@ impl Members {
     /// Sends these signals, in their order, to one of the last list, by a handle opened first and looked at again: a number
     /// that went to somebody else meanwhile is not hit.
     ///
+    /// True if it has them.
+    ///
     /// # Errors
-    /// What kept them from it, other than its end.
-    pub fn send_to(&mut self, pid: i32, signals: &[i32]) -> io::Result<()> {
+    /// What kept them from it, other than its end: EPERM where it is not ours to signal (setuid).
+    pub fn send_to(&mut self, pid: i32, signals: &[i32]) -> io::Result<bool> {
         let handle = match PidFd::open(pid) {
             Ok(handle) => handle,
             Err(error) if is_shortage(&error) => {
@@ -270,17 +255,20 @@ impl Members {
             }
             // EINVAL: the number is a thread's by now.
             Err(error) if is_gone(&error) || error.kind() == io::ErrorKind::InvalidInput => {
-                return Ok(());
+                return Ok(false);
             }
             Err(error) => return Err(error),
         };
-        if self.still_member(pid)? {
-            for signal in signals {
-                // Gone or not ours to signal (setuid): an outcome.
-                let _ = handle.send(*signal);
+        if !self.still_member(pid)? {
+            return Ok(false);
+        }
+        for signal in signals {
+            match handle.send(*signal) {
+                Err(error) if is_gone(&error) => return Ok(false),
+                result => result?,
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     fn still_member(&mut self, pid: i32) -> io::Result<bool> {
@@ -293,66 +281,6 @@ impl Members {
                 }))
             }
             Source::Cgroup(path) => in_cgroup(pid, path, text),
-        }
-    }
-}
-
-const PROCS: &str = "cgroup.procs";
-
-/// Room whose pages are there: the first use of a page must not wait for memory on the day when there is none.
-pub(super) fn touched<T: Clone>(value: T) -> Vec<T> {
-    let mut room = vec![value; ROOM];
-    std::hint::black_box(room.as_mut_slice());
-    room.clear();
-    room
-}
-
-impl List {
-    /// Remembers the first thing that kept the list from being whole.
-    pub(super) fn note(&mut self, result: io::Result<()>) {
-        if let Err(error) = result
-            && !is_gone(&error)
-        {
-            self.trouble.get_or_insert(error);
-        }
-    }
-
-    /// The processes of a cgroup directory and all below it.
-    fn walk(&mut self, directory: &File, depth: usize) {
-        match open_in_cgroup(directory, PROCS, OFlag::O_RDONLY) {
-            Ok(mut file) => self.collect(&mut file),
-            Err(error) => self.note(Err(error)),
-        }
-        self.walk_below(directory, depth);
-    }
-
-    fn walk_below(&mut self, directory: &File, depth: usize) {
-        if depth == 0 {
-            return;
-        }
-        let walked = each_directory(directory, |child| match child {
-            Ok(child) => self.walk(&child, depth - 1),
-            Err(error) => self.note(Err(error)),
-        });
-        self.note(walked);
-    }
-
-    /// The list can be longer than the buffer: what is cut off at its end is read again with the next part.
-    pub(super) fn collect(&mut self, file: &mut File) {
-        let mut kept = 0;
-        loop {
-            let length = match read_some(file, &mut self.text[kept..]) {
-                Ok(0) => return,
-                Ok(read) => kept + read,
-                // In a threaded cgroup: its processes are listed in the one above.
-                Err(error) if error.raw_os_error() == Some(nix::libc::EOPNOTSUPP) => return,
-                Err(error) => return self.note(Err(error)),
-            };
-            let text = &self.text[..length];
-            let end = text.iter().rposition(u8::is_ascii_whitespace).map_or(0, |at| at + 1);
-            self.pids.extend(files::cgroup_procs(&text[..end]));
-            self.text.copy_within(end..length, 0);
-            kept = length - end;
         }
     }
 }
@@ -376,56 +304,4 @@ fn unique_name(path: &std::path::Path) -> Option<&std::ffi::OsStr> {
         Some(name) if name == crate::placement::WORKLOAD => path.parent()?.file_name(),
         name => name,
     }
-}
-
-/// A workload of ours, not root, may take the rights of its cgroups away, to hide in them: they are given back.
-fn open_in_cgroup(directory: &File, name: &str, flags: OFlag) -> io::Result<File> {
-    use nix::sys::stat::{FchmodatFlags, fchmod, fchmodat};
-    let opened = open_in(directory, name, flags);
-    if !opened.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
-        return opened;
-    }
-    // Where they are not ours to give, the second try says so.
-    let _ = fchmod(directory, Mode::S_IRWXU);
-    if flags.contains(OFlag::O_DIRECTORY) {
-        let _ = fchmodat(directory, name, Mode::S_IRWXU, FchmodatFlags::FollowSymlink);
-    }
-    open_in(directory, name, flags)
-}
-
-fn open_in(directory: &File, name: &str, flags: OFlag) -> io::Result<File> {
-    let flags = flags | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
-    Ok(File::from(openat(directory.as_fd(), name, flags, Mode::empty())?))
-}
-
-/// The directories in this one, opened, or why not.
-fn each_directory(directory: &File, mut each: impl FnMut(io::Result<File>)) -> io::Result<()> {
-    rewind(directory)?;
-    let mut buffer = [MaybeUninit::<u8>::uninit(); 4096];
-    let mut entries = RawDir::new(directory, &mut buffer);
-    while let Some(entry) = entries.next() {
-        let entry = entry?;
-        let name = entry.file_name().to_str().unwrap_or_default();
-        if entry.file_type() == rustix::fs::FileType::Directory && !matches!(name, "." | "..") {
-            each(open_in_cgroup(directory, name, OFlag::O_RDONLY | OFlag::O_DIRECTORY));
-        }
-    }
-    Ok(())
-}
-
-/// The names in a directory.
-pub(super) fn each_entry(directory: &File, mut each: impl FnMut(&[u8])) -> io::Result<()> {
-    rewind(directory)?;
-    let mut buffer = [MaybeUninit::<u8>::uninit(); 8192];
-    let mut entries = RawDir::new(directory, &mut buffer);
-    while let Some(entry) = entries.next() {
-        each(entry?.file_name().to_bytes());
-    }
-    Ok(())
-}
-
-/// The position belongs to the descriptor, which is kept.
-fn rewind(directory: &File) -> io::Result<()> {
-    let mut directory = directory;
-    directory.rewind()
 }

@@ -9,6 +9,7 @@ pub mod estimate;
 pub mod huge_pages;
 pub mod knobs;
 pub mod line_writer;
+mod list;
 pub mod members;
 pub mod proc_file;
 pub mod proc_stat;
@@ -51,6 +52,27 @@ pub enum Look {
     Seen(Sample),
     /// The cgroup is gone, removed by somebody else: nothing can be left in it.
     Gone,
+}
+
+/// What came of a signal.
+#[derive(Debug)]
+pub struct Reached {
+    /// Whether the command's own process has it; where that is gone, whether anybody has.
+    pub command: io::Result<()>,
+    /// The first thing that kept it from somebody.
+    pub all: io::Result<()>,
+}
+
+impl From<io::Result<()>> for Reached {
+    fn from(all: io::Result<()>) -> Reached {
+        Reached { command: same(&all), all }
+    }
+}
+
+/// A result that two want to know of.
+fn same(result: &io::Result<()>) -> io::Result<()> {
+    let Err(error) = result else { return Ok(()) };
+    Err(error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error))
 }
 
 /// A workload and all that is kept open for it.
@@ -349,51 +371,57 @@ impl Workload {
             return knobs.freeze(frozen);
         }
         let signal = if frozen { SIGSTOP } else { SIGCONT };
-        self.send_to_child(signal);
-        self.begin_signalling([signal, 0])
+        let command = self.send_to_child(signal);
+        let others = self.begin_signalling([signal, 0]);
+        command.and(others)
     }
 
     /// Sends the term signal to the chosen processes, and SIGCONT behind it: a stopped process must be able to end. With many of
     /// them it is begun: see [`Workload::is_signalling`].
-    ///
-    /// # Errors
-    /// The first thing that kept it from a process; all others have it.
-    pub fn terminate(&mut self, signal: i32, mode: KillMode) -> io::Result<()> {
-        self.send_to_child(signal);
-        self.send_to_child(SIGCONT);
-        if mode == KillMode::ControlGroup || self.child.is_none() {
-            return self.begin_signalling([signal, SIGCONT]);
-        }
-        self.begin_signalling([SIGCONT, 0])
+    pub fn terminate(&mut self, signal: i32, mode: KillMode) -> Reached {
+        let command = self.send_to_child(signal);
+        // Where the signal came through, this does.
+        let _ = self.send_to_child(SIGCONT);
+        let alone = mode != KillMode::ControlGroup && self.child.is_some();
+        let others = self.begin_signalling(if alone { [SIGCONT, 0] } else { [signal, SIGCONT] });
+        self.reached(command, others)
+    }
+
+    fn reached(&self, command: io::Result<()>, others: io::Result<()>) -> Reached {
+        let command = match self.child {
+            Some(_) => command,
+            None if self.signalling.reached() > 0 => Ok(()),
+            None => same(&others),
+        };
+        Reached { all: same(&command).and(others), command }
     }
 
     /// Does what ending it does with signal 0, which nobody gets: code, buffers and stack are in memory afterwards.
     pub fn rehearse(&mut self) {
         crate::sys::memory::touch_stack();
-        self.send_to_child(0);
+        let _ = self.send_to_child(0);
         // What fails here fails again when it matters, and is said then.
         let _ = self.begin_signalling([0; 2]);
         self.signalling.cease();
     }
 
-    /// SIGKILL to every process, atomically where the kernel can.
-    ///
-    /// # Errors
-    /// When `cgroup.kill` is refused; every process that can be reached gets SIGKILL by its number then.
-    pub fn kill(&mut self) -> io::Result<()> {
+    /// SIGKILL to every process, atomically where the kernel can. Where `cgroup.kill` is refused, every process that can be reached
+    /// gets it by its number.
+    pub fn kill(&mut self) -> Reached {
         self.line_writer.stop();
         let result = self.knobs.as_ref().map_or(Ok(false), Knobs::kill);
-        self.send_to_child(SIGKILL);
+        let command = self.send_to_child(SIGKILL);
         if matches!(result, Ok(true)) {
             self.signalling.cease();
-            return Ok(());
+            // It asks nobody's permission.
+            return Ok(()).into();
         }
         let others = if self.signalling.kills() {
             self.go_on(signalling::STEP)
         } else {
             self.kill_one_by_one()
         };
-        result.and(others)
+        self.reached(command, result.and(others))
     }
 
     /// Frozen, nothing can fork away.
@@ -429,13 +457,19 @@ impl Workload {
     }
 
     /// Sends a signal to the command's process, if it is not reaped.
-    pub fn send_to_child(&self, signal: i32) {
-        // ESRCH and EPERM are outcomes: it is gone, or became somebody else's (setuid).
-        let _ = match &self.child {
+    ///
+    /// # Errors
+    /// EPERM where it became somebody else's (setuid). That it is gone is none.
+    pub fn send_to_child(&self, signal: i32) -> io::Result<()> {
+        let result = match &self.child {
             Some((_, Some(pidfd))) => pidfd.send(signal),
             Some((pid, None)) => process::send(*pid, signal),
             None => Ok(()),
         };
+        match result {
+            Err(error) if proc_file::is_gone(&error) => Ok(()),
+            result => result,
+        }
     }
 
     /// Whether looks see huge pages.

@@ -5,6 +5,7 @@
 //! A process that is found later may be one that the handler of its parent made, to save something: a second list gives the signal
 //! only to those who were there before their parent had it, and to those whose parent is gone.
 
+use super::list::touched;
 use super::members::Members;
 use super::proc_file;
 use crate::cgroup::files;
@@ -19,17 +20,6 @@ pub const STEP: Duration = Duration::from_millis(5);
 const LEAST: usize = 64;
 /// A storm of forks is ahead of any number of lists.
 const LISTS: u8 = 20;
-/// Room for so many processes from the start.
-const ROOM: usize = 8192;
-
-/// Whose pages are there.
-fn touched<T: Clone>(value: T) -> Vec<T> {
-    let mut room = vec![value; ROOM];
-    std::hint::black_box(room.as_mut_slice());
-    room.clear();
-    room
-}
-
 /// Signals on their way.
 #[derive(Debug)]
 pub struct Signalling {
@@ -47,6 +37,8 @@ pub struct Signalling {
     /// Who has them, in order of process id up to `sorted`, each with the time of the step.
     done: Vec<(i32, u64)>,
     sorted: usize,
+    /// How many have them.
+    reached: usize,
     /// What kept the list from being whole.
     trouble: Option<io::Error>,
     active: bool,
@@ -64,6 +56,7 @@ impl Default for Signalling {
             found_new: false,
             done: touched((0, 0)),
             sorted: 0,
+            reached: 0,
             trouble: None,
             active: false,
         }
@@ -81,11 +74,16 @@ impl Signalling {
         self.active && self.signals[0] == SIGKILL
     }
 
+    /// How many have the signals by now.
+    pub fn reached(&self) -> usize {
+        self.reached
+    }
+
     /// Begins anew with these signals (0 is none) for all but one.
     pub fn begin(&mut self, signals: [i32; 2], but: Option<i32>, members: &mut Members) {
         (self.signals, self.but, self.active) = (signals, but, true);
         (self.next, self.lists, self.sorted, self.found_new) = (0, 0, 0, false);
-        self.steps = 0;
+        (self.steps, self.reached) = (0, 0);
         self.done.clear();
         self.done.extend(but.map(|pid| (pid, ticks_since_boot())));
         self.take_list(members);
@@ -123,8 +121,11 @@ impl Signalling {
             }
             self.found_new = true;
             self.done.push((pid, tick));
-            if let Err(error) = members.send_to(pid, &self.signals) {
-                trouble.get_or_insert(error);
+            match members.send_to(pid, &self.signals) {
+                Ok(reached) => self.reached += usize::from(reached),
+                Err(error) => {
+                    trouble.get_or_insert(error);
+                }
             }
         }
         trouble.map_or(Ok(()), Err)

@@ -181,12 +181,12 @@ fn set_pids() {
     let scene = Scene::new();
     let (running, _) = family(&scene, &[]);
     if status(&scene).tier == Tier::Kernel {
-        assert_eq!(scene.ask("set pids 77").expect(0).stdout(), "ok: pids.max 77\n");
+        assert_eq!(scene.ask("set pids 77").expect(0).stdout(), "ok: pids.max 77, was 4096\n");
         assert_eq!(status(&scene).limits.pids, Limit::At(77));
         scene.ask("set pids max").expect(0);
         assert_eq!(status(&scene).limits.pids, Limit::Max);
     } else {
-        scene.ask("set pids 77").expect(1).says("error: no pids controller in this tier");
+        scene.ask("set pids 77").expect(1).says("error: there is no pids controller");
     }
     kill(&scene, running);
 }

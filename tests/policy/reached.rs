@@ -68,11 +68,12 @@ fn name(action: &Action, beside: &[Action]) -> Option<&'static str> {
     Some(match action {
         Action::Tell(notice) => return notice_name(notice),
         Action::Thaw if beside.contains(&Action::Terminate) => "thawed by SIGTERM",
+        Action::Freeze => "frozen",
         Action::SetLines(_) => "limit set",
         Action::Finish(Outcome { cause: Cause::Itself, .. }) => "ended by itself",
         Action::Finish(Outcome { cause: Cause::Guardian { .. }, .. }) => "ended by us",
         Action::Finish(_) | Action::Look | Action::SetTripWire(_) | Action::Thaw => return None,
-        Action::Freeze | Action::Terminate | Action::Kill => return None,
+        Action::SetPids(_) | Action::Terminate | Action::Kill => return None,
     })
 }
 
@@ -95,12 +96,15 @@ fn notice_name(notice: &Notice) -> Option<&'static str> {
         },
         Notice::NearLimit { .. } => "warned by share",
         Notice::NearInTime { .. } => "warned by time",
-        Notice::Frozen => "frozen",
         Notice::NewGrace(_) => "grace set",
         Notice::WouldTerminate { .. } => "dry run would",
-        Notice::NewLines(_) | Notice::Thawed | Notice::Leftover { .. } => return None,
-        Notice::StillThere { .. } | Notice::KernelOom { .. } | Notice::PidsMax { .. } => {
+        Notice::NewLines(_) | Notice::Frozen | Notice::Thawed => return None,
+        Notice::Leftover { .. }
+        | Notice::StillThere { .. }
+        | Notice::KernelOom { .. }
+        | Notice::PidsMax { .. } => {
             return None;
         }
+        Notice::SignalRefused { .. } | Notice::NewPids(_) => return None,
     })
 }

@@ -76,9 +76,8 @@ pub fn sigterm_has_its_reason(trace: &Trace) -> Verdict {
     let reason = step.actions.iter().find_map(|action| match action {
         Action::Tell(Notice::Terminating { reason, .. }) => Some(*reason),
         Action::Tell(_) | Action::Look | Action::SetTripWire(_) | Action::SetLines(_) => None,
-        Action::Freeze | Action::Thaw | Action::Terminate | Action::Kill | Action::Finish(_) => {
-            None
-        }
+        Action::Freeze | Action::Thaw | Action::Terminate | Action::Kill => None,
+        Action::SetPids(_) | Action::Finish(_) => None,
     });
     let true_reason = match reason {
         None => false,

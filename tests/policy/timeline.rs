@@ -1,8 +1,9 @@
 //! The notation of the scenarios: what the workload does and when, and what the guardian does about it.
 //! A small perfect edge: every look shows the state at that moment, every deadline comes on the millisecond.
 
+use crate::policy::deeds::deed;
 use sentinel::clock::Timestamp;
-use sentinel::event::{Action, Command, Ending, Event, Notice, Sample};
+use sentinel::event::{Action, Command, DeedResult, Ending, Event, Notice, Sample};
 use sentinel::policy::interval::Cadence;
 use sentinel::policy::lines::Lines;
 use sentinel::policy::thrash::ThrashRule;
@@ -10,6 +11,9 @@ use sentinel::policy::warn::WarnRule;
 use sentinel::policy::{OnExit, Policy, PolicyConfig};
 use sentinel::units::{Bytes, Percent};
 use std::time::Duration;
+
+/// What the kernel says to a signal that is not ours to send.
+pub const EPERM: i32 = 1;
 
 /// What happens at a moment.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +24,8 @@ pub enum Step {
     Glimpse(Sample),
     /// From now on all tasks wait for memory for this share of the time.
     Stalled(u64),
+    /// From now on the kernel refuses signals and freezing.
+    Refused,
     /// Anything else.
     Happens(Event),
 }
@@ -110,6 +116,7 @@ pub fn run(config: PolicyConfig, steps: &[(u64, Step)], until: u64) -> Log {
         now: 0,
         state: Sample::default(),
         stalled: (0, 0, 0),
+        refused: false,
         log: Log::default(),
     };
     for (ms, step) in steps {
@@ -126,6 +133,7 @@ struct Edge {
     state: Sample,
     /// Since when, in milliseconds; microseconds stalled until then; share of the time from then on.
     stalled: (u64, u64, u64),
+    refused: bool,
     log: Log,
 }
 
@@ -154,6 +162,7 @@ impl Edge {
             }
             Step::Glimpse(sample) => self.deliver(Event::Sample(sample)),
             Step::Stalled(share) => self.stalled = (self.now, self.stalled_so_far(), share),
+            Step::Refused => self.refused = true,
             Step::Happens(event) => self.deliver(event),
         }
     }
@@ -170,7 +179,14 @@ impl Edge {
 
     fn deliver(&mut self, event: Event) {
         let actions = self.policy.handle(event, Timestamp::from_millis(self.now));
-        self.log.0.extend(actions.iter().map(|action| (self.now, *action)));
+        for action in &actions {
+            self.log.0.push((self.now, *action));
+            if let Some(deed) = deed(action) {
+                let result =
+                    if self.refused { DeedResult::Failed(EPERM) } else { DeedResult::Done };
+                self.deliver(Event::Done(deed, result));
+            }
+        }
         if actions.contains(&Action::Look) {
             self.look();
         }

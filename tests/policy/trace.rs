@@ -1,9 +1,10 @@
 //! What happened to a policy and what it did, step by step; and the two ways to get there: a list of events played as it
 //! is, or a guardian that obeys each action on a simulated workload.
 
+use crate::policy::deeds::deed;
 use crate::policy::workload::{Plan, Workload};
 use sentinel::clock::Timestamp;
-use sentinel::event::{Action, Command, Event};
+use sentinel::event::{Action, Command, DeedResult, Event};
 use sentinel::policy::lines::Lines;
 use sentinel::policy::{Actions, Policy, PolicyConfig};
 use std::time::Duration;
@@ -181,6 +182,9 @@ impl Guard {
         self.steps.push(Step { at, event, actions: actions.clone() });
         for action in &actions {
             self.obey(action);
+            if let Some(deed) = deed(action) {
+                self.deliver(Event::Done(deed, DeedResult::Done));
+            }
         }
         if actions.contains(&Action::Look) {
             self.deliver(Event::Sample(self.workload.sample()));
@@ -195,7 +199,7 @@ impl Guard {
             Action::Thaw => self.workload.freeze(false),
             Action::Terminate => self.workload.terminate(),
             Action::Kill => self.workload.kill(),
-            Action::Look | Action::Tell(_) | Action::Finish(_) => {}
+            Action::SetPids(_) | Action::Look | Action::Tell(_) | Action::Finish(_) => {}
         }
     }
 }

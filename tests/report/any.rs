@@ -218,6 +218,7 @@ pub fn post_mortem() -> BoxedStrategy<PostMortem> {
                 verdict,
                 advice,
                 limits,
+                earlier_lines: Vec::new(),
                 timeline,
                 samples,
                 memory,

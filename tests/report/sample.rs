@@ -5,7 +5,7 @@ mod parts;
 
 use parts::{SECOND, grower, limits, mapping, memory, moment, process, reading, run, verdict};
 use sentinel::report::post_mortem::{
-    EndReason, Mappings, Milestone, PostMortem, Reading, Run, SCHEMA, Verdict,
+    EarlierLines, EndReason, Mappings, Milestone, PostMortem, Reading, Run, SCHEMA, Verdict,
 };
 use sentinel::status::{
     Counters, Limits, Memory, Pressure, ProcessRow, Remains, RemainsPart, Tier,
@@ -13,12 +13,13 @@ use sentinel::status::{
 use sentinel::units::{Bytes, Limit};
 
 /// All of them, each with its name.
-pub fn all() -> [(&'static str, PostMortem); 5] {
+pub fn all() -> [(&'static str, PostMortem); 6] {
     [
         ("leak", leak()),
         ("second-line", second_line()),
         ("kernel-oom", kernel_oom()),
         ("timeout", timeout()),
+        ("lowered", lowered()),
         ("bare", bare()),
     ]
 }
@@ -39,6 +40,7 @@ pub fn leak() -> PostMortem {
             "Nearly all of it is the heap of python3 (4713): look there first.".to_owned(),
         ],
         limits: limits(100, 64),
+        earlier_lines: vec![],
         timeline: vec![
             moment(1_204, Milestone::Told, "tier kernel (system-scope): limit 100.0M, memory.max 164.0M"),
             moment(3_911, Milestone::Started, "started python3 (pid 4713)"),
@@ -213,6 +215,19 @@ pub fn timeout() -> PostMortem {
         mappings: None,
         left_in_tmpfs: None,
         ..leak()
+    }
+}
+
+/// An operator set a limit below what was in use.
+pub fn lowered() -> PostMortem {
+    let leak = leak();
+    let until_us = 83 * SECOND + 400_000;
+    let (limit, second_line, ceiling) = (Bytes::mib(150), Bytes::mib(207), Bytes::mib(214));
+    let swap_room = Limit::At(0);
+    PostMortem {
+        earlier_lines: vec![EarlierLines { until_us, limit, swap_room, second_line, ceiling }],
+        advice: vec!["An operator lowered the limit from 150.0M to 100.0M while it ran; under the one before it would have gone on.".to_owned()],
+        ..leak
     }
 }
 

@@ -175,6 +175,7 @@ fn a_dry_run_sets_no_limit() {
         run.stdout.contains("memory.high max") && run.stdout.contains("memory.max max"),
         "{run}"
     );
+    assert!(run.stdout.contains("pids.max max"), "{run}");
     let words = [&hog(), "idle:250M", "--cap", "1G"];
     let run = Sentinel::new()
         .args(&["--dry-run", "--timeout", "40s"])

@@ -69,6 +69,10 @@ pub(super) fn limits(report: &PostMortem, page: &mut Markup) {
                 ("grace period", show::span(limits.grace_ms.saturating_mul(1000))),
             ],
         );
+        for lines in &report.earlier_lines {
+            let text = format!("Before: {}.", crate::report::post_mortem::text::earlier(lines));
+            page.element("p", &[("class", &"note")], text);
+        }
     });
 }
 

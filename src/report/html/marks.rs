@@ -25,23 +25,36 @@ pub(super) struct Line {
     class: &'static str,
     /// Where it is.
     pub(super) value: Bytes,
+    /// Since when and until when it was there.
+    span: (u64, u64),
 }
 
-/// The lines that are in force, lowest first. Without a memory controller nothing enforces a ceiling.
+impl Line {
+    /// Whether it is there still.
+    fn is_last(&self) -> bool {
+        self.span.1 == u64::MAX
+    }
+}
+
+/// The lines that were in force, lowest first. Without a memory controller nothing enforces a ceiling.
 pub(super) fn lines(report: &PostMortem) -> Vec<Line> {
-    let limits = &report.limits;
     let enforced = matches!(report.run.tier, Tier::Kernel | Tier::Observed);
-    let line = |name, class, value| Line { name, class, value };
-    let with_swap = limits.allowance().value().filter(|_| limits.swap_room != Limit::At(0));
-    let all = [
-        line("limit with swap", "limit", Bytes(with_swap.unwrap_or(0))),
-        line("limit", "limit", limits.limit),
-        line("second line", "second", limits.second_line),
-        line("ceiling", "ceiling", if enforced { limits.ceiling } else { Bytes(0) }),
-    ];
-    let mut lines: Vec<Line> = all.into_iter().filter(|line| line.value.0 > 0).collect();
-    lines.sort_by_key(|line| line.value);
-    lines
+    let (mut found, mut since) = (Vec::new(), 0);
+    for lines in report.all_lines() {
+        let span = (since, lines.until_us);
+        since = lines.until_us;
+        let line = |name, class, value| Line { name, class, value, span };
+        let with_swap = lines.allowance().value().filter(|_| lines.swap_room != Limit::At(0));
+        found.extend([
+            line("limit with swap", "limit", Bytes(with_swap.unwrap_or(0))),
+            line("limit", "limit", lines.limit),
+            line("second line", "second", lines.second_line),
+            line("ceiling", "ceiling", if enforced { lines.ceiling } else { Bytes(0) }),
+        ]);
+    }
+    found.retain(|line| line.value.0 > 0);
+    found.sort_by_key(|line| line.value);
+    found
 }
 
 /// The grid with the names of sizes and times.
@@ -70,14 +83,21 @@ pub(super) fn grid(page: &mut Markup, scale: &Scale) {
 /// The lines in the picture with their names: the highest above itself, the others below, pushed apart. Names of lines that are
 /// further up than the picture goes are at its top.
 pub(super) fn draw_lines(page: &mut Markup, scale: &Scale, lines: &[Line]) {
-    let inside: Vec<&Line> = lines.iter().filter(|line| scale.shows(line.value)).collect();
-    let outside = lines.iter().filter(|line| scale.is_under(line.value));
+    let shown = |line: &&Line| scale.shows(line.value);
+    let inside: Vec<&Line> = lines.iter().filter(|line| line.is_last()).filter(shown).collect();
+    for line in lines.iter().filter(|line| !line.is_last()).filter(shown) {
+        draw_stretch(page, scale, line);
+    }
+    let outside = lines.iter().filter(|line| line.is_last() && scale.is_under(line.value));
     let mut free = f64::MIN;
     for (index, line) in inside.iter().rev().enumerate() {
         let y = scale.y(line.value.0.into());
         let text = if index == 0 && y >= ROW { y - 5.0 } else { (y + 13.0).max(free) };
         free = if index == 0 && y >= ROW { y + 13.0 } else { text + ROW };
-        draw_line(page, line, y, text.min(HEIGHT - 3.0));
+        draw_stretch(page, scale, line);
+        let (y, name) = (format!("{:.1}", text.min(HEIGHT - 3.0)), line.name);
+        let name = format_args!("{name} {}", show::size(line.value));
+        page.element("text", &[("class", &"name"), ("x", &6), ("y", &y)], name);
     }
     for (row, line) in outside.rev().enumerate() {
         let y = format!("{:.1}", 12.0 + ROW * row as f64);
@@ -86,13 +106,18 @@ pub(super) fn draw_lines(page: &mut Markup, scale: &Scale, lines: &[Line]) {
     }
 }
 
-fn draw_line(page: &mut Markup, line: &Line, y: f64, text: f64) {
-    let (y, text) = (format!("{y:.1}"), format!("{text:.1}"));
+/// A line for as long as it was there.
+fn draw_stretch(page: &mut Markup, scale: &Scale, line: &Line) {
+    let y = format!("{:.1}", scale.y(line.value.0.into()));
+    let (from, to) = line.span;
+    let (from, to) = (from.max(scale.window.from), to.min(scale.window.to));
+    if from >= to {
+        return;
+    }
     let class = format!("line {}", line.class);
-    let at: [Attribute; 4] = [("class", &class), ("x2", &"100%"), ("y1", &y), ("y2", &y)];
+    let (x1, x2) = (format!("{:.2}%", scale.across(from)), format!("{:.2}%", scale.across(to)));
+    let at: [Attribute; 5] = [("class", &class), ("x1", &x1), ("x2", &x2), ("y1", &y), ("y2", &y)];
     page.empty("line", &at);
-    let name = format_args!("{} {}", line.name, show::size(line.value));
-    page.element("text", &[("class", &"name"), ("x", &6), ("y", &text)], name);
 }
 
 /// A moment's label: where it stands and in which row above the plot.

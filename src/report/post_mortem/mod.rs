@@ -6,7 +6,7 @@ pub mod text;
 pub mod verdict;
 
 use crate::status::{Counters, Limits, Memory, Pressure, ProcessRow, Remains, Tier};
-use crate::units::Bytes;
+use crate::units::{Bytes, Limit};
 use serde::{Deserialize, Serialize};
 
 /// Raised whenever a field changes its meaning or goes away; added fields do not count.
@@ -28,6 +28,9 @@ pub struct PostMortem {
     pub advice: Vec<String>,
     /// The lines at the end.
     pub limits: Limits,
+    /// Those before, if an operator moved them, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier_lines: Vec<EarlierLines>,
     /// What happened, oldest first.
     pub timeline: Vec<Moment>,
     /// The last minute before the end, oldest first.
@@ -47,6 +50,40 @@ pub struct PostMortem {
     /// What the run left in tmpfs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_in_tmpfs: Option<Remains>,
+}
+
+/// Lines that were compared with for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EarlierLines {
+    /// Until when.
+    pub until_us: u64,
+    /// The user's number.
+    pub limit: Bytes,
+    /// Room beyond it for what is swapped out.
+    pub swap_room: Limit,
+    /// SIGKILL at once from there on.
+    pub second_line: Bytes,
+    /// `memory.max`.
+    pub ceiling: Bytes,
+}
+
+impl EarlierLines {
+    /// What the footprint was compared with.
+    pub fn allowance(&self) -> Limit {
+        match self.swap_room {
+            Limit::At(room) => Limit::At(self.limit.0.saturating_add(room)),
+            Limit::Max => Limit::Max,
+        }
+    }
+}
+
+impl PostMortem {
+    /// The lines of all times, oldest first; the last hold for ever.
+    pub fn all_lines(&self) -> Vec<EarlierLines> {
+        let Limits { limit, swap_room, second_line, ceiling, .. } = self.limits;
+        let last = EarlierLines { until_us: u64::MAX, limit, swap_room, second_line, ceiling };
+        self.earlier_lines.iter().copied().chain([last]).collect()
+    }
 }
 
 /// What ran, and where.

@@ -102,17 +102,27 @@ fn plot(out: &mut String, report: &PostMortem, unicode: bool) {
     let (Some(first), Some(last)) = (report.samples.first(), report.samples.last()) else { return };
     let span = last.at_us.saturating_sub(first.at_us).max(1);
     let columns = highest(&report.samples, first.at_us, span);
-    let limit = report.limits.allowance().value();
-    let top = columns.iter().copied().max().unwrap_or(0).max(limit.unwrap_or(0)).max(1);
+    let limits = limits_of(report, first.at_us, span);
+    let limit = limits.last().copied().flatten();
+    let top = columns.iter().copied().chain(limits.iter().copied().flatten()).max();
+    let top = top.unwrap_or(0).max(1);
     let top = top + top / 50;
     head(out, &format!("Footprint, the last {}", show_duration(Duration::from_micros(span))));
     let step = top.div_ceil(ROWS as u64);
     for row in (0..ROWS as u64).rev() {
         let (from, to) = (row * step, (row + 1) * step);
-        let at_limit = limit.is_some_and(|limit| (from..to).contains(&limit));
-        let scale = if at_limit { "limit".to_owned() } else { Bytes(from).to_string() };
-        let cells: String =
-            columns.iter().map(|value| cell(*value, from, step, at_limit, unicode)).collect();
+        let here = |limit: &u64| (from..to).contains(limit);
+        let scale = if limit.as_ref().is_some_and(here) {
+            "limit".to_owned()
+        } else {
+            Bytes(from).to_string()
+        };
+        let cells = columns.iter().zip(&limits);
+        let cells: String = cells
+            .map(|(value, limit)| {
+                cell(*value, from, step, limit.as_ref().is_some_and(here), unicode)
+            })
+            .collect();
         line!(out, "  {scale:>8} |{}", cells.trim_end());
     }
     line!(out, "  {:>8} +{}", "", "-".repeat(COLUMNS));
@@ -129,6 +139,18 @@ fn plot(out: &mut String, report: &PostMortem, unicode: bool) {
     if !mark.is_empty() {
         line!(out, "  {:>8}  {mark}", "");
     }
+}
+
+/// The limit in each column, as it was then.
+fn limits_of(report: &PostMortem, start: u64, span: u64) -> Vec<Option<u64>> {
+    let all = report.all_lines();
+    let at = |column: usize| {
+        let part = u128::from(span) * column as u128 / (COLUMNS as u128 - 1);
+        let time = start.saturating_add(u64::try_from(part).unwrap_or(u64::MAX));
+        let lines = all.iter().find(|lines| time < lines.until_us);
+        lines.and_then(|lines| lines.allowance().value())
+    };
+    (0..COLUMNS).map(at).collect()
 }
 
 /// The highest footprint in each column; a column without a look has that of the one before.
@@ -259,6 +281,17 @@ fn split(memory: &Memory) -> String {
     )
 }
 
+/// Lines that were others once.
+pub fn earlier(lines: &super::EarlierLines) -> String {
+    let until = show_duration(Duration::from_micros(lines.until_us));
+    format!(
+        "limit {}, second line {}, ceiling {} until {until} after the start",
+        words::limit(lines.limit, lines.swap_room),
+        lines.second_line,
+        lines.ceiling
+    )
+}
+
 fn numbers(out: &mut String, report: &PostMortem) {
     let (run, limits, memory, events) =
         (&report.run, &report.limits, &report.memory, &report.events);
@@ -278,6 +311,9 @@ fn numbers(out: &mut String, report: &PostMortem) {
             show_duration(Duration::from_millis(limits.grace_ms))
         ),
     );
+    for lines in &report.earlier_lines {
+        row("before", earlier(lines));
+    }
     if memory.peak.0 > 0 {
         row("memory", split(memory));
     }

@@ -1,6 +1,6 @@
 //! From an outcome to one reason of the closed list, and what to do about it. Pure: what was seen goes in, sentences come out.
 
-use super::{EndReason, Reading, Verdict};
+use super::{EarlierLines, EndReason, Reading, Verdict};
 use crate::event::{Cause, Ending, KillReason, Outcome, Reason};
 use crate::report::words::signal_name;
 use crate::status::{Limits, Status};
@@ -78,11 +78,17 @@ fn crashed(child: Ending) -> bool {
 }
 
 /// What can be done, one sentence each.
-pub fn advice(verdict: &Verdict, limits: &Limits, readings: &[Reading]) -> Vec<String> {
+pub fn advice(
+    verdict: &Verdict,
+    limits: &Limits,
+    earlier: &[EarlierLines],
+    readings: &[Reading],
+) -> Vec<String> {
     let one = |text: &str| vec![text.to_owned()];
     match verdict.reason {
         EndReason::Breach | EndReason::Climb | EndReason::SecondLine => {
-            memory(verdict, limits, readings)
+            let lowered = lowered(limits.limit, earlier, readings).map(|said| vec![said]);
+            lowered.unwrap_or_else(|| memory(verdict, limits, readings))
         }
         EndReason::Stuck => vec![
             "What counts as page cache or reclaimable slab was in use: pages in pipes and sockets, locked file pages, \
@@ -127,6 +133,20 @@ pub fn advice(verdict: &Verdict, limits: &Limits, readings: &[Reading]) -> Vec<S
         ),
         EndReason::Operator | EndReason::ChildExited | EndReason::Exited => Vec::new(),
     }
+}
+
+/// Under the lines before it would have lived: then it is no leak that ended it.
+fn lowered(limit: Bytes, earlier: &[EarlierLines], readings: &[Reading]) -> Option<String> {
+    let before = earlier.iter().rev().find(|lines| lines.limit > limit)?;
+    let since = readings.iter().filter(|reading| reading.at_us >= before.until_us);
+    let peak = since.map(|reading| reading.footprint).max()?;
+    let lived = before.allowance().value().is_none_or(|allowance| peak.0 < allowance);
+    lived.then(|| {
+        format!(
+            "An operator lowered the limit from {} to {} while it ran; under the one before it would have gone on.",
+            before.limit, limit
+        )
+    })
 }
 
 fn memory(verdict: &Verdict, limits: &Limits, readings: &[Reading]) -> Vec<String> {
@@ -202,6 +222,7 @@ fn round_up(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::Limit;
 
     fn readings(footprints: impl Iterator<Item = u64>) -> Vec<Reading> {
         let at = |(n, mib): (usize, u64)| Reading {
@@ -211,6 +232,22 @@ mod tests {
             ..Reading::default()
         };
         footprints.enumerate().map(at).collect()
+    }
+
+    #[test]
+    fn a_limit_that_was_lowered_is_why_and_no_leak() {
+        let before = |mib| EarlierLines {
+            until_us: 9_000_000,
+            limit: Bytes::mib(mib),
+            swap_room: Limit::At(0),
+            second_line: Bytes::mib(mib + 50),
+            ceiling: Bytes::mib(mib + 64),
+        };
+        let said = |earlier: &[EarlierLines]| lowered(Bytes::mib(30), earlier, &readings(0..50));
+        assert!(said(&[before(100)]).unwrap().contains("from 100.0M to 30.0M"));
+        assert_eq!(said(&[before(49)]), None, "under that it would have been ended as well");
+        assert_eq!(said(&[before(20)]), None, "raised");
+        assert_eq!(said(&[]), None);
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Between the lines of a trace and the types of the policy.
 
-use super::{Asked, LinesRow, ReclaimRow, ResultRow, Rules, SampleRow, Standing, What, nanos};
+use super::{
+    Asked, DeedRow, DoneRow, LinesRow, ReclaimRow, ResultRow, Rules, SampleRow, Standing, What,
+    nanos,
+};
 use crate::event::{Command, Deed, DeedResult, Ending, Event, InForce, Sample};
 use crate::policy::interval::Cadence;
 use crate::policy::lines::Lines;
@@ -102,6 +105,7 @@ impl From<&Sample> for SampleRow {
             max: counters.max,
             oom: counters.oom,
             oom_kill: counters.oom_kill,
+            own_oom: sample.own_oom,
             pids_max: counters.pids_max,
             stalled_us: sample.stalled_usec,
             pressure: sample.pressure.map(|it| (it.some_avg10, it.full_avg10)),
@@ -136,6 +140,7 @@ impl From<SampleRow> for Sample {
                 oom_kill: row.oom_kill,
                 pids_max: row.pids_max,
             },
+            own_oom: row.own_oom,
             stalled_usec: row.stalled_us,
             pressure: row.pressure.map(pressure),
             unread_shares: Bytes(row.unread_shares),
@@ -178,6 +183,23 @@ fn done(deed: Deed, result: DeedResult) -> What {
         Deed::Lines(InForce { high, max }) => {
             What::Lines(Standing { high: high.value(), max: max.value(), result })
         }
+        Deed::Pids(limit) => What::Done(DoneRow { deed: DeedRow::Pids(limit.value()), result }),
+        Deed::Freeze => What::Done(DoneRow { deed: DeedRow::Freeze, result }),
+        Deed::Thaw => What::Done(DoneRow { deed: DeedRow::Thaw, result }),
+        Deed::Terminate => What::Done(DoneRow { deed: DeedRow::Terminate, result }),
+        Deed::Kill => What::Done(DoneRow { deed: DeedRow::Kill, result }),
+    }
+}
+
+impl From<DeedRow> for Deed {
+    fn from(row: DeedRow) -> Self {
+        match row {
+            DeedRow::Pids(max) => Deed::Pids(limit(max)),
+            DeedRow::Freeze => Deed::Freeze,
+            DeedRow::Thaw => Deed::Thaw,
+            DeedRow::Terminate => Deed::Terminate,
+            DeedRow::Kill => Deed::Kill,
+        }
     }
 }
 
@@ -196,6 +218,7 @@ impl From<&Event> for What {
                 Command::Thaw => Asked::Thaw,
                 Command::SetLines(lines) => Asked::Lines(lines.into()),
                 Command::SetGrace(grace) => Asked::GraceNs(nanos(*grace)),
+                Command::SetPids(limit) => Asked::Pids(limit.value()),
             }),
             Event::Done(deed, result) => done(*deed, *result),
         }
@@ -218,12 +241,14 @@ impl What {
                 Asked::Thaw => Command::Thaw,
                 Asked::Lines(lines) => Command::SetLines((*lines).into()),
                 Asked::GraceNs(grace) => Command::SetGrace(Duration::from_nanos(*grace)),
+                Asked::Pids(max) => Command::SetPids(limit(*max)),
             }),
             What::TripWire(row) => Event::Done(Deed::TripWire(limit(row.high)), row.result.into()),
             What::Lines(row) => {
                 let in_force = InForce { high: limit(row.high), max: limit(row.max) };
                 Event::Done(Deed::Lines(in_force), row.result.into())
             }
+            What::Done(row) => Event::Done(row.deed.into(), row.result.into()),
             What::Lost(_) | What::End(_) => return None,
         })
     }
@@ -248,6 +273,12 @@ mod tests {
             Deed::TripWire(Limit::Max),
             lines(Limit::At(2 << 20)),
             lines(Limit::Max),
+            Deed::Pids(Limit::At(7)),
+            Deed::Pids(Limit::Max),
+            Deed::Freeze,
+            Deed::Thaw,
+            Deed::Terminate,
+            Deed::Kill,
         ];
         for event in results.iter().flat_map(|result| deeds.map(|deed| Event::Done(deed, *result)))
         {

@@ -28,6 +28,8 @@ pub struct Monitor {
     pub over_wire: Option<u64>,
     /// Whether memory can be pinned in this world.
     pub pins: bool,
+    /// A signal of ours got through.
+    pub reached: bool,
     pub finished: bool,
     /// Something failed in this run.
     pub faulty: bool,
@@ -148,7 +150,7 @@ impl Monitor {
         );
         let excused = monitor.faulty || monitor.dry || world.faults < rules.faults;
         promise!(!world.oom || excused, "memory reached the ceiling");
-        if !excused {
+        if !excused || matches!(world.policy.rung(), Rung::Watching { .. }) {
             promise!(world.policy.frozen() == world.frozen, "believes frozen: {}", !world.frozen);
         }
         let reader = world.cache == Cache::Read && world.current(rules) >= world.high;
@@ -306,7 +308,10 @@ fn ends_rightly(world: &mut World, actions: &Actions, tally: &mut Tally) -> Verd
         Cause::Guardian { .. } => (true, Seen::EndByUs),
         Cause::KernelOom | Cause::SystemdStop | Cause::SystemdOomd => (false, Seen::EndByKernel),
     };
-    let did = world.monitor.term.is_some() || world.monitor.first_kill.is_some();
+    let tried = world.monitor.term.is_some() || world.monitor.first_kill.is_some();
+    // Whom no signal of ours reached has ended by itself, whatever was tried.
+    let did = tried && world.monitor.reached;
+    tally.note_if(tried && !did, Seen::InVain);
     // Whom the kernel killed after our SIGTERM and before our SIGKILL was the kernel's.
     let miss = cause == Cause::KernelOom && world.oom && world.monitor.first_kill.is_none();
     promise!(acted == did || miss, "said to be ended by {cause:?}");
@@ -342,7 +347,8 @@ fn weight(actions: &Actions) -> u8 {
         Action::Kill => 3,
         Action::Terminate | Action::Tell(Notice::WouldTerminate { .. }) => 2,
         Action::Look => 1,
-        Action::SetTripWire(_) | Action::SetLines(_) | Action::Freeze | Action::Thaw => 0,
+        Action::SetTripWire(_) | Action::SetLines(_) | Action::SetPids(_) => 0,
+        Action::Freeze | Action::Thaw => 0,
         Action::Tell(_) | Action::Finish(_) => 0,
     };
     actions.iter().map(weight).max().unwrap_or(0)
@@ -360,6 +366,8 @@ fn tally_notice(notice: &Notice, tally: &mut Tally) {
         | Notice::NearInTime { .. }
         | Notice::Terminating { .. }
         | Notice::StillThere { .. }
+        | Notice::SignalRefused { .. }
+        | Notice::NewPids(_)
         | Notice::KernelOom { .. }
         | Notice::PidsMax { .. }
         | Notice::Leftover { .. } => {}

@@ -36,6 +36,7 @@ pub enum Seen {
     EndByItself,
     EndByUs,
     EndByKernel,
+    InVain,
     EventAfterEnd,
 }
 

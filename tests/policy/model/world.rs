@@ -392,24 +392,27 @@ impl World {
     fn came_of(&self, action: &Action, rules: &Rules) -> Option<Event> {
         let (high, max) = (Limit::At(self.high), Limit::At(self.max));
         let failed = self.broken.then_some(DeedResult::Failed(5));
-        match action {
+        let came = match action {
             Action::SetTripWire(_) => {
-                Some(Event::Done(Deed::TripWire(high), failed.unwrap_or(DeedResult::Done)))
+                Some((Deed::TripWire(high), failed.unwrap_or(DeedResult::Done)))
             }
             Action::SetLines(lines) => {
                 let in_use = DeedResult::InUse(Bytes(self.current(rules)));
                 let done = if self.max == lines.ceiling.0 { DeedResult::Done } else { in_use };
-                let deed = Deed::Lines(InForce { high, max });
-                Some(Event::Done(deed, failed.unwrap_or(done)))
+                Some((Deed::Lines(InForce { high, max }), failed.unwrap_or(done)))
             }
-            Action::Look
-            | Action::Freeze
-            | Action::Thaw
-            | Action::Terminate
-            | Action::Kill
-            | Action::Tell(_)
-            | Action::Finish(_) => None,
-        }
+            Action::SetPids(limit) => Some((Deed::Pids(*limit), self.refusal())),
+            Action::Freeze => Some((Deed::Freeze, self.refusal())),
+            Action::Thaw => Some((Deed::Thaw, self.refusal())),
+            Action::Terminate => Some((Deed::Terminate, self.refusal())),
+            Action::Kill => Some((Deed::Kill, self.refusal())),
+            Action::Look | Action::Tell(_) | Action::Finish(_) => None,
+        };
+        came.map(|(deed, result)| Event::Done(deed, result))
+    }
+
+    fn refusal(&self) -> DeedResult {
+        if self.broken { DeedResult::Failed(1) } else { DeedResult::Done }
     }
 
     fn obey(&mut self, action: &Action, rules: &Rules, tally: &mut Tally) {
@@ -419,9 +422,13 @@ impl World {
             Action::SetLines(lines) if works => self.set_lines(lines, rules),
             Action::Freeze if works => self.frozen = true,
             Action::Thaw if works => self.frozen = false,
-            Action::Kill if works && self.rest => self.doomed = true,
+            Action::Kill if works && self.rest => {
+                (self.doomed, self.monitor.reached) = (true, true);
+            }
+            Action::Terminate if works => self.monitor.reached = true,
             Action::SetTripWire(_)
             | Action::SetLines(_)
+            | Action::SetPids(_)
             | Action::Freeze
             | Action::Thaw
             | Action::Terminate

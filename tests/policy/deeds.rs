@@ -1,0 +1,16 @@
+//! Deeds whose result comes back to the policy.
+
+use sentinel::event::{Action, Deed};
+
+/// The deed that an action leads to, if it is told only whether it was done.
+pub fn deed(action: &Action) -> Option<Deed> {
+    Some(match action {
+        Action::SetPids(limit) => Deed::Pids(*limit),
+        Action::Freeze => Deed::Freeze,
+        Action::Thaw => Deed::Thaw,
+        Action::Terminate => Deed::Terminate,
+        Action::Kill => Deed::Kill,
+        Action::SetTripWire(_) | Action::SetLines(_) => return None,
+        Action::Look | Action::Tell(_) | Action::Finish(_) => return None,
+    })
+}

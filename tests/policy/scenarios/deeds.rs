@@ -1,0 +1,96 @@
+//! What comes of deeds: nothing is believed, told or put down to us before it was done.
+
+use crate::*;
+use sentinel::clock::Timestamp;
+use sentinel::event::{Deed, DeedResult, Event};
+use sentinel::policy::{Actions, Policy};
+
+const REFUSED: (u64, Step) = (0, Step::Refused);
+
+fn refused(kill: bool) -> Notice {
+    Notice::SignalRefused { kill, errno: EPERM }
+}
+
+fn told(policy: &mut Policy, event: Event) -> Actions {
+    policy.handle(event, Timestamp::from_millis(1))
+}
+
+#[test]
+fn what_was_not_frozen_is_not_called_so() {
+    let steps = [REFUSED, (1, asks(Command::Freeze)), (2, used(100))];
+    run(rules(), &steps, 10).does(&[(1, FREEZE), (2, wire(108)), (2, TERM)]);
+    run(rules(), &[REFUSED, (1, asks(Command::Freeze))], 10).tells(&[]);
+    let mut policy = Policy::new(rules(), Timestamp::default());
+    let _ = told(&mut policy, Event::Operator(Command::Freeze));
+    let _ = told(&mut policy, Event::Done(Deed::Freeze, DeedResult::Failed(EPERM)));
+    assert!(!policy.frozen());
+}
+
+#[test]
+fn what_was_not_thawed_is_frozen_still() {
+    let mut policy = Policy::new(rules(), Timestamp::default());
+    let _ = told(&mut policy, Event::Operator(Command::Freeze));
+    let _ = told(&mut policy, Event::Done(Deed::Freeze, DeedResult::Done));
+    assert!(told(&mut policy, Event::Operator(Command::Thaw)).contains(&THAW));
+    let actions = told(&mut policy, Event::Done(Deed::Thaw, DeedResult::Failed(EPERM)));
+    assert!(actions.is_empty() && policy.frozen(), "{actions:?}");
+    assert!(
+        told(&mut policy, Event::Operator(Command::Thaw)).contains(&THAW),
+        "it can be tried again"
+    );
+}
+
+/// A set-user-ID program under somebody who is not root: it goes when it wants to.
+#[test]
+fn whom_no_signal_reached_has_ended_by_itself() {
+    let timeout = PolicyConfig { timeout: Some(ms(1000)), grace: ms(1000), ..rules() };
+    let steps = [(0, used(10)), REFUSED, (2050, exits(0)), (2050, empty())];
+    run(timeout, &steps, 9000)
+        .does(&[(1000, wire(108)), (1000, TERM), (2000, KILL), (2050, by_itself(DONE))])
+        .tells(&[
+            (1000, refused(false)),
+            (
+                1000,
+                Notice::Terminating {
+                    reason: Reason::Timeout { after: ms(1000) },
+                    grace: ms(1000),
+                },
+            ),
+            (2000, refused(true)),
+            (2000, Notice::Killing { why: grace_over(1000), after: Some(ms(1000)) }),
+        ]);
+}
+
+/// Without permission of anybody `cgroup.kill` reaches it.
+#[test]
+fn whom_sigkill_reached_has_ended_by_it() {
+    let mut policy = Policy::new(rules(), Timestamp::default());
+    let _ = told(&mut policy, Event::Operator(Command::Terminate));
+    let _ = told(&mut policy, Event::Done(Deed::Terminate, DeedResult::Failed(EPERM)));
+    assert!(policy.was_refused(false) && !policy.was_refused(true));
+    let _ = told(&mut policy, Event::Operator(Command::Kill));
+    let _ = told(&mut policy, Event::Done(Deed::Kill, DeedResult::Done));
+    let _ = told(&mut policy, Event::ChildExited(KILLED));
+    let end = by_us(Reason::Operator, Some(KillReason::Operator), KILLED);
+    assert_eq!(told(&mut policy, Event::Empty)[..], [end]);
+}
+
+/// It is repeated until nobody is left, and would be told each time.
+#[test]
+fn a_refusal_is_told_once() {
+    let steps = [(0, used(10)), REFUSED, (100, asks(Command::Kill))];
+    run(rules(), &steps, 1000).tells(&[
+        (100, refused(true)),
+        (100, Notice::Killing { why: KillReason::Operator, after: None }),
+    ]);
+}
+
+#[test]
+fn a_limit_of_processes_is_told_when_it_is_in_force() {
+    let set = (5, asks(Command::SetPids(Limit::At(7))));
+    run(rules(), &[set], 10)
+        .does(&[(5, Action::SetPids(Limit::At(7)))])
+        .tells(&[(5, Notice::NewPids(Limit::At(7)))]);
+    run(rules(), &[REFUSED, set], 10).tells(&[]);
+    run(PolicyConfig { dry_run: true, ..rules() }, &[set], 10).does(&[]).tells(&[]);
+}

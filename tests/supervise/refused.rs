@@ -1,0 +1,78 @@
+//! A command that becomes somebody else's (set-user-ID): the kernel refuses our signals. That is said, and how it ended is told as it was.
+
+use crate::support::{Running, Scene, binary, skip, until};
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::net::UnixStream;
+
+const NOBODY: u32 = 65534;
+/// It ends when something is written to `go`, and not before.
+const SCRIPT: &str = "echo up; read line < go; exit 3";
+
+/// A program of root's that runs another with root's rights, whoever starts it.
+fn to_root(scene: &Scene) -> Option<String> {
+    if !nix::unistd::geteuid().is_root() {
+        skip("only root can make a set-user-ID program of root's");
+        return None;
+    }
+    let path = scene.text_path("to-root");
+    let setpriv =
+        ["/usr/bin/setpriv", "/bin/setpriv"].into_iter().find_map(|it| std::fs::read(it).ok());
+    std::fs::write(&path, setpriv.unwrap()).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o4755)).unwrap();
+    mkfifo(&scene.path("go"), Mode::S_IRWXU).unwrap();
+    Some(path)
+}
+
+fn as_nobody(scene: &Scene, options: &[&str]) -> Option<Running> {
+    let to_root = to_root(scene)?;
+    std::fs::create_dir(scene.path("theirs")).unwrap();
+    chown(scene.path("theirs"), Some(NOBODY), Some(NOBODY)).unwrap();
+    let socket = scene.text_path("theirs/s");
+    let words = [&to_root, "--reuid=0", "--regid=0", "--clear-groups", "sh", "-c", SCRIPT];
+    let mut all = vec!["--socket", &socket, "--json", "theirs/record"];
+    all.extend_from_slice(options);
+    let guarded = scene.guarded(&all, &words);
+    let mut user = scene.as_nobody(guarded.get_program());
+    user.current_dir(scene.path("")).env_remove("XDG_RUNTIME_DIR");
+    let running = Running::start(user.args(guarded.get_args()));
+    running.await_out("up");
+    Some(running)
+}
+
+fn let_go(scene: &Scene) {
+    std::fs::write(scene.path("go"), "\n").unwrap();
+}
+
+#[test]
+fn a_command_that_may_not_be_signalled_ends_by_itself() {
+    let scene = Scene::new();
+    let Some(running) = as_nobody(&scene, &["--timeout", "100ms", "--grace", "100ms"]) else {
+        return;
+    };
+    running.await_err("cannot send SIGTERM to the command: Operation not permitted");
+    running.await_err("cannot send SIGKILL to the command: Operation not permitted");
+    let_go(&scene);
+    let run = running.finish().expect(3).says("to-root exited with 3");
+    assert!(!run.stderr.contains("sent SIG") && !run.stderr.contains("ended to-root"), "{run:?}");
+    let record: serde_json::Value = serde_json::from_str(&scene.read("theirs/record")).unwrap();
+    assert_eq!(record["outcome"]["ended_by"], "command", "{record}");
+    assert_eq!(record["exit_status"], 3);
+    assert!(record["term"].is_null() && record["kill"].is_null(), "{record}");
+}
+
+#[test]
+fn whoever_asks_is_told() {
+    let scene = Scene::new();
+    let Some(running) = as_nobody(&scene, &[]) else { return };
+    until("it is there", || UnixStream::connect(scene.path("theirs/s")).is_ok());
+    let socket = scene.text_path("theirs/s");
+    for verb in ["freeze", "terminate", "kill"] {
+        let mut ask = scene.as_nobody(binary());
+        let run = Running::start(ask.args(["ctl", "--socket", &socket, verb])).finish();
+        run.expect(1).says("error: ").says("Operation not permitted");
+    }
+    let_go(&scene);
+    running.finish().expect(3);
+}
