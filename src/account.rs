@@ -40,6 +40,11 @@ impl Account {
         }
     }
 
+    /// Its name, or its number where it has none.
+    pub fn name(&self) -> String {
+        escape(self.name.as_bytes())
+    }
+
     /// What a login sets, over what the caller has: HOME, SHELL, USER and LOGNAME.
     pub fn variables(&self) -> [(&'static str, &OsStr); 4] {
         let name = OsStr::new(&self.name);
@@ -51,6 +56,12 @@ impl Account {
 pub fn home_of(uid: u32) -> Option<std::path::PathBuf> {
     let entry = database::user(Key::Number(uid)).ok()??;
     Some(std::path::PathBuf::from(entry.home)).filter(|home| home.is_absolute())
+}
+
+/// The name of a user, or its number where it has none.
+pub fn name_of(uid: u32) -> String {
+    let entry = database::user(Key::Number(uid)).ok().flatten();
+    entry.map_or_else(|| uid.to_string(), |entry| escape(entry.name.as_bytes()))
 }
 
 fn entry(user: &str) -> Result<Option<Entry>> {

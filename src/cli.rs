@@ -15,9 +15,10 @@ use std::time::Duration;
 #[command(
     name = "sentinel",
     version,
-    override_usage = "sentinel [OPTIONS] [--] COMMAND [ARGS…]\n       sentinel status [NAME|PID]\n       sentinel ps [NAME|PID]\n       sentinel top [NAME|PID]\n       sentinel metrics [--listen ADDR]\n       sentinel ctl VERB [ARGS…]\n       sentinel doctor [--json]\n       sentinel report [last|list|FILE] [--html|--json]\n       sentinel replay FILE [--what-if -m SIZE]",
+    override_usage = "sentinel [OPTIONS] [--] COMMAND [ARGS…]\n       sentinel status [NAME|PID]\n       sentinel ps [NAME|PID]\n       sentinel top [NAME|PID]\n       sentinel metrics [--listen ADDR]\n       sentinel ctl VERB [ARGS…]\n       sentinel doctor [--json]\n       sentinel report [last|list|NAME|N|FILE] [--html|--json]\n       sentinel replay FILE [--what-if -m SIZE]",
     after_help = AFTER_HELP,
-    max_term_width = 100
+    max_term_width = 100,
+    args_override_self = true
 )]
 pub struct Cli {
     /// The settings, as options.
@@ -32,7 +33,8 @@ pub struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-Sizes: 100M, 2GiB, 512k (powers of 1024), 80% (of what is available here). Durations: 500ms, 3s, 1m.
+Sizes: 100M, 2GiB, 512Mi, 1.5G (powers of 1024), 80% (of what is available here).
+Durations: 500ms, .5s, 3s, 1m, 1h30m. Of an option that is repeated, the last one counts.
 While it runs: echo status | nc -U /tmp/sentinel.socket, or sentinel ctl help.
 Exit status: the command's own; 128+N when signal N ended it, 143 or 137 when sentinel did (or
 --limit-exit-code); 125 sentinel itself failed, 126 not executable, 127 not found.";
@@ -101,6 +103,9 @@ pub struct Settings {
     #[arg(long, value_name = "TIER")]
     #[serde(deserialize_with = "from_text")]
     pub require: Option<TierSetting>,
+    /// Goes without what was asked for and cannot be put in force here, and says so; else that is an error
+    #[arg(long)]
+    pub best_effort: bool,
     /// Makes the workload's cgroup in this one
     #[arg(long, value_name = "PATH")]
     pub cgroup: Option<PathBuf>,
@@ -165,7 +170,7 @@ impl Settings {
         first!(memory, headroom, second_line, grace, term_signal, kill_mode, swap, pids, timeout,
             warn_at, warn_within, thrash, on_exit, on_guardian_death, require, cgroup, slice, user, report, limit_exit_code, socket, name,
             json, json_fd, record, record_size, metrics;
-            dry_run, no_new_privs, plain, quiet)
+            best_effort, dry_run, no_new_privs, plain, quiet)
     }
 }
 
@@ -237,15 +242,36 @@ impl FromStr for TermSignal {
         let upper = text.trim().to_ascii_uppercase();
         let name = format!("SIG{}", upper.strip_prefix("SIG").unwrap_or(&upper));
         let named = name.parse::<nix::sys::signal::Signal>().ok().map(|signal| signal as i32);
-        let number = upper.parse::<i32>().ok().filter(|number| (1..=64).contains(number));
-        match named.or(number) {
-            None => Err(format!("{text:?} is no signal: write for instance TERM, INT or 15")),
+        let number = upper.parse::<i32>().ok().or_else(|| real_time(&name[3..]));
+        match named.or(number.filter(|number| (1..=64).contains(number))) {
+            None => {
+                Err(format!("{text:?} is no signal: write for instance TERM, INT, 15 or RTMIN+3"))
+            }
             Some(nix::libc::SIGKILL | nix::libc::SIGSTOP) => {
                 Err(format!("{text:?} cannot be handled: a polite signal is TERM, INT or USR1"))
             }
             Some(signal) => Ok(TermSignal(signal)),
         }
     }
+}
+
+/// `RTMIN`, `RTMIN+N`, `RTMAX`, `RTMAX-N` (signal(7)).
+fn real_time(name: &str) -> Option<i32> {
+    let (least, most) = (nix::libc::SIGRTMIN(), nix::libc::SIGRTMAX());
+    let offset = |text: &str, sign: char| match text {
+        "" => Some(0),
+        _ => {
+            let digits = text.strip_prefix(sign)?;
+            let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+            digits.parse::<u8>().ok().filter(|_| plain).map(i32::from)
+        }
+    };
+    let number = match (name.strip_prefix("RTMIN"), name.strip_prefix("RTMAX")) {
+        (Some(rest), _) => least + offset(rest, '+')?,
+        (None, Some(rest)) => most - offset(rest, '-')?,
+        (None, None) => return None,
+    };
+    (least..=most).contains(&number).then_some(number)
 }
 
 /// A choice among words, with an error that lists them.
@@ -380,6 +406,12 @@ mod tests {
     fn signals_by_name_and_number() {
         for text in ["TERM", "SIGTERM", "term", "15"] {
             assert_eq!(text.parse(), Ok(TermSignal(15)), "{text}");
+        }
+        for (text, number) in [("RTMIN", 34), ("sigrtmin+3", 37), ("RTMAX-1", 63), ("RTMAX", 64)] {
+            assert_eq!(text.parse(), Ok(TermSignal(number)), "{text}");
+        }
+        for text in ["RTMIN-1", "RTMAX+1", "RTMIN+31", "RTMIN+", "RTMIN++1", "RTMIN3"] {
+            assert!(text.parse::<TermSignal>().is_err(), "{text}");
         }
         for text in ["KILL", "9", "STOP", "0", "65", "-1", "", "NOPE"] {
             assert!(text.parse::<TermSignal>().is_err(), "{text}");

@@ -1,27 +1,39 @@
-//! Finds the program that a command names, as execvp(3) would, so that a wrong name is told before anything is made for it.
+//! Finds the program that a command names, as execvp(3) would, so that a wrong name is told before anything is made for it; and says
+//! why the kernel would not run one.
 
+mod interpreter;
+
+use crate::nearest::nearest;
 use crate::report::escape::escape;
+use crate::sys::spawn::SpawnError;
+use nix::errno::Errno;
+use nix::unistd::{AccessFlags, access};
 use std::ffi::{OsStr, OsString};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+
+/// What sentinel does besides running a command: the first word.
+pub const VERBS: [&str; 8] =
+    ["report", "status", "ctl", "ps", "top", "metrics", "doctor", "replay"];
 
 /// Why a command cannot be run. The exit statuses are those of env(1) and timeout(1).
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
     /// No such file.
-    #[error("command not found: {0}")]
-    NotFound(String),
+    #[error("command not found: {0}{1}")]
+    NotFound(String, String),
     /// There is one, and it cannot be executed.
-    #[error("not executable: {0}")]
-    NotExecutable(String),
+    #[error("not executable: {0}: {1}")]
+    NotExecutable(String, String),
 }
 
 impl CommandError {
     /// 127 or 126.
     pub fn exit_status(&self) -> u8 {
         match self {
-            CommandError::NotFound(_) => 127,
-            CommandError::NotExecutable(_) => 126,
+            CommandError::NotFound(..) => 127,
+            CommandError::NotExecutable(..) => 126,
         }
     }
 }
@@ -33,30 +45,97 @@ impl CommandError {
 pub fn find(command: &[OsString]) -> Result<PathBuf, CommandError> {
     let word = command.first().map_or(OsStr::new(""), OsString::as_os_str);
     let shown = escape(word.as_bytes());
-    if word.as_bytes().contains(&b'/') {
-        let path = PathBuf::from(word);
-        return match (executable(&path), path.try_exists()) {
-            (true, _) => Ok(path),
-            (false, Ok(false)) => Err(CommandError::NotFound(shown)),
-            // There, or behind a directory that we may not look into.
-            (false, Ok(true) | Err(_)) => Err(CommandError::NotExecutable(shown)),
-        };
+    if word.is_empty() {
+        return Err(CommandError::NotFound(shown, "the word is empty".to_owned()));
     }
+    let has_slash = word.as_bytes().contains(&b'/');
     // What execvp(3) takes where PATH is not set.
     let path = std::env::var_os("PATH").unwrap_or_else(|| "/bin:/usr/bin".into());
-    let candidates = || std::env::split_paths(&path).map(|directory| directory.join(word));
-    if let Some(found) = candidates().find(|path| !word.is_empty() && executable(path)) {
-        return Ok(found);
+    let candidates: Vec<PathBuf> = match has_slash {
+        true => vec![PathBuf::from(word)],
+        false => std::env::split_paths(&path).map(|directory| directory.join(word)).collect(),
+    };
+    let mut barred = None;
+    for candidate in candidates {
+        match why_not(&candidate) {
+            None => return Ok(candidate),
+            Some(Obstacle::Absent) => {}
+            // A directory of PATH that may not be looked into says nothing about the command.
+            Some(Obstacle::Closed(_)) if !has_slash => {}
+            Some(Obstacle::Barred(why) | Obstacle::Closed(why)) => {
+                barred.get_or_insert(why);
+            }
+        }
     }
-    if !word.is_empty() && candidates().any(|path| path.is_file()) {
-        return Err(CommandError::NotExecutable(shown));
+    match barred {
+        Some(why) => Err(CommandError::NotExecutable(shown, why)),
+        None => Err(CommandError::NotFound(shown, guess(word, has_slash))),
     }
-    Err(CommandError::NotFound(shown))
 }
 
-fn executable(path: &Path) -> bool {
-    let may = nix::unistd::access(path, nix::unistd::AccessFlags::X_OK).is_ok();
-    may && path.is_file()
+enum Obstacle {
+    /// There is no such file.
+    Absent,
+    /// There is one, and it cannot be run.
+    Barred(String),
+    /// What is there cannot be seen.
+    Closed(String),
+}
+
+fn why_not(path: &Path) -> Option<Obstacle> {
+    let barred = |why: &str| Some(Obstacle::Barred(why.to_owned()));
+    match path.metadata() {
+        Err(error) => Some(match error.kind() {
+            io::ErrorKind::NotFound => Obstacle::Absent,
+            io::ErrorKind::PermissionDenied => Obstacle::Closed(cause(&error)),
+            // Below a file, a name too long, links in a circle.
+            _ => Obstacle::Barred(cause(&error)),
+        }),
+        Ok(data) if data.is_dir() => barred("it is a directory"),
+        Ok(data) if !data.is_file() => barred("it is no file"),
+        Ok(_) => match access(path, AccessFlags::X_OK) {
+            Ok(()) => None,
+            Err(Errno::EACCES) => barred("it has no permission to be executed (chmod +x)"),
+            Err(errno) => Some(Obstacle::Barred(errno.desc().to_owned())),
+        },
+    }
+}
+
+/// Without the number that `io::Error` adds.
+fn cause(error: &io::Error) -> String {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    errno.map_or_else(|| error.to_string(), |errno| errno.desc().to_owned())
+}
+
+/// A verb that was probably meant.
+fn guess(word: &OsStr, has_slash: bool) -> String {
+    let verb = word.to_str().filter(|_| !has_slash).and_then(|word| nearest(word, &VERBS));
+    verb.map_or_else(String::new, |(verb, _)| format!(" (did you mean: sentinel {verb}?)"))
+}
+
+/// What kept the kernel from running the program of a command, with what it needs besides itself.
+pub fn explain(error: SpawnError, command: &[OsString]) -> anyhow::Error {
+    let (SpawnError::Exec { .. }, Some(word)) = (&error, command.first()) else {
+        return error.into();
+    };
+    let shown = escape(word.as_bytes());
+    let needs = find(command).ok().and_then(|path| interpreter::of(&path));
+    let text = match needs.and_then(|needed| Some((why_not(&needed)?, needed))) {
+        Some((Obstacle::Absent, needed)) => {
+            format!(
+                "cannot run {shown}: its interpreter {} is not there",
+                escape(needed.as_os_str().as_bytes())
+            )
+        }
+        Some((Obstacle::Barred(why) | Obstacle::Closed(why), needed)) => {
+            format!(
+                "cannot run {shown}: its interpreter {}: {why}",
+                escape(needed.as_os_str().as_bytes())
+            )
+        }
+        None => format!("cannot run {shown}"),
+    };
+    anyhow::Error::new(error).context(text)
 }
 
 #[cfg(test)]
@@ -76,5 +155,19 @@ mod tests {
         assert_eq!(status(""), Some(127));
         assert_eq!(status("/etc/passwd"), Some(126));
         assert_eq!(status("/etc"), Some(126));
+        assert_eq!(status("."), Some(126));
+        assert_eq!(status(".."), Some(126));
+        assert_eq!(status(&"x".repeat(256)), Some(126));
+        assert_eq!(status(&format!("/{}", "x/".repeat(3000))), Some(126));
+    }
+
+    #[test]
+    fn a_verb_with_a_typing_mistake_is_named() {
+        for (word, verb) in [("staus", "status"), ("docter", "doctor"), ("repor", "report")] {
+            let error = find(&[word.into()]).unwrap_err().to_string();
+            assert!(error.contains(&format!("did you mean: sentinel {verb}?")), "{error}");
+        }
+        let error = find(&["no-such-command".into()]).unwrap_err().to_string();
+        assert_eq!(error, "command not found: no-such-command");
     }
 }

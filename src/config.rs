@@ -1,5 +1,8 @@
 //! The settings of one run, validated once: the rest of the program sees only this.
 
+mod as_caller;
+mod file;
+
 use crate::account::Account;
 use crate::cgroup::hierarchy::OuterLimit;
 use crate::cli::{Cli, ExitSetting, OnDeath, ReportSetting, Settings, ThrashSetting, TierSetting};
@@ -8,16 +11,18 @@ use crate::policy::lines::{BATCH, Lines, SMALLEST_HEADROOM, default_headroom, wh
 use crate::policy::thrash::ThrashRule;
 use crate::policy::warn::WarnRule;
 use crate::report::escape::escape;
-use crate::report::record::{CallerId, as_caller};
 use crate::status::Tier;
 use crate::units::{Bytes, Limit, Percent, Size};
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use crate::cli::KillMode;
+use as_caller::OfCaller;
+use file::Origin;
+pub use file::parse;
 
 /// Where the mailbox is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +33,15 @@ pub enum SocketSetting {
     At(PathBuf),
     /// None.
     Off,
+}
+
+/// What was asked for, by an option or in a configuration file, and is not a default: then it must be in force.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked {
+    /// `--thrash`.
+    pub thrash: bool,
+    /// `--on-guardian-death`.
+    pub on_guardian_death: bool,
 }
 
 /// What a run is to be like. Sizes are typed values until the outer limit is known.
@@ -62,6 +76,10 @@ pub struct Config {
     pub on_exit: OnExit,
     /// What the keeper does when we are killed.
     pub on_guardian_death: OnDeath,
+    /// Which of these were asked for.
+    pub asked: Asked,
+    /// Go without what was asked for and cannot be put in force.
+    pub best_effort: bool,
     /// The lowest tier that will do.
     pub require: Tier,
     /// The cgroup to make the workload's in.
@@ -96,6 +114,8 @@ pub struct Config {
     pub metrics: Option<String>,
     /// Say only what went wrong.
     pub quiet: bool,
+    /// What a file of a caller names who has fewer rights than we have.
+    pub of_caller: OfCaller,
 }
 
 const GRACE: Duration = Duration::from_secs(3);
@@ -116,12 +136,17 @@ impl Config {
     /// # Errors
     /// When the file cannot be read or understood, or the name is none.
     pub fn new(cli: Cli) -> Result<Config> {
-        let own = cli.config.is_none();
-        let file = match cli.config.or_else(default_file) {
-            Some(path) => read(&path, own)?,
-            None => Settings::default(),
+        let (file, origin) = file::settings(cli.config)?;
+        let named =
+            |by_option: bool, by_file: bool| origin == Origin::Caller && !by_option && by_file;
+        let of_caller = OfCaller {
+            socket: named(cli.settings.socket.is_some(), file.socket.is_some()),
+            metrics: named(cli.settings.metrics.is_some(), file.metrics.is_some()),
+            cgroup: named(cli.settings.cgroup.is_some(), file.cgroup.is_some()),
         };
-        build(cli.settings.or(file), cli.command)
+        let mut config = Config { of_caller, ..build(cli.settings.or(file), cli.command)? };
+        config.check_cgroup()?;
+        Ok(config)
     }
 
     /// The limit that was asked for. Where nothing was and the limit of a container is there to be read: a share of that.
@@ -224,6 +249,11 @@ pub fn build(s: Settings, command: Vec<OsString>) -> Result<Config> {
         },
         thrash,
         on_guardian_death: s.on_guardian_death.unwrap_or(OnDeath::Terminate),
+        asked: Asked {
+            thrash: s.thrash.is_some(),
+            on_guardian_death: s.on_guardian_death.is_some(),
+        },
+        best_effort: s.best_effort,
         on_exit: match s.on_exit {
             Some(ExitSetting::Terminate) => OnExit::Terminate,
             Some(ExitSetting::Wait) | None => OnExit::Wait,
@@ -254,6 +284,7 @@ pub fn build(s: Settings, command: Vec<OsString>) -> Result<Config> {
         record_size: record_size(s.record_size)?,
         metrics: s.metrics,
         quiet: s.quiet,
+        of_caller: OfCaller::default(),
         command,
     })
 }
@@ -312,41 +343,6 @@ fn name(given: Option<String>, command: &[OsString]) -> Result<String> {
     let name: String = kept.map(char::from).collect();
     let name = name.trim_start_matches('.');
     Ok(if name.is_empty() { "run".to_owned() } else { name.to_owned() })
-}
-
-/// The user's file, then the machine's, if there is one.
-fn default_file() -> Option<PathBuf> {
-    let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".config"));
-    let base = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).or(home);
-    let user = base.map(|base| base.join("sentinel/config.toml"));
-    let machine = PathBuf::from("/etc/sentinel/config.toml");
-    user.into_iter().chain([machine]).find(|path| path.symlink_metadata().is_ok())
-}
-
-/// A file that was not named is opened with the caller's rights: with a HOME that is still the user's, root would else read
-/// (and quote in an error) whatever a link of that user's leads to.
-fn read(path: &Path, unnamed: bool) -> Result<Settings> {
-    let shown = || format!("read configuration {}", escape(path.as_os_str().as_bytes()));
-    let open = || std::fs::File::open(path);
-    let opened = match unnamed {
-        true => as_caller(CallerId::find(), open),
-        false => open().map_err(Into::into),
-    };
-    let text = opened.and_then(|file| Ok(std::io::read_to_string(file)?)).with_context(shown)?;
-    parse(&text).map_err(|(line, problem)| {
-        anyhow::anyhow!("{problem}").context(format!("{} line {line}", shown()))
-    })
-}
-
-/// The settings in the text of a configuration file (TOML).
-///
-/// # Errors
-/// The line that is not understood, and what is wrong with it, escaped.
-pub fn parse(text: &str) -> std::result::Result<Settings, (usize, String)> {
-    toml::from_str(text).map_err(|error| {
-        let line = error.span().map_or(0, |span| text[..span.start].matches('\n').count() + 1);
-        (line, escape(error.message().as_bytes()))
-    })
 }
 
 #[cfg(test)]

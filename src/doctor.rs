@@ -2,9 +2,11 @@
 //! each better one is not to be had, and the lines to paste. Looks, and changes nothing.
 
 use crate::cgroup::hierarchy::{self, OuterLimit};
+use crate::cgroup::swap::SwapAround;
 use crate::cgroup::{Cgroup, attribute};
+use crate::placement::demand::{Demand, Means, Unmet};
 use crate::placement::surroundings::Surroundings;
-use crate::placement::{Row, obstacle, why_not};
+use crate::placement::{Row, WORKLOAD, obstacle, why_not};
 use crate::report::escape::escape;
 use crate::status::Tier;
 use crate::systemd::Manager;
@@ -45,6 +47,10 @@ pub struct Finding {
     huge_pages_counted: &'static str,
     systemd: Systemd,
     rows: Vec<RowFinding>,
+    /// Whether the kernel holds `memory.high` and `memory.max` at the limit.
+    kernel_limits: bool,
+    /// Options that a run here cannot put in force: asked for, they are an error.
+    not_in_force: Vec<Unmet>,
     /// Lines to paste for a better tier.
     pub remedy: Vec<String>,
 }
@@ -82,7 +88,8 @@ pub fn examine() -> Result<Finding> {
     let around = Surroundings::look()?;
     let outer = hierarchy::outer_limit(&around.hierarchies)?;
     let rows: Vec<RowFinding> = Row::ALL.iter().map(|row| look_at(*row, &around)).collect();
-    let chosen = rows.iter().find(|row| row.usable).map(|row| row.row);
+    let row = Row::ALL.into_iter().zip(&rows).find(|(_, found)| found.usable).map(|(row, _)| row);
+    let chosen = row.map(Row::name);
     let tier = tier(&around, chosen.is_some());
     let best = tier == Tier::Kernel;
     let memory = procfs::Meminfo::from_file("/proc/meminfo").context("read /proc/meminfo")?;
@@ -100,6 +107,8 @@ pub fn examine() -> Result<Finding> {
         pressure: Path::new("/proc/pressure/memory").exists(),
         memory_lock: crate::sys::memory::lock(),
         swap_total: memory.swap_total,
+        kernel_limits: best,
+        not_in_force: Demand::unmet(&means(&around, tier, row)?),
         huge_pages: memory.hugetlb.unwrap_or(0),
         huge_pages_counted: huge_pages_counted(&around),
         systemd: systemd(&around),
@@ -139,6 +148,20 @@ fn tier(around: &Surroundings, kernel: bool) -> Tier {
         () if writable => Tier::Hybrid,
         () => Tier::Polled,
     }
+}
+
+/// As far as it can be told without making a cgroup.
+fn means(around: &Surroundings, tier: Tier, row: Option<Row>) -> Result<Means> {
+    let own = around.memory().and_then(|memory| memory.own.as_deref());
+    let swap = own.map(|own| SwapAround::of(&own.join(WORKLOAD))).transpose()?;
+    let pressure = Path::new("/proc/pressure/memory").exists();
+    Ok(Means {
+        tier,
+        row,
+        pids: around.memory().is_some_and(|memory| memory.has_controller("pids")),
+        pressure: pressure && matches!(tier, Tier::Kernel | Tier::Observed),
+        no_swap: swap.and_then(|swap| swap.why_none()),
+    })
 }
 
 fn why(around: &Surroundings, rows: &[RowFinding]) -> String {
@@ -258,6 +281,7 @@ impl fmt::Display for Finding {
         let unlocked = "no: sentinel may wait for its own pages when the machine is out of memory (raise ulimit -Hl)";
         writeln!(f, "memory lock  {}", if self.memory_lock { "yes" } else { unlocked })?;
         self.managers(f)?;
+        self.in_force(f)?;
         writeln!(
             f,
             "\nways to a cgroup with the memory controller, the first that does is taken:"
@@ -292,6 +316,22 @@ impl Finding {
             layout.controllers.join(" "),
             layout.memory_controller
         )
+    }
+
+    fn in_force(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let held = match self.kernel_limits {
+            true => "memory.high and memory.max by the kernel",
+            false => "no memory.high and no memory.max: sentinel looks, and ends by signals",
+        };
+        writeln!(f, "in force     {held}")?;
+        if self.not_in_force.is_empty() {
+            return Ok(());
+        }
+        writeln!(
+            f,
+            "\nnot in force here (an error where asked for, or a line with --best-effort):"
+        )?;
+        self.not_in_force.iter().try_for_each(|it| writeln!(f, "  {:15} {}", it.option, it.why))
     }
 
     fn managers(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

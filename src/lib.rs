@@ -32,6 +32,7 @@ pub mod exporter;
 pub mod fleet;
 pub mod guardian;
 pub mod keeper;
+pub mod nearest;
 pub mod placement;
 pub mod policy;
 pub mod processes;

@@ -142,7 +142,7 @@ pub struct Limits {
     pub relief_line: Bytes,
     /// SIGKILL at once from here on.
     pub second_line: Bytes,
-    /// `memory.max`.
+    /// `memory.max`, where the kernel holds one: see [`Limits::memory_max`].
     pub ceiling: Bytes,
     /// `memory.swap.max`.
     pub swap: Limit,
@@ -164,6 +164,11 @@ impl Limits {
     pub fn allowance(&self) -> Limit {
         let room = self.swap_room.value();
         room.map_or(Limit::Max, |room| Limit::At(self.limit.saturating_add(Bytes(room)).0))
+    }
+
+    /// Where `memory.max` stands, if the kernel holds it: where there is no trip-wire of the kernel's there is no ceiling either.
+    pub fn memory_max(&self) -> Limit {
+        self.trip_wire.value().map_or(Limit::Max, |_| Limit::At(self.ceiling.0))
     }
 
     /// So much of the allowance in percent; `None` where there is no end to it.

@@ -1,5 +1,5 @@
 //! Sizes, shares and durations as a person types them, and as they are shown.
-//! `K M G T` are powers of 1024, with or without `iB`/`B`: `100M`, `2GiB`, `512k`, `80%`; `500ms`, `3s`, `1m`.
+//! `K M G T` are powers of 1024, with or without `iB`/`B`: `100M`, `2GiB`, `512Mi`, `80%`; `500ms`, `.5s`, `1h30m`.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -102,24 +102,27 @@ pub enum UnitError {
     #[error("{0:?} is too large")]
     TooLarge(String),
     /// A share outside 1..=100.
-    #[error("{0:?} is not a share between 1% and 100%")]
+    #[error("{0:?} is not a share between 1% and 100%: write for instance 80%")]
     NotAShare(String),
     /// No duration.
-    #[error("{0:?} is not a duration: write for instance 500ms, 3s or 1m")]
+    #[error("{0:?} is not a duration: write for instance 500ms, 3s or 1h30m")]
     NotADuration(String),
 }
 
-/// Splits `text` into its decimal number (in thousandths, so that `1.5G` is exact) and its unit.
+/// So many of them are in one: a fraction of nine digits, so that `1.5G` is exact.
+const FRACTIONS: u128 = 1_000_000_000;
+
+/// Splits `text` into its decimal number (in parts of [`FRACTIONS`]) and what is behind it. `.5` and `1.` are numbers.
 fn split_number(text: &str) -> Option<(u128, &str)> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
-    if whole.is_empty() || fraction.is_empty() || fraction.len() > 3 || whole.len() > 20 {
+    let (number, rest) = text.split_at(end);
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    if whole.is_empty() && fraction.is_empty() || fraction.len() > 9 || whole.len() > 20 {
         return None;
     }
-    let whole: u128 = whole.parse().ok()?;
-    let fraction: u128 = format!("{fraction:0<3}").parse().ok()?;
-    Some((whole * 1000 + fraction, unit.trim()))
+    let whole: u128 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    let fraction: u128 = format!("{fraction:0<9}").parse().ok()?;
+    Some((whole * FRACTIONS + fraction, rest))
 }
 
 impl FromStr for Bytes {
@@ -127,16 +130,18 @@ impl FromStr for Bytes {
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
         let not_a_size = || UnitError::NotASize(text.to_owned());
-        let (thousandths, unit) = split_number(text.trim()).ok_or_else(not_a_size)?;
-        let factor: u128 = match unit.to_ascii_lowercase().as_str() {
+        let (number, unit) = split_number(text.trim()).ok_or_else(not_a_size)?;
+        let factor: u128 = match unit.trim().to_ascii_lowercase().as_str() {
             "" | "b" => 1,
-            "k" | "kb" | "kib" => 1 << 10,
-            "m" | "mb" | "mib" => 1 << 20,
-            "g" | "gb" | "gib" => 1 << 30,
-            "t" | "tb" | "tib" => 1 << 40,
+            "k" | "kb" | "ki" | "kib" => 1 << 10,
+            "m" | "mb" | "mi" | "mib" => 1 << 20,
+            "g" | "gb" | "gi" | "gib" => 1 << 30,
+            "t" | "tb" | "ti" | "tib" => 1 << 40,
             _ => return Err(not_a_size()),
         };
-        u64::try_from(thousandths * factor / 1000)
+        let bytes =
+            number.checked_mul(factor).ok_or_else(|| UnitError::TooLarge(text.to_owned()))?;
+        u64::try_from(bytes / FRACTIONS)
             .map(Bytes)
             .map_err(|_| UnitError::TooLarge(text.to_owned()))
     }
@@ -165,24 +170,41 @@ impl FromStr for Size {
     }
 }
 
-/// Parses `500ms`, `3s`, `1.5s`, `1m`, `2h`, `1d`; a bare number means seconds, as for timeout(1).
+/// Parses `500ms`, `3s`, `.5s`, `1m`, `2h`, `1d` and several together (`1h30m`, the larger first); a bare number means seconds, as for
+/// timeout(1).
 ///
 /// # Errors
 /// [`UnitError::NotADuration`] for anything else, [`UnitError::TooLarge`] above 10,000 days.
 pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
     let wrong = || UnitError::NotADuration(text.to_owned());
-    let (thousandths, unit) = split_number(text.trim()).ok_or_else(wrong)?;
-    let micros_per_unit: u128 = match unit.to_ascii_lowercase().as_str() {
-        "us" => 1,
-        "ms" => 1_000,
-        "" | "s" => 1_000_000,
-        "m" | "min" => 60_000_000,
-        "h" => 3_600_000_000,
-        "d" => 86_400_000_000,
-        _ => return Err(wrong()),
-    };
-    let micros = thousandths * micros_per_unit / 1000;
-    match u64::try_from(micros) {
+    let too_large = || UnitError::TooLarge(text.to_owned());
+    let (mut rest, mut total, mut before) = (text.trim(), 0_u128, u128::MAX);
+    loop {
+        let (number, behind) = split_number(rest).ok_or_else(wrong)?;
+        let behind = behind.trim_start();
+        let end = behind.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(behind.len());
+        let (unit, next) = behind.split_at(end);
+        let micros: u128 = match unit.trim().to_ascii_lowercase().as_str() {
+            "us" => 1,
+            "ms" => 1_000,
+            "" if before == u128::MAX && next.is_empty() => 1_000_000,
+            "s" => 1_000_000,
+            "m" | "min" => 60_000_000,
+            "h" => 3_600_000_000,
+            "d" => 86_400_000_000,
+            _ => return Err(wrong()),
+        };
+        if micros >= before {
+            return Err(wrong());
+        }
+        before = micros;
+        total += number.checked_mul(micros).ok_or_else(too_large)? / FRACTIONS;
+        rest = next;
+        if rest.is_empty() {
+            break;
+        }
+    }
+    match u64::try_from(total) {
         Ok(micros) if micros <= 10_000 * 86_400_000_000 => Ok(Duration::from_micros(micros)),
         _ => Err(UnitError::TooLarge(text.to_owned())),
     }
@@ -255,6 +277,11 @@ mod tests {
             ("1.5G", 3 << 29),
             ("4096", 4096),
             (" 1 MB ", 1 << 20),
+            ("512Mi", 512 << 20),
+            ("100MB", 100 << 20),
+            (".5G", 1 << 29),
+            ("2.G", 2 << 30),
+            ("1.00000k", 1024),
         ] {
             assert_eq!(text.parse::<Bytes>(), Ok(Bytes(bytes)), "{text}");
         }
@@ -262,7 +289,21 @@ mod tests {
 
     #[test]
     fn what_is_no_size_is_refused() {
-        for text in ["", "M", "-1M", "1X", "1..5M", "1.M", "NaN", "0x10", "99999999999999T", "é"] {
+        for text in [
+            "",
+            "M",
+            "-1M",
+            "1X",
+            "1..5M",
+            ".M",
+            ".",
+            "1.5.1M",
+            "1G500M",
+            "NaN",
+            "0x10",
+            "99999999999999T",
+            "é",
+        ] {
             assert!(text.parse::<Bytes>().is_err(), "{text}");
         }
         for text in ["0%", "101%", "%", "1.5%", "-3%"] {
@@ -275,7 +316,14 @@ mod tests {
         assert_eq!(parse_duration("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(parse_duration("3"), Ok(Duration::from_secs(3)));
         assert_eq!(parse_duration("1.5m"), Ok(Duration::from_secs(90)));
-        for text in ["", "s", "-1s", "1x", "99999999999d"] {
+        for (text, ms) in
+            [(".5s", 500), ("1h30m", 5_400_000), ("1m 30s", 90_000), ("1d2h3m4.5s", 93_784_500)]
+        {
+            assert_eq!(parse_duration(text), Ok(Duration::from_millis(ms)), "{text}");
+        }
+        for text in
+            ["", "s", "-1s", "1x", "99999999999d", "30m1h", "1m1m", "1h30", "1:30", "1h-3m", "."]
+        {
             assert!(parse_duration(text).is_err(), "{text}");
         }
     }

@@ -2,11 +2,12 @@
 
 use crate::control::client;
 use crate::fleet::choose;
+use crate::report::kept;
 use crate::report::post_mortem::{archive, text};
 use crate::report::record::CallerId;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use clap::error::{ContextKind, ErrorKind};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::error::Error as _;
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -15,7 +16,7 @@ use std::path::PathBuf;
 
 /// Talks to a running guardian: sends one line, prints the answer.
 #[derive(Debug, Parser)]
-#[command(name = "sentinel ctl", bin_name = "sentinel ctl", version)]
+#[command(name = "sentinel ctl", args_override_self = true, bin_name = "sentinel ctl", version)]
 struct Talk {
     /// The guardian's socket [default: /tmp/sentinel.socket]
     #[arg(long, value_name = "PATH")]
@@ -35,7 +36,12 @@ struct Talk {
 
 /// The state of a workload: `sentinel ctl status`.
 #[derive(Debug, Parser)]
-#[command(name = "sentinel status", bin_name = "sentinel status", version)]
+#[command(
+    name = "sentinel status",
+    args_override_self = true,
+    bin_name = "sentinel status",
+    version
+)]
 struct AskedStatus {
     /// The guardian's socket [default: /tmp/sentinel.socket]
     #[arg(long, value_name = "PATH")]
@@ -79,7 +85,7 @@ fn ask(socket: Option<PathBuf>, who: Option<String>, words: &[String]) -> Result
 
 /// Says which tier this place allows, and what would make it a better one.
 #[derive(Debug, Parser)]
-#[command(name = "sentinel doctor", max_term_width = 100)]
+#[command(name = "sentinel doctor", args_override_self = true, max_term_width = 100)]
 struct Doctor {
     /// As JSON
     #[arg(long)]
@@ -106,7 +112,7 @@ pub fn doctor(words: &[OsString]) -> Result<u8> {
 
 /// Shows the post-mortem of a run that has ended.
 #[derive(Debug, Parser)]
-#[command(name = "sentinel report", max_term_width = 100)]
+#[command(name = "sentinel report", args_override_self = true, max_term_width = 100)]
 struct Report {
     /// As JSON (docs/post-mortem.schema.json)
     #[arg(long, conflicts_with = "html")]
@@ -114,8 +120,8 @@ struct Report {
     /// As a page of its own, for any browser
     #[arg(long)]
     html: bool,
-    /// The last one, a list of all that are kept, or a file
-    #[arg(value_name = "last|list|FILE", default_value = "last")]
+    /// The last one, a list of all that are kept, the last of a run, the second newest (2), or a file
+    #[arg(value_name = "last|list|NAME|N|FILE", default_value = "last")]
     which: OsString,
 }
 
@@ -131,14 +137,10 @@ pub fn report(words: &[OsString]) -> Result<u8> {
     let kept = archive::directory(CallerId::find()).map(|folder| archive::list(&folder));
     let kept = kept.unwrap_or_default();
     let text = if wanted.which == "list" {
-        text::list(&kept)
+        ensure!(!wanted.html, "cannot make a page of the list: --html is for one report");
+        if wanted.json { kept::list_json(&kept)? } else { text::list(&kept) }
     } else {
-        let path = match kept.first() {
-            _ if wanted.which != "last" => PathBuf::from(wanted.which),
-            Some((path, _)) => path.clone(),
-            None => bail!("no post-mortem is kept: no run was ended yet, or --report never"),
-        };
-        let report = archive::load(&path)?;
+        let report = archive::load(&kept::choose(&kept, &wanted.which)?)?;
         match (wanted.json, wanted.html) {
             (true, _) => {
                 serde_json::to_string_pretty(&report).context("render the post-mortem")? + "\n"
@@ -208,7 +210,21 @@ fn mistake(error: &clap::Error) -> String {
             first.strip_prefix("error: ").unwrap_or(first).to_owned()
         }
     };
-    crate::report::escape::escape(text.as_bytes())
+    crate::report::escape::escape(format!("{text}{}", suggestion(error)).as_bytes())
+}
+
+/// The name that was probably meant, by clap.
+fn suggestion(error: &clap::Error) -> String {
+    let kinds =
+        [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand, ContextKind::SuggestedValue];
+    let found = kinds.into_iter().find_map(|kind| error.get(kind));
+    let text = match found {
+        Some(ContextValue::String(name)) => Some(name),
+        // By likeness, the best last.
+        Some(ContextValue::Strings(names)) => names.last(),
+        Some(_) | None => None,
+    };
+    text.map_or_else(String::new, |name| format!(" (did you mean {name}?)"))
 }
 
 /// One line on stderr. That nobody can read it must not change the exit status.

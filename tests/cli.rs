@@ -6,6 +6,8 @@
 mod asking;
 #[path = "cli/commands.rs"]
 mod commands;
+#[path = "cli/demands.rs"]
+mod demands;
 #[path = "cli/options.rs"]
 mod options;
 #[path = "cli/places.rs"]
@@ -15,3 +17,5 @@ mod record;
 #[path = "cli/refusal.rs"]
 mod refusal;
 mod support;
+#[path = "cli/telling.rs"]
+mod telling;

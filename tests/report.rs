@@ -175,12 +175,26 @@ fn files_are_private_and_listed() {
     assert!(files.iter().all(|file| mode(file) == 0o600));
     let list = report(&scene, &["list"]).expect(0).stdout();
     assert_eq!(list.matches("ago  ").count(), 2, "{list}");
+    let listed = report(&scene, &["list", "--json"]).expect(0).stdout();
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!(listed.as_array().unwrap().len(), 2, "{listed:#}");
+    assert_eq!((&listed[1]["number"], &listed[1]["reason"]), (&2.into(), &"timeout".into()));
+    for (word, index) in [("last", 0), ("1", 0), ("2", 1), (scene.name(), 0)] {
+        let one = report(&scene, &["--json", word]).expect(0).stdout();
+        let one: Value = serde_json::from_str(&one).unwrap();
+        assert_eq!(one["run"]["guardian_pid"], listed[index]["guardian_pid"], "{word}");
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(one["run"]["directory"], here.to_str().unwrap());
+        assert!(one["run"]["host"].is_string() && one["run"]["user"].is_string(), "{one:#}");
+    }
     let one = report(&scene, &[files[0].to_str().unwrap()]).expect(0).stdout();
     assert!(one.contains("reason timeout, ended by sentinel, exit 143"), "{one}");
     let page = report(&scene, &["--html"]).expect(0).stdout();
     assert!(page.starts_with("<!DOCTYPE html>") && page.trim_end().ends_with("</html>"), "{page}");
     for (words, said) in [
-        (["/nonexistent"], "read the post-mortem /nonexistent"),
+        (["/nonexistent"], "cannot read the post-mortem /nonexistent: No such file"),
+        (["3"], "no post-mortem 3: 2 are kept"),
+        (["nobody-s-name"], "no post-mortem of a run nobody-s-name is kept"),
         (["/dev/zero"], "it is no file"),
         (["--nonsense"], "try: sentinel report --help"),
     ] {

@@ -31,20 +31,29 @@ impl SwapAround {
         Ok(SwapAround { total: Bytes(machine.swap_total), outer: limits.min_by_key(|(b, _)| *b) })
     }
 
-    /// The room beyond the limit that counts: the least of what is asked for and of what there is. With what to say where that is
-    /// less than was asked for.
-    pub fn room(&self, asked: Limit) -> (Limit, Option<String>) {
-        let (least, who) = match &self.outer {
+    /// Who has no swap to give, if there is none.
+    pub fn why_none(&self) -> Option<String> {
+        let (least, who) = self.least();
+        (least == Bytes(0)).then(|| format!("{who} has no swap"))
+    }
+
+    /// The least of what there is, and whose that is.
+    fn least(&self) -> (Bytes, String) {
+        match &self.outer {
             Some((bytes, path)) if *bytes < self.total => (*bytes, shown(path)),
             Some(_) | None => (self.total, "this machine".to_owned()),
-        };
-        let wanted = asked.value().map_or_else(|| asked.to_string(), |n| Bytes(n).to_string());
+        }
+    }
+
+    /// The room beyond the limit that counts: the least of what is asked for and of what there is. With what to say where that is
+    /// less than was asked for, but something: see [`SwapAround::why_none`].
+    pub fn room(&self, asked: Limit) -> (Limit, Option<String>) {
+        let (least, who) = self.least();
         match asked {
             Limit::At(0) => (asked, None),
-            _ if least == Bytes(0) => {
-                (Limit::At(0), Some(format!("--swap {wanted} is not in force: {who} has no swap")))
-            }
+            _ if least == Bytes(0) => (Limit::At(0), None),
             Limit::At(size) if size > least.0 => {
+                let wanted = Bytes(size);
                 let text =
                     format!("--swap {wanted}: {who} has {least} of swap, and no more counts");
                 (Limit::At(least.0), Some(text))
@@ -82,15 +91,17 @@ mod tests {
         ] {
             let (found, said) = around(total, outer).room(asked);
             assert_eq!(found, room, "{total} {outer:?} {asked}");
-            assert_eq!(said.is_some(), found != asked, "{total} {outer:?} {asked}");
+            let less = found != asked && found != at(0);
+            assert_eq!(said.is_some(), less, "{total} {outer:?} {asked}");
         }
     }
 
     #[test]
     fn who_has_none_is_named() {
-        let said = |total, outer| around(total, outer).room(at(256)).1.unwrap();
-        assert_eq!(said(0, None), "--swap 256.0M is not in force: this machine has no swap");
-        let outer = said(512, Some(0));
-        assert!(outer.ends_with(": /sys/fs/cgroup/job/memory.swap.max has no swap"), "{outer}");
+        let why = |total, outer| around(total, outer).why_none();
+        assert_eq!(why(0, None).as_deref(), Some("this machine has no swap"));
+        let outer = why(512, Some(0)).unwrap();
+        assert_eq!(outer, "/sys/fs/cgroup/job/memory.swap.max has no swap");
+        assert_eq!(why(512, Some(64)), None);
     }
 }

@@ -14,4 +14,5 @@ pub(crate) mod receiving;
 pub mod runtime_dir;
 pub mod server;
 pub mod socket;
+pub mod told;
 mod verbs;

@@ -4,6 +4,7 @@ use super::bind::{self, SocketNode};
 use super::listening;
 use super::runtime_dir::{self, Roots};
 use crate::report::escape::escape;
+use crate::report::record::{CallerId, as_caller};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,8 @@ pub enum SocketChoice {
     Default,
     /// This path, and one in the runtime directory.
     At(PathBuf),
+    /// The same with the rights of the [`Owner`], who named it and may have fewer than we have.
+    AsOwner(PathBuf),
     /// None at all.
     Off,
 }
@@ -146,6 +149,7 @@ pub fn open_mailbox_in(
     match request {
         SocketChoice::Off => return Ok(mailbox),
         SocketChoice::At(path) => mailbox.listen_at(&path, owner)?,
+        SocketChoice::AsOwner(path) => mailbox.listen_as_owner(path, owner)?,
         SocketChoice::Default => {
             mailbox.try_to_listen_at(&roots.tmp.join("sentinel.socket"), owner)
         }
@@ -182,6 +186,15 @@ impl Mailbox {
         self.nodes.push(bound.node);
         self.notices.extend(bound.notices);
         Ok(())
+    }
+
+    fn listen_as_owner(&mut self, path: PathBuf, owner: Owner) -> Result<(), SocketError> {
+        let caller = CallerId { uid: owner.uid, gid: owner.gid };
+        let listening = as_caller(caller, || Ok(self.listen_at(&path, owner)));
+        listening.unwrap_or_else(|error| {
+            let problem = Problem::System(std::io::Error::other(format!("{error:#}")));
+            Err(SocketError { path, problem })
+        })
     }
 
     fn try_to_listen_at(&mut self, path: &Path, owner: Owner) {

@@ -20,7 +20,13 @@ const DEFAULT: &str = "127.0.0.1:9799";
 
 /// Serves the metrics of all guardians over HTTP at /metrics, for Prometheus.
 #[derive(Debug, Parser)]
-#[command(name = "sentinel metrics", bin_name = "sentinel metrics", version, max_term_width = 100)]
+#[command(
+    name = "sentinel metrics",
+    args_override_self = true,
+    bin_name = "sentinel metrics",
+    version,
+    max_term_width = 100
+)]
 struct Wanted {
     /// Address and port
     #[arg(long, value_name = "ADDR", default_value = DEFAULT)]

@@ -17,7 +17,13 @@ use std::path::PathBuf;
 
 /// Lists the guardians, or the processes of one; exits with 1 when there is no guardian, as ps(1) does.
 #[derive(Debug, Parser)]
-#[command(name = "sentinel ps", bin_name = "sentinel ps", version, max_term_width = 100)]
+#[command(
+    name = "sentinel ps",
+    args_override_self = true,
+    bin_name = "sentinel ps",
+    version,
+    max_term_width = 100
+)]
 struct Wanted {
     /// For programs
     #[arg(long)]

@@ -166,11 +166,16 @@ impl Guardian {
     fn this_run(&self) -> Run {
         let now = u64::try_from(crate::clock::unix_time().as_millis()).unwrap_or(u64::MAX);
         let lived = super::publish::millis(self.clock.now().0);
-        let kernel = nix::sys::utsname::uname();
-        let kernel = kernel.map(|name| name.release().to_string_lossy().into_owned());
+        let system = nix::sys::utsname::uname().ok();
+        let kernel = system.as_ref().map(|name| name.release().to_string_lossy().into_owned());
+        let host = system.as_ref().map(|name| escape(name.nodename().as_bytes()));
+        let directory = std::env::current_dir().ok().map(|path| shown(&path));
         Run {
             name: self.config.name.clone(),
             command: self.config.command.iter().map(|word| escape(word.as_bytes())).collect(),
+            host: host.filter(|name| !name.is_empty()),
+            user: Some(self.user()),
+            directory,
             kernel: kernel.unwrap_or_default(),
             tier: Tier::Polled,
             placement: None,
@@ -179,6 +184,14 @@ impl Guardian {
             child_pid: 0,
             started_unix_ms: now.saturating_sub(lived),
             ran_ms: lived,
+        }
+    }
+
+    fn user(&self) -> String {
+        let caller = crate::account::name_of(self.caller_id.uid);
+        match &self.config.account {
+            Some(account) => format!("{caller}, ran as {}", account.name()),
+            None => caller,
         }
     }
 

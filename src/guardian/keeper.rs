@@ -40,17 +40,37 @@ impl Drop for Keeper {
 
 impl Guardian {
     /// Starts the keeper, or says that there is none.
-    pub(super) fn start_keeper(&mut self, workload: &mut Workload, lines: &Lines, child: i32) {
+    ///
+    /// # Errors
+    /// When there is none and `--on-guardian-death` was asked for.
+    pub(super) fn start_keeper(
+        &mut self,
+        workload: &mut Workload,
+        lines: &Lines,
+        child: i32,
+    ) -> Result<()> {
         match self.try_start_keeper(workload, lines, child) {
             Ok(keeper) => {
                 workload.leave_out(keeper.pid);
                 self.keeper = Some(keeper);
+            }
+            Err(error) if self.insists_on_keeper() => {
+                let option = self.config.on_guardian_death;
+                return Err(error.context(format!(
+                    "--on-guardian-death {option} cannot be put in force (or go without: --best-effort)"
+                )));
             }
             Err(error) => {
                 let lost = "if sentinel is killed, the workload goes on without a guardian";
                 self.say(Level::Warning, format!("no keeper: {error:#}; {lost}"));
             }
         }
+        Ok(())
+    }
+
+    fn insists_on_keeper(&self) -> bool {
+        let config = &self.config;
+        config.asked.on_guardian_death && !config.best_effort && !config.dry_run
     }
 
     fn try_start_keeper(

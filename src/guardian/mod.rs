@@ -3,6 +3,7 @@
 mod apply;
 mod attribution;
 mod autopsy;
+mod demands;
 mod escapes;
 mod evidence;
 mod finish;
@@ -146,7 +147,7 @@ impl Guardian {
         }
         match self.not_started.take() {
             Some(error) => {
-                let error = anyhow::Error::new(error);
+                let error = crate::command::explain(error, &self.config.command);
                 not_started::record(std::mem::take(&mut self.records), &error);
                 self.abandon();
                 Err(error)

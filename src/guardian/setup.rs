@@ -1,5 +1,6 @@
 //! From settings to a running, guarded command. Whatever fails here fails before the command runs, and leaves nothing behind.
 
+use super::demands;
 use super::evidence::Evidence;
 use super::foreground::Foreground;
 use super::not_started;
@@ -16,11 +17,13 @@ use crate::command;
 use crate::config::{Config, SocketSetting};
 use crate::control::server::{Access, Server};
 use crate::control::socket::{self, Owner, SocketChoice};
+use crate::control::told;
 use crate::dashboard::Dashboard;
 use crate::event::{DeedResult, Event, Sample};
 use crate::event_loop::{EventLoop, Token};
 use crate::exporter;
 use crate::placement::Wish;
+use crate::placement::demand::Unmet;
 use crate::placement::leftovers;
 use crate::placement::surroundings::Surroundings;
 use crate::policy::breach::counter_slack;
@@ -29,6 +32,7 @@ use crate::policy::lines::Lines;
 use crate::policy::reclaim::ReclaimAt;
 use crate::policy::{Policy, PolicyConfig};
 use crate::report::console::Console;
+use crate::report::escape::shown;
 use crate::report::log::Log;
 use crate::report::record::{CallerId, RecordFile};
 use crate::report::words;
@@ -41,7 +45,7 @@ use crate::units::{Bytes, Limit};
 use crate::watcher::Watcher;
 use crate::workload::strangers::Strangers;
 use crate::workload::{Workload, proc_file};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use std::ffi::CString;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
@@ -82,15 +86,18 @@ fn begin(
     let outer = hierarchy::outer_limit(&around.hierarchies)?;
     config.lines(config.memory, &outer)?;
     let recording = Recording::start(&config, id)?;
-    let metrics = config.metrics.as_deref().map(exporter::listen).transpose()?;
+    let metrics = config.metrics.as_deref().map(|address| {
+        config.with_rights_for(config.of_caller.metrics, || exporter::listen(address))
+    });
+    let metrics = metrics.transpose()?;
     let server = open_mailbox(&config, id)?;
     let signals = Signals::block().context("read signals")?;
     crate::sys::process::become_subreaper().context("become a subreaper")?;
     let dashboard = open_terminal(&config, server.is_some());
     let foreground = Foreground::new(matches!(dashboard, Ok(Some(_))));
     let waiting = prepare(&path, &config, dashboard.as_ref().ok(), &foreground, caller)?;
-    let found = find_tier(&around, &config, waiting.pid())?;
-    let (lines, notes) = settle(&mut config, &found, &outer)?;
+    let (found, refused) = find_tier(&around, &config, waiting.pid())?;
+    let (lines, notes) = settle(&mut config, &found, &around, &outer, refused)?;
     let (tier, reason) = (found.tier, found.reason);
     let left = found.placed.as_ref().map(|placed| leftovers::clear_beside(&placed.cgroup));
     let mut workload = Workload::new(tier, found.placed, found.observed)?;
@@ -170,47 +177,60 @@ fn prepare(
     Ok(spawn::prepare(&program, place, caller)?)
 }
 
-fn find_tier(around: &Surroundings, config: &Config, child: i32) -> Result<Found> {
+/// The best tier, and the cgroup that was named if one without it had to do.
+fn find_tier(around: &Surroundings, config: &Config, child: i32) -> Result<(Found, Option<Unmet>)> {
     let name = format!("sentinel-{}-{}", config.name, std::process::id());
-    let (given, slice) = (config.cgroup.as_deref(), config.slice.as_deref());
-    tier::find(around, &Wish { name: &name, given, slice, child }, config.require)
+    let slice = config.slice.as_deref();
+    let find =
+        |given| tier::find(around, &Wish { name: &name, given, slice, child }, config.require);
+    let Some(given) = config.cgroup.as_deref() else { return Ok((find(None)?, None)) };
+    let option = format!("--cgroup {}", shown(given));
+    match find(Some(given)) {
+        Ok(found) => Ok((found, None)),
+        Err(error) if config.best_effort || config.dry_run => {
+            Ok((find(None)?, Some(Unmet { option, why: format!("{error:#}") })))
+        }
+        Err(error) => {
+            bail!("{option} cannot be used: {error:#}; leave it out, or go without: --best-effort")
+        }
+    }
 }
 
 /// The lines here, in force, and what is to be said about what is not.
-fn settle(config: &mut Config, found: &Found, outer: &OuterLimit) -> Result<(Lines, Vec<String>)> {
-    let less_swap = find_swap(config, found)?;
+fn settle(
+    config: &mut Config,
+    found: &Found,
+    around: &Surroundings,
+    outer: &OuterLimit,
+    refused: Option<Unmet>,
+) -> Result<(Lines, Vec<String>)> {
+    let placed = found.placed.as_ref().filter(|_| found.tier == Tier::Kernel);
+    let swap = placed.map(|placed| SwapAround::of(placed.cgroup.path())).transpose()?;
+    let mut unmet = demands::unmet(config, &demands::means(found, swap.as_ref()));
+    unmet.extend(refused);
+    let without = demands::answer(&unmet, config, found, around)?;
+    let (room, less_swap) = swap.map_or((Limit::At(0), None), |swap| swap.room(config.swap));
+    config.swap_room = room;
     let lines = config.lines(config.wanted_memory(found.tier, outer), outer)?;
     let note = put_in_force(config, found, &lines)?;
-    Ok((lines, less_swap.into_iter().chain(note).collect()))
-}
-
-/// How much room swap gives beyond the limit. Gives what was asked for and cannot be had.
-fn find_swap(config: &mut Config, found: &Found) -> Result<Option<String>> {
-    let Some(placed) = found.placed.as_ref().filter(|_| found.tier == Tier::Kernel) else {
-        let note = "swap beyond the limit (--swap) needs tier kernel and is not in force: what is swapped out counts as memory";
-        return Ok((config.swap != Limit::At(0)).then(|| note.to_owned()));
-    };
-    let (room, note) = SwapAround::of(placed.cgroup.path())?.room(config.swap);
-    config.swap_room = room;
-    Ok(note)
+    Ok((lines, [without, less_swap, note].into_iter().flatten().collect()))
 }
 
 /// Writes the limits of the cgroup, as far as the tier has them. Gives what could not be had and was not asked for.
 fn put_in_force(config: &mut Config, found: &Found, lines: &Lines) -> Result<Option<String>> {
     let Some(placed) = found.placed.as_ref().filter(|_| found.tier == Tier::Kernel) else {
-        let asked = config.pids.1;
         config.pids.0 = Limit::Max;
-        let note = "the limit of processes (--pids) needs tier kernel and is not in force";
-        return Ok(asked.then(|| note.to_owned()));
+        return Ok(None);
     };
     if config.dry_run {
         config.pids.0 = Limit::Max;
         return Ok(None);
     }
     let mut note = None;
-    if !config.pids.1 && !placed.cgroup.has("pids.max") {
+    if !placed.cgroup.has("pids.max") {
+        let text = "no pids controller here: the number of processes is not limited";
+        note = (!config.pids.1).then(|| text.to_owned());
         config.pids.0 = Limit::Max;
-        note = Some("no pids controller here: the number of processes is not limited".to_owned());
     }
     let limits = WorkloadLimits { lines: *lines, swap: config.swap, pids: config.pids.0 };
     limits::apply(&placed.cgroup, &limits).context("put the limits in force")?;
@@ -221,6 +241,7 @@ fn open_mailbox(config: &Config, id: CallerId) -> Result<Option<Server>> {
     let choice = match &config.socket {
         SocketSetting::Off => SocketChoice::Off,
         SocketSetting::Default => SocketChoice::Default,
+        SocketSetting::At(path) if config.of_caller.socket => SocketChoice::AsOwner(path.clone()),
         SocketSetting::At(path) => SocketChoice::At(path.clone()),
     };
     let owner = Owner { uid: id.uid, gid: id.gid };
@@ -284,10 +305,10 @@ impl Guardian {
             |cgroup| crate::report::escape::escape(cgroup.path().as_os_str().as_encoded_bytes()),
         );
         let ceiling = match tier {
-            Tier::Kernel if self.config.dry_run => "dry run: no limit in force".to_owned(),
+            _ if self.config.dry_run => "dry run: no limit in force, nothing is ended".to_owned(),
             Tier::Kernel => format!("memory.max {}", lines.ceiling),
             Tier::Observed | Tier::Hybrid | Tier::Polled => {
-                format!("killed at {}", lines.second)
+                format!("SIGKILL without grace from {} on", lines.second)
             }
         };
         let row = workload.row().map_or_else(String::new, |row| format!(" ({row})"));
@@ -300,9 +321,14 @@ impl Guardian {
             self.say(Level::Warning, note);
         }
         if let Some(lost) = tier::lost(tier) {
-            let reason = self.tier_reason.clone();
-            let hint = tier::way_out(around);
-            self.say(Level::Warning, format!("{lost}; because {reason}; better: {hint}"));
+            let (reason, hint) = (&self.tier_reason, tier::way_out(around));
+            let text = format!(
+                "{lost}; because {reason}; better: {hint} (said once; later: sentinel doctor)"
+            );
+            // To somebody who hears it: what is quiet tells nothing and remembers nothing.
+            if !self.config.quiet && told::is_news(self.caller_id.uid, &text) {
+                self.say(Level::Info, text);
+            }
         }
         if matches!(tier, Tier::Hybrid | Tier::Polled) && proc_file::hides_others() {
             let text = "/proc is mounted with hidepid: memory of what the command starts as another user is not seen";
@@ -322,11 +348,17 @@ impl Guardian {
         memory::lower_oom_score();
         self.memory_locked = memory::lock();
         crate::sys::priority::raise();
-        self.start_keeper(&mut workload, &lines, waiting.pid());
+        if let Err(error) = self.start_keeper(&mut workload, &lines, waiting.pid()) {
+            // What went wrong with the command is the error to tell; the cgroup is empty.
+            let _ = workload.remove();
+            return Err(error);
+        }
         self.start_witness(&mut workload);
         self.publisher.begin_usage(&workload, self.clock.now());
         let admitted = workload.admit(waiting.pid()).context("put the command into its cgroup");
-        let (child_pid, starting) = match admitted.and_then(|()| Ok(waiting.go(&added)?)) {
+        let go =
+            |()| waiting.go(&added).map_err(|error| command::explain(error, &self.config.command));
+        let (child_pid, starting) = match admitted.and_then(go) {
             Ok(started) => started,
             Err(error) => {
                 self.foreground.reclaim(0, true);

@@ -1,6 +1,7 @@
 //! Where a workload's cgroup goes: the rows of one table, tried in order, each verified. Never gets a workload around a
 //! limit that its caller is under, and never moves a process that is not ours or of a place that was given to us.
 
+pub mod demand;
 mod inner;
 pub mod leftovers;
 pub mod obstacle;

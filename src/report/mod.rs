@@ -3,6 +3,7 @@
 pub mod console;
 pub mod escape;
 pub mod html;
+pub mod kept;
 pub mod log;
 pub mod metrics;
 pub mod post_mortem;

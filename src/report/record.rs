@@ -8,11 +8,14 @@ use crate::sys::memory::PageFaults;
 use crate::sys::privileges::id_from;
 use crate::units::Bytes;
 use anyhow::{Context, Result};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::libc;
+use nix::poll::{PollFd, PollFlags, poll};
 use nix::unistd::{Gid, Uid, geteuid, getgroups, setegid, seteuid, setgroups};
 use serde::Serialize;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -37,6 +40,10 @@ impl CallerId {
         }
     }
 }
+
+/// What a pipe that takes something takes at once (PIPE_BUF).
+const PIECE: usize = 4096;
+const PATIENCE_MS: u16 = 5000;
 
 /// A file opened for the record.
 #[derive(Debug)]
@@ -190,9 +197,23 @@ impl RecordFile {
     fn put(mut self, record: &Record<'_>) -> Result<()> {
         let mut json = serde_json::to_string_pretty(record).context("render the record")?;
         json.push('\n');
-        self.file
-            .write_all(json.as_bytes())
+        self.write_all(json.as_bytes())
             .with_context(|| format!("write the record to {}", shown(&self.path)))
+    }
+
+    /// A pipe takes a piece when it says so; what nobody reads for a while, nobody will.
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.file.metadata()?.is_file() {
+            return self.file.write_all(bytes);
+        }
+        for piece in bytes.chunks(PIECE) {
+            let mut fds = [PollFd::new(self.file.as_fd(), PollFlags::POLLOUT)];
+            if poll(&mut fds, PATIENCE_MS)? == 0 {
+                return Err(io::Error::other("nobody reads it"));
+            }
+            self.file.write_all(piece)?;
+        }
+        Ok(())
     }
 }
 
@@ -230,6 +251,8 @@ pub fn open_as_caller(path: &Path, caller: CallerId, what: &str) -> Result<File>
 fn open_for(path: &Path, caller: CallerId) -> io::Result<File> {
     // It holds the command line, which is nobody else's business once the run is over.
     let open = |options: &mut OpenOptions, flags: i32| {
+        // A pipe that nobody reads is no reason to wait.
+        let flags = flags | libc::O_NONBLOCK | libc::O_NOCTTY;
         options.write(true).mode(0o600).custom_flags(flags).open(path)
     };
     let made = open(File::options().create(true), libc::O_NOFOLLOW);
@@ -241,8 +264,15 @@ fn open_for(path: &Path, caller: CallerId) -> io::Result<File> {
             }
             open(&mut File::options(), 0)?
         }
+        Err(error) if error.raw_os_error() == Some(libc::ENXIO) => {
+            return Err(io::Error::other(
+                "it is a pipe that nobody reads, or a device that is not there",
+            ));
+        }
         made => made?,
     };
+    // Who writes chooses whether to wait.
+    fcntl(&file, FcntlArg::F_SETFL(OFlag::empty()))?;
     let found = file.metadata()?;
     if !found.is_file() {
         return Ok(file);

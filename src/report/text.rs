@@ -155,7 +155,7 @@ pub fn limits_text(limits: &Limits) -> String {
         size(limits.trip_wire),
         limits.relief_line,
         limits.second_line,
-        limits.ceiling
+        size(limits.memory_max())
     );
     let rest =
         format!("grace {}, swap {}, pids {}", ms(limits.grace_ms), size(limits.swap), limits.pids);

@@ -7,6 +7,10 @@ use crate::units::{Bytes, Limit, show_duration};
 /// Why a workload is ended.
 pub fn reason(reason: &Reason) -> String {
     match reason {
+        Reason::Breach { footprint, limit } if footprint < limit => format!(
+            "footprint {footprint} reached the limit {limit} (the kernel's counters lag by up to {})",
+            limit.saturating_sub(*footprint)
+        ),
         Reason::Breach { footprint, limit } => {
             format!("footprint {footprint} reached the limit {limit}")
         }
@@ -178,6 +182,10 @@ pub fn huge_pages(memory: &Memory) -> String {
 pub fn signal_name(signal: i32) -> String {
     match nix::sys::signal::Signal::try_from(signal) {
         Ok(signal) => signal.as_str().to_owned(),
+        Err(_) if signal == nix::libc::SIGRTMIN() => "SIGRTMIN".to_owned(),
+        Err(_) if signal > nix::libc::SIGRTMIN() => {
+            format!("SIGRTMIN+{}", signal - nix::libc::SIGRTMIN())
+        }
         Err(_) => format!("signal {signal}"),
     }
 }

@@ -41,7 +41,7 @@ pub enum SpawnError {
         source: io::Error,
     },
     /// execve(2) refused it.
-    #[error("run the command")]
+    #[error("exec")]
     Exec {
         /// Why.
         source: io::Error,

@@ -19,7 +19,7 @@ use std::path::PathBuf;
 
 /// Shows a recorded run again, and what other rules would have done.
 #[derive(Debug, Parser)]
-#[command(name = "sentinel replay", version, after_help = AFTER_HELP, max_term_width = 100)]
+#[command(name = "sentinel replay", args_override_self = true, version, after_help = AFTER_HELP, max_term_width = 100)]
 struct Replay {
     /// What sentinel --record wrote
     file: PathBuf,

@@ -9,9 +9,11 @@ use std::os::unix::ffi::OsStrExt;
 fn options_that_there_are_not() {
     table(&[
         (&["--nonsense"], "'--nonsense'"),
-        (&["--plian"], "'--plian'"),
+        (&["--plian"], "'--plian' found (did you mean --plain?)"),
+        (&["--memroy", "1G"], "did you mean --memory?"),
+        (&["--time-out", "1s"], "did you mean --timeout?"),
+        (&["--best_effort"], "did you mean --best-effort?"),
         (&["-Z"], "'-Z'"),
-        (&["-m", "1G", "--memory", "2G"], "cannot be used multiple times"),
         (&["--dry-run=yes"], "--dry-run"),
     ]);
 }
@@ -62,6 +64,38 @@ fn limits_that_leave_no_room() {
     ]);
 }
 
+/// As with every other tool: an alias or a script may have said it before.
+#[test]
+fn of_a_repeated_option_the_last_one_counts() {
+    let scene = Scene::new();
+    let options =
+        ["-m", "10M", "--memory", "77M", "--plain", "--plain", "--grace", "1s", "--grace", "2s"];
+    let (run, record) = scene.recorded(&options, &["true"]);
+    run.expect(0);
+    assert_eq!(record["status"]["limits"]["limit"], 77 << 20);
+    assert_eq!(record["status"]["limits"]["grace_ms"], 2000);
+}
+
+#[test]
+fn the_forms_of_other_tools_are_understood() {
+    let scene = Scene::new();
+    for (memory, limit) in [
+        ("512Mi", 512 << 20),
+        ("1.5G", 3 << 29),
+        ("100MB", 100 << 20),
+        (".5G", 1 << 29),
+        ("64mib", 64 << 20),
+    ] {
+        for (grace, ms) in [(".5s", 500), ("1h30m", 5_400_000)] {
+            let options = ["-m", memory, "--grace", grace, "--term-signal", "RTMIN+3"];
+            let (run, record) = scene.recorded(&options, &["true"]);
+            run.expect(0);
+            assert_eq!(record["status"]["limits"]["limit"], limit, "{memory}");
+            assert_eq!(record["status"]["limits"]["grace_ms"], ms, "{grace}");
+        }
+    }
+}
+
 #[test]
 fn durations_that_are_none() {
     let not_a_duration = "is not a duration";
@@ -74,6 +108,8 @@ fn durations_that_are_none() {
         (&["--timeout", "1:30"], not_a_duration),
         (&["--timeout", "18446744073709551616s"], "is too large"),
         (&["--warn-within", "10 seconds"], not_a_duration),
+        (&["--grace", "1h30"], "write for instance 500ms, 3s or 1h30m"),
+        (&["--grace", "30m1h"], not_a_duration),
         (&["--thrash", "80%:x"], not_a_duration),
     ]);
 }
@@ -91,7 +127,11 @@ fn words_that_are_no_choice() {
         (&["--term-signal", "19"], "cannot be handled"),
         (&["--thrash", "80%"], "is not SHARE:DURATION"),
         (&["--thrash", "0%:1m"], "is not a share"),
-        (&["--warn-at", "80"], "is not a share"),
+        (&["--warn-at", "80"], "is not a share between 1% and 100%: write for instance 80%"),
+        (
+            &["--term-signal", "RTMIN+31"],
+            "is no signal: write for instance TERM, INT, 15 or RTMIN+3",
+        ),
         (&["--warn-at", "0%"], "is not a share"),
         (&["--limit-exit-code", "256"], "--limit-exit-code"),
         (&["--limit-exit-code", "-1"], "'-1'"),

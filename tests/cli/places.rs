@@ -11,8 +11,59 @@ fn a_configuration_that_cannot_be_read() {
         (&["--config", "/no/such/file"], "read configuration /no/such/file: No such file"),
         (&["--config", "/etc"], "read configuration /etc: Is a directory"),
         (&["--config", "two\nlines"], "read configuration two\\nlines: No such file"),
-        (&["--config", "/proc/self/exe"], "valid UTF-8"),
+        (&["--config", "/dev/zero"], "it is no file"),
     ]);
+}
+
+/// What would make a start wait, or never end: pipes, devices, directories, what is too large.
+#[test]
+fn what_is_no_file_does_not_hold_up_the_start() {
+    let scene = Scene::new();
+    let pipe = scene.text_path("pipe");
+    nix::unistd::mkfifo(scene.path("pipe").as_path(), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    std::fs::File::create(scene.path("huge")).unwrap().set_len(1 << 40).unwrap();
+    let huge = scene.text_path("huge");
+    let bytes = scene.write("bytes", b"memory = \"\xff\"");
+    let _socket = UnixListener::bind(scene.path("listening")).unwrap();
+    let socket = scene.text_path("listening");
+    for (options, needle) in [
+        (["--config", &pipe], "it is a pipe: give a file"),
+        (["--config", &huge], "it is too large to be one"),
+        (["--config", &bytes], "valid UTF-8"),
+        (["--config", &socket], "No such device"),
+        (["--config", "/dev/tty"], "cannot read configuration /dev/tty: "),
+        (["--json", &pipe], "it is a pipe that nobody reads"),
+        (["--record", &pipe], "it is a pipe that nobody reads"),
+        (["--json", &socket], "it is a pipe that nobody reads, or a device that is not there"),
+        (["--socket", &pipe], "a pipe is in the way"),
+    ] {
+        let run = refused(&scene, &mut attempt(&scene, &options), 125);
+        assert!(run.stderr.contains(needle), "{options:?}: {run:?}");
+    }
+    std::fs::create_dir_all(scene.path("home/sentinel")).unwrap();
+    let own = scene.path("home/sentinel/config.toml");
+    nix::unistd::mkfifo(own.as_path(), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let run = refused(&scene, &mut attempt::<&str>(&scene, &[]), 125);
+    assert!(run.stderr.contains("config.toml: it is a pipe"), "{run:?}");
+    std::fs::remove_file(own).unwrap();
+    scene.run(&["-q", "--config", "/dev/null"], &["true"]).expect(0);
+}
+
+/// A pipe that somebody holds open and does not read: the record is lost, and the end is not.
+#[test]
+fn a_pipe_that_takes_no_record_does_not_hold_up_the_end() {
+    let scene = Scene::new();
+    let pipe = scene.text_path("pipe");
+    nix::unistd::mkfifo(scene.path("pipe").as_path(), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let mut end = std::fs::File::options().read(true).write(true).open(&pipe).unwrap();
+    scene.run(&["-q", "--json", &pipe], &["true"]).expect(0);
+    let mut text = vec![0; 65536];
+    let length = std::io::Read::read(&mut end, &mut text).unwrap();
+    assert!(text[..length].starts_with(b"{"), "who reads later has it");
+    nix::fcntl::fcntl(&end, nix::fcntl::FcntlArg::F_SETPIPE_SZ(4096)).unwrap();
+    std::io::Write::write_all(&mut end, &[b'x'; 4096]).unwrap();
+    let run = scene.run(&["-q", "--json", &pipe], &["sh", "-c", "exit 7"]).expect(7);
+    assert!(run.stderr.contains("nobody reads it"), "{run:?}");
 }
 
 #[test]

@@ -46,12 +46,17 @@ fn tier() -> BoxedStrategy<Tier> {
 
 fn run() -> BoxedStrategy<Run> {
     let words = (text(), vec(text(), 0..4), text(), option::of(text()), option::of(text()));
-    (words, tier(), any::<(u32, u32)>(), number(), number())
-        .prop_map(|(words, tier, (guardian_pid, child_pid), started_unix_ms, ran_ms)| {
+    let place = (option::of(text()), option::of(text()), option::of(text()));
+    (words, (place, tier()), any::<(u32, u32)>(), number(), number())
+        .prop_map(|(words, (place, tier), (guardian_pid, child_pid), started_unix_ms, ran_ms)| {
             let (name, command, kernel, placement, cgroup) = words;
+            let (host, user, directory) = place;
             Run {
                 name,
                 command,
+                host,
+                user,
+                directory,
                 kernel,
                 tier,
                 placement,

@@ -95,6 +95,9 @@ pub fn run(name: &str, command: &[&str], ran_ms: u64) -> Run {
     Run {
         name: name.to_owned(),
         command: command.iter().map(|word| (*word).to_owned()).collect(),
+        host: Some("node17.example.org".to_owned()),
+        user: Some("alice".to_owned()),
+        directory: Some("/home/alice/experiments/2026-09".to_owned()),
         kernel: "6.1.0-38-amd64".to_owned(),
         tier: Tier::Kernel,
         placement: Some("system-scope".to_owned()),

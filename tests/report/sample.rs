@@ -239,6 +239,9 @@ pub fn bare() -> PostMortem {
             placement: None,
             cgroup: None,
             command: vec![],
+            host: None,
+            user: None,
+            directory: None,
             ran_ms: 0,
             ..run("true", &[], 0)
         },

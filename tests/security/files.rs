@@ -118,3 +118,70 @@ fn a_directory_that_only_looks_like_a_cgroup_is_not_written_to() {
     let run = refused(&scene, &mut attempt(&scene, &["--cgroup", odd]), 125);
     assert!(run.stderr.contains("/no\\u{1b}[2J/\\u{202e}cgroup\\n"), "{run:?}");
 }
+
+/// `path =` in a file of the user's is bound and written with the user's rights: root could do more than the user meant it to.
+#[test]
+fn what_the_user_s_configuration_names_is_the_user_s_to_use() {
+    if !can_be_others() {
+        return;
+    }
+    let scene = scene();
+    std::fs::create_dir(scene.path("roots")).unwrap();
+    std::fs::create_dir(scene.path("home/sentinel")).unwrap();
+    let roots = scene.text_path("roots/made");
+    let link = user_links(&scene);
+    let (named, own) = (scene.text_path("named.toml"), scene.path("home/sentinel/config.toml"));
+    for (setting, needle) in [
+        (format!("socket = {roots:?}"), "cannot listen at "),
+        (format!("json = {roots:?}"), "Permission denied"),
+        (format!("record = {roots:?}"), "Permission denied"),
+        (format!("json = {link:?}"), "Permission denied"),
+        (format!("record = {link:?}"), "Permission denied"),
+        ("cgroup = \"/sys/fs/cgroup\"".to_owned(), "cannot be used with the rights of its user"),
+        ("metrics = \"127.0.0.1:809\"".to_owned(), "Permission denied"),
+    ] {
+        for (file, options) in [(own.as_path(), &[][..]), (named.as_ref(), &["--config", &named])] {
+            std::fs::write(file, &setting).unwrap();
+            lchown(file, Some(USER), Some(USER)).unwrap();
+            let mut sudo = unmailed(&scene, options);
+            let run = refused(&scene, sudo.env("SUDO_UID", "65534").env("SUDO_GID", "65534"), 125);
+            assert!(run.stderr.contains(needle), "{setting}: {run:?}");
+            assert!(!scene.path("roots/made").exists(), "{setting}");
+            assert_eq!(scene.read("roots.toml"), SECRET);
+            std::fs::remove_file(file).unwrap();
+        }
+    }
+    // The same is no trouble where the user may, and the socket is then the user's.
+    let socket = scene.text_path("users/socket");
+    std::fs::write(&own, format!("socket = {socket:?}\nplain = true\n")).unwrap();
+    let command = ["--", "stat", "-c", "%u %a", &socket].map(str::to_owned);
+    let mut sudo = scene.sentinel();
+    sudo.args(["--name", scene.name()]).args(command);
+    let run = Running::start(sudo.env("SUDO_UID", "65534").env("SUDO_GID", "65534")).finish();
+    assert_eq!(run.expect(0).stdout(), "65534 600\n");
+    assert!(!std::path::Path::new(&socket).exists(), "it is removed at the end");
+}
+
+/// As [`attempt`], with a mailbox if the configuration names one.
+fn unmailed(scene: &Scene, options: &[&str]) -> std::process::Command {
+    let mut sentinel = scene.sentinel();
+    sentinel.args(["--plain", "--name", scene.name()]).args(options);
+    let marker = scene.text_path(crate::refusal::MARKER);
+    sentinel.args(["--", "/bin/sh", "-c", ": > \"$0\"", &marker]);
+    sentinel
+}
+
+/// A file of root's, in root's own home, counts under sudo: the user has no say in it.
+#[test]
+fn root_s_own_configuration_is_read_by_root() {
+    if !can_be_others() {
+        return;
+    }
+    let scene = scene();
+    let path = scene.write("own.toml", "quiet = true\nnonsense = 1\n");
+    let private = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(&path, private).unwrap();
+    let mut sudo = attempt(&scene, &["--config", &path]);
+    let run = refused(&scene, sudo.env("SUDO_UID", "65534").env("SUDO_GID", "65534"), 125);
+    assert!(run.stderr.contains("unknown field `nonsense`"), "{run:?}");
+}

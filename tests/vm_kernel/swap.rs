@@ -159,16 +159,16 @@ fn a_leak_that_fills_all_swap_is_ended_before_the_kernel_does() {
 
 #[test]
 #[ignore = "for a guest: scripts/vm/test"]
-fn swap_that_is_not_there_is_said_and_gives_no_room() {
+fn swap_that_is_not_there_is_refused_or_gives_no_room() {
     require_kernel_tier();
     for asked in ["256M", "max"] {
-        let run = Sentinel::new().args(&["-m", "40M", "--swap", asked]).run(&[
-            &hog(),
-            "touch",
-            "--cap",
-            "1G",
-        ]);
-        assert!(run.stderr.contains("is not in force: this machine has no swap"), "{run}");
+        let options = ["-m", "40M", "--swap", asked];
+        let words = [&hog(), "touch", "--cap", "1G"];
+        let run = Sentinel::new().args(&options).run(&words);
+        assert_eq!(run.status, 125, "{run}");
+        assert!(run.stderr.contains("tier kernel cannot put in force --swap"), "{run}");
+        let run = Sentinel::new().args(&options).args(&["--best-effort"]).run(&words);
+        assert!(run.stderr.contains("(this machine has no swap)"), "{run}");
         assert_eq!(run.text("/outcome/reason"), "breach", "{run}");
         assert_eq!(run.number("/status/limits/swap_room"), 0, "{run}");
         assert_no_kernel_kill(&run);

@@ -76,6 +76,10 @@ pub(super) fn limits(report: &PostMortem, page: &mut Markup) {
     });
 }
 
+fn or_unknown(text: Option<&String>) -> String {
+    text.map_or_else(|| "not known".to_owned(), String::clone)
+}
+
 /// The kernel's own counters.
 pub(super) fn counters(report: &PostMortem, page: &mut Markup) {
     section(page, "counters", "What the kernel counted", |page| {
@@ -108,6 +112,9 @@ pub(super) fn run(report: &PostMortem, page: &mut Markup) {
             page,
             &[
                 ("name", run.name.clone()),
+                ("host", or_unknown(run.host.as_ref())),
+                ("user", or_unknown(run.user.as_ref())),
+                ("directory", or_unknown(run.directory.as_ref())),
                 ("tier", tier),
                 ("kernel", run.kernel.clone()),
                 ("cgroup", run.cgroup.clone().unwrap_or_else(|| "none".to_owned())),

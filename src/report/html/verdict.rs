@@ -10,7 +10,10 @@ pub(super) fn header(report: &PostMortem, page: &mut Markup) {
     let Verdict { reason, ended_by, signal, text, exit_status, .. } = &report.verdict;
     let date = show::date(report.run.started_unix_ms);
     let ran = show::span(report.run.ran_ms.saturating_mul(1000));
-    let over = format_args!("Post-mortem of {}, started {date}, ran {ran}", report.run.name);
+    let on = report.run.host.as_ref().map_or_else(String::new, |host| format!(" on {host}"));
+    let by = report.run.user.as_ref().map_or_else(String::new, |user| format!(" by {user}"));
+    let name = &report.run.name;
+    let over = format_args!("Post-mortem of {name}{on}, started{by} {date}, ran {ran}");
     let peak = report.memory.peak_footprint;
     let limit = words::limit(report.limits.limit, report.limits.swap_room);
     page.within("header", &[], |page| {

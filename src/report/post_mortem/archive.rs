@@ -111,11 +111,15 @@ pub fn load(path: &Path) -> Result<PostMortem> {
         file.take(LARGEST).read_to_end(&mut json)?;
         Ok(json)
     };
-    let json = open().with_context(|| format!("read the post-mortem {}", shown(path)))?;
+    let json = open().with_context(|| format!("cannot read the post-mortem {}", shown(path)))?;
     let report: PostMortem = serde_json::from_slice(&json)
-        .with_context(|| format!("understand {} as a post-mortem", shown(path)))?;
+        .with_context(|| format!("cannot read {} as a post-mortem", shown(path)))?;
     if report.schema != SCHEMA {
-        bail!("{} has schema {}, and this sentinel knows {SCHEMA}", shown(path), report.schema);
+        bail!(
+            "cannot read the post-mortem {}: it has schema {}, and this sentinel knows {SCHEMA}",
+            shown(path),
+            report.schema
+        );
     }
     let mut value = serde_json::to_value(&report).context("read its texts")?;
     tame_all(&mut value);
@@ -173,7 +177,7 @@ mod tests {
     fn what_is_no_post_mortem_is_named() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("1-a-1.json");
-        for (text, said) in [("{}", "understand"), ("\0\u{1}", "understand")] {
+        for (text, said) in [("{}", "as a post-mortem"), ("\0\u{1}", "as a post-mortem")] {
             std::fs::write(&path, text).unwrap();
             assert!(format!("{:#}", load(&path).unwrap_err()).contains(said));
         }

@@ -93,6 +93,15 @@ pub struct Run {
     pub name: String,
     /// The command as typed.
     pub command: Vec<String>,
+    /// The machine's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// Who started it, and as whom it ran if that was somebody else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Where it was started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
     /// The kernel's release.
     pub kernel: String,
     /// The tier.

@@ -41,13 +41,13 @@ pub fn report_text(report: &PostMortem, unicode: bool) -> String {
 pub fn list(kept: &[(PathBuf, u64)]) -> String {
     let mut out = String::new();
     let now = crate::clock::unix_time();
-    for (path, ended) in kept {
+    for (index, (path, ended)) in kept.iter().enumerate() {
         let ago = show_duration(now.saturating_sub(Duration::from_secs(*ended)));
         let said = match archive::load(path) {
             Ok(report) => report.verdict.text,
             Err(error) => format!("{error:#}"),
         };
-        line!(out, "{ago:>8} ago  {}\n    {said}", shown(path));
+        line!(out, "{:>3}  {ago:>8} ago  {}\n     {said}", index + 1, shown(path));
     }
     out
 }
@@ -335,5 +335,9 @@ fn numbers(out: &mut String, report: &PostMortem) {
     let cgroup = run.cgroup.as_deref().unwrap_or("no cgroup");
     row("tier", format!("{}{placement}, Linux {}", run.tier.name(), run.kernel));
     row("cgroup", cgroup.to_owned());
+    let place = [("host", &run.host), ("user", &run.user), ("directory", &run.directory)];
+    place.into_iter().for_each(|(name, value)| {
+        value.iter().for_each(|value| row(name, value.clone()));
+    });
     row("command", run.command.join(" "));
 }

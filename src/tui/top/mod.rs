@@ -20,7 +20,13 @@ use std::os::fd::AsFd as _;
 
 /// Shows the guardians live; Enter shows one, q leaves.
 #[derive(Debug, Parser)]
-#[command(name = "sentinel top", bin_name = "sentinel top", version, max_term_width = 100)]
+#[command(
+    name = "sentinel top",
+    args_override_self = true,
+    bin_name = "sentinel top",
+    version,
+    max_term_width = 100
+)]
 struct Wanted {
     /// Shows this one at once: the name of its run, or a process id
     #[arg(value_name = "NAME|PID")]

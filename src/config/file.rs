@@ -1,0 +1,143 @@
+//! Configuration files: which one there is, whose it is, and what it says. Under sudo the user's own file is read with the user's
+//! rights, and what it names is used with them too: see [`Origin`].
+
+use crate::account::home_of;
+use crate::cli::Settings;
+use crate::report::escape::shown;
+use crate::report::record::{CallerId, as_caller};
+use anyhow::{Context, Result, anyhow};
+use nix::libc;
+use nix::unistd::geteuid;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Component, Path, PathBuf};
+
+/// No configuration is larger.
+const LARGEST: u64 = 1 << 20;
+/// Device number of /dev/null: no settings.
+const NULL_DEVICE: (u64, u64) = (1, 3);
+
+/// Who decides what a configuration file says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Those whose rights we have.
+    Ours,
+    /// Somebody who has fewer: root is asked by a user through sudo, and the file is not root's. A path in it is bound, opened and
+    /// written as that user.
+    Caller,
+}
+
+/// The settings of the file that was named, else of the user's or the machine's.
+///
+/// # Errors
+/// When it cannot be read or understood.
+pub fn settings(named: Option<PathBuf>) -> Result<(Settings, Origin)> {
+    let caller = CallerId::find();
+    let found = match named {
+        // Opened as by whoever types it: root may name what it likes.
+        Some(path) => Some((open(&path).map_err(Into::into), path)),
+        None => default_file(caller),
+    };
+    let Some((opened, path)) = found else { return Ok((Settings::default(), Origin::Ours)) };
+    let what = || format!("cannot read configuration {}", shown(&path));
+    let (text, origin) = opened
+        .and_then(|(file, data)| Ok((text(file)?, origin(&path, &data, caller))))
+        .with_context(what)?;
+    let settings = parse(&text).map_err(|(line, problem)| {
+        anyhow!("{problem}").context(format!("{} line {line}", what()))
+    })?;
+    Ok((settings, origin))
+}
+
+type Opened = (Result<(File, Metadata)>, PathBuf);
+
+/// The user's file, then the machine's, if there is one. A file in a home that is the caller's is looked for with the caller's rights:
+/// root would else read (and quote in an error) whatever a link of that user's leads to.
+fn default_file(caller: CallerId) -> Option<Opened> {
+    let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".config"));
+    let base = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).or(home);
+    let user = base.map(|base| base.join("sentinel/config.toml"));
+    let user = user.and_then(|path| {
+        let opened = if is_roots(&path) {
+            open(&path).map_err(Into::into)
+        } else {
+            as_caller(caller, || open(&path))
+        };
+        there(opened, path)
+    });
+    user.or_else(|| {
+        let machine = PathBuf::from("/etc/sentinel/config.toml");
+        there(open(&machine).map_err(Into::into), machine)
+    })
+}
+
+/// What is not there is no configuration; what cannot be opened is one.
+fn there(opened: Result<(File, Metadata)>, path: PathBuf) -> Option<Opened> {
+    let kind = |error: &anyhow::Error| error.downcast_ref::<io::Error>().map(io::Error::kind);
+    match &opened {
+        Err(error)
+            if matches!(
+                kind(error),
+                Some(io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+            ) =>
+        {
+            // A link that leads nowhere was meant.
+            path.is_symlink().then_some((opened, path))
+        }
+        _ => Some((opened, path)),
+    }
+}
+
+/// Below root's own home, which nobody else writes to.
+fn is_roots(path: &Path) -> bool {
+    let plain = path.components().all(|part| !matches!(part, Component::ParentDir));
+    plain && home_of(0).is_some_and(|home| home != Path::new("/") && path.starts_with(home))
+}
+
+/// Never waits: not for the writer of a pipe, not for a device.
+fn open(path: &Path) -> io::Result<(File, Metadata)> {
+    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let data = file.metadata()?;
+    let device = (libc::major(data.rdev()), libc::minor(data.rdev()));
+    let null = (u64::from(device.0), u64::from(device.1)) == NULL_DEVICE;
+    let kind = data.file_type();
+    match () {
+        () if kind.is_file() && data.size() > LARGEST => {
+            Err(io::Error::other("it is too large to be one"))
+        }
+        () if kind.is_file() || (kind.is_char_device() && null) => Ok((file, data)),
+        () if kind.is_dir() => Err(io::Error::from_raw_os_error(libc::EISDIR)),
+        () if kind.is_fifo() => Err(io::Error::other("it is a pipe: give a file")),
+        () => Err(io::Error::other("it is no file")),
+    }
+}
+
+fn text(file: File) -> io::Result<String> {
+    let mut text = String::new();
+    // Files of /proc have no size.
+    file.take(LARGEST).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// A file in the caller's home is the caller's, whoever owns it; one that was named is whose it is.
+fn origin(path: &Path, data: &Metadata, caller: CallerId) -> Origin {
+    let theirs = data.uid() != 0 || data.mode() & 0o022 != 0;
+    let home = home_of(caller.uid).is_some_and(|home| path.starts_with(home));
+    match geteuid().is_root() && caller.uid != 0 && (theirs || home) {
+        true => Origin::Caller,
+        false => Origin::Ours,
+    }
+}
+
+/// The settings in the text of a configuration file (TOML).
+///
+/// # Errors
+/// The line that is not understood, and what is wrong with it, escaped.
+pub fn parse(text: &str) -> std::result::Result<Settings, (usize, String)> {
+    toml::from_str(text).map_err(|error| {
+        let line = error.span().map_or(0, |span| text[..span.start].matches('\n').count() + 1);
+        (line, crate::report::escape::escape(error.message().as_bytes()))
+    })
+}

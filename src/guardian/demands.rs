@@ -1,0 +1,83 @@
+//! What was asked for, by an option or in a configuration file, and is not in force here: an error, or with `--best-effort` one line.
+//! What nobody asked for is no demand, and a dry run puts nothing in force.
+
+use super::tier::{self, Found};
+use crate::cgroup::swap::SwapAround;
+use crate::config::Config;
+use crate::placement::demand::{Demand, Means, Unmet};
+use crate::placement::surroundings::Surroundings;
+use crate::status::Tier;
+use crate::units::{Bytes, Limit, show_duration};
+use anyhow::{Result, bail};
+
+/// What the place that was found has.
+pub(super) fn means(found: &Found, swap: Option<&SwapAround>) -> Means {
+    let placed = found.placed.as_ref().filter(|_| found.tier == Tier::Kernel);
+    let cgroup = placed.map(|placed| &placed.cgroup);
+    // With psi=0 the file is there, and reading it fails.
+    let pressure = cgroup.or(found.observed.as_ref());
+    Means {
+        tier: found.tier,
+        row: placed.and_then(|placed| placed.row),
+        pids: cgroup.is_some_and(|cgroup| cgroup.has("pids.max")),
+        pressure: pressure.is_some_and(|cgroup| cgroup.read("memory.pressure").is_ok()),
+        no_swap: swap.and_then(SwapAround::why_none),
+    }
+}
+
+/// The demands that these means do not meet, as they were made.
+pub(super) fn unmet(config: &Config, means: &Means) -> Vec<Unmet> {
+    let value = |demand| match demand {
+        Demand::Pids => {
+            (config.pids.1 && config.pids.0 != Limit::Max).then(|| config.pids.0.to_string())
+        }
+        Demand::Swap => match config.swap {
+            Limit::At(0) => None,
+            Limit::At(size) => Some(Bytes(size).to_string()),
+            Limit::Max => Some("max".to_owned()),
+        },
+        Demand::Thrash => config
+            .thrash
+            .filter(|_| config.asked.thrash)
+            .map(|rule| format!("{}:{}", rule.share, show_duration(rule.hold))),
+        Demand::Slice => config.slice.clone(),
+    };
+    let unmet = |demand: Demand| {
+        let (value, why) = (value(demand)?, demand.why_not(means)?);
+        Some(Unmet { option: format!("{} {value}", demand.option()), why })
+    };
+    Demand::ALL.into_iter().filter_map(unmet).collect()
+}
+
+/// What is to be said about unmet demands, if there are any.
+///
+/// # Errors
+/// When there are, and nothing less was said to do.
+pub(super) fn answer(
+    unmet: &[Unmet],
+    config: &Config,
+    found: &Found,
+    around: &Surroundings,
+) -> Result<Option<String>> {
+    if unmet.is_empty() {
+        return Ok(None);
+    }
+    let listed: Vec<_> = unmet.iter().map(|it| format!("{} ({})", it.option, it.why)).collect();
+    let (listed, tier) = (listed.join(", "), found.tier.name());
+    if config.best_effort {
+        return Ok(Some(format!("not in force in tier {tier}, as --best-effort allows: {listed}")));
+    }
+    if config.dry_run {
+        let text = format!(
+            "a run without --dry-run would be refused: tier {tier} cannot put in force {listed}"
+        );
+        return Ok(Some(text));
+    }
+    let better = match found.tier {
+        Tier::Kernel => String::new(),
+        Tier::Observed | Tier::Hybrid | Tier::Polled => {
+            format!("; because {}; better: {}", found.reason, tier::way_out(around))
+        }
+    };
+    bail!("tier {tier} cannot put in force {listed}{better}; or go without: --best-effort")
+}

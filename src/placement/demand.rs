@@ -1,0 +1,127 @@
+//! Options that only some places can put in force. What was asked for and cannot be had is an error of the run, or a line of
+//! it; `sentinel doctor` says the same beforehand.
+
+use super::Row;
+use crate::status::Tier;
+use serde::Serialize;
+
+/// An option that a place has the means for, or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Demand {
+    /// `--pids`.
+    Pids,
+    /// `--swap`.
+    Swap,
+    /// `--thrash`.
+    Thrash,
+    /// `--slice`.
+    Slice,
+}
+
+/// What a place has for them.
+#[derive(Clone, Debug)]
+pub struct Means {
+    /// The tier.
+    pub tier: Tier,
+    /// How the cgroup was had, in tier `kernel`.
+    pub row: Option<Row>,
+    /// Whether its cgroup has `pids.max`.
+    pub pids: bool,
+    /// Whether the workload's `memory.pressure` can be read.
+    pub pressure: bool,
+    /// Why there is no swap to be had, if so.
+    pub no_swap: Option<String>,
+}
+
+/// A demand that cannot be met.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unmet {
+    /// The option, with its value if one was given.
+    pub option: String,
+    /// Why it cannot be put in force.
+    pub why: String,
+}
+
+impl Demand {
+    /// All of them.
+    pub const ALL: [Demand; 4] = [Demand::Pids, Demand::Swap, Demand::Thrash, Demand::Slice];
+
+    /// As on the command line.
+    pub fn option(self) -> &'static str {
+        match self {
+            Demand::Pids => "--pids",
+            Demand::Swap => "--swap",
+            Demand::Thrash => "--thrash",
+            Demand::Slice => "--slice",
+        }
+    }
+
+    /// Why it cannot be put in force with these means; `None` where it can.
+    pub fn why_not(self, means: &Means) -> Option<String> {
+        let kernel = means.tier == Tier::Kernel;
+        let why = match (self, means.row) {
+            (Demand::Pids, _) if !kernel => "pids.max needs a cgroup of tier kernel",
+            (Demand::Pids, _) if !means.pids => "the pids controller cannot be had",
+            (Demand::Swap, _) if !kernel => "what is swapped out counts as memory here",
+            (Demand::Swap, _) => return means.no_swap.clone(),
+            (Demand::Thrash, _) if !means.pressure => "no memory.pressure of the workload to read",
+            (Demand::Slice, Some(Row::SystemScope | Row::UserScope)) => return None,
+            (Demand::Slice, Some(row)) => {
+                return Some(format!("systemd makes no scope here, the cgroup is had by {row}"));
+            }
+            (Demand::Slice, None) => "systemd makes no scope here",
+            (Demand::Pids | Demand::Thrash, _) => return None,
+        };
+        Some(why.to_owned())
+    }
+
+    /// Those that cannot be met, by the option alone.
+    pub fn unmet(means: &Means) -> Vec<Unmet> {
+        let unmet = |demand: Demand| {
+            Some(Unmet { option: demand.option().to_owned(), why: demand.why_not(means)? })
+        };
+        Demand::ALL.into_iter().filter_map(unmet).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn means(tier: Tier, row: Option<Row>) -> Means {
+        let kernel = tier == Tier::Kernel;
+        Means { tier, row, pids: kernel, pressure: kernel || tier == Tier::Observed, no_swap: None }
+    }
+
+    fn options(means: &Means) -> Vec<String> {
+        Demand::unmet(means).into_iter().map(|unmet| unmet.option).collect()
+    }
+
+    #[test]
+    fn each_tier_has_its_own() {
+        let none: [&str; 0] = [];
+        for (tier, row, unmet) in [
+            (Tier::Kernel, Some(Row::SystemScope), &none[..]),
+            (Tier::Kernel, Some(Row::UserScope), &none),
+            (Tier::Kernel, Some(Row::Plain), &["--slice"]),
+            (Tier::Kernel, Some(Row::Given), &["--slice"]),
+            (Tier::Observed, None, &["--pids", "--swap", "--slice"]),
+            (Tier::Hybrid, None, &["--pids", "--swap", "--thrash", "--slice"]),
+            (Tier::Polled, None, &["--pids", "--swap", "--thrash", "--slice"]),
+        ] {
+            assert_eq!(options(&means(tier, row)), unmet, "{tier:?} {row:?}");
+        }
+    }
+
+    #[test]
+    fn a_kernel_that_lacks_a_part_is_asked_for_it_in_vain() {
+        let bare = Means {
+            pids: false,
+            pressure: false,
+            no_swap: Some("this machine has no swap".to_owned()),
+            ..means(Tier::Kernel, Some(Row::UserScope))
+        };
+        assert_eq!(options(&bare), ["--pids", "--swap", "--thrash"]);
+        assert_eq!(Demand::Swap.why_not(&bare).as_deref(), Some("this machine has no swap"));
+    }
+}

@@ -1,0 +1,52 @@
+//! What is said of a lower tier: what it is at each run, why and what to do about it once a boot and user, and nothing where quiet was asked for.
+
+use crate::support::{Run, Running, Scene, is_root, skip};
+use std::process::Command;
+
+/// Runs the command so many times where nobody was told anything yet. Only root can.
+fn untold(scene: &Scene, times: usize, command: &Command) -> Run {
+    let again = "\"$@\"; ".repeat(times);
+    let script = format!("mount -t tmpfs none /run || exit 99; {again}");
+    let mut outer = scene.through(&["unshare", "--mount", "sh", "-c", &script, "sh"], command);
+    Running::start(&mut outer).finish()
+}
+
+fn is_kernel(scene: &Scene) -> bool {
+    let run = Running::start(scene.sentinel().arg("doctor")).finish();
+    run.stdout().starts_with("tier kernel")
+}
+
+#[test]
+fn a_lower_tier_is_explained_once() {
+    let scene = Scene::new();
+    if !is_root() {
+        return skip("only root can have a runtime directory of its own");
+    }
+    if is_kernel(&scene) {
+        return skip("this place has tier kernel");
+    }
+    let count = |run: &Run, needle: &str| run.stderr.matches(needle).count();
+    let guarded = scene.guarded(&[], &["true"]);
+    let run = untold(&scene, 3, &guarded).expect(0);
+    assert_eq!(count(&run, "sentinel: tier "), 3, "{run:?}");
+    assert_eq!(count(&run, "; better: "), 1, "{run:?}");
+    assert!(run.stderr.contains("later: sentinel doctor"), "{run:?}");
+    // Quiet runs say nothing of it, and take nothing away from a later one.
+    let quiet = scene.guarded(&["-q"], &["true"]);
+    let run = untold(&scene, 1, &quiet).expect(0);
+    assert_eq!(run.stderr, "", "{run:?}");
+}
+
+/// "killed at" was neither the limit nor what happens there.
+#[test]
+fn the_first_line_says_what_the_numbers_mean() {
+    let scene = Scene::new();
+    if is_kernel(&scene) {
+        return skip("this place has tier kernel");
+    }
+    let run = scene.run(&["-m", "50M"], &["true"]).expect(0);
+    assert!(run.stderr.contains("limit 50.0M, SIGKILL without grace from 107.5M on"), "{run:?}");
+    let run = scene.run(&["-m", "50M", "--dry-run"], &["true"]).expect(0);
+    assert!(run.stderr.contains("limit 50.0M, dry run: no limit in force"), "{run:?}");
+    assert!(!run.stderr.contains("SIGKILL"), "{run:?}");
+}
