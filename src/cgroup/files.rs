@@ -115,6 +115,12 @@ pub fn memory_stat(text: &[u8]) -> MemoryStat {
     stat
 }
 
+/// All page faults, and those with a read from disk, of `memory.stat`.
+pub fn page_faults(text: &[u8]) -> Option<(u64, u64)> {
+    let of = |name: &[u8]| keyed(text).find(|(key, _)| *key == name).map(|(_, value)| value);
+    Some((of(b"pgfault")?, of(b"pgmajfault")?))
+}
+
 /// What `memory.events.local` says of the OOM killer: all of its counters of it.
 pub fn own_oom(text: &[u8]) -> u64 {
     let of_it = |key: &[u8]| matches!(key, b"oom" | b"oom_kill" | b"oom_group_kill");
@@ -221,6 +227,8 @@ mod tests {
 
     #[test]
     fn events_of_an_older_kernel_have_no_group_kill() {
+        assert_eq!(page_faults(b"anon 1\npgfault 7\npgmajfault 2\n"), Some((7, 2)));
+        assert_eq!(page_faults(b"anon 1\n"), None);
         assert_eq!(own_oom(b"low 0\nhigh 12\nmax 3\noom 1\noom_kill 4\noom_group_kill 1\n"), 6);
         let counters = memory_events(b"low 0\nhigh 12\nmax 3\noom 1\noom_kill 1\n");
         let expected = Counters { high: 12, max: 3, oom: 1, oom_kill: 1, pids_max: 0 };

@@ -10,8 +10,9 @@ use crate::report::escape::escape;
 use crate::report::record::{Decision, Ended};
 use crate::report::words;
 use crate::status::{Level, Status, WatchLine};
+use crate::sys::memory::PageFaults;
 use crate::sys::process::interrupt_group;
-use crate::units::show_duration;
+use crate::units::{Bytes, show_duration};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
@@ -41,9 +42,8 @@ impl Guardian {
         let now = self.clock.now();
         self.publisher.take_usage(self.guards[0].workload.cgroup(), (None, true), now);
         let mut status = self.status(0);
-        if let Some(peak) = self.guards[0].workload.kernel_peak() {
-            status.memory.peak = status.memory.peak.max(peak);
-        }
+        status.memory.peak = status.memory.peak.max(self.unseen_peak());
+        let page_faults = self.page_faults_of_run();
         self.tell_escaped(0);
         let remains = self.find_remains();
         self.remove_cgroup();
@@ -60,7 +60,8 @@ impl Guardian {
         let events = self.log.lines();
         for record in std::mem::take(&mut self.records) {
             let left_in_tmpfs = remains.clone();
-            let ended = Ended { left_in_tmpfs, ..self.ended(&outcome, text.clone(), code) };
+            let ended =
+                Ended { left_in_tmpfs, page_faults, ..self.ended(&outcome, text.clone(), code) };
             if let Err(error) = record.write(ended, &status, events.clone()) {
                 self.say(Level::Error, format!("{error:#}"));
             }
@@ -82,17 +83,35 @@ impl Guardian {
         };
         let guard = &self.guards[0];
         let (term, kill) = (guard.term_sent().map(decision), guard.kill_sent().map(decision));
-        let (page_faults, memory_locked) = (guard.page_faults, self.memory_locked);
+        let (guardian_page_faults, memory_locked) = (guard.page_faults, self.memory_locked);
         Ended {
             outcome,
             text,
             exit_status,
             term,
             kill,
-            page_faults,
+            page_faults: PageFaults::default(),
+            guardian_page_faults,
             memory_locked,
             left_in_tmpfs: None,
         }
+    }
+
+    /// Memory that was in use between two looks: `memory.peak`, or where looks go from process to process the resident set of the
+    /// largest.
+    fn unseen_peak(&self) -> Bytes {
+        let workload = &self.guards[0].workload;
+        let largest = workload.sums().then_some(Bytes(self.publisher.ended.max_rss));
+        workload.kernel_peak().or(largest).unwrap_or_default()
+    }
+
+    /// By the cgroup, or by the processes that ended.
+    fn page_faults_of_run(&self) -> PageFaults {
+        let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        let ended = &self.publisher.ended;
+        let (minor, major) = (ended.minor_faults, ended.major_faults);
+        let (minor, major) = self.guards[0].workload.page_faults().unwrap_or((minor, major));
+        PageFaults { minor: number(minor), major: number(major) }
     }
 
     fn command_name(&self) -> String {
@@ -138,12 +157,12 @@ impl Guardian {
         let ran = show_duration(Duration::from_millis(status.uptime_ms));
         let level = if outcome.cause == Cause::Itself { Level::Info } else { Level::Error };
         let memory = &status.memory;
-        let mut figures = format!(
-            "ran {ran}, peak {} (footprint {} of {})",
-            memory.peak,
-            memory.peak_footprint,
-            words::limit(status.limits.limit, status.limits.swap_room)
-        );
+        let limit = words::limit(status.limits.limit, status.limits.swap_room);
+        // What nobody looked at has no size.
+        let mut figures = match memory.peak_footprint {
+            Bytes(0) => format!("ran {ran}, peak {} (limit {limit})", memory.peak),
+            peak => format!("ran {ran}, peak {} (footprint {peak} of {limit})", memory.peak),
+        };
         if let Some(((term, _), ended)) = self.guards[0].term_sent().zip(self.guards[0].ended_at) {
             let signal = words::signal_name(self.config.term_signal);
             figures += &format!(", gone {} after {signal}", show_duration(ended - term));

@@ -14,8 +14,9 @@ use crate::processes::{ProcessScan, Trends, rss_sum};
 use crate::report::escape::escape;
 use crate::report::words;
 use crate::status::{
-    Level, Limits, Memory, ProcessRow, SCHEMA_VERSION, State, Status, Tier, Usage, WatchLine,
+    Io, Level, Limits, Memory, ProcessRow, SCHEMA_VERSION, State, Status, Tier, Usage, WatchLine,
 };
+use crate::sys::process::Spent;
 use crate::units::{Bytes, Limit};
 use crate::workload::Workload;
 use crate::workload::usage::{Reading, UsageMeter};
@@ -42,8 +43,8 @@ pub(super) struct Publisher {
     trends: Trends,
     meter: Option<UsageMeter>,
     usage: Option<Usage>,
-    /// CPU time of the workload's processes that we reaped, and of those that they waited for.
-    ended_usec: u64,
+    /// What the workload's processes had used that we reaped.
+    pub(super) ended: Spent,
     /// When its next step is due.
     step_at: Timestamp,
     rows: Vec<ProcessRow>,
@@ -98,11 +99,6 @@ impl Publisher {
         self.scan = Some(ProcessScan::following(pids, trends, now));
     }
 
-    /// A process of the workload ended, and was reaped by us.
-    pub(super) fn add_ended(&mut self, cpu_usec: u64) {
-        self.ended_usec = self.ended_usec.saturating_add(cpu_usec);
-    }
-
     /// Where it is our own cgroup that tells, it was in use before: what it says at the start is not of the run.
     pub(super) fn begin_usage(&mut self, workload: &Workload, now: Timestamp) {
         if workload.cgroup().is_none() && workload.watched().is_some() {
@@ -122,13 +118,17 @@ impl Publisher {
         let living = scan.map(ProcessScan::cpu_usec).or(all_ended.then_some(0));
         let usage = match living.filter(|_| !meter.reads_files()) {
             Some(living) => {
-                let cpu_usec = self.ended_usec.saturating_add(living);
+                let cpu_usec = self.ended.cpu_usec.saturating_add(living);
                 Some(meter.take(Reading { cpu_usec, io: None }, now))
             }
             None => meter.read(now),
         };
         // The last is kept when the cgroup is gone.
         self.usage = usage.or(self.usage);
+        if all_ended && let Some(usage) = self.usage.as_mut().filter(|usage| usage.io.is_none()) {
+            let (read, written) = (Bytes(self.ended.read), Bytes(self.ended.written));
+            usage.io = Some(Io { read, written, ..Io::default() });
+        }
     }
 }
 

@@ -72,11 +72,11 @@ impl Guardian {
 
     /// Takes note of all children that did something. The command's are ours by birth, its orphans as subreaper.
     pub(super) fn reap(&mut self) {
-        while let Some((pid, change, cpu_usec)) = next_change() {
+        while let Some((pid, change, spent)) = next_change() {
             if matches!(change, Change::Ended(_))
                 && !self.guards.iter().any(|guard| guard.workload.leaves_out(pid))
             {
-                self.publisher.add_ended(cpu_usec);
+                self.publisher.ended.add(&spent);
             }
             let guard = self.guards.iter().position(|guard| guard.child_pid == pid);
             match (guard, change) {

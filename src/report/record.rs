@@ -62,6 +62,8 @@ struct Record<'a> {
     /// When SIGTERM and SIGKILL were sent, and the look that decided it; milliseconds since the start.
     term: Option<Decision>,
     kill: Option<Decision>,
+    /// Page faults of the workload.
+    page_faults: PageFaults,
     /// Page faults of the guardian from these decisions until they were carried out.
     guardian_page_faults: PageFaults,
     /// Whether its memory was locked (mlockall(2)).
@@ -97,8 +99,10 @@ pub struct Ended<'a> {
     pub term: Option<Decision>,
     /// SIGKILL.
     pub kill: Option<Decision>,
-    /// Of the guardian, from these decisions until they were carried out.
+    /// Of the workload.
     pub page_faults: PageFaults,
+    /// Of the guardian, from these decisions until they were carried out.
+    pub guardian_page_faults: PageFaults,
     /// Whether the guardian's memory was locked.
     pub memory_locked: bool,
     /// What is left on tmpfs.
@@ -149,7 +153,8 @@ impl RecordFile {
             exit_status: ended.exit_status,
             term: ended.term,
             kill: ended.kill,
-            guardian_page_faults: ended.page_faults,
+            page_faults: ended.page_faults,
+            guardian_page_faults: ended.guardian_page_faults,
             memory_locked: ended.memory_locked,
             left_in_tmpfs: ended.left_in_tmpfs,
             ended_unix_ms: crate::clock::unix_time().as_millis(),
@@ -179,6 +184,7 @@ impl RecordFile {
             exit_status,
             term: None,
             kill: None,
+            page_faults: PageFaults::default(),
             guardian_page_faults: PageFaults::default(),
             memory_locked: false,
             left_in_tmpfs: None,

@@ -24,7 +24,7 @@ pub fn lower_oom_score() -> bool {
     std::fs::write("/proc/self/oom_score_adj", GUARDIAN_OOM_SCORE_ADJ).is_ok()
 }
 
-/// Page faults of this process (getrusage(2)).
+/// Page faults (getrusage(2)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PageFaults {
     /// Without a read from disk.
@@ -34,7 +34,7 @@ pub struct PageFaults {
 }
 
 impl PageFaults {
-    /// So many so far; none where the kernel does not say.
+    /// So many of this process so far; none where the kernel does not say.
     pub fn now() -> PageFaults {
         let usage = getrusage(UsageWho::RUSAGE_SELF);
         usage.map_or_else(

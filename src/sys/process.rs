@@ -112,9 +112,54 @@ pub enum Change {
     Continued,
 }
 
-/// The next child of ours, by birth or as subreaper, that did something; `None` when none did. With the CPU time of one that ended and of
-/// the children that it waited for, microseconds (wait4(2)).
-pub fn next_change() -> Option<(i32, Change, u64)> {
+/// What a process had used, and the children that it waited for (wait4(2), getrusage(2)).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// CPU time, microseconds.
+    pub cpu_usec: u64,
+    /// Bytes read from disks.
+    pub read: u64,
+    /// Bytes written to disks.
+    pub written: u64,
+    /// Page faults without a read from disk.
+    pub minor_faults: u64,
+    /// Page faults with one.
+    pub major_faults: u64,
+    /// The highest resident set of one of them, bytes.
+    pub max_rss: u64,
+}
+
+impl Spent {
+    /// With those of another.
+    pub fn add(&mut self, other: &Spent) {
+        let sum = |one: &mut u64, other: u64| *one = one.saturating_add(other);
+        sum(&mut self.cpu_usec, other.cpu_usec);
+        sum(&mut self.read, other.read);
+        sum(&mut self.written, other.written);
+        sum(&mut self.minor_faults, other.minor_faults);
+        sum(&mut self.major_faults, other.major_faults);
+        self.max_rss = self.max_rss.max(other.max_rss);
+    }
+}
+
+impl From<&libc::rusage> for Spent {
+    fn from(usage: &libc::rusage) -> Spent {
+        /// The kernel counts disk traffic in these, and resident sets in KiB.
+        const BLOCK: u64 = 512;
+        let number = |number: i64| u64::try_from(number).unwrap_or(0);
+        Spent {
+            cpu_usec: micros(&usage.ru_utime).saturating_add(micros(&usage.ru_stime)),
+            read: number(usage.ru_inblock).saturating_mul(BLOCK),
+            written: number(usage.ru_oublock).saturating_mul(BLOCK),
+            minor_faults: number(usage.ru_minflt),
+            major_faults: number(usage.ru_majflt),
+            max_rss: number(usage.ru_maxrss).saturating_mul(1024),
+        }
+    }
+}
+
+/// The next child of ours, by birth or as subreaper, that did something; `None` when none did. With what one that ended had used.
+pub fn next_change() -> Option<(i32, Change, Spent)> {
     let mut status = 0;
     // SAFETY: all zeroes are a valid rusage.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
@@ -138,8 +183,7 @@ pub fn next_change() -> Option<(i32, Change, u64)> {
     } else {
         Change::Ended(Ending::Exited(u8::try_from(libc::WEXITSTATUS(status)).unwrap_or(u8::MAX)))
     };
-    let cpu_usec = micros(&usage.ru_utime).saturating_add(micros(&usage.ru_stime));
-    Some((pid, change, cpu_usec))
+    Some((pid, change, Spent::from(&usage)))
 }
 
 fn micros(time: &libc::timeval) -> u64 {

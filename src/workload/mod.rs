@@ -491,6 +491,14 @@ impl Workload {
         Some(held.saturating_add(swapped.saturating_sub(stat.swapcached)))
     }
 
+    /// Page faults of the workload, minor and major: `pgfault`, of which `pgmajfault`, of `memory.stat`. `None` without a cgroup of its own
+    /// that has it.
+    pub fn page_faults(&self) -> Option<(u64, u64)> {
+        let text = self.cgroup()?.read("memory.stat").ok()?;
+        let (all, major) = crate::cgroup::files::page_faults(text.as_bytes())?;
+        Some((all.saturating_sub(major), major))
+    }
+
     /// `memory.peak`, which sees what no look did; `None` before Linux 5.19 and in lower tiers.
     pub fn kernel_peak(&self) -> Option<Bytes> {
         let text = self.cgroup()?.read("memory.peak").ok()?;

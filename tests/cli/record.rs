@@ -30,6 +30,29 @@ fn cpu_time_is_of_the_whole_run_though_nobody_asked() {
     }
 }
 
+/// A run that is over before anybody could look has used memory all the same.
+#[test]
+fn what_was_used_between_looks_is_told_too() {
+    let scene = Scene::new();
+    let record = scene.text_path("record.json");
+    let best = scene.guarded(&["--json", &record], &["true"]);
+    let mut runs = vec![scene.through(&["env"], &best)];
+    if is_root() {
+        runs.push(scene.without_cgroups(&best));
+    } else {
+        skip("only root can take the cgroup file system away");
+    }
+    for mut run in runs {
+        let run = Running::start(&mut run).finish().expect(0);
+        let record = scene.record();
+        let number = |name| record.pointer(name).and_then(Value::as_u64).unwrap();
+        assert!(number("/status/memory/peak") >= 64 << 10, "{record:#}");
+        assert!(number("/page_faults/minor") > 0, "{record:#}");
+        assert!(record["status"]["usage"]["io"]["written"].is_u64(), "{record:#}");
+        assert!(!run.stderr.contains(" 0B"), "{run:?}");
+    }
+}
+
 #[test]
 fn a_run_that_could_not_be_started_leaves_a_record_that_says_so() {
     let scene = Scene::new();
