@@ -3,7 +3,8 @@
 
 use crate::account::home_of;
 use crate::cli::Settings;
-use crate::report::escape::shown;
+use crate::nearest::nearest;
+use crate::report::escape::{escape, shown};
 use crate::report::record::{CallerId, as_caller};
 use anyhow::{Context, Result, anyhow};
 use nix::libc;
@@ -138,6 +139,26 @@ fn origin(path: &Path, data: &Metadata, caller: CallerId) -> Origin {
 pub fn parse(text: &str) -> std::result::Result<Settings, (usize, String)> {
     toml::from_str(text).map_err(|error| {
         let line = error.span().map_or(0, |span| text[..span.start].matches('\n').count() + 1);
-        (line, crate::report::escape::escape(error.message().as_bytes()))
+        (line, escape(problem(text, line, error.message()).as_bytes()))
     })
+}
+
+/// An unknown key with the one that was meant, and a value with its key; the list of all keys is for the help.
+fn problem(text: &str, line: usize, message: &str) -> String {
+    if let Some((unknown, known)) = message.split_once(", expected one of ") {
+        let quoted = |text: &'_ str| text.trim_matches([',', ' ', '`']).to_owned();
+        let known: Vec<String> = known.split(", ").map(quoted).collect();
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        let word = quoted(unknown.trim_start_matches("unknown field "));
+        return match nearest(&word, &known) {
+            Some((meant, _)) => format!("{unknown} (did you mean {meant}?)"),
+            None => format!("{unknown}: keys are the long names of options (sentinel --help)"),
+        };
+    }
+    let key = text.lines().nth(line.saturating_sub(1)).and_then(|line| line.split_once('='));
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    match key.map(|(key, _)| key.trim()) {
+        Some(key) if !key.is_empty() && key.chars().all(plain) => format!("{key}: {message}"),
+        _ => message.to_owned(),
+    }
 }

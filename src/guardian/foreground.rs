@@ -14,6 +14,8 @@ pub(super) struct Foreground {
     eager: bool,
     /// Somebody asked us to stop; the command was told and we follow when it stops.
     asked_to_stop: bool,
+    /// By this signal.
+    passed_on: Option<i32>,
     /// That was a process and not the terminal: it can continue us.
     by_process: bool,
     /// We went on just now; the SIGCONT that did it is still to be read.
@@ -25,7 +27,14 @@ impl Foreground {
     pub(super) fn new(dashboard: bool) -> Foreground {
         let terminal = if dashboard { None } else { Terminal::open() };
         let eager = is_terminal(std::io::stdin().as_fd()) && is_terminal(std::io::stdout().as_fd());
-        Foreground { terminal, eager, asked_to_stop: false, by_process: false, resumed: false }
+        Foreground {
+            terminal,
+            eager,
+            asked_to_stop: false,
+            passed_on: None,
+            by_process: false,
+            resumed: false,
+        }
     }
 
     /// The terminal to hand over when the command starts.
@@ -34,8 +43,9 @@ impl Foreground {
     }
 
     /// We were told to stop: the command was told too.
-    pub(super) fn asked_to_stop(&mut self, by_kernel: bool) {
+    pub(super) fn asked_to_stop(&mut self, signal: i32, by_kernel: bool) {
         self.asked_to_stop = true;
+        self.passed_on = Some(signal);
         self.by_process = !by_kernel;
     }
 
@@ -45,7 +55,7 @@ impl Foreground {
     }
 
     fn forget_request(&mut self) {
-        (self.asked_to_stop, self.by_process) = (false, false);
+        (self.asked_to_stop, self.by_process, self.passed_on) = (false, false, None);
     }
 
     /// Brings the terminal back to us, and its modes if the command could not do so itself.
@@ -74,7 +84,7 @@ impl Foreground {
 
     fn wants_terminal(&self, signal: i32) -> bool {
         // Sent by somebody, it is no wish of the command's.
-        let wish = matches!(signal, SIGTTIN | SIGTTOU) && !self.asked_to_stop;
+        let wish = matches!(signal, SIGTTIN | SIGTTOU) && self.passed_on != Some(signal);
         wish && self.terminal.as_ref().is_some_and(Terminal::is_ours)
     }
 

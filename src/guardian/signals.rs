@@ -20,9 +20,10 @@ impl Guardian {
                 SIGTSTP | SIGTTIN | SIGTTOU if self.has_dashboard() => self.tell_dashboard(SIGTSTP),
                 SIGTSTP if self.publisher.had_dashboard() => self.suspend_all(),
                 number @ (SIGTSTP | SIGTTIN | SIGTTOU) => {
-                    self.foreground.asked_to_stop(signal.by_kernel);
                     // What the terminal does to us for reading it is nothing that the command did.
-                    self.pass_on(if signal.by_kernel { SIGTSTP } else { number });
+                    let number = if signal.by_kernel { SIGTSTP } else { number };
+                    self.foreground.asked_to_stop(number, signal.by_kernel);
+                    self.pass_on(number);
                 }
                 // Our terminal's size, and the command has a terminal of its own.
                 SIGWINCH if signal.by_kernel && self.publisher.had_dashboard() => {

@@ -64,7 +64,12 @@ impl Demand {
             (Demand::Pids, _) if !means.pids => "the pids controller cannot be had",
             (Demand::Swap, _) if !kernel => "what is swapped out counts as memory here",
             (Demand::Swap, _) => return means.no_swap.clone(),
-            (Demand::Thrash, _) if !means.pressure => "no memory.pressure of the workload to read",
+            (Demand::Thrash, _) if matches!(means.tier, Tier::Hybrid | Tier::Polled) => {
+                "memory.pressure is looked at in tiers kernel and observed alone"
+            }
+            (Demand::Thrash, _) if !means.pressure => {
+                "there is no memory.pressure to read here (boot with psi=1)"
+            }
             (Demand::Slice, Some(Row::SystemScope | Row::UserScope)) => return None,
             (Demand::Slice, Some(row)) => {
                 return Some(format!("systemd makes no scope here, the cgroup is had by {row}"));

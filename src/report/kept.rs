@@ -43,8 +43,8 @@ pub fn choose(kept: &[Kept], word: &OsStr) -> Result<PathBuf> {
         }
         _ if word.as_bytes().contains(&b'/') || path.exists() => Ok(path),
         _ => {
-            let names: Vec<&str> =
-                kept.iter().filter_map(|(path, _)| Some(run_of(path)?.0)).collect();
+            let runs = kept.iter().filter_map(|(path, _)| Some(run_of(path)?.0));
+            let names: Vec<&str> = ["last", "list"].into_iter().chain(runs).collect();
             let meant = nearest(text, &names).map(|(name, _)| format!(" (did you mean {name}?)"));
             let meant = meant.unwrap_or_default();
             bail!(
@@ -147,6 +147,7 @@ mod tests {
     fn what_fits_none_is_told_with_the_nearest() {
         for (word, says) in [
             ("trian", "did you mean train?"),
+            ("lsit", "did you mean list?"),
             ("4", "3 are kept, 1 is the newest"),
             ("0", "3 are kept"),
             ("nothing-like-it", "no post-mortem of a run nothing-like-it is kept"),

@@ -70,11 +70,13 @@ fn a_pipe_that_takes_no_record_does_not_hold_up_the_end() {
 fn a_configuration_that_makes_no_sense() {
     let scene = Scene::new();
     for (text, line, needle) in [
-        ("memory = \"1G\"\nmemroy = \"2G\"\n", 2, "unknown field `memroy`"),
+        ("memory = \"1G\"\nmemroy = \"2G\"\n", 2, "unknown field `memroy` (did you mean memory?)"),
+        ("best_effort = true", 1, "(did you mean best-effort?)"),
+        ("colour = \"red\"", 1, "unknown field `colour`: keys are the long names of options"),
         ("memory = ", 1, ""),
         ("memory = \"1G", 1, ""),
         ("\n\n[section]\n", 3, "unknown field `section`"),
-        ("memory = \"lots\"", 1, "is not a size"),
+        ("memory = \"lots\"", 1, "memory: \"lots\" is not a size: write for instance 100M"),
         ("memory = [1, 2]", 1, ""),
         ("grace = \"later\"", 1, "is not a duration"),
         ("dry-run = \"yes\"", 1, "expected a boolean"),
