@@ -162,3 +162,28 @@ fn problem(text: &str, line: usize, message: &str) -> String {
         _ => message.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn root_s_home_is_told_by_its_path_alone() {
+        let Some(home) = home_of(0).filter(|home| home != Path::new("/")) else { return };
+        assert!(is_roots(&home.join(".config/sentinel/config.toml")));
+        for other in ["../home/user/config.toml", "../etc/shadow"] {
+            assert!(!is_roots(&home.join(other)), "{other}");
+        }
+        assert!(!is_roots(Path::new("/home/user/.config/sentinel/config.toml")));
+        assert!(!is_roots(Path::new("config.toml")));
+    }
+
+    #[test]
+    fn problems_name_the_key() {
+        let said = |text: &str| parse(text).unwrap_err();
+        let (line, problem) = said("plain = true\ngrace = \"later\"");
+        assert!(line == 2 && problem.starts_with("grace: "), "{problem}");
+        assert_eq!(said("pidz = 4").1, "unknown field `pidz` (did you mean pids?)");
+        assert!(said("flavour = 1").1.ends_with("long names of options (sentinel --help)"));
+    }
+}
