@@ -27,7 +27,7 @@ impl Account {
     pub fn find(text: &str) -> Result<Account> {
         let (user, group) = text.split_once(':').map_or((text, None), |(u, g)| (u, Some(g)));
         if !geteuid().is_root() {
-            bail!("run as user {}: only root may", escape(user.as_bytes()));
+            bail!("cannot run as user {}: only root may", escape(user.as_bytes()));
         }
         let group = group.map(group_id).transpose()?;
         match (entry(user)?, number(user), group) {

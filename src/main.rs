@@ -17,6 +17,7 @@ fn main() -> ExitCode {
 }
 
 fn run_verb() -> u8 {
+    sentinel::sys::signals::survive_full_files();
     if sentinel::sys::privileges::are_borrowed() {
         let way_out = "remove its set-user-ID bit or capabilities, and use sudo";
         sentinel::verbs::complain(&format!("refused: not made to be set-user-ID; {way_out}"));

@@ -103,10 +103,10 @@ pub fn doctor(words: &[OsString]) -> Result<u8> {
     };
     let finding = crate::doctor::examine()?;
     let text = match wanted.json {
-        true => serde_json::to_string_pretty(&finding).context("render the finding")? + "\n",
+        true => serde_json::to_string_pretty(&finding).context("cannot render the finding")? + "\n",
         false => finding.to_string(),
     };
-    std::io::stdout().write_all(text.as_bytes()).context("write the finding")?;
+    std::io::stdout().write_all(text.as_bytes()).context("cannot write the finding")?;
     Ok(u8::from(finding.tier != crate::status::Tier::Kernel))
 }
 
@@ -143,13 +143,13 @@ pub fn report(words: &[OsString]) -> Result<u8> {
         let report = archive::load(&kept::choose(&kept, &wanted.which)?)?;
         match (wanted.json, wanted.html) {
             (true, _) => {
-                serde_json::to_string_pretty(&report).context("render the post-mortem")? + "\n"
+                serde_json::to_string_pretty(&report).context("cannot render the post-mortem")? + "\n"
             }
             (_, true) => crate::report::html::page(&report),
             _ => text::report_text(&report, speaks_utf8()),
         }
     };
-    io::stdout().write_all(text.as_bytes()).context("write the report")?;
+    io::stdout().write_all(text.as_bytes()).context("cannot write the report")?;
     Ok(0)
 }
 

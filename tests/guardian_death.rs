@@ -236,3 +236,28 @@ fn die_at(moment: Duration, polite: bool) {
     let left = scene.leftovers();
     assert!(left.is_empty(), "{moment:?}: {left:?} is left by {killed:?}, {next:?}");
 }
+
+/// The command line of a process is for everybody to read, and the start of a post-mortem is not.
+#[test]
+fn the_keeper_s_command_line_says_little() {
+    let scene = Scene::new();
+    let secret = "a-word-that-is-nobody-s-business";
+    let running = scene.start(&[], &["sh", "-c", "echo up; exec sleep 1000", secret]);
+    running.await_out("up");
+    let keeper = support::keeper_of(running.pid());
+    let line = std::fs::read(format!("/proc/{keeper}/cmdline")).unwrap();
+    let line = String::from_utf8_lossy(&line).replace('\0', " ");
+    assert!(line.len() < 600 && !line.contains(secret) && !line.contains('{'), "{line}");
+    running.send(nix::libc::SIGTERM);
+    running.finish().expect(143);
+}
+
+/// Before its keeper has come a short run may be over.
+#[test]
+fn a_short_run_leaves_its_keeper_nothing_to_complain_about() {
+    let scene = Scene::new();
+    for _ in 0..60 {
+        let run = scene.run(&["-q"], &["true"]).expect(0);
+        assert_eq!(run.stderr, "", "{run:?}");
+    }
+}

@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
+#[path = "supervise/bare_places.rs"]
+mod bare_places;
 #[path = "supervise/dashboard.rs"]
 mod dashboard;
 #[path = "supervise/deaf_ears.rs"]

@@ -5,6 +5,7 @@ mod http;
 pub mod page;
 mod serving;
 
+use crate::sys::process::nowhere;
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
@@ -51,7 +52,7 @@ pub fn run(words: &[OsString]) -> Result<u8> {
     if wanted.once {
         use std::io::Write as _;
         let text = serving::gather();
-        std::io::stdout().write_all(text.as_bytes()).context("write the metrics")?;
+        std::io::stdout().write_all(text.as_bytes()).context("cannot write the metrics")?;
         return Ok(0);
     }
     let listener = match wanted.handed {
@@ -123,8 +124,8 @@ impl Exporter {
         command.arg0("sentinel").args(["metrics", "--handed"]);
         command.stdin(Stdio::from(OwnedFd::from(listener))).stdout(Stdio::from(theirs));
         // Ctrl-C is the command's; the dashboard has the terminal.
-        command.stderr(Stdio::null()).process_group(0);
-        let process = command.spawn().context("start the exporter")?;
+        command.stderr(nowhere().context("open /dev/null")?).process_group(0);
+        let process = command.spawn().context("cannot start the exporter")?;
         Ok(Exporter { process, _life: ours })
     }
 

@@ -90,7 +90,7 @@ fn print(text: &str) -> Result<()> {
     match std::io::stdout().write_all(text.as_bytes()) {
         // Nobody reads on (head, grep -q): not a mistake.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.context("write the list"),
+        written => written.context("cannot write the list"),
     }
 }
 

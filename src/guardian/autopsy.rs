@@ -5,7 +5,7 @@ use super::evidence::micros;
 use crate::cli::ReportSetting;
 use crate::event::Outcome;
 use crate::policy::lines::Lines;
-use crate::report::escape::{escape, escape_cut, shown};
+use crate::report::escape::{escape, shown};
 use crate::report::post_mortem::verdict::{advice, verdict};
 use crate::report::post_mortem::{
     EndReason, Milestone, Moment, PostMortem, Run, SCHEMA, Verdict, archive,
@@ -101,7 +101,6 @@ impl Guardian {
             placement: workload.row().map(|row| row.name().to_owned()),
             cgroup: workload.cgroup().map(|cgroup| shown(cgroup.path())),
             child_pid: child.cast_unsigned(),
-            command: self.short_command(),
             ..self.this_run()
         };
         let report = PostMortem {
@@ -123,12 +122,6 @@ impl Guardian {
             left_in_tmpfs: None,
         };
         serde_json::to_string(&report).context("render what it may have to tell")
-    }
-
-    /// What fits an argument of the keeper's with ease.
-    fn short_command(&self) -> Vec<String> {
-        let words = self.config.command.iter().take(100);
-        words.map(|word| escape_cut(word.as_bytes(), 200)).collect()
     }
 
     /// Memory and pressure as the look had them that decided; those of the last look where nothing was.

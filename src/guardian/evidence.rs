@@ -9,6 +9,7 @@ use crate::processes::ProcessScan;
 use crate::report::post_mortem::{EarlierLines, Grower, Mappings, Milestone, Moment, Reading};
 use crate::report::words;
 use crate::status::ProcessRow;
+use crate::sys::process::nowhere;
 use crate::units::Bytes;
 use crate::witness;
 use crate::workload::Workload;
@@ -360,7 +361,8 @@ impl Guardian {
         }
         let mut command = Command::new("/proc/self/exe");
         command.arg0("sentinel-witness").arg(witness::VERB).process_group(0);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let Ok(nowhere) = nowhere() else { return };
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(nowhere);
         let Ok(child) = command.spawn() else { return };
         if let Ok(pid) = i32::try_from(child.id()) {
             workload.leave_out(pid);

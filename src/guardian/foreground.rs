@@ -73,7 +73,9 @@ impl Foreground {
     }
 
     fn wants_terminal(&self, signal: i32) -> bool {
-        matches!(signal, SIGTTIN | SIGTTOU) && self.terminal.as_ref().is_some_and(Terminal::is_ours)
+        // Sent by somebody, it is no wish of the command's.
+        let wish = matches!(signal, SIGTTIN | SIGTTOU) && !self.asked_to_stop;
+        wish && self.terminal.as_ref().is_some_and(Terminal::is_ours)
     }
 
     /// Whether we stop when the command does: a shell sees us as the job.

@@ -91,7 +91,12 @@ impl Guardian {
         let (end, leash) = std::io::pipe().context("make its leash")?;
         let mut command = self.keeper_command(workload);
         if self.wants_report() {
-            command.arg("--report").arg(self.report_of_our_death(workload, lines, child)?);
+            let report = self.report_of_our_death(workload, lines, child)?;
+            // What is told of this is told once, and the keeper is one all the same.
+            if let Err(error) = orders.write_report(report.as_bytes()) {
+                let text = format!("no post-mortem if sentinel is killed: {error}");
+                self.say(Level::Warning, text);
+            }
         }
         let output = orders.share().context("share its orders")?;
         // Not in our group, or a Ctrl-C right now would be for it too.

@@ -69,6 +69,8 @@ struct Guard {
     deed_error: Option<String>,
     /// Says whether the command runs, until it does.
     starting: Option<Starting>,
+    /// It was asked to end before it ran, and is ended by us if that does not do.
+    end_at: Option<Timestamp>,
     /// When the last of many processes was signalled.
     signalled_at: Timestamp,
 }
@@ -163,6 +165,7 @@ impl Guardian {
             let Some(result) = starting.result() else { continue };
             self.events.remove(&*starting);
             self.guards[index].starting = None;
+            self.guards[index].end_at = None;
             match result {
                 Ok(()) => self.tell_started(),
                 Err(error) => self.not_started = Some(error),
@@ -194,6 +197,7 @@ impl Guardian {
         for index in 0..self.guards.len() {
             self.look(index);
         }
+        self.take_signals();
         self.reap();
         self.brief_keeper();
     }
@@ -225,18 +229,23 @@ impl Guardian {
 
     fn deadline(&self, now: Timestamp) -> Option<Timestamp> {
         let policies = self.guards.iter().filter_map(|guard| guard.policy.next_deadline());
+        let impatient = self.guards.iter().filter_map(|guard| guard.end_at);
         let server = self.server.as_ref().and_then(Server::next_deadline);
         let console = self.console.waits().then(|| now + Duration::from_millis(50));
         let publisher = self.publisher.next_deadline(now);
         let evidence = Some(self.evidence.next_deadline(now));
         let signalling = self.is_signalling().then_some(now);
         let others = [console, publisher, evidence, signalling, self.answer_at()];
-        policies.chain(server).chain(others.into_iter().flatten()).min()
+        policies.chain(impatient).chain(server).chain(others.into_iter().flatten()).min()
     }
 
     fn deadlines(&mut self) {
         for index in 0..self.guards.len() {
             let now = self.clock.now();
+            if self.guards[index].end_at.is_some_and(|at| now >= at) {
+                self.guards[index].end_at = None;
+                self.deliver(index, Event::Operator(crate::event::Command::Terminate));
+            }
             if self.guards[index].policy.next_deadline().is_some_and(|at| now >= at) {
                 self.deliver(index, Event::Deadline);
                 let guard = &self.guards[index];

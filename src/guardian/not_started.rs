@@ -4,6 +4,7 @@ use crate::cli::Settings;
 use crate::command::CommandError;
 use crate::report::escape::tame;
 use crate::report::record::{CallerId, RecordFile};
+use crate::report::words::signal_name;
 use crate::sys::spawn::SpawnError;
 use anyhow::Error;
 use std::io::ErrorKind;
@@ -11,8 +12,16 @@ use std::io::ErrorKind;
 /// Sentinel itself failed; the conventions are those of env(1) and timeout(1).
 pub const FAILED: u8 = 125;
 
+/// A signal came that asks to end, before there was anything to end.
+#[derive(Debug, thiserror::Error)]
+#[error("{} came before the command was started", signal_name(*.0))]
+pub(super) struct Interrupted(pub(super) i32);
+
 /// The exit status that tells of this error.
 pub fn exit_status(error: &Error) -> u8 {
+    if let Some(Interrupted(signal)) = error.downcast_ref() {
+        return u8::try_from(128 + signal).unwrap_or(FAILED);
+    }
     if let Some(error) = error.downcast_ref::<CommandError>() {
         return error.exit_status();
     }

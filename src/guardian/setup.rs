@@ -3,7 +3,7 @@
 use super::demands;
 use super::evidence::Evidence;
 use super::foreground::Foreground;
-use super::not_started;
+use super::not_started::{self, Interrupted};
 use super::publish::Publisher;
 use super::recording::Recording;
 use super::tier::{self, Found};
@@ -57,10 +57,13 @@ use std::time::Duration;
 /// # Errors
 /// When a limit cannot be put in force, the mailbox not opened, the command not run: nothing runs then.
 pub fn start(config: Config) -> Result<Guardian> {
+    // From here on what is sent to us is for the command, or ends the start: nothing that was made stays behind.
+    let caller = Caller::remember();
+    let signals = Signals::block().context("cannot read signals")?;
     let strangers = Strangers::so_far();
     let mut records = Vec::new();
-    let result =
-        open_records(&config, &mut records).and_then(|()| begin(config, strangers, &mut records));
+    let result = open_records(&config, &mut records)
+        .and_then(|()| begin(config, caller, signals, strangers, &mut records));
     if let Err(error) = &result {
         not_started::record(records, error);
     }
@@ -77,10 +80,11 @@ fn open_records(config: &Config, records: &mut Vec<RecordFile>) -> Result<()> {
 
 fn begin(
     mut config: Config,
+    caller: Caller,
+    signals: Signals,
     strangers: Strangers,
     records: &mut Vec<RecordFile>,
 ) -> Result<Guardian> {
-    let caller = Caller::remember();
     let (path, id) = (command::find(&config.command)?, CallerId::find());
     let around = Surroundings::look()?;
     let outer = hierarchy::outer_limit(&around.hierarchies)?;
@@ -91,8 +95,7 @@ fn begin(
     });
     let metrics = metrics.transpose()?;
     let server = open_mailbox(&config, id)?;
-    let signals = Signals::block().context("read signals")?;
-    crate::sys::process::become_subreaper().context("become a subreaper")?;
+    crate::sys::process::become_subreaper().context("cannot become a subreaper")?;
     let dashboard = open_terminal(&config, server.is_some());
     let foreground = Foreground::new(matches!(dashboard, Ok(Some(_))));
     let waiting = prepare(&path, &config, dashboard.as_ref().ok(), &foreground, caller)?;
@@ -106,7 +109,7 @@ fn begin(
     let mut guardian = Guardian {
         caller,
         clock: Clock::start(),
-        events: EventLoop::new().context("make an epoll instance")?,
+        events: EventLoop::new().context("cannot make an epoll instance")?,
         signals,
         watcher: None,
         server,
@@ -157,12 +160,12 @@ fn prepare(
     foreground: &Foreground,
     caller: Caller,
 ) -> Result<Waiting> {
-    let mut program = Program::new(path, &config.command).context("run the command")?;
+    let mut program = Program::new(path, &config.command).context("cannot run the command")?;
     program.no_new_privs = config.no_new_privs;
     if let Some(account) = &config.account {
         program.identity = Some(account.identity.clone());
         for (name, value) in account.variables() {
-            program.set_variable(name, value).context("run the command")?;
+            program.set_variable(name, value).context("cannot run the command")?;
         }
     }
     let place = match (dashboard.and_then(Option::as_ref), foreground.to_hand_over()) {
@@ -233,7 +236,7 @@ fn put_in_force(config: &mut Config, found: &Found, lines: &Lines) -> Result<Opt
         config.pids.0 = Limit::Max;
     }
     let limits = WorkloadLimits { lines: *lines, swap: config.swap, pids: config.pids.0 };
-    limits::apply(&placed.cgroup, &limits).context("put the limits in force")?;
+    limits::apply(&placed.cgroup, &limits).context("cannot put the limits in force")?;
     Ok(note)
 }
 
@@ -247,7 +250,7 @@ fn open_mailbox(config: &Config, id: CallerId) -> Result<Option<Server>> {
     let owner = Owner { uid: id.uid, gid: id.gid };
     let mailbox = socket::open_mailbox(choice, owner, &config.name, std::process::id())?;
     let access = Access { owner_uid: id.uid, others_may_read: false };
-    Server::new(mailbox, access).map(Some).context("serve the mailbox")
+    Server::new(mailbox, access).map(Some).context("cannot serve the mailbox")
 }
 
 impl Guardian {
@@ -268,12 +271,12 @@ impl Guardian {
 
     /// Makes the watches; the first look comes after the start.
     fn wire(&mut self, workload: &Workload) -> Result<()> {
-        self.events.add(&self.signals, Token::Signals).context("wait for signals")?;
+        self.events.add(&self.signals, Token::Signals).context("cannot wait for signals")?;
         if let Some(server) = &self.server {
-            self.events.add(server, Token::Mailbox).context("wait for the mailbox")?;
+            self.events.add(server, Token::Mailbox).context("cannot wait for the mailbox")?;
         }
         if let Some(file) = workload.memory_events() {
-            self.events.add(file, Token::MemoryEvents(0)).context("wait for memory.events")?;
+            self.events.add(file, Token::MemoryEvents(0)).context("cannot wait for memory.events")?;
         }
         if let Some(cgroup) = workload.watched() {
             let watch = || {
@@ -283,7 +286,7 @@ impl Guardian {
             };
             match watch() {
                 Ok(watcher) => {
-                    self.events.add(&watcher, Token::Files).context("wait for inotify")?;
+                    self.events.add(&watcher, Token::Files).context("cannot wait for inotify")?;
                     self.watcher = Some(watcher);
                 }
                 Err(error) => {
@@ -355,10 +358,14 @@ impl Guardian {
         }
         self.start_witness(&mut workload);
         self.publisher.begin_usage(&workload, self.clock.now());
-        let admitted = workload.admit(waiting.pid()).context("put the command into its cgroup");
+        let admitted = workload.admit(waiting.pid()).context("cannot put the command into its cgroup");
+        let asked_to_end = match self.signals.ending(&self.caller) {
+            Some(signal) => Err(Interrupted(signal).into()),
+            None => Ok(()),
+        };
         let go =
             |()| waiting.go(&added).map_err(|error| command::explain(error, &self.config.command));
-        let (child_pid, starting) = match admitted.and_then(go) {
+        let (child_pid, starting) = match admitted.and(asked_to_end).and_then(go) {
             Ok(started) => started,
             Err(error) => {
                 self.foreground.reclaim(0, true);
@@ -374,7 +381,7 @@ impl Guardian {
         match &starting {
             None => self.tell_started(),
             Some(starting) => {
-                self.events.add(starting, Token::Started).context("wait for the command to run")?;
+                self.events.add(starting, Token::Started).context("cannot wait for the command to run")?;
             }
         }
         rehearse(&mut workload, policy.clone(), &lines, self.clock.now());
@@ -392,6 +399,7 @@ impl Guardian {
             lines_result: DeedResult::Done,
             deed_error: None,
             starting,
+            end_at: None,
             signalled_at: Timestamp::default(),
         });
         Ok(())

@@ -3,10 +3,12 @@
 use super::Guardian;
 use crate::event::{Command, Event};
 use crate::sys::process::{Change, next_change, send, send_group};
-use crate::sys::signals::Signal;
-use nix::libc::{
-    SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH,
-};
+use crate::sys::signals::{Signal, asks_to_end};
+use nix::libc::{SIGCHLD, SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH};
+use std::time::Duration;
+
+/// An exec takes a few milliseconds; a machine may be busy.
+const START_PATIENCE: Duration = Duration::from_millis(500);
 
 impl Guardian {
     pub(super) fn take_signals(&mut self) {
@@ -17,9 +19,10 @@ impl Guardian {
                 // It leaves the terminal and stops; then we follow.
                 SIGTSTP | SIGTTIN | SIGTTOU if self.has_dashboard() => self.tell_dashboard(SIGTSTP),
                 SIGTSTP if self.publisher.had_dashboard() => self.suspend_all(),
-                SIGTSTP | SIGTTIN | SIGTTOU => {
+                number @ (SIGTSTP | SIGTTIN | SIGTTOU) => {
                     self.foreground.asked_to_stop(signal.by_kernel);
-                    self.pass_on(SIGTSTP);
+                    // What the terminal does to us for reading it is nothing that the command did.
+                    self.pass_on(if signal.by_kernel { SIGTSTP } else { number });
                 }
                 // Our terminal's size, and the command has a terminal of its own.
                 SIGWINCH if signal.by_kernel && self.publisher.had_dashboard() => {
@@ -32,12 +35,21 @@ impl Guardian {
         self.foreground.settled();
     }
 
-    /// To the command's group while it lives; what does not run yet, or is left behind by it, is ended by the signals that end.
+    /// To the command's group while it lives; what is left behind by it is ended by the signals that end. A command that does not run yet
+    /// finds them waiting; where it does not come to that (its cgroup is frozen, the file system does not answer), it is ended.
     fn forward(&mut self, signal: Signal) {
-        let Some(guard) = self.guards.first() else { return };
-        if guard.workload.child_alive() && guard.starting.is_none() {
+        let (now, ends) = (self.clock.now(), asks_to_end(signal.number));
+        let Some(guard) = self.guards.first_mut() else { return };
+        let (alive, starting) = (guard.workload.child_alive(), guard.starting.is_some());
+        if alive && starting {
+            // Gone meanwhile: its end is reported soon.
+            let _ = send(guard.child_pid, signal.number);
+            if ends {
+                guard.end_at.get_or_insert(now + START_PATIENCE);
+            }
+        } else if alive {
             self.pass_on(signal.number);
-        } else if matches!(signal.number, SIGHUP | SIGINT | SIGQUIT | SIGTERM) {
+        } else if ends {
             for index in 0..self.guards.len() {
                 self.deliver(index, Event::Operator(Command::Terminate));
             }

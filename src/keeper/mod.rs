@@ -1,14 +1,14 @@
 //! The keeper: a process beside the guardian that does nothing while it lives. When it dies without having let the keeper go
 //! (SIGKILL, a panic), the keeper ends the workload in its place, as politely, and removes what the guardian made.
+//! What it may have to tell lies with its orders.
 //! Once all is open it waits in one read; it belongs to no terminal, and signals do not reach it but SIGKILL.
 
 pub mod orders;
 mod quarry;
 
-use crate::cgroup::Cgroup;
 use crate::cli::{KillMode, OnDeath};
 use crate::clock::{Clock, Timestamp};
-use crate::placement::{self, leftovers, leftovers::Mark};
+use crate::placement;
 use crate::report::console::Console;
 use crate::report::escape::shown;
 use crate::report::post_mortem::{Milestone, Moment, PostMortem, archive};
@@ -57,9 +57,6 @@ struct Handed {
     on_death: OnDeath,
     #[arg(long)]
     vacated: Option<PathBuf>,
-    /// The start of a post-mortem as JSON, if one is wanted.
-    #[arg(long)]
-    report: Option<String>,
     #[arg(long)]
     socket: Vec<PathBuf>,
 }
@@ -146,11 +143,7 @@ impl Keeper {
     fn new(mut handed: Handed, clock: Clock) -> Result<Keeper> {
         let orders = std::io::stdout().as_fd().try_clone_to_owned().context("take the orders")?;
         let quarry = match &handed.cgroup {
-            Some(path) => {
-                let cgroup = Cgroup::open(path)?;
-                leftovers::mark(&cgroup, Mark::Keeper);
-                Quarry::of(cgroup)?
-            }
+            Some(path) => Quarry::at(path)?,
             None => Quarry::Listed(std::collections::BTreeSet::new()),
         };
         let sockets = std::mem::take(&mut handed.socket).into_iter().filter_map(Node::of).collect();
@@ -261,9 +254,9 @@ impl Keeper {
 
     /// What the guardian knew at the start, and what was done here: of what was between, nobody is left to tell.
     fn keep_post_mortem(&mut self) -> Result<()> {
-        let Some(start) = self.handed.report.take() else { return Ok(()) };
+        let Some(start) = self.orders.report() else { return Ok(()) };
         let mut report: PostMortem =
-            serde_json::from_str(&start).context("understand what the guardian left")?;
+            serde_json::from_slice(&start).context("understand what the guardian left")?;
         report.timeline.append(&mut self.said.clone());
         let ended = self.said.last().map_or(0, |moment| moment.at_us);
         report.run.ran_ms = ended / 1000;

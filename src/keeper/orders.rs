@@ -14,6 +14,10 @@ const LIST_AT: u64 = 4096;
 /// More processes than any workload in these tiers has.
 const MOST: usize = 1 << 16;
 
+/// The start of a post-mortem lies behind the list: its length, and then itself.
+const REPORT_AT: u64 = 1 << 20;
+const LARGEST_REPORT: usize = 8 << 20;
+
 /// How far the guardian was.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Stage {
@@ -125,6 +129,30 @@ impl OrderFile {
         write_at(&self.file, &self.list, LIST_AT)
     }
 
+    /// Leaves the start of a post-mortem.
+    ///
+    /// # Errors
+    /// As pwrite(2), or when it is too large.
+    pub fn write_report(&self, json: &[u8]) -> io::Result<()> {
+        if json.len() > LARGEST_REPORT {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let length = u64::try_from(json.len()).unwrap_or(0);
+        let mut bytes = length.to_le_bytes().to_vec();
+        bytes.extend(json);
+        write_at(&self.file, &bytes, REPORT_AT)
+    }
+
+    /// The start of a post-mortem, if one was left.
+    pub fn report(&self) -> Option<Vec<u8>> {
+        let mut length = [0; 8];
+        self.file.read_exact_at(&mut length, REPORT_AT).ok()?;
+        let length = usize::try_from(u64::from_le_bytes(length)).ok()?;
+        let mut json = vec![0; length.min(LARGEST_REPORT)];
+        self.file.read_exact_at(&mut json, REPORT_AT + 8).ok()?;
+        Some(json)
+    }
+
     /// Reads the orders; `None` when none were written.
     pub fn read(&self) -> Option<Orders> {
         let mut bytes = [0; BYTES];
@@ -172,6 +200,7 @@ mod tests {
         let mut ours = OrderFile::create().unwrap();
         let theirs = OrderFile::from(ours.share().unwrap());
         assert_eq!((theirs.read(), theirs.listed()), (None, Vec::new()));
+        assert_eq!(theirs.report(), None);
         for stage in [Stage::Watching, Stage::Terminating(4711), Stage::Killing, Stage::Over] {
             let orders = Orders { relief: 1 << 40, second: 2, grace_ms: 3000, child: 42, stage };
             ours.write(orders).unwrap();
@@ -181,5 +210,9 @@ mod tests {
             ours.list(pids).unwrap();
             assert_eq!(theirs.listed(), pids);
         }
+        let json = vec![b'x'; 100_000];
+        ours.write_report(&json).unwrap();
+        assert_eq!(theirs.report(), Some(json));
+        assert!(ours.write_report(&vec![0; LARGEST_REPORT + 1]).is_err());
     }
 }

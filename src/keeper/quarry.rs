@@ -3,6 +3,7 @@
 
 use crate::cgroup::Cgroup;
 use crate::config::KillMode;
+use crate::placement::leftovers::{self, Mark};
 use crate::sys::process::PidFd;
 use crate::units::Limit;
 use crate::workload::knobs::Knobs;
@@ -14,6 +15,7 @@ use nix::libc::{SIGCONT, SIGKILL};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 /// A workload without a guardian.
 #[derive(Debug)]
@@ -22,6 +24,8 @@ pub enum Quarry {
     Cgroup(Box<Fold>),
     /// These and their descendants.
     Listed(BTreeSet<i32>),
+    /// Nobody: the run was over, and its cgroup gone, before the keeper had come.
+    Gone,
 }
 
 /// A cgroup.
@@ -45,12 +49,28 @@ impl Quarry {
         Ok(Quarry::Cgroup(Box::new(Fold { cgroup, knobs, members, current })))
     }
 
+    /// Those in the cgroup at this path, if there is one still.
+    ///
+    /// # Errors
+    /// When a file of it cannot be opened.
+    pub fn at(path: &Path) -> Result<Quarry> {
+        let found = Cgroup::open(path).and_then(|cgroup| {
+            leftovers::mark(&cgroup, Mark::Keeper);
+            Quarry::of(cgroup)
+        });
+        match found {
+            Err(_) if matches!(path.try_exists(), Ok(false)) => Ok(Quarry::Gone),
+            found => found,
+        }
+    }
+
     /// Whether nobody is left.
     pub fn is_empty(&mut self) -> bool {
         match self {
             // What cannot be read any more is gone (ENODEV).
             Quarry::Cgroup(fold) => !fold.knobs.populated().unwrap_or(false),
             Quarry::Listed(_) => self.pids().is_empty(),
+            Quarry::Gone => true,
         }
     }
 
@@ -73,6 +93,7 @@ impl Quarry {
                 *pids = with_descendants(pids);
                 pids.iter().copied().collect()
             }
+            Quarry::Gone => Vec::new(),
         }
     }
 
@@ -142,7 +163,7 @@ impl Quarry {
     pub fn remove(&self) -> Result<()> {
         match self {
             Quarry::Cgroup(fold) => fold.cgroup.remove(),
-            Quarry::Listed(_) => Ok(()),
+            Quarry::Listed(_) | Quarry::Gone => Ok(()),
         }
     }
 }

@@ -48,7 +48,7 @@ impl Surroundings {
             namespace_root: memory.is_some_and(is_namespace_root),
             unit: memory.and_then(own_unit),
             release: text("/proc/sys/kernel/osrelease").trim().to_owned(),
-            memory_v1: memory_v1().context("read /proc/self/mountinfo")?,
+            memory_v1: memory_v1().context("cannot read /proc/self/mountinfo")?,
             memory_disabled: memory_disabled(&text("/proc/cgroups"), &text("/proc/cmdline")),
             hierarchies,
         })

@@ -5,15 +5,17 @@ use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::time::Duration;
 
 /// Lines that wait for a reader; the oldest go when there are more.
 const WAITING: usize = 256;
-/// At the end somebody who does not read for so long does not read any more: whoever waits for us must not wait for ever.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// At the end somebody who does not read for so long does not read any more: whoever waits for us must not wait for ever. A person may have
+/// stopped the terminal for a moment (Ctrl-S); a pipe or socket that is full has a reader that does something else.
+const PATIENCE_WITH_PEOPLE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_millis(250);
 /// Between two tries then.
 const PAUSE_MS: u8 = 10;
 /// A pipe that takes anything takes so much at once (pipe(7), PIPE_BUF).
@@ -86,9 +88,10 @@ impl Console {
             self.waiting.push_front(format!("sentinel: {} lines were lost\n", self.lost));
             self.written = 0;
         }
+        let patience = if io::stderr().is_terminal() { PATIENCE_WITH_PEOPLE } else { PATIENCE };
         let clock = Clock::start();
         let mut moved = clock.now();
-        while !self.waiting.is_empty() && clock.now().since(moved) < PATIENCE {
+        while !self.waiting.is_empty() && clock.now().since(moved) < patience {
             let before = (self.waiting.len(), self.written);
             self.flush();
             if before != (self.waiting.len(), self.written) {

@@ -140,7 +140,7 @@ impl RecordFile {
     pub fn inherited(number: i32) -> Result<RecordFile> {
         let fd = crate::sys::inherited::take(number);
         let fd =
-            fd.with_context(|| format!("take descriptor {number} for the record (3 to 63)"))?;
+            fd.with_context(|| format!("cannot take descriptor {number} for the record (3 to 63)"))?;
         Ok(RecordFile { file: File::from(fd), path: PathBuf::from(format!("descriptor {number}")) })
     }
 
@@ -198,10 +198,10 @@ impl RecordFile {
     }
 
     fn put(mut self, record: &Record<'_>) -> Result<()> {
-        let mut json = serde_json::to_string_pretty(record).context("render the record")?;
+        let mut json = serde_json::to_string_pretty(record).context("cannot render the record")?;
         json.push('\n');
         self.write_all(json.as_bytes())
-            .with_context(|| format!("write the record to {}", shown(&self.path)))
+            .with_context(|| format!("cannot write the record to {}", shown(&self.path)))
     }
 
     /// A pipe takes a piece when it says so; what nobody reads for a while, nobody will.
@@ -256,7 +256,7 @@ fn describe(outcome: &Outcome, text: String) -> OutcomeRecord {
 /// When the caller may not write there.
 pub fn open_as_caller(path: &Path, caller: CallerId, what: &str) -> Result<File> {
     as_caller(caller, || open_for(path, caller))
-        .with_context(|| format!("open {} for {what}", shown(path)))
+        .with_context(|| format!("cannot open {} for {what}", shown(path)))
 }
 
 /// Nothing is emptied before it is clear that it may be. A link is followed only if root or the caller made it (as /dev/stdout):

@@ -20,10 +20,45 @@ static REMEMBER: extern "C" fn() = remember;
 
 extern "C" fn remember() {
     remember_ignored();
+    make_room();
     for fd in 0..3 {
         // SAFETY: takes numbers only.
         if unsafe { libc::fcntl(fd, libc::F_GETFD) } == -1 {
             CLOSED.fetch_or(1 << fd, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The least stack that we need, and what we take where we may.
+const STACK: libc::rlim_t = 1 << 20;
+const WANTED_STACK: libc::rlim_t = 8 << 20;
+
+/// The caller's limit of the stack, soft and hard, where it was too little for us; the command gets it back.
+static STACK_LIMIT: [AtomicU64; 2] = [AtomicU64::new(0), AtomicU64::new(0)];
+
+/// A stack that overflows kills by a signal, in the middle of anything. The kernel looks at the limit when the stack grows, so it can be
+/// raised now; above the hard limit root alone can.
+fn make_room() {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: a valid structure to write to.
+    let known = unsafe { libc::getrlimit(libc::RLIMIT_STACK, &raw mut limit) } == 0;
+    if !known || limit.rlim_cur >= STACK {
+        return;
+    }
+    STACK_LIMIT[0].store(limit.rlim_cur, Ordering::Relaxed);
+    STACK_LIMIT[1].store(limit.rlim_max, Ordering::Relaxed);
+    let enough = limit.rlim_max.min(WANTED_STACK);
+    let more = match enough >= STACK {
+        true => libc::rlimit { rlim_cur: enough, rlim_max: limit.rlim_max },
+        false => libc::rlimit { rlim_cur: WANTED_STACK, rlim_max: WANTED_STACK },
+    };
+    const TOO_SMALL: &[u8] =
+        b"sentinel: the stack is too small: at least 1 MiB is needed (ulimit -s 1024)\n";
+    // SAFETY: a valid structure to read from; a literal of this length; ends this process before anything runs.
+    unsafe {
+        if libc::setrlimit(libc::RLIMIT_STACK, &raw const more) != 0 {
+            libc::write(2, TOO_SMALL.as_ptr().cast(), TOO_SMALL.len());
+            libc::_exit(125);
         }
     }
 }
@@ -70,6 +105,12 @@ impl Caller {
     /// Whether the caller ignores this signal.
     pub fn ignores(&self, signal: i32) -> bool {
         (1..=64).contains(&signal) && self.ignored & (1 << (signal - 1)) != 0
+    }
+
+    /// The limit of the stack (soft, hard) that the caller has and we do not: it was too little.
+    pub fn stack_limit(&self) -> Option<(u64, u64)> {
+        let [soft, hard] = [&STACK_LIMIT[0], &STACK_LIMIT[1]].map(|it| it.load(Ordering::Relaxed));
+        (hard > 0).then_some((soft, hard))
     }
 
     /// The standard descriptors that the caller closed.

@@ -4,8 +4,10 @@ use crate::event::Ending;
 use nix::libc;
 use nix::sys::signal::{SigSet, Signal};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::process::Stdio;
 
 /// A handle of one process that no other process can slip into.
 #[derive(Debug)]
@@ -32,6 +34,17 @@ impl PidFd {
             libc::syscall(libc::SYS_pidfd_send_signal, fd, signal, std::ptr::null::<u8>(), 0)
         };
         if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+}
+
+/// Takes what nobody is to read: /dev/null, or where there is none a pipe whose reader is gone.
+///
+/// # Errors
+/// Without descriptors.
+pub fn nowhere() -> io::Result<Stdio> {
+    match File::options().write(true).open("/dev/null") {
+        Ok(null) => Ok(null.into()),
+        Err(_) => io::pipe().map(|(_, writer)| writer.into()),
     }
 }
 

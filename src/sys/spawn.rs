@@ -378,6 +378,7 @@ fn steps(child: &Prepared<'_>) -> Result<(), (u8, io::Error)> {
     connect(child.program).map_err(|error| (3, error))?;
     position(child.place)?;
     restore_oom_score(&child.caller);
+    restore_stack_limit(&child.caller);
     give_up_privileges(child.program).map_err(|(step, error)| (number(step), error))?;
     restore_signals(&child.caller).map_err(|error| (2, error))
 }
@@ -447,9 +448,18 @@ fn restore_oom_score(caller: &Caller) {
     }
 }
 
+/// Lowering it is always allowed, so a failure here does not happen.
+fn restore_stack_limit(caller: &Caller) {
+    if let Some((soft, hard)) = caller.stack_limit() {
+        let limit = libc::rlimit { rlim_cur: soft, rlim_max: hard };
+        // SAFETY: a valid structure to read from.
+        unsafe { libc::setrlimit(libc::RLIMIT_STACK, &raw const limit) };
+    }
+}
+
 /// Dispositions first, then the mask: a signal that waits must meet what the caller wanted.
 fn restore_signals(caller: &Caller) -> io::Result<()> {
-    for signal in [libc::SIGPIPE, libc::SIGCHLD] {
+    for signal in [libc::SIGPIPE, libc::SIGCHLD, libc::SIGXFSZ] {
         let disposition = if caller.ignores(signal) { libc::SIG_IGN } else { libc::SIG_DFL };
         // SAFETY: no handler of ours is installed.
         unsafe { libc::signal(signal, disposition) };

@@ -1,6 +1,7 @@
 //! The scribe: the process that carries lines from the guardian to the file of `--record`, so that a disk that blocks blocks nobody
 //! else. It knows nothing of what it writes, and ends when the guardian has no more to say.
 
+use crate::sys::process::nowhere;
 use anyhow::{Context, Result};
 use nix::sys::signal::SigSet;
 use std::fs::File;
@@ -38,7 +39,11 @@ impl Scribe {
         let mut command = Command::new("/proc/self/exe");
         command.arg0("sentinel-scribe").arg(VERB).stdin(end).stdout(Stdio::from(file));
         // Not in our group, or a Ctrl-C right now would be for it too.
-        let child = command.stderr(Stdio::null()).process_group(0).spawn().context("start it")?;
+        let child = command
+            .stderr(nowhere().context("open /dev/null")?)
+            .process_group(0)
+            .spawn()
+            .context("start it")?;
         Ok(Scribe {
             pid: i32::try_from(child.id()).context("know its process id")?,
             pipe: Some(pipe),

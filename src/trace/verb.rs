@@ -59,8 +59,8 @@ pub fn run(words: &[OsString]) -> Result<u8> {
         Err(error) => return Ok(crate::verbs::usage(&error, "sentinel replay")),
     };
     let path = shown(&wanted.file);
-    let file = File::open(&wanted.file).with_context(|| format!("open {path}"))?;
-    let trace = reader::read(BufReader::new(file)).with_context(|| format!("read {path}"))?;
+    let file = File::open(&wanted.file).with_context(|| format!("cannot open {path}"))?;
+    let trace = reader::read(BufReader::new(file)).with_context(|| format!("cannot read {path}"))?;
     if wanted.what_if {
         return what_if(&trace, &wanted).map(|()| 0);
     }
@@ -95,7 +95,7 @@ fn json(value: &impl serde::Serialize) -> Result<String> {
 }
 
 fn say(text: &str) -> Result<()> {
-    writeln!(io::stdout().lock(), "{text}").context("write the answer")
+    writeln!(io::stdout().lock(), "{text}").context("cannot write the answer")
 }
 
 fn tell_incomplete(trace: &Trace) {

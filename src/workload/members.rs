@@ -89,7 +89,7 @@ impl Members {
             Source::Cgroup(_) => Descent::unused(),
             Source::Descendants => Descent::new(),
         };
-        let spares = Spares::take().context("keep descriptors for later")?;
+        let spares = Spares::take().context("cannot keep descriptors for later")?;
         let (left_out, strangers) = (Vec::new(), Strangers::default());
         Ok(Members { source, root, procs, list, descent, left_out, strangers, spares })
     }

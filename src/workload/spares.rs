@@ -2,6 +2,7 @@
 //! process are possible then. Clients of the mailbox may use up ours, and others those of the whole system.
 
 use arrayvec::ArrayVec;
+use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 use std::io;
@@ -37,7 +38,15 @@ impl Spares {
     pub fn refill(&mut self) -> io::Result<()> {
         while !self.0.is_full() {
             // A file of its own each: the system's limit counts files, ours descriptors.
-            self.0.push(open("/dev/null", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?);
+            let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+            let spare = match open("/dev/null", flags, Mode::empty()) {
+                // A bare container may have no /dev.
+                Err(Errno::ENOENT | Errno::EACCES | Errno::ENXIO) => {
+                    open("/", flags | OFlag::O_PATH, Mode::empty())
+                }
+                spare => spare,
+            };
+            self.0.push(spare?);
         }
         Ok(())
     }

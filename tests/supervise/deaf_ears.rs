@@ -121,21 +121,21 @@ fn a_closed_stderr() {
     ends(&scene, &mut closed, Stdio::null());
 }
 
-/// Lines that could not be said are said when somebody listens, in order and whole.
+/// Lines that could not be said are said when somebody listens, in order and whole. At the end nobody is waited for for long: who
+/// listens has begun before.
 #[test]
 fn who_listens_late_hears_everything() {
     let scene = Scene::new();
-    let (mut reader, writer) = std::io::pipe().unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
     fill(&writer);
     let mut sentinel = timed(&scene);
     let running = Running::start(sentinel.stderr(writer));
     drop(sentinel);
     until("the workload runs", || scene.read("pid").ends_with('\n'));
-    let pid = scene.read("pid").trim().parse().unwrap();
-    until("it is ended", || !is_alive(pid));
-    let mut heard = Vec::new();
-    reader.read_to_end(&mut heard).unwrap();
+    let (heard, listening) = crate::support::process::Heard::to(reader);
     running.finish().expect(143);
+    until("all is read", || listening.is_finished());
+    let heard = heard.bytes();
     let heard = String::from_utf8(heard).unwrap();
     let heard = heard.trim_start_matches('x');
     for needle in

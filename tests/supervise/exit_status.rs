@@ -29,7 +29,9 @@ fn every_fatal_signal_gives_128_and_its_number() {
 #[test]
 fn the_signal_is_named() {
     let scene = Scene::new();
-    for (signal, name) in [(11, "SIGSEGV"), (9, "SIGKILL"), (6, "SIGABRT"), (34, "signal 34")] {
+    for (signal, name) in
+        [(11, "SIGSEGV"), (9, "SIGKILL"), (6, "SIGABRT"), (34, "SIGRTMIN"), (37, "SIGRTMIN+3")]
+    {
         let script = format!("ulimit -c 0; kill -{signal} $$");
         let (run, record) = scene.recorded(&[], &["sh", "-c", &script]);
         run.expect(128 + signal).says(&format!("sh was ended by {name}; ran "));

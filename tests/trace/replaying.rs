@@ -40,7 +40,7 @@ fn bad_files_are_refused_with_the_number_of_the_line() {
         for options in [&["--plain"][..], &["--json"], &["--what-if", "-m", "2G"]] {
             let run = replay(&scene, options, &file).expect(125);
             assert_eq!(run.stderr.lines().count(), 1, "{run:?}");
-            assert!(run.stderr.starts_with(&format!("sentinel: read {file}: ")), "{run:?}");
+            assert!(run.stderr.starts_with(&format!("sentinel: cannot read {file}: ")), "{run:?}");
             assert!(run.stderr.contains(says) && run.stdout().is_empty(), "{says}: {run:?}");
             assert!(!run.stderr.contains('\u{1b}'), "{run:?}");
         }
