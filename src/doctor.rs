@@ -92,7 +92,8 @@ pub fn examine() -> Result<Finding> {
     let chosen = row.map(Row::name);
     let tier = tier(&around, chosen.is_some());
     let best = tier == Tier::Kernel;
-    let memory = procfs::Meminfo::from_file("/proc/meminfo").context("cannot read /proc/meminfo")?;
+    let memory =
+        procfs::Meminfo::from_file("/proc/meminfo").context("cannot read /proc/meminfo")?;
     Ok(Finding {
         schema: SCHEMA,
         tier,

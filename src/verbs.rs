@@ -143,7 +143,8 @@ pub fn report(words: &[OsString]) -> Result<u8> {
         let report = archive::load(&kept::choose(&kept, &wanted.which)?)?;
         match (wanted.json, wanted.html) {
             (true, _) => {
-                serde_json::to_string_pretty(&report).context("cannot render the post-mortem")? + "\n"
+                serde_json::to_string_pretty(&report).context("cannot render the post-mortem")?
+                    + "\n"
             }
             (_, true) => crate::report::html::page(&report),
             _ => text::report_text(&report, speaks_utf8()),

@@ -40,7 +40,8 @@ impl Recording {
     pub(super) fn start(config: &Config, caller: CallerId) -> Result<Option<Recording>> {
         let Some(path) = config.record.clone() else { return Ok(None) };
         let file = open_as_caller(&path, caller, "the trace")?;
-        let scribe = Scribe::start(file).context("cannot start the process that writes the trace")?;
+        let scribe =
+            Scribe::start(file).context("cannot start the process that writes the trace")?;
         let (queue, writer) = (Queue::default(), Writer::new(config.record_size.0));
         Ok(Some(Recording { path, scribe, queue, writer, broken: false }))
     }

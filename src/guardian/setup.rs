@@ -276,7 +276,9 @@ impl Guardian {
             self.events.add(server, Token::Mailbox).context("cannot wait for the mailbox")?;
         }
         if let Some(file) = workload.memory_events() {
-            self.events.add(file, Token::MemoryEvents(0)).context("cannot wait for memory.events")?;
+            self.events
+                .add(file, Token::MemoryEvents(0))
+                .context("cannot wait for memory.events")?;
         }
         if let Some(cgroup) = workload.watched() {
             let watch = || {
@@ -358,7 +360,8 @@ impl Guardian {
         }
         self.start_witness(&mut workload);
         self.publisher.begin_usage(&workload, self.clock.now());
-        let admitted = workload.admit(waiting.pid()).context("cannot put the command into its cgroup");
+        let admitted =
+            workload.admit(waiting.pid()).context("cannot put the command into its cgroup");
         let asked_to_end = match self.signals.ending(&self.caller) {
             Some(signal) => Err(Interrupted(signal).into()),
             None => Ok(()),
@@ -381,7 +384,9 @@ impl Guardian {
         match &starting {
             None => self.tell_started(),
             Some(starting) => {
-                self.events.add(starting, Token::Started).context("cannot wait for the command to run")?;
+                self.events
+                    .add(starting, Token::Started)
+                    .context("cannot wait for the command to run")?;
             }
         }
         rehearse(&mut workload, policy.clone(), &lines, self.clock.now());

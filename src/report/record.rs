@@ -139,8 +139,8 @@ impl RecordFile {
     /// When it is not open.
     pub fn inherited(number: i32) -> Result<RecordFile> {
         let fd = crate::sys::inherited::take(number);
-        let fd =
-            fd.with_context(|| format!("cannot take descriptor {number} for the record (3 to 63)"))?;
+        let fd = fd
+            .with_context(|| format!("cannot take descriptor {number} for the record (3 to 63)"))?;
         Ok(RecordFile { file: File::from(fd), path: PathBuf::from(format!("descriptor {number}")) })
     }
 

@@ -60,7 +60,8 @@ pub fn run(words: &[OsString]) -> Result<u8> {
     };
     let path = shown(&wanted.file);
     let file = File::open(&wanted.file).with_context(|| format!("cannot open {path}"))?;
-    let trace = reader::read(BufReader::new(file)).with_context(|| format!("cannot read {path}"))?;
+    let trace =
+        reader::read(BufReader::new(file)).with_context(|| format!("cannot read {path}"))?;
     if wanted.what_if {
         return what_if(&trace, &wanted).map(|()| 0);
     }
