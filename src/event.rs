@@ -352,6 +352,8 @@ pub struct Outcome {
     pub cause: Cause,
     /// How the command itself ended.
     pub child: Ending,
+    /// Why SIGKILL was needed for those whom the command left behind, if it was.
+    pub rest_killed: Option<KillReason>,
     /// Processes that the kernel's OOM killer killed in the workload.
     pub kernel_oom_kills: u64,
 }

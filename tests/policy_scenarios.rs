@@ -52,11 +52,19 @@ fn near(footprint: u64) -> Notice {
 
 fn by_us(reason: Reason, killed: Option<KillReason>, child: Ending) -> Action {
     let cause = Cause::Guardian { reason, killed };
-    Action::Finish(Outcome { cause, child, kernel_oom_kills: 0 })
+    Action::Finish(Outcome { cause, child, rest_killed: None, kernel_oom_kills: 0 })
+}
+
+/// The same, and SIGKILL for those whom the command left behind.
+fn with_rest_killed(end: Action, why: KillReason) -> Action {
+    match end {
+        Action::Finish(outcome) => Action::Finish(Outcome { rest_killed: Some(why), ..outcome }),
+        other => other,
+    }
 }
 
 fn by_itself(child: Ending) -> Action {
-    Action::Finish(Outcome { cause: Cause::Itself, child, kernel_oom_kills: 0 })
+    Action::Finish(Outcome { cause: Cause::Itself, child, rest_killed: None, kernel_oom_kills: 0 })
 }
 
 const TERMED: Ending = Ending::Signaled(15);

@@ -98,11 +98,12 @@ impl Guardian {
     }
 
     /// Memory that was in use between two looks: `memory.peak`, or where looks go from process to process the resident set of the
-    /// largest.
+    /// largest. What a process had before its execve(2) is in that too, which in the command's own was ours.
     fn unseen_peak(&self) -> Bytes {
         let workload = &self.guards[0].workload;
-        let largest = workload.sums().then_some(Bytes(self.publisher.ended.max_rss));
-        workload.kernel_peak().or(largest).unwrap_or_default()
+        let largest = Bytes(self.publisher.ended.max_rss);
+        let theirs = workload.sums() && largest > crate::sys::memory::highest_rss();
+        workload.kernel_peak().or(theirs.then_some(largest)).unwrap_or_default()
     }
 
     /// By the cgroup, or by the processes that ended.
@@ -159,9 +160,12 @@ impl Guardian {
         let memory = &status.memory;
         let limit = words::limit(status.limits.limit, status.limits.swap_room);
         // What nobody looked at has no size.
-        let mut figures = match memory.peak_footprint {
-            Bytes(0) => format!("ran {ran}, peak {} (limit {limit})", memory.peak),
-            peak => format!("ran {ran}, peak {} (footprint {peak} of {limit})", memory.peak),
+        let mut figures = match (memory.peak, memory.peak_footprint) {
+            (Bytes(0), _) => format!("ran {ran} (limit {limit})"),
+            (peak, Bytes(0)) => format!("ran {ran}, peak {peak} (limit {limit})"),
+            (peak, footprint) => {
+                format!("ran {ran}, peak {peak} (footprint {footprint} of {limit})")
+            }
         };
         if let Some(((term, _), ended)) = self.guards[0].term_sent().zip(self.guards[0].ended_at) {
             let signal = words::signal_name(self.config.term_signal);

@@ -195,8 +195,13 @@ impl Policy {
                 Cause::Guardian { reason, killed: (!child_first).then_some(why) }
             }
         };
+        let rest_killed = match self.rung {
+            Rung::Killing { why, child_first: true, .. } if !self.was_refused(true) => Some(why),
+            _ => None,
+        };
         self.rung = Rung::Ended;
-        actions.push(Action::Finish(Outcome { cause, child, kernel_oom_kills }));
+        let outcome = Outcome { cause, child, rest_killed, kernel_oom_kills };
+        actions.push(Action::Finish(outcome));
     }
 
     /// Without our doing: the kernel's OOM killer, if it killed and the command died of SIGKILL; else the command's own end.

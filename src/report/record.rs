@@ -114,6 +114,8 @@ struct OutcomeRecord {
     ended_by: &'static str,
     reason: Option<&'static str>,
     killed: Option<&'static str>,
+    /// Why SIGKILL was needed for those whom the command left behind.
+    rest_killed: Option<&'static str>,
     text: String,
     child_exited: Option<u8>,
     child_signal: Option<i32>,
@@ -173,6 +175,7 @@ impl RecordFile {
             ended_by: "sentinel",
             reason: Some("not-started"),
             killed: None,
+            rest_killed: None,
             text,
             child_exited: None,
             child_signal: None,
@@ -234,7 +237,17 @@ fn describe(outcome: &Outcome, text: String) -> OutcomeRecord {
         Ending::Signaled(signal) => (None, Some(signal)),
     };
     let kernel_oom_kills = outcome.kernel_oom_kills;
-    OutcomeRecord { ended_by, reason, killed, text, child_exited, child_signal, kernel_oom_kills }
+    let rest_killed = outcome.rest_killed.as_ref().map(words::kill_word);
+    OutcomeRecord {
+        ended_by,
+        reason,
+        killed,
+        rest_killed,
+        text,
+        child_exited,
+        child_signal,
+        kernel_oom_kills,
+    }
 }
 
 /// Opens (and empties) a file with the caller's rights, for `what`.

@@ -210,9 +210,14 @@ pub fn outcome(outcome: &Outcome, name: &str, signal: &str) -> String {
             format!("{name} {}: systemd stopped its scope", ending(outcome.child))
         }
         Cause::SystemdOomd => format!("{name} was killed by systemd-oomd"),
-        Cause::Guardian { reason: why, killed: None } => {
-            format!("ended {name} with {signal}: {}", reason(&why))
-        }
+        Cause::Guardian { reason: why, killed: None } => match outcome.rest_killed {
+            None => format!("ended {name} with {signal}: {}", reason(&why)),
+            Some(kill) => format!(
+                "ended {name} with {signal} and the rest with SIGKILL: {}; {}",
+                reason(&why),
+                kill_reason(&kill)
+            ),
+        },
         Cause::Guardian { reason: Reason::Operator, killed: Some(kill) } => {
             format!("ended {name} with SIGKILL: {}", kill_reason(&kill))
         }
@@ -251,7 +256,7 @@ mod tests {
     use std::time::Duration;
 
     fn ended(cause: Cause, child: Ending) -> Outcome {
-        Outcome { cause, child, kernel_oom_kills: 0 }
+        Outcome { cause, child, rest_killed: None, kernel_oom_kills: 0 }
     }
 
     const BREACH: Reason = Reason::Breach { footprint: Bytes::mib(100), limit: Bytes::mib(100) };
@@ -284,6 +289,17 @@ mod tests {
         assert_eq!(exit_status(&ended(cause, Ending::Signaled(9)), 15, None), 137);
         let operator = Cause::Guardian { reason: Reason::Operator, killed: None };
         assert_eq!(exit_status(&ended(operator, Ending::Signaled(15)), 15, Some(99)), 143);
+    }
+
+    #[test]
+    fn a_sigkill_for_the_rest_is_called_so() {
+        let cause = Cause::Guardian { reason: Reason::Operator, killed: None };
+        let outcome = Outcome { rest_killed: Some(GRACE), ..ended(cause, Ending::Signaled(15)) };
+        assert_eq!(
+            super::outcome(&outcome, "make", "SIGTERM"),
+            "ended make with SIGTERM and the rest with SIGKILL: asked for by an operator; the grace period of 3.0s is over"
+        );
+        assert_eq!(exit_status(&outcome, 15, None), 143);
     }
 
     #[test]

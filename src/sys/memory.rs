@@ -1,5 +1,6 @@
 //! Keeps the guardian able to act when memory is out: its pages stay, and the OOM killer looks elsewhere first.
 
+use crate::units::Bytes;
 use nix::libc;
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 use serde::Serialize;
@@ -52,6 +53,13 @@ impl PageFaults {
         self.minor += now.minor - before.minor;
         self.major += now.major - before.major;
     }
+}
+
+/// Our own highest resident set so far.
+pub fn highest_rss() -> Bytes {
+    let usage = getrusage(UsageWho::RUSAGE_SELF);
+    let kib = usage.map_or(0, |usage| u64::try_from(usage.max_rss()).unwrap_or(0));
+    Bytes(kib.saturating_mul(1024))
 }
 
 /// Uses so much of the stack once, so that its pages are there.

@@ -42,6 +42,24 @@ fn a_daemon_is_ended_with_the_rest() {
     assert!(!is_alive(pid));
 }
 
+/// The command heard SIGTERM, and what it left behind did not.
+#[test]
+fn sigkill_for_the_rest_alone_is_told_as_that() {
+    for mode in ["control-group", "mixed", "process"] {
+        let scene = Scene::new();
+        let script = "(trap '' TERM; echo deaf; while :; do sleep 1; done) & exec sleep 100000";
+        let record = scene.text_path("record.json");
+        let options = ["--kill-mode", mode, "--grace", "100ms", "--json", &record];
+        let running = scene.with_mailbox(&options, &["sh", "-c", script]);
+        running.await_out("deaf");
+        scene.ask("terminate").expect(0);
+        running.finish().expect(143).says("ended sh with SIGTERM and the rest with SIGKILL");
+        let record = scene.record();
+        assert_eq!(record["outcome"]["rest_killed"], "grace-over", "{record:#}");
+        assert!(record["outcome"]["killed"].is_null(), "{record:#}");
+    }
+}
+
 #[test]
 fn a_deaf_daemon_is_killed_with_the_rest() {
     let scene = Scene::new();

@@ -6,6 +6,7 @@
 pub mod leftovers;
 pub mod process;
 pub mod pty;
+mod reach;
 pub mod scene;
 
 pub use process::{Run, Running};
@@ -23,9 +24,11 @@ pub const PATIENCE: Duration = Duration::from_secs(90);
 /// Between two looks at something that is waited for.
 const PAUSE_MS: u8 = 5;
 
-/// The binary under test.
+/// The binary under test, where everybody can run it.
 pub fn binary() -> String {
-    std::env::var("SENTINEL_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_sentinel").to_owned())
+    let built = || env!("CARGO_BIN_EXE_sentinel").to_owned();
+    let binary = std::env::var("SENTINEL_BIN").unwrap_or_else(|_| built());
+    reach::reachable(&binary).to_str().unwrap().to_owned()
 }
 
 /// The interpreter itself: a wrapper on PATH would be one more process in the workload.

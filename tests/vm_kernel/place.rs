@@ -184,6 +184,22 @@ fn a_dry_run_sets_no_limit() {
     assert!(run.stderr.contains("would send SIGTERM"), "{run}");
 }
 
+/// Whoever sits below forty cgroups gets its SIGTERM, and where there is no `cgroup.kill` its SIGKILL.
+#[test]
+#[ignore = "for a guest: scripts/vm/test"]
+fn nobody_is_too_deep_for_a_signal() {
+    require_kernel_tier();
+    let script = "d=/sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup)
+        for i in $(seq 40); do d=$d/d; mkdir $d || exit 1; done
+        for trap in 'echo heard; exit 0' ''; do
+            sh -c 'trap \"$1\" TERM; echo 0 > $0/cgroup.procs; while :; do sleep 0.1; done' $d \"$trap\" &
+        done; wait";
+    let run =
+        Sentinel::new().args(&["--timeout", "8s", "--grace", "6s"]).run(&["sh", "-c", script]);
+    assert_eq!(run.stdout, "heard\n", "{run}");
+    assert_eq!((run.status, run.text("/outcome/rest_killed")), (143, "grace-over"), "{run}");
+}
+
 #[test]
 #[ignore = "for a guest: scripts/vm/test"]
 fn what_the_workload_does_to_its_own_cgroup_does_not_save_it() {

@@ -47,6 +47,25 @@ fn the_kernel_s_own_kill_is_the_kernel_s() {
     assert!(ended.1["verdict"]["signal"].is_null());
 }
 
+/// A child dies in a cgroup that the workload made for it; the command goes on, and ends itself later.
+#[test]
+#[ignore = "for a guest: scripts/vm/test"]
+fn a_kill_in_a_cgroup_of_the_workload_s_own_did_not_end_the_command() {
+    require_kernel_tier();
+    let script =
+        "own=/sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup); mkdir $own/main $own/sub || exit 1
+        echo 0 > $own/main/cgroup.procs && echo +memory > $own/cgroup.subtree_control || exit 2
+        echo 20M > $own/sub/memory.max && echo 0 > $own/sub/memory.swap.max || exit 3
+        sh -c 'echo 0 > $1/sub/cgroup.procs; exec \"$0\" touch --cap 60M' \"$0\" $own
+        grep -q 'oom_kill [1-9]' $own/memory.events || exit 4
+        kill -9 $$";
+    let ended = reported(&["-m", "300M"], &["sh", "-c", script, &hog()]);
+    assert_eq!(ended.0.status, 137, "{}", ended.0);
+    assert_eq!(ended.0.text("/outcome/ended_by"), "command", "{}", ended.0);
+    assert!(ended.0.number("/status/events/oom_kill") > 0, "{}", ended.0);
+    assert_verdict(&ended, "signaled", "somebody");
+}
+
 #[test]
 #[ignore = "for a guest: scripts/vm/test"]
 fn a_fork_that_is_refused() {

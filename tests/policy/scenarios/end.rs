@@ -27,11 +27,12 @@ fn what_the_command_leaves_behind_is_guarded_on() {
 #[test]
 fn what_the_command_leaves_behind_is_ended_when_asked_for() {
     let rules = PolicyConfig { on_exit: OnExit::Terminate, ..rules() };
+    let end = with_rest_killed(by_us(Reason::ChildExited, None, DONE), grace_over(3000));
     run(rules, &[(0, used(10)), (500, exits(0)), (3550, empty())], 9000).does(&[
         (500, wire(108)),
         (500, TERM),
         (3500, KILL),
-        (3550, by_us(Reason::ChildExited, None, DONE)),
+        (3550, end),
     ]);
     run(rules, &[(0, used(10)), (500, empty()), (501, exits(0))], 900)
         .does(&[(501, by_itself(DONE))]);
@@ -43,7 +44,9 @@ fn a_kill_by_the_kernel_is_told_and_is_a_miss_when_it_took_the_command() {
     let mut sample = memory(90, 0);
     sample.counters.oom_kill = 2;
     let killed = Step::State(sample);
-    let outcome = |cause, child| Action::Finish(Outcome { cause, child, kernel_oom_kills: 2 });
+    let outcome = |cause, child| {
+        Action::Finish(Outcome { cause, child, rest_killed: None, kernel_oom_kills: 2 })
+    };
     let steps = [(0, used(50)), (10, killed), (11, killed), (11, dies(9)), (12, empty())];
     run(rules(), &steps, 900).does(&[(12, outcome(Cause::KernelOom, KILLED))]).tells(&[
         (10, Notice::KernelOom { killed: 2 }),

@@ -85,10 +85,6 @@ fn a_workload_that_shrinks_again_is_ended_all_the_same() {
 #[test]
 fn sigkill_for_leftovers_is_not_what_ended_the_command() {
     let steps = [(0, used(100)), (100, exits(0)), (3050, empty())];
-    run(rules(), &steps, 9000).does(&[
-        (0, wire(108)),
-        (0, TERM),
-        (3000, KILL),
-        (3050, by_us(breach(100), None, DONE)),
-    ]);
+    let end = with_rest_killed(by_us(breach(100), None, DONE), grace_over(3000));
+    run(rules(), &steps, 9000).does(&[(0, wire(108)), (0, TERM), (3000, KILL), (3050, end)]);
 }
