@@ -85,12 +85,12 @@ enum Obstacle {
 fn why_not(path: &Path) -> Option<Obstacle> {
     let barred = |why: &str| Some(Obstacle::Barred(why.to_owned()));
     match path.metadata() {
-        Err(error) => Some(match error.kind() {
-            io::ErrorKind::NotFound => Obstacle::Absent,
-            io::ErrorKind::PermissionDenied => Obstacle::Closed(cause(&error)),
-            // Below a file, a name too long, links in a circle.
-            _ => Obstacle::Barred(cause(&error)),
-        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Some(Obstacle::Absent),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Some(Obstacle::Closed(cause(&error)))
+        }
+        // Below a file, a name too long, links in a circle.
+        Err(error) => Some(Obstacle::Barred(cause(&error))),
         Ok(data) if data.is_dir() => barred("it is a directory"),
         Ok(data) if !data.is_file() => barred("it is no file"),
         Ok(_) => match access(path, AccessFlags::X_OK) {

@@ -44,6 +44,15 @@ pub struct Asked {
     pub on_guardian_death: bool,
 }
 
+impl Asked {
+    fn of(settings: &Settings) -> Asked {
+        Asked {
+            thrash: settings.thrash.is_some(),
+            on_guardian_death: settings.on_guardian_death.is_some(),
+        }
+    }
+}
+
 /// What a run is to be like. Sizes are typed values until the outer limit is known.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -249,21 +258,13 @@ pub fn build(s: Settings, command: Vec<OsString>) -> Result<Config> {
         },
         thrash,
         on_guardian_death: s.on_guardian_death.unwrap_or(OnDeath::Terminate),
-        asked: Asked {
-            thrash: s.thrash.is_some(),
-            on_guardian_death: s.on_guardian_death.is_some(),
-        },
+        asked: Asked::of(&s),
         best_effort: s.best_effort,
         on_exit: match s.on_exit {
             Some(ExitSetting::Terminate) => OnExit::Terminate,
             Some(ExitSetting::Wait) | None => OnExit::Wait,
         },
-        require: match s.require {
-            Some(TierSetting::Kernel) => Tier::Kernel,
-            Some(TierSetting::Observed) => Tier::Observed,
-            Some(TierSetting::Hybrid) => Tier::Hybrid,
-            Some(TierSetting::Polled) | None => Tier::Polled,
-        },
+        require: lowest_tier(s.require),
         cgroup: s.cgroup,
         slice: s.slice.map(slice).transpose()?,
         account: s.user.as_deref().map(Account::find).transpose()?,
@@ -287,6 +288,15 @@ pub fn build(s: Settings, command: Vec<OsString>) -> Result<Config> {
         of_caller: OfCaller::default(),
         command,
     })
+}
+
+fn lowest_tier(wanted: Option<TierSetting>) -> Tier {
+    match wanted {
+        Some(TierSetting::Kernel) => Tier::Kernel,
+        Some(TierSetting::Observed) => Tier::Observed,
+        Some(TierSetting::Hybrid) => Tier::Hybrid,
+        Some(TierSetting::Polled) | None => Tier::Polled,
+    }
 }
 
 /// The kernel rounds to pages, and what is read back is to be what was written.

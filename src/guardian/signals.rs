@@ -12,7 +12,7 @@ const START_PATIENCE: Duration = Duration::from_millis(500);
 
 impl Guardian {
     pub(super) fn take_signals(&mut self) {
-        while let Some(signal) = self.signals.next() {
+        while let Some(signal) = self.signals.take() {
             match signal.number {
                 SIGCHLD => self.reap(),
                 SIGCONT => self.continued(),

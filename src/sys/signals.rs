@@ -41,7 +41,7 @@ impl Signals {
     }
 
     /// The next one that somebody else sent, if any. Our own is the SIGPIPE of a write that nobody reads.
-    pub fn next(&mut self) -> Option<Signal> {
+    pub fn take(&mut self) -> Option<Signal> {
         self.held.pop_front().or_else(|| self.read())
     }
 

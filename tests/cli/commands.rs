@@ -112,7 +112,7 @@ fn what_the_exec_refuses_is_told_apart_too() {
     let run = unrunnable_late(&scene, &barred, 126);
     let why = "barred: its interpreter /etc/passwd: it has no permission to be executed";
     assert!(run.stderr.contains(why), "{run:?}");
-    let unlinked = file(&scene, "unlinked", 0o755, &without_loader());
+    let unlinked = file(&scene, "unlinked", 0o755, without_loader());
     let run = unrunnable_late(&scene, &unlinked, 127);
     let why = "unlinked: its interpreter /no/such/loader.so is not there";
     assert!(run.stderr.contains(why), "{run:?}");
