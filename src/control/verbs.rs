@@ -1,7 +1,7 @@
 //! The words that a request may begin with, and which of them was probably meant. Pure.
 
 /// First words, as in the help.
-pub(super) const VERBS: [&str; 13] = [
+pub(super) const VERBS: [&str; 14] = [
     "ping",
     "status",
     "ps",
@@ -10,6 +10,7 @@ pub(super) const VERBS: [&str; 13] = [
     "metrics",
     "watch",
     "set",
+    "signal",
     "freeze",
     "thaw",
     "terminate",

@@ -2,7 +2,7 @@
 
 use super::Guardian;
 use crate::event::{Command, Event};
-use crate::sys::process::{Change, next_change, send, send_group};
+use crate::sys::process::{Change, next_change, send};
 use crate::sys::signals::Signal;
 use nix::libc::{
     SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH,
@@ -19,7 +19,7 @@ impl Guardian {
                 SIGTSTP if self.publisher.had_dashboard() => self.suspend_all(),
                 SIGTSTP | SIGTTIN | SIGTTOU => {
                     self.foreground.asked_to_stop(signal.by_kernel);
-                    self.pass_on(SIGTSTP);
+                    self.pass_on(Signal { number: SIGTSTP, ..signal });
                 }
                 // Our terminal's size, and the command has a terminal of its own.
                 SIGWINCH if signal.by_kernel && self.publisher.had_dashboard() => {
@@ -36,8 +36,9 @@ impl Guardian {
     fn forward(&mut self, signal: Signal) {
         let Some(guard) = self.guards.first() else { return };
         if guard.workload.child_alive() && guard.starting.is_none() {
-            self.pass_on(signal.number);
+            self.pass_on(signal);
         } else if matches!(signal.number, SIGHUP | SIGINT | SIGQUIT | SIGTERM) {
+            self.foreground.ended_by(signal.number);
             for index in 0..self.guards.len() {
                 self.deliver(index, Event::Operator(Command::Terminate));
             }
@@ -51,10 +52,14 @@ impl Guardian {
         }
     }
 
-    fn pass_on(&mut self, signal: i32) {
+    fn pass_on(&mut self, signal: Signal) {
+        if self.foreground.is_shared() && signal.by_kernel {
+            // The terminal sent it to our whole group.
+            return;
+        }
         for guard in self.guards.iter().filter(|guard| guard.workload.child_alive()) {
             // Gone meanwhile: its end is reported soon.
-            let _ = send_group(guard.child_pid, signal);
+            let _ = self.foreground.send(guard.child_pid, signal.number);
         }
     }
 

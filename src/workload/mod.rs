@@ -10,6 +10,7 @@ pub mod huge_pages;
 pub mod knobs;
 pub mod line_writer;
 pub mod members;
+mod one_process;
 pub mod proc_file;
 pub mod proc_stat;
 pub mod process_sampler;
