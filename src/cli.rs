@@ -150,6 +150,9 @@ pub struct Settings {
     #[arg(long, value_name = "SIZE")]
     #[serde(deserialize_with = "from_text")]
     pub record_size: Option<Bytes>,
+    /// Keeps what the command writes to the dashboard's pane in this file
+    #[arg(long, value_name = "FILE")]
+    pub log: Option<PathBuf>,
     /// Serves the metrics of all guardians over HTTP here, from a process beside this one
     #[arg(long, value_name = "ADDR")]
     pub metrics: Option<String>,
@@ -169,7 +172,7 @@ impl Settings {
         }
         first!(memory, headroom, second_line, grace, term_signal, kill_mode, swap, pids, timeout,
             warn_at, warn_within, thrash, on_exit, on_guardian_death, require, cgroup, slice, user, report, limit_exit_code, socket, name,
-            json, json_fd, record, record_size, metrics;
+            json, json_fd, record, record_size, log, metrics;
             best_effort, dry_run, no_new_privs, plain, quiet)
     }
 }

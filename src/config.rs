@@ -119,6 +119,8 @@ pub struct Config {
     pub record: Option<PathBuf>,
     /// The most bytes of it.
     pub record_size: Bytes,
+    /// Where the command's output in the dashboard's pane is kept.
+    pub log: Option<PathBuf>,
     /// Where an exporter serves metrics, if one is wanted.
     pub metrics: Option<String>,
     /// Say only what went wrong.
@@ -283,6 +285,7 @@ pub fn build(s: Settings, command: Vec<OsString>) -> Result<Config> {
         json_fd: s.json_fd,
         record: s.record,
         record_size: record_size(s.record_size)?,
+        log: s.log,
         metrics: s.metrics,
         quiet: s.quiet,
         of_caller: OfCaller::default(),

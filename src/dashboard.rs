@@ -8,13 +8,16 @@ use nix::poll::poll;
 use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
 use std::ffi::OsStr;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
 
 /// So long it may take to leave when the guardian fails, milliseconds.
 const FAREWELL_MS: u32 = 2000;
+
+/// The exit status of one that drew nothing: the run was over before.
+pub const DREW_NOTHING: u8 = 3;
 
 /// The hidden verb that runs the dashboard.
 pub const VERB: &str = "__dashboard";
@@ -74,11 +77,11 @@ impl Dashboard {
         Ok(Dashboard { process: None, modes, master: pty.master, slave: Some(pty.slave) })
     }
 
-    /// Starts it. Gives our end of its connection.
+    /// Starts it; what the command writes it passes on to `log` too. Gives our end of its connection.
     ///
     /// # Errors
     /// Without descriptors or our own executable.
-    pub fn start(&mut self) -> Result<UnixStream> {
+    pub fn start(&mut self, log: Option<BorrowedFd<'_>>) -> Result<UnixStream> {
         let (ours, theirs) = UnixStream::pair().context("make a socket pair")?;
         let program = std::env::current_exe().context("find our own executable")?;
         inherit(&theirs, true)?;
@@ -89,7 +92,12 @@ impl Dashboard {
         let mut command = Command::new("/proc/self/exe");
         command.arg0(program);
         command.args([VERB, "--control-fd", &control, "--pty-fd", &master]);
+        if let Some(log) = log {
+            inherit(log, true)?;
+            command.args(["--log-fd", &log.as_raw_fd().to_string()]);
+        }
         let process = command.spawn().context("start the dashboard");
+        log.map(|log| inherit(log, false)).transpose()?;
         inherit(&self.master, false)?;
         self.process = Some(process?);
         Ok(ours)

@@ -22,6 +22,7 @@ pub mod cgroup;
 pub mod cli;
 pub mod clock;
 pub mod command;
+pub mod command_line;
 pub mod config;
 pub mod control;
 pub mod dashboard;

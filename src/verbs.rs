@@ -1,6 +1,6 @@
 //! What `sentinel` does besides running a command: talking to a guardian, showing the dashboard, explaining usage.
 
-use crate::control::client;
+use crate::control::{client, processes};
 use crate::fleet::choose;
 use crate::report::kept;
 use crate::report::post_mortem::{archive, text};
@@ -24,7 +24,7 @@ struct Talk {
     /// The guardian, by the name of its run or a process id: sentinel ps lists them
     #[arg(long, short, value_name = "NAME|PID", conflicts_with = "socket")]
     guardian: Option<String>,
-    /// What to ask: status, ps, limits, events, metrics, watch, set, freeze, thaw, terminate, kill, ping, help
+    /// What to ask: status, ps, limits, events, metrics, watch, set, signal, freeze, thaw, terminate, kill, ping, help
     #[arg(
         required = true,
         trailing_var_arg = true,
@@ -80,7 +80,13 @@ pub fn status(words: &[OsString]) -> Result<u8> {
 }
 
 fn ask(socket: Option<PathBuf>, who: Option<String>, words: &[String]) -> Result<u8> {
-    client::ctl(&choose::mailbox(socket, who.as_deref(), words)?, words)
+    let socket = choose::mailbox(socket, who.as_deref(), words)?;
+    let words_now: Vec<String> = words.iter().map(|word| word.to_ascii_lowercase()).collect();
+    match words_now.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["ps"] => processes::show(&socket, false),
+        ["ps", "json"] => processes::show(&socket, true),
+        _ => client::ctl(&socket, words),
+    }
 }
 
 /// Says which tier this place allows, and what would make it a better one.
@@ -169,6 +175,8 @@ struct Handed {
     control_fd: RawFd,
     #[arg(long)]
     pty_fd: Option<RawFd>,
+    #[arg(long)]
+    log_fd: Option<RawFd>,
 }
 
 /// Shows the dashboard; the descriptors are those that the guardian left open for us.
@@ -181,8 +189,13 @@ pub fn dashboard(words: &[OsString]) -> Result<u8> {
     let control = crate::sys::inherited::take(handed.control_fd).context("take the stream")?;
     let pty = handed.pty_fd.map(crate::sys::inherited::take).transpose();
     let pty = pty.context("take the command's terminal")?;
-    crate::tui::run(crate::tui::Options::new(control.into(), pty))?;
-    Ok(0)
+    let log = handed.log_fd.map(crate::sys::inherited::take).transpose();
+    let log = log.context("take the way to the log")?;
+    let drew = crate::tui::run(crate::tui::Options {
+        log: log.map(Into::into),
+        ..crate::tui::Options::new(control.into(), pty)
+    })?;
+    Ok(if drew { 0 } else { crate::dashboard::DREW_NOTHING })
 }
 
 /// Prints help and version as asked for, a mistake as one line with the way out. Gives the exit status.

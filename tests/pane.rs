@@ -7,8 +7,14 @@
 mod crowd;
 #[path = "pane/ending.rs"]
 mod ending;
+#[path = "pane/keys.rs"]
+mod keys;
+#[path = "pane/log.rs"]
+mod log;
 #[path = "pane/programs.rs"]
 mod programs;
+#[path = "pane/replays.rs"]
+mod replays;
 #[path = "pane/slow.rs"]
 mod slow;
 #[path = "pane/stage.rs"]

@@ -14,7 +14,7 @@ use sentinel::clock::Timestamp;
 use sentinel::fleet::columns;
 use sentinel::fleet::row::{Note, Row};
 use sentinel::status::{Level, State, Status, WatchLine};
-use sentinel::tui::keys::Input;
+use sentinel::tui::keys::{Gesture, Input};
 use sentinel::tui::look::Look;
 use sentinel::tui::top::state::{Effect, STAYS, Top};
 use sentinel::tui::top::view;
@@ -138,6 +138,7 @@ fn all_kinds_at_the_usual_sizes() {
 #[test]
 fn boxes_and_questions() {
     golden_screen("help-80x24.txt", &typed(kinds(LOOK), "?"), 80, 24);
+    golden_screen("filter-80x24.txt", &typed(kinds(LOOK), "/tr"), 80, 24);
     golden_screen("kill-80x24.txt", &typed(kinds(LOOK), "Ky"), 80, 24);
     golden_screen("prompt-40x15.txt", &typed(kinds(LOOK), "m"), 40, 15);
     golden_screen("terminate-30x5.txt", &typed(kinds(LOOK), "t"), 30, 5);
@@ -211,7 +212,8 @@ fn the_selection_stays_on_its_guardian_and_is_always_seen() {
     assert_eq!(selected(&top), "train", "the first that came");
     top = typed(top, "sss");
     assert_eq!(selected(&top), "train");
-    top = typed(top, "G");
+    let end = Input::Key(KeyEvent::new(KeyCode::End, KeyModifiers::NONE));
+    assert_eq!(top.take_input(&end), Effect::None);
     let last = selected(&top);
     assert_eq!(last, top.members()[top.members().len() - 1].row.name);
     // Three rows of the table.
@@ -267,11 +269,47 @@ fn what_ends_a_workload_is_asked_first_and_about_the_same_one() {
         ("", '\n', Effect::Enter(key("train"))),
         ("", 'q', Effect::Leave),
         ("", '\x1b', Effect::Leave),
+        ("/zz\n", '\x1b', Effect::None),
+        ("g", '\n', request("train", "set grace 3s")),
         ("?", 'q', Effect::None),
     ] {
         let mut top = typed(kinds(LOOK), keys);
         assert_eq!(press(&mut top, last), effect, "{keys:?} {last:?}");
     }
+}
+
+/// Not by hand: whatever is drawn there is pressed, and whatever row is drawn there is chosen.
+#[test]
+fn the_mouse_does_what_is_drawn_under_it() {
+    let mut top = kinds(LOOK);
+    let drawn = text(&draw(&top, 100, 30));
+    let lines: Vec<&str> = drawn.lines().collect();
+    let at = |word: &str| u16::try_from(lines[29].find(word).expect(word)).expect("small");
+    let target = |top: &Top, x, y| view::target(top, (30, 100), (x, y));
+    let effect = top.point(Gesture::Click, target(&top, at("f freeze"), 29));
+    assert_eq!(effect, Effect::Request(key("train"), "freeze".to_owned()));
+    assert_eq!(top.point(Gesture::Click, target(&top, at("q leave") + 3, 29)), Effect::Leave);
+    for name in ["web", "build-the-whole-world"] {
+        let y = lines.iter().position(|line| line.contains(&name[..3])).expect(name);
+        let y = u16::try_from(y).expect("small");
+        assert_eq!(top.point(Gesture::Click, target(&top, 30, y)), Effect::None);
+        assert_eq!(top.chosen().expect("one").row.name, name);
+    }
+    let before = top.selected();
+    assert_eq!(top.point(Gesture::WheelUp, target(&top, 30, 5)), Effect::None);
+    assert_ne!(top.selected(), before);
+}
+
+#[test]
+fn a_filter_leaves_what_matches_and_keys_mean_one_of_those() {
+    let top = typed(kinds(LOOK), "/make\n");
+    assert_eq!(top.shown().len(), 1);
+    assert_eq!(top.chosen().expect("one").row.name, "build-the-whole-world");
+    let mut none = typed(kinds(LOOK), "/no such thing\n");
+    assert!(none.chosen().is_none());
+    assert_eq!(press(&mut none, 'f'), Effect::None);
+    assert_eq!(press(&mut none, '\x1b'), Effect::None);
+    assert_eq!(none.shown().len(), none.members().len());
 }
 
 #[test]

@@ -14,11 +14,13 @@ use ratatui::style::{Color, Modifier};
 use ratatui::{Terminal, TerminalOptions, Viewport};
 use sentinel::clock::Timestamp;
 use sentinel::status::{Level, Limits, ProcessRow, State, Status, Tier, WatchLine};
-use sentinel::tui::app::App;
-use sentinel::tui::keys::Input;
+use sentinel::tui::app::{App, Effect, Mode};
+use sentinel::tui::keys::{Gesture, Input};
 use sentinel::tui::look::Look;
 use sentinel::tui::measure::{Found, Pss};
 use sentinel::tui::pane::Pane;
+use sentinel::tui::replay::Replay;
+use sentinel::tui::top::{self, state::Top};
 use sentinel::tui::view;
 use sentinel::units::Bytes;
 use std::path::Path;
@@ -218,9 +220,79 @@ fn no_forecast_is_drawn_without_one() {
 fn boxes_and_questions() {
     golden("help-80x24.txt", &typed(grown(LOOK, true), "?"), 80, 24);
     golden("prompt-80x24.txt", &typed(grown(LOOK, true), "mX\n"), 80, 24);
-    golden("kill-80x24.txt", &typed(grown(LOOK, true), "ky"), 80, 24);
+    golden("kill-80x24.txt", &typed(grown(LOOK, true), "Ky"), 80, 24);
     golden("quit-40x15.txt", &typed(grown(LOOK, true), "q"), 40, 15);
     golden("prompt-30x3.txt", &typed(grown(LOOK, true), "m"), 30, 3);
+}
+
+/// The same key is the same deed in the dashboard and in `top`, and has the same name.
+#[test]
+fn keys_mean_the_same_in_dashboard_and_top() {
+    let keys = |footer: &str| {
+        let groups = footer.trim().split("  ").filter_map(|group| group.split_once(' '));
+        groups.map(|(key, word)| (key.to_owned(), word.to_owned())).collect::<Vec<_>>()
+    };
+    let dashboard = text(&draw(&grown(LOOK, true), 250, 30));
+    let dashboard = keys(dashboard.lines().last().expect("a footer"));
+    let mut top = Top::new(LOOK);
+    top.add(&"a".into(), "a", 1);
+    let mut terminal = Terminal::new(TestBackend::new(250, 30)).expect("no terminal can fail");
+    terminal.draw(|frame| top::view::draw(&top, frame)).expect("no terminal can fail");
+    let top = text(terminal.backend().buffer());
+    let top = keys(top.lines().last().expect("a footer"));
+    let shared: Vec<_> =
+        dashboard.iter().filter(|(key, _)| top.iter().any(|t| t.0 == *key)).collect();
+    assert!(shared.len() >= 8, "{dashboard:?} {top:?}");
+    for pair in shared {
+        assert!(top.contains(pair), "{pair:?} means something else in {top:?}");
+    }
+}
+
+/// Whatever is drawn there is pressed, and whatever row is drawn there is chosen.
+#[test]
+fn the_mouse_does_what_is_drawn_under_it() {
+    let mut app = grown(LOOK, false);
+    let drawn = text(&draw(&app, 100, 30));
+    let lines: Vec<&str> = drawn.lines().collect();
+    let column = |y: usize, word: &str| {
+        let at = lines[y].find(word).expect(word);
+        u16::try_from(lines[y][..at].chars().count()).expect("small")
+    };
+    let target = |app: &App, x, y| view::target(app, (30, 100), (x, y));
+    let freeze = target(&app, column(29, "f freeze") + 3, 29);
+    let effect = app.point(Gesture::Click, freeze, NOW);
+    assert_eq!(effect, Effect::Request("freeze".to_owned()));
+    let y = lines.iter().position(|line| line.contains("loader")).expect("a row");
+    let row = target(&app, column(y, "loader"), u16::try_from(y).expect("small"));
+    assert_eq!(app.point(Gesture::Click, row, NOW), Effect::None);
+    assert_eq!(app.table.chosen(), Some(4011));
+    assert_eq!(app.point(Gesture::WheelUp, row, NOW), Effect::None);
+    assert_eq!(app.table.chosen(), Some(4010));
+    // A question is answered by keys.
+    let mut asked = typed(app, "K");
+    assert_eq!(asked.point(Gesture::Click, freeze, NOW), Effect::None);
+    assert!(matches!(asked.mode, Mode::Question(_)));
+}
+
+#[test]
+fn a_replay_is_seen_to_be_one_and_offers_nothing_that_acts() {
+    let mut app = terminating();
+    app.has_pane = false;
+    app.replay = Some(Replay { length_ms: 90_000, speed: 4.0, paused: true });
+    golden("replay-80x24.txt", &app, 80, 24);
+    golden("replay-40x15.txt", &app, 40, 15);
+    golden("replay-help-80x24.txt", &typed(app, "?"), 80, 24);
+}
+
+/// Rungs that fired stay lit when all is over; those that did not are not.
+#[test]
+fn the_ladder_shows_what_fired() {
+    let over = with(terminating(), |status| status.state = State::Ended);
+    let drawn = text(&draw(&over, 100, 30));
+    assert!(
+        drawn.contains("● warn") && drawn.contains("● TERM") && drawn.contains("○ KILL"),
+        "{drawn}"
+    );
 }
 
 #[test]
@@ -311,7 +383,7 @@ fn no_colour_means_none_of_ours() {
 #[test]
 fn only_the_base_colours_are_used() {
     let base = |colour: Color| !matches!(colour, Color::Rgb(..) | Color::Indexed(_));
-    for app in [grown(LOOK, false), typed(grown(LOOK, false), "?"), typed(grown(LOOK, false), "k")]
+    for app in [grown(LOOK, false), typed(grown(LOOK, false), "?"), typed(grown(LOOK, false), "K")]
     {
         let drawn = draw(&app, 120, 40);
         assert!(drawn.content.iter().all(|cell| base(cell.fg) && base(cell.bg)));
@@ -345,7 +417,7 @@ fn wild() -> Vec<App> {
     });
     let mut apps = vec![App::new(LOOK, true), grown(LOOK, false), terminating(), wild, soon];
     apps.extend(
-        ["z", "?", "m", "k", "i", "/py", "e", "sss"].map(|keys| typed(grown(LOOK, true), keys)),
+        ["z", "?", "m", "K", "i", "/py", "e", "sss"].map(|keys| typed(grown(LOOK, true), keys)),
     );
     apps
 }

@@ -9,6 +9,7 @@ mod listening;
 pub mod listing;
 mod notices;
 mod output;
+pub mod processes;
 pub mod protocol;
 pub(crate) mod receiving;
 pub mod runtime_dir;

@@ -43,6 +43,13 @@ pub enum Request {
         /// For programs.
         json: bool,
     },
+    /// A signal for one process of the workload.
+    Signal {
+        /// Whom.
+        pid: u32,
+        /// Its number.
+        signal: i32,
+    },
     /// Another memory limit.
     SetMemory {
         /// The limit.
@@ -78,7 +85,8 @@ impl Request {
             | Request::Metrics
             | Request::Watch { .. }
             | Request::Help => false,
-            Request::SetMemory { .. }
+            Request::Signal { .. }
+            | Request::SetMemory { .. }
             | Request::SetGrace(_)
             | Request::SetPids(_)
             | Request::Freeze
@@ -98,6 +106,7 @@ impl Request {
             Request::Events { .. } => "events",
             Request::Metrics => "metrics",
             Request::Watch { .. } => "watch",
+            Request::Signal { .. } => "signal",
             Request::SetMemory { .. } => "set memory",
             Request::SetGrace(_) => "set grace",
             Request::SetPids(_) => "set pids",
@@ -124,6 +133,7 @@ One request a line, one reply. `json` as second word: the answer for programs.
   set memory 2G|80%    another memory limit; --force: also one below what is in use, which ends the workload
   set grace 10s        another time from SIGTERM to SIGKILL
   set pids 100|max     another limit of processes
+  signal PID TERM      one process of the workload gets this signal
   freeze, thaw         stop the workload where it is, let it go on
   terminate            end it politely: SIGTERM, then SIGKILL when the grace period is over
   kill                 end it at once
@@ -156,6 +166,7 @@ fn parse_words(line: &[u8]) -> Result<Request, String> {
         b"metrics" => alone(Request::Metrics, &rest),
         b"watch" => Ok(Request::Watch { json: wants_json("watch", &rest)? }),
         b"set" => parse_set(&rest),
+        b"signal" => parse_signal(&rest),
         b"freeze" => alone(Request::Freeze, &rest),
         b"thaw" => alone(Request::Thaw, &rest),
         b"terminate" => alone(Request::Terminate, &rest),
@@ -209,6 +220,25 @@ fn parse_set(rest: &[&[u8]]) -> Result<Request, String> {
         b"pids" => parse_pids(plain(value)?).map(Request::SetPids),
         other => Err(unknown_setting(other)),
     }
+}
+
+fn parse_signal(rest: &[&[u8]]) -> Result<Request, String> {
+    let [pid, signal] = rest else {
+        return Err("signal takes two words: signal 1234 TERM".to_owned());
+    };
+    let pid = std::str::from_utf8(pid).ok().and_then(|pid| pid.parse().ok()).filter(|pid| *pid > 0);
+    let pid = pid.ok_or_else(|| format!("signal: {} is no process id", quote(rest[0])))?;
+    let number = signal_number(plain(signal)?);
+    let number = number.ok_or_else(|| format!("signal: {} is no signal", quote(signal)))?;
+    Ok(Request::Signal { pid, signal: number })
+}
+
+/// A signal by name, with or without SIG, or by number.
+pub fn signal_number(text: &str) -> Option<i32> {
+    let upper = text.trim().to_ascii_uppercase();
+    let name = format!("SIG{}", upper.strip_prefix("SIG").unwrap_or(&upper));
+    let named = name.parse::<nix::sys::signal::Signal>().ok().map(|signal| signal as i32);
+    named.or(upper.parse().ok().filter(|number| (1..=64).contains(number)))
 }
 
 fn unknown_setting(setting: &[u8]) -> String {
@@ -273,6 +303,8 @@ mod tests {
             ("set grace 10s", Request::SetGrace(Duration::from_secs(10))),
             ("set pids 100", Request::SetPids(Limit::At(100))),
             ("set pids max", Request::SetPids(Limit::Max)),
+            ("signal 12 usr1", Request::Signal { pid: 12, signal: 10 }),
+            ("signal 12 9", Request::Signal { pid: 12, signal: 9 }),
             ("freeze", Request::Freeze),
             ("thaw", Request::Thaw),
             ("terminate", Request::Terminate),
@@ -306,6 +338,9 @@ mod tests {
             ("status yaml", "status takes json or nothing, not yaml; try: help"),
             ("kill now", "kill takes no further word, not now; try: help"),
             ("set memroy 2G", "unknown setting memroy, did you mean set memory; try: help"),
+            ("signal 12", "signal takes two words: signal 1234 TERM; try: help"),
+            ("signal 0 9", "signal: 0 is no process id; try: help"),
+            ("signal 12 SIGNO", "signal: SIGNO is no signal; try: help"),
             ("set memory 0", "set memory: 0 is no limit; try: help"),
             ("set pids 0", "set pids: 0 is neither max nor a number from 1 to 4194304; try: help"),
             (
@@ -328,6 +363,7 @@ mod tests {
         assert!(!parse(b"watch json").unwrap().changes());
         assert!(parse(b"set grace 0").unwrap().changes());
         assert!(parse(b"terminate").unwrap().changes());
+        assert!(parse(b"signal 1 TERM").unwrap().changes());
     }
 
     fn one_printable_line(answer: &str) -> bool {

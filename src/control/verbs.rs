@@ -3,7 +3,7 @@
 use crate::nearest::nearest;
 
 /// First words, as in the help.
-pub(super) const VERBS: [&str; 13] = [
+pub(super) const VERBS: [&str; 14] = [
     "ping",
     "status",
     "ps",
@@ -12,6 +12,7 @@ pub(super) const VERBS: [&str; 13] = [
     "metrics",
     "watch",
     "set",
+    "signal",
     "freeze",
     "thaw",
     "terminate",

@@ -4,8 +4,8 @@ use super::columns::text;
 use super::row::{Note, Row};
 use super::{choose, statuses};
 use crate::control::asking::Silence;
-use crate::control::client;
 use crate::control::listing::{Listed, Listing, find_here};
+use crate::control::processes;
 use crate::status::Status;
 use crate::verbs::{complain, usage};
 use anyhow::{Context as _, Result};
@@ -54,16 +54,14 @@ struct Entry {
 /// Runs it. Gives the exit status.
 ///
 /// # Errors
-/// Nobody takes the answer; with a name, as [`choose::find`] and [`client::ctl`].
+/// Nobody takes the answer; with a name, as [`choose::find`] and [`processes::show`].
 pub fn run(words: &[OsString]) -> Result<u8> {
     let wanted = match Wanted::try_parse_from(words) {
         Ok(wanted) => wanted,
         Err(error) => return Ok(usage(&error, "sentinel ps")),
     };
     if let Some(who) = wanted.who {
-        let json = wanted.json.then(|| "json".to_owned());
-        let request: Vec<String> = ["ps".to_owned()].into_iter().chain(json).collect();
-        return client::ctl(&choose::find(&who)?.socket, &request);
+        return processes::show(&choose::find(&who)?.socket, wanted.json);
     }
     let Listing { guardians, foreign, left_out } = find_here();
     let told = statuses(guardians);

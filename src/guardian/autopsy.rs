@@ -3,7 +3,7 @@
 use super::Guardian;
 use super::evidence::micros;
 use crate::cli::ReportSetting;
-use crate::event::Outcome;
+use crate::event::{Cause, Ending, Outcome, Reason};
 use crate::policy::lines::Lines;
 use crate::report::escape::{escape, shown};
 use crate::report::post_mortem::verdict::{advice, verdict};
@@ -14,6 +14,7 @@ use crate::status::{Counters, Level, Limits, Memory, Pressure, Remains, Status, 
 use crate::units::Limit;
 use crate::workload::Workload;
 use anyhow::{Context, Result};
+use nix::libc::SIGINT;
 use std::os::unix::ffi::OsStrExt;
 
 impl Guardian {
@@ -30,7 +31,7 @@ impl Guardian {
         remains: Option<&Remains>,
     ) {
         let verdict = verdict(outcome, status, text, code, self.config.term_signal);
-        let acted = verdict.reason != EndReason::Exited;
+        let acted = verdict.reason != EndReason::Exited && !self.was_interrupted(outcome);
         let wanted = match self.config.report {
             ReportSetting::Always => true,
             ReportSetting::Acted => acted,
@@ -66,6 +67,19 @@ impl Guardian {
                 self.say(Level::Info, format!("post-mortem: sentinel report ({})", shown(&path)))
             }
             Err(error) => self.say(Level::Warning, format!("no post-mortem: {error:#}")),
+        }
+    }
+
+    /// Whether Ctrl-C is why it ended: who pressed it knows.
+    fn was_interrupted(&self, outcome: &Outcome) -> bool {
+        let by_child = outcome.child == Ending::Signaled(SIGINT);
+        match outcome.cause {
+            Cause::Itself => by_child,
+            Cause::Guardian { reason: Reason::ChildExited, killed: None } => by_child,
+            Cause::Guardian { reason: Reason::Operator, .. } => self.foreground.was_interrupted(),
+            Cause::Guardian { .. } | Cause::KernelOom | Cause::SystemdStop | Cause::SystemdOomd => {
+                false
+            }
         }
     }
 

@@ -37,8 +37,9 @@ impl Guardian {
         {
             self.say(Level::Warning, format!("remove the socket: {error}"));
         }
-        self.wait_for_dashboard();
+        let typed_at_dashboard = self.wait_for_dashboard();
         self.finish_relay();
+        self.finish_log();
         let now = self.clock.now();
         self.publisher.take_usage(self.guards[0].workload.cgroup(), (None, true), now);
         let mut status = self.status(0);
@@ -68,6 +69,10 @@ impl Guardian {
         }
         self.dismiss_keeper();
         self.console.finish();
+        if typed_at_dashboard {
+            // What was typed while the dashboard went was meant for it, and not for the shell that comes next.
+            crate::sys::terminal::forget_input();
+        }
         if interrupted {
             // Only the command's group saw the Ctrl-C: a script or a loop of the shell around us is to end too.
             interrupt_group();
@@ -128,7 +133,9 @@ impl Guardian {
     }
 
     /// It draws the last status and leaves when its stream ends. A terminal that nobody reads holds it up: then it is ended.
-    fn wait_for_dashboard(&mut self) {
+    /// True where one was shown until now.
+    fn wait_for_dashboard(&mut self) -> bool {
+        let was_there = self.has_dashboard();
         let started = self.clock.now();
         let mut signal = None;
         while self.has_dashboard() {
@@ -151,6 +158,7 @@ impl Guardian {
             self.reap();
         }
         self.console.hold(false);
+        was_there && self.has_drawn()
     }
 
     /// Who ended what and why, and the figures.

@@ -1,9 +1,11 @@
 //! The terminal between a shell, the guardian and the command: handed over, taken back, and stops mirrored so that Ctrl-Z and `fg` work.
 
 use super::Guardian;
-use crate::sys::process::{send_group, stop_group, stop_self};
+use crate::sys::caller::Caller;
+use crate::sys::process::{send, send_group, stop_group, stop_self};
 use crate::sys::terminal::{Terminal, is_terminal};
-use nix::libc::{SIGCONT, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU};
+use nix::libc::{SIGCONT, SIGINT, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU};
+use std::io;
 use std::os::fd::AsFd;
 
 /// Who has the terminal.
@@ -12,6 +14,11 @@ pub(super) struct Foreground {
     terminal: Option<Terminal>,
     /// Hand the terminal over at once, and not only when the command asks for it: nobody else of our job reads it.
     eager: bool,
+    /// The command is in our own process group. Where SIGTTIN is ignored (a command substitution of bash), a group of its own would
+    /// get EIO from the terminal and never ask for it.
+    shared: bool,
+    /// The terminal interrupted a workload whose command did not run, so that we ended it.
+    interrupted: bool,
     /// Somebody asked us to stop; the command was told and we follow when it stops.
     asked_to_stop: bool,
     /// By this signal.
@@ -23,18 +30,46 @@ pub(super) struct Foreground {
 }
 
 impl Foreground {
-    /// Looks at the terminal that we were started on. With a dashboard the command has a terminal of its own.
-    pub(super) fn new(dashboard: bool) -> Foreground {
+    /// Looks at the terminal that we were started on. With a dashboard the command has a terminal of its own, and with a `session`
+    /// of its own none.
+    pub(super) fn new(dashboard: bool, session: bool, caller: &Caller) -> Foreground {
         let terminal = if dashboard { None } else { Terminal::open() };
-        let eager = is_terminal(std::io::stdin().as_fd()) && is_terminal(std::io::stdout().as_fd());
+        let eager = is_terminal(io::stdin().as_fd()) && is_terminal(io::stdout().as_fd());
+        let in_front = terminal.as_ref().is_some_and(Terminal::is_ours);
+        let shared = in_front && !eager && !session && caller.ignores(SIGTTIN);
         Foreground {
             terminal,
             eager,
+            shared,
+            interrupted: false,
             asked_to_stop: false,
             passed_on: None,
             by_process: false,
             resumed: false,
         }
+    }
+
+    /// Whether the command belongs in our process group.
+    pub(super) fn is_shared(&self) -> bool {
+        self.shared
+    }
+
+    /// Sends the command's process group a signal; the command alone where that is our group too.
+    ///
+    /// # Errors
+    /// As kill(2).
+    pub(super) fn send(&self, child: i32, signal: i32) -> io::Result<()> {
+        if self.shared { send(child, signal) } else { send_group(child, signal) }
+    }
+
+    /// Takes note of a signal that ends the workload since its command does not run.
+    pub(super) fn ended_by(&mut self, signal: i32) {
+        self.interrupted |= signal == SIGINT;
+    }
+
+    /// Whether SIGINT ended a workload whose command did not run.
+    pub(super) fn was_interrupted(&self) -> bool {
+        self.interrupted
     }
 
     /// The terminal to hand over when the command starts.
@@ -102,7 +137,7 @@ impl Guardian {
         if self.foreground.wants_terminal(signal) {
             self.foreground.hand_over(child);
             // Gone meanwhile: its end is reported soon.
-            let _ = send_group(child, SIGCONT);
+            let _ = self.foreground.send(child, SIGCONT);
             return;
         }
         if !self.foreground.mirrors(signal) || self.guards[index].term.is_some() {
@@ -155,7 +190,7 @@ impl Guardian {
         if !self.guards[index].policy.frozen() {
             self.freeze(index, false);
         }
-        let _ = send_group(child, SIGCONT);
+        let _ = self.foreground.send(child, SIGCONT);
     }
 
     /// We were continued (`fg` or `bg`): the terminal may be ours to hand over.
@@ -169,7 +204,7 @@ impl Guardian {
             if self.foreground.eager {
                 self.foreground.hand_over(self.guards[index].child_pid);
             }
-            let _ = send_group(self.guards[index].child_pid, SIGCONT);
+            let _ = self.foreground.send(self.guards[index].child_pid, SIGCONT);
         }
     }
 }

@@ -11,6 +11,8 @@ mod foreground;
 mod huge_pages;
 mod keeper;
 pub mod not_started;
+mod one_process;
+mod output_log;
 mod publish;
 mod recording;
 mod relay;

@@ -1,6 +1,7 @@
 //! What others get to see: the status, the process table, the dashboard. All of it made aside, a little at a time.
 
 use super::Guardian;
+use super::output_log::OutputLog;
 use super::relay::Relay;
 use crate::cgroup::Cgroup;
 use crate::clock::Timestamp;
@@ -50,15 +51,26 @@ pub(super) struct Publisher {
     rows: Vec<ProcessRow>,
     rows_at: Option<Timestamp>,
     rows_sent: bool,
+    /// The rung at the last status.
+    rung: Option<std::mem::Discriminant<Rung>>,
     waiting: Vec<(ClientId, Request)>,
     status_at: Option<Timestamp>,
     pub(super) dashboard: Option<Dashboard>,
+    /// The dashboard ended, and had drawn something.
+    dashboard_drew: bool,
+    /// Where the command's output is kept.
+    pub(super) log: Option<OutputLog>,
     exporter: Option<Exporter>,
     /// Output of the command that stdout did not take yet.
     pub(super) relay: Option<Relay>,
 }
 
 impl Publisher {
+    /// With a file that gets the command's output.
+    pub(super) fn keeping(log: Option<OutputLog>) -> Publisher {
+        Publisher { log, ..Publisher::default() }
+    }
+
     pub(super) fn next_deadline(&self, now: Timestamp) -> Option<Timestamp> {
         let step_at = if self.waiting.is_empty() { self.step_at } else { now };
         let scan = self.scan.is_some().then_some(step_at);
@@ -136,7 +148,8 @@ impl Guardian {
     /// Starts the dashboard, or says why there is none and goes on without.
     pub(super) fn open_dashboard(&mut self, mut dashboard: Dashboard, workload: &mut Workload) {
         let Some(server) = &mut self.server else { return };
-        let started = dashboard.start().and_then(|stream| Ok(server.adopt(stream)?));
+        let pipe = self.publisher.log.as_ref().and_then(OutputLog::pipe);
+        let started = dashboard.start(pipe).and_then(|stream| Ok(server.adopt(stream)?));
         dashboard.pid().into_iter().for_each(|pid| workload.leave_out(pid));
         self.publisher.dashboard = Some(dashboard);
         match started {
@@ -175,6 +188,9 @@ impl Guardian {
         if self.keeper_ended(pid) || self.witness_ended(pid) || self.scribe_ended(pid, ending) {
             return;
         }
+        if self.log_ended(pid, ending) {
+            return;
+        }
         if self.publisher.exporter.as_ref().is_some_and(|exporter| exporter.pid() == Some(pid)) {
             self.publisher.exporter = None;
             return self.say(Level::Warning, "the exporter of metrics is gone".to_owned());
@@ -182,13 +198,22 @@ impl Guardian {
         if self.publisher.dashboard_pid() != Some(pid) {
             return;
         }
+        self.publisher.dashboard_drew = ending == Ending::Exited(0);
         // First of all the terminal as it was, or the line would be on the dashboard's screen.
         self.begin_relay();
         self.console.hold(false);
         let running = self.guards.iter().any(|guard| guard.outcome.is_none());
         if running {
-            self.say(Level::Info, "the dashboard is gone; going on without".to_owned());
+            let name = &self.config.name;
+            let text =
+                format!("the dashboard is gone; going on without; to see it: sentinel top {name}");
+            self.say(Level::Info, text);
         }
+    }
+
+    /// Whether a dashboard was shown, and has gone.
+    pub(super) fn has_drawn(&self) -> bool {
+        self.publisher.dashboard_drew
     }
 
     /// The dashboard's process is waited for at the end.
@@ -206,8 +231,10 @@ impl Guardian {
             self.publisher.status_at = None;
             return;
         }
-        let now = self.clock.now();
-        if self.publisher.status_at.is_some_and(|at| now < at) {
+        let (now, rung) = (self.clock.now(), std::mem::discriminant(&self.guards[0].policy.rung()));
+        // No rung is missed, however short.
+        let climbed = self.publisher.rung.replace(rung).is_some_and(|before| before != rung);
+        if !climbed && self.publisher.status_at.is_some_and(|at| now < at) {
             return;
         }
         self.publisher.status_at = Some(now + STATUS_EVERY);
@@ -249,6 +276,11 @@ impl Guardian {
             self.publisher.take_usage(cgroup, (Some(&scan), false), now);
             self.publisher.trends = scan.take_trends();
             self.publisher.rows = scan.finish();
+            if self.guards[0].policy.frozen() {
+                still(&mut self.publisher.rows);
+            }
+            // A table and the footprint beside it are to be of one moment.
+            self.publisher.status_at = None;
             self.publisher.rows_at = Some(now);
             self.publisher.rows_sent = false;
         }
@@ -288,7 +320,7 @@ impl Guardian {
             kill_in_ms: kill_at.map(|at| millis(at.since(now))),
             limits: self.limits(index),
             memory: self.memory(index),
-            growth: policy.growth().per_second(),
+            growth: if policy.frozen() { 0 } else { policy.growth().per_second() },
             forecast_ms: policy.forecast().map(millis),
             pressure: sample.pressure,
             events: sample.counters,
@@ -340,6 +372,13 @@ impl Guardian {
             peak,
             peak_footprint,
         }
+    }
+}
+
+/// What is frozen neither grows nor works, whatever it did a moment before.
+fn still(rows: &mut [ProcessRow]) {
+    for row in rows {
+        (row.growth, row.cpu_permille) = (row.growth.map(|_| 0), row.cpu_permille.map(|_| 0));
     }
 }
 

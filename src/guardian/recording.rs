@@ -11,7 +11,7 @@ use crate::report::record::{CallerId, open_as_caller};
 use crate::status::{Level, Tier};
 use crate::trace::format::{Rules, Start, VERSION, nanos};
 use crate::trace::queue::Queue;
-use crate::trace::scribe::Scribe;
+use crate::trace::scribe::{self, Scribe};
 use crate::trace::writer::Writer;
 use anyhow::{Context, Result};
 use std::os::unix::ffi::OsStrExt;
@@ -110,13 +110,7 @@ impl Guardian {
         recording.scribe.close();
         recording.broken = ending != Ending::Exited(0);
         if recording.broken {
-            let why = match ending {
-                Ending::Exited(u8::MAX) => "it failed".to_owned(),
-                Ending::Exited(number) => {
-                    std::io::Error::from_raw_os_error(i32::from(number)).to_string()
-                }
-                Ending::Signaled(_) => "its process was ended by somebody".to_owned(),
-            };
+            let why = scribe::failure(ending);
             let text = format!("the trace {} is not whole: {why}", shown(&recording.path));
             self.say(Level::Warning, text);
         }

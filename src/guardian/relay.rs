@@ -2,6 +2,7 @@
 //! a terminal that nobody reads holds up the command, and nothing else.
 
 use super::Guardian;
+use super::output_log::OutputLog;
 use crate::clock::Timestamp;
 use crate::dashboard::Dashboard;
 use crate::event_loop::Token;
@@ -30,6 +31,8 @@ pub(super) struct Relay {
     /// Ours, opened anew: the flag of the descriptor that we share with others must stay. Without one the output is lost.
     out: Option<File>,
     pending: Vec<u8>,
+    /// What the log did not take yet.
+    unkept: Vec<u8>,
 }
 
 impl Relay {
@@ -38,28 +41,41 @@ impl Relay {
         let out = open_anew("/proc/self/fd/1").or_else(|| open_anew("/dev/tty"));
         let mut pending = Vec::with_capacity(PIECE);
         pending.extend_from_slice(first);
-        let mut relay = Relay { out, pending };
-        relay.push();
+        let mut relay = Relay { out, pending, unkept: Vec::new() };
+        relay.push(None);
         relay
     }
 
     /// While something is on its way nothing further is read.
     pub(super) fn next_deadline(&self, now: Timestamp) -> Option<Timestamp> {
-        (!self.pending.is_empty()).then(|| now + AGAIN)
+        (!self.is_empty()).then(|| now + AGAIN)
     }
 
-    /// Takes what there is to read. False when there never will be more.
-    fn take(&mut self, terminal: impl AsFd) -> bool {
+    fn is_empty(&self) -> bool {
+        self.pending.is_empty() && self.unkept.is_empty()
+    }
+
+    /// Takes what there is to read, for a log too. False when there never will be more.
+    fn take(&mut self, terminal: impl AsFd, keep: bool) -> bool {
         let mut buffer = [0u8; PIECE];
         match nix::unistd::read(terminal, &mut buffer) {
-            Ok(count @ 1..) => self.pending.extend_from_slice(&buffer[..count]),
+            Ok(count @ 1..) => {
+                self.pending.extend_from_slice(&buffer[..count]);
+                if keep {
+                    self.unkept.extend_from_slice(&buffer[..count]);
+                }
+            }
             Err(nix::errno::Errno::EINTR | nix::errno::Errno::EAGAIN) => {}
             Ok(0) | Err(_) => return false,
         }
         true
     }
 
-    fn push(&mut self) {
+    fn push(&mut self, log: Option<&mut OutputLog>) {
+        match log {
+            Some(log) => log.take(&mut self.unkept),
+            None => self.unkept.clear(),
+        }
         let written = match &mut self.out {
             Some(out) => out.write(&self.pending),
             None => Ok(self.pending.len()),
@@ -100,9 +116,10 @@ impl Guardian {
         else {
             return;
         };
-        let more = relay.take(&dashboard.master);
-        relay.push();
-        if !more || !relay.pending.is_empty() {
+        let log = &mut self.publisher.log;
+        let more = relay.take(&dashboard.master, log.is_some());
+        relay.push(log.as_mut());
+        if !more || !relay.is_empty() {
             self.await_terminal(false);
         }
     }
@@ -110,11 +127,11 @@ impl Guardian {
     /// Tries again what our terminal did not take.
     pub(super) fn resume_relay(&mut self) {
         let Some(relay) = &mut self.publisher.relay else { return };
-        if relay.pending.is_empty() {
+        if relay.is_empty() {
             return;
         }
-        relay.push();
-        if relay.pending.is_empty() {
+        relay.push(self.publisher.log.as_mut());
+        if relay.is_empty() {
             self.await_terminal(true);
         }
     }
@@ -127,16 +144,18 @@ impl Guardian {
         };
         let (mut room, mut moved) = (LAST, self.clock.now());
         while self.clock.now().since(moved) < PATIENCE {
-            if relay.pending.is_empty() && (room == 0 || !holds_more(&dashboard.master)) {
+            if relay.is_empty() && (room == 0 || !holds_more(&dashboard.master)) {
                 return;
             }
-            if relay.pending.is_empty() && !relay.take(&dashboard.master) {
+            let log = &mut self.publisher.log;
+            if relay.is_empty() && !relay.take(&dashboard.master, log.is_some()) {
                 return;
             }
-            let before = relay.pending.len();
-            relay.push();
-            if relay.pending.len() < before {
-                room = room.saturating_sub(before - relay.pending.len());
+            let before = relay.pending.len() + relay.unkept.len();
+            relay.push(log.as_mut());
+            let left = relay.pending.len() + relay.unkept.len();
+            if left < before {
+                room = room.saturating_sub(before - left);
                 moved = self.clock.now();
             } else {
                 // A poll of nothing: a terminal may say that it takes something, and then not take it.

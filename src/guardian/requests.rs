@@ -68,6 +68,10 @@ impl Guardian {
             Request::SetMemory { size, force } => self.set_memory(id, size, force),
             Request::SetPids(limit) => self.set_pids(id, limit),
             Request::SetGrace(grace) => self.command(id, Command::SetGrace(grace)),
+            Request::Signal { pid, signal } => {
+                let answer = self.signal_process(pid, signal);
+                self.reply(id, answer);
+            }
             Request::Freeze => self.command(id, Command::Freeze),
             Request::Thaw => self.command(id, Command::Thaw),
             Request::Terminate => self.command(id, Command::Terminate),

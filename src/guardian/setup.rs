@@ -4,6 +4,7 @@ use super::demands;
 use super::evidence::Evidence;
 use super::foreground::Foreground;
 use super::not_started::{self, Interrupted};
+use super::output_log::OutputLog;
 use super::publish::Publisher;
 use super::recording::Recording;
 use super::tier::{self, Found};
@@ -97,7 +98,9 @@ fn begin(
     let server = open_mailbox(&config, id)?;
     crate::sys::process::become_subreaper().context("cannot become a subreaper")?;
     let dashboard = open_terminal(&config, server.is_some());
-    let foreground = Foreground::new(matches!(dashboard, Ok(Some(_))));
+    let has_dashboard = matches!(dashboard, Ok(Some(_)));
+    let foreground = Foreground::new(has_dashboard, config.account.is_some(), &caller);
+    let log = OutputLog::start(&config, has_dashboard, id)?;
     let waiting = prepare(&path, &config, dashboard.as_ref().ok(), &foreground, caller)?;
     let (found, refused) = find_tier(&around, &config, waiting.pid())?;
     let (lines, notes) = settle(&mut config, &found, &around, &outer, refused)?;
@@ -106,6 +109,7 @@ fn begin(
     let mut workload = Workload::new(tier, found.placed, found.observed)?;
     workload.leave_out_strangers(strangers);
     recording.iter().for_each(|recording| workload.leave_out(recording.pid()));
+    log.iter().for_each(|log| workload.leave_out(log.pid()));
     let mut guardian = Guardian {
         caller,
         clock: Clock::start(),
@@ -117,7 +121,7 @@ fn begin(
         log: Log::default(),
         guards: Vec::new(),
         foreground,
-        publisher: Publisher::default(),
+        publisher: Publisher::keeping(log),
         tier_reason: reason,
         records: Vec::new(),
         keeper: None,
@@ -175,6 +179,7 @@ fn prepare(
         }
         (None, _) if config.account.is_some() => Place::Detached,
         (None, Some(terminal)) => Place::Foreground(terminal.as_fd()),
+        (None, None) if foreground.is_shared() => Place::Ours,
         (None, None) => Place::Group,
     };
     Ok(spawn::prepare(&program, place, caller)?)

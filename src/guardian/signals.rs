@@ -2,7 +2,7 @@
 
 use super::Guardian;
 use crate::event::{Command, Event};
-use crate::sys::process::{Change, next_change, send, send_group};
+use crate::sys::process::{Change, next_change, send};
 use crate::sys::signals::{Signal, asks_to_end};
 use nix::libc::{SIGCHLD, SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH};
 use std::time::Duration;
@@ -23,7 +23,7 @@ impl Guardian {
                     // What the terminal does to us for reading it is nothing that the command did.
                     let number = if signal.by_kernel { SIGTSTP } else { number };
                     self.foreground.asked_to_stop(number, signal.by_kernel);
-                    self.pass_on(number);
+                    self.pass_on(Signal { number, ..signal });
                 }
                 // Our terminal's size, and the command has a terminal of its own.
                 SIGWINCH if signal.by_kernel && self.publisher.had_dashboard() => {
@@ -49,8 +49,9 @@ impl Guardian {
                 guard.end_at.get_or_insert(now + START_PATIENCE);
             }
         } else if alive {
-            self.pass_on(signal.number);
+            self.pass_on(signal);
         } else if ends {
+            self.foreground.ended_by(signal.number);
             for index in 0..self.guards.len() {
                 self.deliver(index, Event::Operator(Command::Terminate));
             }
@@ -64,10 +65,14 @@ impl Guardian {
         }
     }
 
-    fn pass_on(&mut self, signal: i32) {
+    fn pass_on(&mut self, signal: Signal) {
+        if self.foreground.is_shared() && signal.by_kernel {
+            // The terminal sent it to our whole group.
+            return;
+        }
         for guard in self.guards.iter().filter(|guard| guard.workload.child_alive()) {
             // Gone meanwhile: its end is reported soon.
-            let _ = send_group(guard.child_pid, signal);
+            let _ = self.foreground.send(guard.child_pid, signal.number);
         }
     }
 

@@ -18,6 +18,8 @@ use std::path::Path;
 pub enum Place<'fd> {
     /// A process group of its own in our session.
     Group,
+    /// Our process group, for a command that could not be stopped and handed the terminal when it wants it.
+    Ours,
     /// The same, and the terminal's foreground.
     Foreground(BorrowedFd<'fd>),
     /// A session of its own without a terminal: it cannot type into ours (ioctl(2), TIOCSTI).
@@ -356,6 +358,7 @@ impl Prepared<'_> {
 #[derive(Clone, Copy)]
 enum RawPlace {
     Group,
+    Ours,
     Foreground(RawFd),
     Detached,
     Session(RawFd),
@@ -365,6 +368,7 @@ impl From<Place<'_>> for RawPlace {
     fn from(place: Place<'_>) -> RawPlace {
         match place {
             Place::Group => RawPlace::Group,
+            Place::Ours => RawPlace::Ours,
             Place::Foreground(fd) => RawPlace::Foreground(fd.as_raw_fd()),
             Place::Detached => RawPlace::Detached,
             Place::Session { terminal } => RawPlace::Session(terminal),
@@ -418,6 +422,7 @@ fn position(place: RawPlace) -> Result<(), (u8, io::Error)> {
     unsafe {
         match place {
             RawPlace::Group => check(0, libc::setpgid(0, 0)),
+            RawPlace::Ours => Ok(()),
             RawPlace::Foreground(terminal) => {
                 check(0, libc::setpgid(0, 0))?;
                 // The new group is a background one until this; SIGTTOU is blocked, as all signals are.

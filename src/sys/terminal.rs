@@ -1,7 +1,7 @@
 //! The controlling terminal: who is in its foreground, its modes, and a terminal of the workload's own for the dashboard.
 
 use nix::pty::{OpenptyResult, openpty};
-use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
+use nix::sys::termios::{FlushArg, SetArg, Termios, tcflush, tcgetattr, tcsetattr};
 use nix::unistd::{Pid, getpgrp, isatty, tcgetpgrp, tcsetpgrp};
 use std::fs::File;
 use std::io;
@@ -73,6 +73,15 @@ pub fn is_terminal(standard: BorrowedFd<'_>) -> bool {
 /// Whether no other group of our session is the terminal's foreground. One that is not our controlling terminal has none for us.
 pub fn is_foreground(terminal: impl AsFd) -> bool {
     tcgetpgrp(terminal).map_or(true, |holder| holder == getpgrp())
+}
+
+/// Drops what was typed and nobody read, where standard input is a terminal and ours to read.
+pub fn forget_input() {
+    let input = io::stdin();
+    if is_terminal(input.as_fd()) && is_foreground(&input) {
+        // A terminal that hung up has nothing to forget.
+        let _ = tcflush(&input, FlushArg::TCIFLUSH);
+    }
 }
 
 /// A new pseudo-terminal with the modes and size of the one that we are on.

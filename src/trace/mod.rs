@@ -9,6 +9,7 @@ mod player;
 pub mod queue;
 pub mod reader;
 pub mod replay;
+mod screening;
 pub mod scribe;
 pub mod verb;
 pub mod what_if;

@@ -5,10 +5,11 @@ use super::reader::Trace;
 use crate::clock::Timestamp;
 use crate::event::{Action, Event};
 use crate::guardian::describe;
-use crate::policy::{Policy, PolicyConfig};
+use crate::policy::{Policy, PolicyConfig, Rung};
 use crate::report::words;
 use crate::status::{EventLine, Level, Limits, Memory, SCHEMA_VERSION, Status, Tier};
 use crate::units::{Bytes, Limit};
+use std::mem::{Discriminant, discriminant};
 use std::time::Duration;
 
 /// A trace on its way through its policy.
@@ -55,6 +56,12 @@ impl<'a> Picture<'a> {
         Some(EventLine { at_ms: millis(self.trace.last().0), level: Level::Info, text })
     }
 
+    /// What people see of the ladder: it changes when this does.
+    pub(super) fn rung(&self) -> (Discriminant<Rung>, bool, bool) {
+        let policy = &self.policy;
+        (discriminant(&policy.rung()), policy.warned(), policy.frozen())
+    }
+
     /// Everything about the workload at this moment.
     pub(super) fn status(&self, now: Timestamp) -> Status {
         let (policy, start) = (&self.policy, &self.trace.start);
@@ -78,7 +85,7 @@ impl<'a> Picture<'a> {
             kill_in_ms: kill_at.map(|at| millis(at.since(now))),
             limits: self.limits(),
             memory: self.memory(),
-            growth: policy.growth().per_second(),
+            growth: if policy.frozen() { 0 } else { policy.growth().per_second() },
             forecast_ms: policy.forecast().map(millis),
             pressure: sample.pressure,
             events: sample.counters,

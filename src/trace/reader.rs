@@ -62,6 +62,11 @@ impl Trace {
         self.steps.last().map_or(moment(self.start.t), |step| step.at)
     }
 
+    /// The same in milliseconds, as a status would have it.
+    pub fn length_ms(&self) -> u64 {
+        u64::try_from(self.last().0.as_millis()).unwrap_or(u64::MAX)
+    }
+
     /// All looks.
     pub fn samples(&self) -> impl Iterator<Item = (Timestamp, &Sample)> {
         self.steps.iter().filter_map(|step| Some((step.at, step.sample()?)))

@@ -1,12 +1,13 @@
 //! The scribe: the process that carries lines from the guardian to the file of `--record`, so that a disk that blocks blocks nobody
 //! else. It knows nothing of what it writes, and ends when the guardian has no more to say.
 
+use crate::event::Ending;
 use crate::sys::process::nowhere;
 use anyhow::{Context, Result};
 use nix::sys::signal::SigSet;
 use std::fs::File;
 use std::io::{self, ErrorKind, PipeWriter, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
@@ -68,6 +69,11 @@ impl Scribe {
         }
     }
 
+    /// The way to it, for a process that is to write too.
+    pub fn pipe(&self) -> Option<BorrowedFd<'_>> {
+        self.pipe.as_ref().map(AsFd::as_fd)
+    }
+
     /// Whether it may still take something.
     pub fn listens(&self) -> bool {
         self.pipe.is_some()
@@ -84,6 +90,15 @@ impl Scribe {
         let mut fds = [nix::poll::PollFd::new(pipe.as_fd(), nix::poll::PollFlags::POLLOUT)];
         // Whatever came of it, the next try shows.
         let _ = nix::poll::poll(&mut fds, milliseconds);
+    }
+}
+
+/// Why a scribe that ended so has not written all.
+pub fn failure(ending: Ending) -> String {
+    match ending {
+        Ending::Exited(u8::MAX) => "it failed".to_owned(),
+        Ending::Exited(number) => io::Error::from_raw_os_error(i32::from(number)).to_string(),
+        Ending::Signaled(_) => "its process was ended by somebody".to_owned(),
     }
 }
 

@@ -3,10 +3,12 @@
 use super::player;
 use super::reader::{self, Trace};
 use super::replay::{Comparison, compare};
+use super::screening;
 use super::what_if::{Changes, ask};
 use super::what_if_text;
 use crate::report::escape::shown;
 use crate::sys::terminal::{is_foreground, is_terminal};
+use crate::tui::Options;
 use anyhow::{Context, Result};
 use clap::Parser;
 use nix::sys::signal::{SigSet, Signal};
@@ -120,8 +122,12 @@ fn show(trace: Trace, speed: f64) -> Result<()> {
     let signals: SigSet = [Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
     signals.thread_block().context("block signals")?;
     let (ours, theirs) = UnixStream::pair().context("make a socket pair")?;
+    let replay = crate::tui::replay::Replay { length_ms: trace.length_ms(), speed, paused: false };
     let player = std::thread::Builder::new().name("player".to_owned());
-    player.spawn(move || player::to_dashboard(ours, &trace, speed)).context("start the player")?;
+    player
+        .spawn(move || screening::to_dashboard(ours, &trace, speed))
+        .context("start the player")?;
     // The thread ends with the dashboard's end of the stream, or with us.
-    crate::tui::run(crate::tui::Options { live: false, ..crate::tui::Options::new(theirs, None) })
+    let options = Options { replay: Some(replay), ..Options::new(theirs, None) };
+    crate::tui::run(options).map(drop)
 }

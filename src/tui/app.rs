@@ -6,9 +6,11 @@ use super::keys::Input;
 use super::look::Look;
 use super::measure::{Found, Measures, Wanted};
 use super::prompt::{Prompt, Question};
+use super::replay::Replay;
 use super::table::{Sort, Table};
 use crate::clock::Timestamp;
 use crate::status::{EventLine, ProcessRow, State, Status, WatchLine};
+use crate::units::Bytes;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -31,6 +33,8 @@ pub enum Effect {
     Command(Input),
     /// A page back (`true`) or forward in the command's output.
     Scroll(bool),
+    /// So many lines back (`true`) or forward in it.
+    Wheel(usize, bool),
     /// Save what is known to a file.
     Save,
     /// Draw everything anew.
@@ -82,6 +86,10 @@ pub struct Picture {
     pub activity: Activity,
     /// Events, oldest first.
     pub events: VecDeque<EventLine>,
+    /// The footprint that belongs to the process table: a newer one has other processes behind it.
+    pub table_footprint: Option<Bytes>,
+    /// Which rungs were seen to be reached: warn, SIGTERM, SIGKILL.
+    pub fired: [bool; 3],
 }
 
 /// All state but the command's screen.
@@ -105,6 +113,12 @@ pub struct App {
     pub message: Option<Message>,
     /// True where somebody else's workload is looked at, so that leaving ends nothing and is not asked.
     pub visiting: bool,
+    /// A trace is looked at, and no run.
+    pub replay: Option<Replay>,
+    /// The key that interrupts the command, for people.
+    pub interrupt: Option<String>,
+    /// All of the command's output is kept in a file.
+    pub is_logged: bool,
     /// How the run ended, once the guardian said so.
     pub ended: Option<String>,
     live: Picture,
@@ -127,6 +141,9 @@ impl App {
             events_back: 0,
             message: None,
             visiting: false,
+            replay: None,
+            interrupt: Some("Ctrl-C".to_owned()),
+            is_logged: false,
             ended: None,
             live: Picture::default(),
             held: None,
@@ -147,7 +164,7 @@ impl App {
 
     /// True while the panels stand still.
     pub fn is_paused(&self) -> bool {
-        self.held.is_some()
+        self.held.is_some() || self.replay.is_some_and(|replay| replay.paused)
     }
 
     /// True once nothing is left of the workload.
@@ -174,8 +191,17 @@ impl App {
     }
 
     fn take_status(&mut self, status: Box<Status>, processes: Option<Vec<ProcessRow>>) {
+        if self.live.status.as_ref().is_some_and(|last| status.uptime_ms < last.uptime_ms) {
+            // Only in a replay does time go back.
+            self.live = Picture::default();
+            self.events_back = 0;
+        }
+        note_rungs(&mut self.live.fired, &status);
         self.live.history.push(status.uptime_ms, Level::of(&status.memory));
         self.live.activity.push(&status);
+        if processes.is_some() {
+            self.live.table_footprint = Some(status.memory.footprint);
+        }
         self.live.status = Some(status);
         if let Some(processes) = processes {
             self.measures.keep(processes.iter().map(|row| row.pid));
@@ -193,6 +219,12 @@ impl App {
     pub(super) fn choose(&mut self, by: isize) {
         let picture = self.held.as_deref().unwrap_or(&self.live);
         self.table.choose(by, &picture.processes, &self.measures);
+    }
+
+    /// Chooses that row of the process table.
+    pub(super) fn pick(&mut self, place: usize) {
+        let picture = self.held.as_deref().unwrap_or(&self.live);
+        self.table.pick(place, &picture.processes, &self.measures);
     }
 
     /// What to measure now: what the user asked for, and what the panels need.
@@ -286,5 +318,16 @@ impl App {
             Some(_) => None,
             None => Some(Box::new(self.live.clone())),
         };
+    }
+}
+
+/// Warn goes out again when memory falls back; a signal that was sent was sent.
+fn note_rungs(fired: &mut [bool; 3], status: &Status) {
+    fired[0] |= status.warned;
+    match status.state {
+        State::Starting | State::Running => *fired = [status.warned, false, false],
+        State::Terminating => fired[1] = true,
+        State::Killing => fired[2] = true,
+        State::Ended => {}
     }
 }

@@ -1,17 +1,13 @@
 //! Command lines for the process table, read here: the guardian must not, for the kernel may let a reader of
 //! /proc/PID/cmdline wait for the process (proc_pid_cmdline(5)). A thread reads them, so that nobody waits with it.
 
-use crate::report::escape::escape;
+use crate::command_line::read;
 use crate::status::ProcessRow;
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::Read as _;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-/// As much of one as anybody reads.
-const LENGTH: usize = 512;
-
-/// A process and its name: one that changed its name is read again.
+/// A process and its name: one with another name is another program at once. One that goes on to a program of the same name (a
+/// shell that runs a shell) is seen by reading all again with each table.
 type Key = (u32, String);
 
 /// Those read so far.
@@ -34,19 +30,17 @@ impl CommandLines {
     pub fn fill(&mut self, rows: &mut [ProcessRow]) {
         self.take_told();
         let mut known = HashMap::with_capacity(rows.len());
-        let mut unknown = Vec::new();
+        let mut keys = Vec::with_capacity(rows.len());
         for row in rows {
             let key = (row.pid, row.name.clone());
-            match self.known.remove(&key) {
-                Some(line) => {
-                    row.command.clone_from(&line);
-                    known.insert(key, line);
-                }
-                None => unknown.push(key),
+            if let Some(line) = self.known.remove(&key) {
+                row.command.clone_from(&line);
+                known.insert(key.clone(), line);
             }
+            keys.push(key);
         }
         self.known = known;
-        self.ask(unknown);
+        self.ask(keys);
     }
 
     fn take_told(&mut self) {
@@ -86,35 +80,43 @@ fn start() -> Option<Reader> {
     thread.is_ok().then_some(Reader { ask, told, open: 0 })
 }
 
-/// `None` for a process that is gone, or has none: a kernel thread, a zombie.
-fn read(pid: u32) -> Option<String> {
-    let mut text = [0u8; LENGTH];
-    let length = File::open(format!("/proc/{pid}/cmdline"))
-        .and_then(|mut file| file.read(&mut text))
-        .ok()?;
-    shown(&text[..length])
-}
-
-fn shown(text: &[u8]) -> Option<String> {
-    let text = text.strip_suffix(b"\0").unwrap_or(text);
-    let mut words = text.split(|byte| *byte == 0);
-    // Where a program lies is seldom what tells two apart.
-    let program = words.next().and_then(|word| word.rsplit(|byte| *byte == b'/').next());
-    let words: Vec<String> = program.into_iter().chain(words).map(escape).collect();
-    (!text.is_empty()).then(|| words.join(" "))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// A shell that goes on to another one keeps number, start and name.
     #[test]
-    fn words_are_joined_and_escaped() {
-        assert_eq!(
-            shown(b"/usr/bin/python3\0a/b\0\x1b[2J\0").as_deref(),
-            Some("python3 a/b \\u{1b}[2J")
-        );
-        assert_eq!(shown(b""), None);
+    fn a_program_of_the_same_name_is_seen_after_exec() {
+        use std::io::Write as _;
+        let mut child = std::process::Command::new("/bin/sh")
+            .args(["-c", "read go; exec /bin/sh -c 'read end; :' second"])
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let pid = child.id();
+        let mut row = ProcessRow {
+            pid,
+            ppid: 1,
+            name: "sh".to_owned(),
+            state: 'S',
+            rss: crate::units::Bytes(0),
+            share_permille: 0,
+            command: "sh".to_owned(),
+            growth: None,
+            cpu_permille: None,
+        };
+        let mut lines = CommandLines::default();
+        let mut stdin = child.stdin.take().unwrap();
+        for (wanted, typed) in [("sh -c read go", "go"), ("second", "end")] {
+            let clock = crate::clock::Clock::start();
+            while !row.command.contains(wanted) {
+                assert!(clock.now().0.as_secs() < 60, "{wanted} is not in {}", row.command);
+                lines.fill(std::slice::from_mut(&mut row));
+                std::thread::yield_now();
+            }
+            writeln!(stdin, "{typed}").unwrap();
+        }
+        child.wait().unwrap();
     }
 
     #[test]

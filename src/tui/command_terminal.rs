@@ -1,18 +1,22 @@
 //! The command as seen from here: its terminal, its screen, and what it wrote. Nothing of it is drawn here.
 
-use super::keys::{Input, encode};
+use super::keys::{Input, Mouse, encode};
 use super::outlet::Outlet;
+use super::output_log::OutputLog;
 use super::pane::Pane;
 use super::pty::{Output, Pty};
 use super::signals::Signals;
 use super::transcript::{Transcript, farewell};
 use anyhow::Context as _;
+use std::fs::File;
 use std::os::fd::OwnedFd;
 
 /// Read at a time, so that everybody gets a turn.
 const CHUNK: usize = 64 * 1024;
 /// Taken after the guardian's end: enough for all that a terminal holds back, and an end to what is still being written.
 const DRAIN: usize = 8 << 20;
+/// A log that takes nothing for so long holds up the end no longer.
+const LOG_PATIENCE_MS: u16 = 5000;
 const WRITE: &str = "write the command's output";
 
 /// Absent (no pty), or with a screen.
@@ -23,6 +27,7 @@ pub struct CommandTerminal {
     /// Nobody had it open at the last look.
     closed: bool,
     transcript: Transcript,
+    log: Option<OutputLog>,
     buffer: Vec<u8>,
 }
 
@@ -31,7 +36,11 @@ impl CommandTerminal {
     ///
     /// # Errors
     /// When it cannot be made non-blocking.
-    pub fn open(master: Option<OwnedFd>, size: Option<(u16, u16)>) -> anyhow::Result<Self> {
+    pub fn open(
+        master: Option<OwnedFd>,
+        log: Option<File>,
+        size: Option<(u16, u16)>,
+    ) -> anyhow::Result<Self> {
         let mut pty = master.map(Pty::open).transpose()?;
         if let (Some(pty), Some((rows, columns))) = (&mut pty, size) {
             pty.resize(rows, columns);
@@ -39,7 +48,8 @@ impl CommandTerminal {
         let (rows, columns) = size.unwrap_or((24, 80));
         let pane = pty.is_some().then(|| Pane::new(rows, columns));
         let (transcript, buffer) = (Transcript::default(), vec![0; CHUNK]);
-        Ok(CommandTerminal { pty, pane, closed: false, transcript, buffer })
+        let log = log.map(OutputLog::new);
+        Ok(CommandTerminal { pty, pane, closed: false, transcript, log, buffer })
     }
 
     /// What to draw, if anything.
@@ -49,7 +59,17 @@ impl CommandTerminal {
 
     /// What to wait for, and whether there may be something to read.
     pub fn source(&self) -> Option<(&Pty, bool)> {
-        self.pty.as_ref().map(|pty| (pty, !self.closed))
+        self.pty.as_ref().map(|pty| (pty, !self.closed && !self.waits_for_log()))
+    }
+
+    /// The log takes nothing now, so nothing is read; it is to be tried again soon.
+    pub fn waits_for_log(&self) -> bool {
+        self.log.as_ref().is_some_and(OutputLog::waits)
+    }
+
+    /// Whether all of the output is kept in a file.
+    pub fn is_logged(&self) -> bool {
+        self.log.is_some()
     }
 
     /// Somebody may have opened it since.
@@ -61,10 +81,16 @@ impl CommandTerminal {
     pub fn read(&mut self) -> &[u8] {
         let Some(pty) = &mut self.pty else { return &[] };
         pty.flush();
+        if self.log.as_mut().is_some_and(|log| !log.flush()) {
+            return &[];
+        }
         let output = pty.read(&mut self.buffer);
         self.closed |= output == Output::Closed;
         match output {
-            Output::Bytes(length) => &self.buffer[..length],
+            Output::Bytes(length) => {
+                self.log.iter_mut().for_each(|log| log.keep(&self.buffer[..length]));
+                &self.buffer[..length]
+            }
             Output::Nothing | Output::Closed => &[],
         }
     }
@@ -92,10 +118,32 @@ impl CommandTerminal {
         let mut room = DRAIN;
         while room > 0 {
             match self.advance() {
-                0 => return,
+                0 if !self.wait_for_log() => return,
                 length => room = room.saturating_sub(length),
             }
         }
+    }
+
+    /// True where it waited, and now takes more or was waited for in vain no longer than it may be.
+    fn wait_for_log(&self) -> bool {
+        self.log.as_ref().is_some_and(|log| log.waits() && log.wait(LOG_PATIENCE_MS))
+    }
+
+    /// What was typed before anything was drawn was meant for the command.
+    pub fn type_bytes(&mut self, bytes: &[u8]) {
+        if let Some(pty) = &mut self.pty {
+            pty.write(bytes);
+        }
+    }
+
+    /// What the mouse did on the command's screen, for one that asked for it. False for one that did not.
+    pub fn point(&mut self, mouse: Mouse) -> bool {
+        let (Some(pane), Some(pty)) = (&self.pane, &mut self.pty) else { return false };
+        let wanted = pane.wants_mouse();
+        if wanted {
+            pty.write(&encode(&Input::Mouse(mouse), pane.modes()));
+        }
+        wanted
     }
 
     /// Something typed for the command.
@@ -110,6 +158,13 @@ impl CommandTerminal {
     pub fn scroll(&mut self, back: bool) {
         if let Some(pane) = &mut self.pane {
             pane.scroll_page(back);
+        }
+    }
+
+    /// Some lines back (`true`) or forward.
+    pub fn scroll_lines(&mut self, lines: usize, back: bool) {
+        if let Some(pane) = &mut self.pane {
+            pane.scroll(lines, back);
         }
     }
 
@@ -138,6 +193,9 @@ impl CommandTerminal {
         while room > 0 && goes_on {
             let output = self.read();
             if output.is_empty() {
+                if self.wait_for_log() {
+                    continue;
+                }
                 break;
             }
             goes_on = outlet.deliver(output, Some(signals)).context(WRITE)?;
@@ -153,7 +211,7 @@ impl CommandTerminal {
     /// When our terminal cannot be written to.
     pub fn say_farewell(&self, outlet: &Outlet, signals: &Signals) -> anyhow::Result<()> {
         let Some(pane) = &self.pane else { return Ok(()) };
-        let text = farewell(&self.transcript, pane);
+        let text = farewell(&self.transcript, pane, self.is_logged());
         outlet.deliver(&text, Some(signals)).map(|_| ()).context(WRITE)
     }
 }

@@ -8,6 +8,7 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 /// Far enough for either end of any process table.
 const END: isize = isize::MAX;
+const CHOOSE: &str = "choose a process first: Up, Down, or a click";
 /// Events that a page key scrolls by.
 const PAGE: usize = 5;
 
@@ -17,10 +18,12 @@ impl App {
         match &mut self.mode {
             Mode::Normal => match input {
                 Input::Key(key) => self.command(key, now),
-                // A paste into nothing must not become commands.
-                Input::PasteStart | Input::Pasted(_) | Input::PasteEnd | Input::Other(_) => {
-                    Effect::None
-                }
+                // A paste into nothing must not become commands. The mouse is `pointing.rs`'s matter.
+                Input::PasteStart
+                | Input::Pasted(_)
+                | Input::PasteEnd
+                | Input::Mouse(_)
+                | Input::Other(_) => Effect::None,
             },
             Mode::Typing => self.typed(input),
             Mode::Prompt(prompt) => {
@@ -76,6 +79,7 @@ impl App {
             Answer::Open => Effect::None,
             Answer::Left => self.back(Effect::None),
             Answer::Request(line) => self.back(Effect::Request(line)),
+            Answer::Ask(question) => self.ask(Mode::Question(question)),
         }
     }
 
@@ -101,7 +105,10 @@ impl App {
             }
             (Question::KillReally, KeyCode::Char('y' | 'Y')) => self.back(request("kill")),
             (Question::Quit, KeyCode::Char('t')) => self.back(request("terminate")),
-            (Question::Quit, KeyCode::Char('d')) => self.back(Effect::Leave),
+            (Question::Quit, KeyCode::Char('d' | 'q' | 'y')) => self.back(Effect::Leave),
+            (Question::Signal { pid, signal }, KeyCode::Char('y' | 'Y')) => {
+                self.back(Effect::Request(format!("signal {pid} {signal}")))
+            }
             _ => self.back(Effect::None),
         }
     }
@@ -110,6 +117,9 @@ impl App {
         if key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) {
             return self.control_command(key, now);
         }
+        if let Some(effect) = self.replay_command(key.code, now) {
+            return effect;
+        }
         match (key.code,) {
             (KeyCode::Char('f'),) => self.freeze_or_thaw(),
             (KeyCode::Char('m'),) => self.ask_memory(100),
@@ -117,9 +127,10 @@ impl App {
             (KeyCode::Char('-'),) => self.ask_memory(80),
             (KeyCode::Char('g'),) => self.ask(Mode::Prompt(Prompt::grace(self.limits()))),
             (KeyCode::Char('t'),) => self.ask(Mode::Question(Question::Terminate)),
-            (KeyCode::Char('k'),) => self.ask(Mode::Question(Question::Kill)),
-            (KeyCode::Char('q') | KeyCode::Esc,) if self.visiting => Effect::Leave,
-            (KeyCode::Char('q'),) if self.is_over() => Effect::Leave,
+            (KeyCode::Char('K'),) => self.ask(Mode::Question(Question::Kill)),
+            (KeyCode::Char('x'),) => self.ask_signal(now),
+            (KeyCode::Char('q'),) if self.visiting || self.is_over() => Effect::Leave,
+            (KeyCode::Esc,) if self.visiting && !self.has_something_to_undo() => Effect::Leave,
             (KeyCode::Char('q'),) => self.ask(Mode::Question(Question::Quit)),
             (KeyCode::Char('?' | 'h') | KeyCode::F(1),) => self.ask(Mode::Help),
             (KeyCode::Char('i') | KeyCode::Enter | KeyCode::Tab,) if self.has_pane => {
@@ -131,7 +142,7 @@ impl App {
 
     fn view_command(&mut self, code: KeyCode, now: Timestamp) -> Effect {
         match (code,) {
-            (KeyCode::Char('p'),) => self.toggle_pause(),
+            (KeyCode::Char('p' | ' '),) => self.toggle_pause(),
             (KeyCode::Char('z'),) if self.has_pane => self.zoomed = !self.zoomed,
             (KeyCode::Char('w'),) => return Effect::Save,
             (KeyCode::Char('['),) => self.older_events(true),
@@ -148,11 +159,13 @@ impl App {
     fn table_command(&mut self, code: KeyCode, now: Timestamp) {
         match (code,) {
             (KeyCode::Char('s'),) => self.table.next_sort(),
+            (KeyCode::Char('S'),) => self.table.previous_sort(),
+            (KeyCode::Char('r'),) => self.table.reversed = !self.table.reversed,
             (KeyCode::Char('e'),) => self.table.tree = !self.table.tree,
             (KeyCode::Char('/'),) => self.mode = Mode::Filter,
             (KeyCode::Char('d'),) => self.ask_pss(now),
-            (KeyCode::Up,) => self.choose(-1),
-            (KeyCode::Down,) => self.choose(1),
+            (KeyCode::Up | KeyCode::Char('k'),) => self.choose(-1),
+            (KeyCode::Down | KeyCode::Char('j'),) => self.choose(1),
             (KeyCode::Home,) => self.choose(-END),
             (KeyCode::End,) => self.choose(END),
             // One thing at a time, the newest first.
@@ -163,17 +176,32 @@ impl App {
         }
     }
 
+    /// What Escape takes back before it leaves.
+    fn has_something_to_undo(&self) -> bool {
+        self.message.is_some() || self.table.chosen().is_some() || !self.table.filter.is_empty()
+    }
+
+    fn ask_signal(&mut self, now: Timestamp) -> Effect {
+        match self.table.chosen() {
+            Some(pid) => self.ask(Mode::Prompt(Prompt::signal(pid))),
+            None => {
+                self.tell(CHOOSE, true, now);
+                Effect::None
+            }
+        }
+    }
+
     fn ask_pss(&mut self, now: Timestamp) {
         match self.table.chosen() {
             Some(pid) => {
                 self.asked = Some(pid);
                 self.tell(&format!("measuring the proportional set of {pid}"), false, now);
             }
-            None => self.tell("choose a process first: Up, Down", true, now),
+            None => self.tell(CHOOSE, true, now),
         }
     }
 
-    fn older_events(&mut self, older: bool) {
+    pub(super) fn older_events(&mut self, older: bool) {
         let last = self.picture().events.len().saturating_sub(1);
         self.events_back = match older {
             true => (self.events_back + PAGE).min(last),
@@ -188,9 +216,9 @@ impl App {
             _ if key.modifiers != KeyModifiers::CONTROL => Effect::None,
             'l' => Effect::Redraw,
             'z' => Effect::Suspend,
-            'c' if self.visiting => Effect::Leave,
-            'c' if self.has_pane => {
-                self.tell("Ctrl-C passed to the command; t ends it, q leaves", false, now);
+            'c' if self.visiting || self.replay.is_some() => Effect::Leave,
+            'c' | '\\' if self.has_pane => {
+                self.tell("passed to the command; t ends it, q leaves", false, now);
                 Effect::Command(Input::Key(key))
             }
             'c' => self.ask(Mode::Question(Question::Terminate)),
@@ -265,14 +293,16 @@ mod tests {
             ("ty", vec![request("terminate")]),
             ("tn", vec![]),
             ("t\ny", vec![]),
-            ("ky", vec![]),
-            ("kk", vec![]),
-            ("kyn", vec![]),
-            ("kyy", vec![request("kill")]),
+            ("Ky", vec![]),
+            ("KK", vec![]),
+            ("kyy", vec![]),
+            ("Kyn", vec![]),
+            ("Kyy", vec![request("kill")]),
             ("q", vec![]),
             ("qn", vec![]),
             ("qt", vec![request("terminate")]),
             ("qd", vec![Effect::Leave]),
+            ("qq", vec![Effect::Leave]),
         ] {
             assert_eq!(requests(typed), expected, "{typed:?}");
         }
@@ -289,7 +319,7 @@ mod tests {
             ("m^u\n\x1b", vec![]),
             ("m^c", vec![]),
             ("g^u10s\n", vec![request("set grace 10s")]),
-            ("gkyy\n\x1bkyy", vec![request("kill")]),
+            ("gKyy\n\x1bKyy", vec![request("kill")]),
         ] {
             assert_eq!(requests(typed), expected, "{typed:?}");
         }

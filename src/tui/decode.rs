@@ -1,7 +1,7 @@
 //! Bytes of the real terminal to keys. Done here and not by crossterm's reader, which spins when the terminal hangs up and which
 //! cannot share a poll with other descriptors. Never fails: what has no name goes on as it came.
 
-use super::keys::Input;
+use super::keys::{Input, Mouse};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 /// A sequence longer than this is none.
@@ -35,7 +35,7 @@ impl Decoder {
             match input {
                 Input::PasteStart => self.pasting = true,
                 Input::PasteEnd => self.pasting = false,
-                Input::Key(_) | Input::Pasted(_) | Input::Other(_) => (),
+                Input::Key(_) | Input::Pasted(_) | Input::Mouse(_) | Input::Other(_) => (),
             }
             inputs.push(input);
         }
@@ -152,6 +152,9 @@ fn csi(bytes: &[u8]) -> Step {
 
 fn named(parameters: &[u8], letter: u8) -> Option<Input> {
     let text = std::str::from_utf8(parameters).ok()?;
+    if let Some(text) = text.strip_prefix('<') {
+        return mouse(text, letter);
+    }
     let (number, modifier) = text.split_once(';').unwrap_or((text, "1"));
     let modifiers = modifiers(modifier.parse().ok()?)?;
     let code = match (letter, number) {
@@ -164,6 +167,22 @@ fn named(parameters: &[u8], letter: u8) -> Option<Input> {
         _ => return None,
     };
     Some(key(code, modifiers))
+}
+
+/// `button;column;row` in decimal; columns and rows count from 1.
+fn mouse(text: &str, letter: u8) -> Option<Input> {
+    let released = match letter {
+        b'M' => false,
+        b'm' => true,
+        _ => return None,
+    };
+    let mut numbers = text.split(';').map(|number| number.parse::<u16>().ok());
+    let (code, column, row) = (numbers.next()??, numbers.next()??, numbers.next()??);
+    if numbers.next().is_some() {
+        return None;
+    }
+    let (column, row) = (column.checked_sub(1)?, row.checked_sub(1)?);
+    Some(Input::Mouse(Mouse { code, column, row, released }))
 }
 
 fn modifiers(parameter: u8) -> Option<KeyModifiers> {
@@ -247,6 +266,8 @@ mod tests {
             "\x1b\r",
             "\x1b[I",
             "\x1b[<0;1;1M",
+            "\x1b[<65;120;40m",
+            "\x1b[<0;0;1M",
         ];
         for text in typed {
             let inputs = decoded(text.as_bytes());

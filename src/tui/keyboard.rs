@@ -37,6 +37,15 @@ impl Keyboard {
         self.deadline
     }
 
+    /// What was typed before anybody looked, as it came.
+    pub fn read_ahead(&mut self) -> Vec<u8> {
+        let mut bytes = [0; 4096];
+        match nix::unistd::read(&self.fd, &mut bytes) {
+            Ok(length) => bytes[..length].to_vec(),
+            Err(_) => Vec::new(),
+        }
+    }
+
     /// What was typed.
     ///
     /// # Errors

@@ -14,8 +14,58 @@ pub enum Input {
     Pasted(Vec<u8>),
     /// The paste is complete.
     PasteEnd,
+    /// The mouse.
+    Mouse(Mouse),
     /// A sequence without a name, as it came.
     Other(Vec<u8>),
+}
+
+/// What a mouse did (xterm, "Control Sequences": SGR mouse mode 1006). Columns and rows count from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mouse {
+    /// Button and modifiers, as xterm numbers them.
+    pub code: u16,
+    /// Where.
+    pub column: u16,
+    /// Where.
+    pub row: u16,
+    /// A button was released.
+    pub released: bool,
+}
+
+/// What that means here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gesture {
+    /// A click.
+    Click,
+    /// The wheel, away from the user.
+    WheelUp,
+    /// The wheel, towards the user.
+    WheelDown,
+}
+
+impl Mouse {
+    /// Its meaning, if it has one here.
+    pub fn gesture(self) -> Option<Gesture> {
+        match (self.code, self.released) {
+            (0, false) => Some(Gesture::Click),
+            (64, false) => Some(Gesture::WheelUp),
+            (65, false) => Some(Gesture::WheelDown),
+            _ => None,
+        }
+    }
+
+    /// The same, seen from a place whose corner is here.
+    pub fn from_corner(self, column: u16, row: u16) -> Option<Mouse> {
+        let (column, row) = (self.column.checked_sub(column)?, self.row.checked_sub(row)?);
+        Some(Mouse { column, row, ..self })
+    }
+
+    fn encode(self) -> Vec<u8> {
+        let (column, row) = (u32::from(self.column) + 1, u32::from(self.row) + 1);
+        let end = if self.released { 'm' } else { 'M' };
+        format!("\x1b[<{};{column};{row}{end}", self.code).into_bytes()
+    }
 }
 
 /// How the command has set its terminal.
@@ -31,6 +81,7 @@ pub struct Modes {
 pub fn encode(input: &Input, modes: Modes) -> Vec<u8> {
     match input {
         Input::Key(key) => encode_key(*key, modes),
+        Input::Mouse(mouse) => mouse.encode(),
         Input::PasteStart if modes.bracketed_paste => b"\x1b[200~".to_vec(),
         Input::PasteEnd if modes.bracketed_paste => b"\x1b[201~".to_vec(),
         Input::PasteStart | Input::PasteEnd => Vec::new(),

@@ -13,13 +13,18 @@ pub mod keys;
 pub mod look;
 pub mod measure;
 mod outlet;
+mod output_log;
 pub mod pane;
+pub mod pointing;
 pub mod prompt;
 mod pty;
 mod ready;
+pub mod replay;
+mod replay_commands;
 mod session;
 mod signals;
 mod snapshot;
+pub mod specials;
 pub mod table;
 pub mod terminal;
 pub mod top;
@@ -28,6 +33,7 @@ mod translate;
 pub mod view;
 pub mod wire;
 
+use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -44,8 +50,10 @@ pub struct Options {
     pub pty: Option<OwnedFd>,
     /// Nothing is drawn before so long, [`QUIET`] but for tests: a command that is done sooner does not make the screen flash.
     pub quiet: Duration,
-    /// The processes are those of this machine now, and may be looked at: not so in a replay.
-    pub live: bool,
+    /// What is shown is a trace, and no run of this machine now.
+    pub replay: Option<replay::Replay>,
+    /// A non-blocking pipe that gets all of the command's output.
+    pub log: Option<File>,
     /// Panic after the first frame: a rehearsal for tests that the terminal is restored.
     pub rehearse_panic: bool,
 }
@@ -53,16 +61,16 @@ pub struct Options {
 impl Options {
     /// The options of a real run.
     pub fn new(control: UnixStream, pty: Option<OwnedFd>) -> Self {
-        Options { control, pty, quiet: QUIET, live: true, rehearse_panic: false }
+        Options { control, pty, quiet: QUIET, replay: None, log: None, rehearse_panic: false }
     }
 }
 
 /// Shows the dashboard until the guardian closes the stream, the user leaves, or SIGTERM or SIGHUP comes. Then the terminal is as
-/// before and the command's output is on it.
+/// before and the command's output is on it. True when something was drawn.
 ///
 /// # Errors
 /// When the terminal cannot be set up or written to.
-pub fn run(options: Options) -> anyhow::Result<()> {
+pub fn run(options: Options) -> anyhow::Result<bool> {
     let signals = signals::Signals::hold()?;
     terminal::restore_on_panic();
     session::Session::open(options, signals)?.run()

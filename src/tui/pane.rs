@@ -136,11 +136,23 @@ impl Pane {
         }
     }
 
+    /// Whether the command asked for the mouse, in the form that we can tell it (SGR).
+    pub fn wants_mouse(&self) -> bool {
+        let screen = self.parser.screen();
+        screen.mouse_protocol_mode() != vt100::MouseProtocolMode::None
+            && screen.mouse_protocol_encoding() == vt100::MouseProtocolEncoding::Sgr
+    }
+
     /// Goes a page back (`true`) or forward.
     pub fn scroll_page(&mut self, back: bool) {
         let page = usize::from(self.size().0.saturating_sub(1)).max(1);
+        self.scroll(page, back);
+    }
+
+    /// Goes some lines back (`true`) or forward.
+    pub fn scroll(&mut self, lines: usize, back: bool) {
         let now = self.parser.screen().scrollback();
-        let to = if back { now.saturating_add(page) } else { now.saturating_sub(page) };
+        let to = if back { now.saturating_add(lines) } else { now.saturating_sub(lines) };
         self.parser.screen_mut().set_scrollback(to);
     }
 

@@ -1,6 +1,8 @@
 //! What the dashboard asks its user: a value for a setting, or whether something is really meant. No drawing, no I/O.
 
 use super::keys::Input;
+use crate::control::protocol::signal_number;
+use crate::report::words::signal_name;
 use crate::status::Limits;
 use crate::units::{Bytes, MIB, Size, parse_duration, show_duration};
 use ratatui::crossterm::event::{KeyCode, KeyModifiers};
@@ -9,6 +11,8 @@ use std::time::Duration;
 /// Longest value that can be typed.
 const MAX_TEXT: usize = 24;
 
+const NO_SIGNAL: &str = "no such signal: write for instance TERM, HUP, USR1 or 9";
+
 /// What can be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Setting {
@@ -16,21 +20,26 @@ pub enum Setting {
     Memory,
     /// The time from SIGTERM to SIGKILL.
     Grace,
+    /// A signal for one process.
+    Signal(u32),
 }
 
 impl Setting {
     /// Its name for people.
-    pub fn name(self) -> &'static str {
+    pub fn name(self) -> String {
         match self {
-            Setting::Memory => "memory limit",
-            Setting::Grace => "grace period",
+            Setting::Memory => "new memory limit".to_owned(),
+            Setting::Grace => "new grace period".to_owned(),
+            Setting::Signal(pid) => format!("signal for {pid}"),
         }
     }
 
-    fn request(self, value: &str) -> String {
+    fn answer(self, value: &str) -> Answer {
         match self {
-            Setting::Memory => format!("set memory {value}"),
-            Setting::Grace => format!("set grace {value}"),
+            Setting::Memory => Answer::Request(format!("set memory {value}")),
+            Setting::Grace => Answer::Request(format!("set grace {value}")),
+            Setting::Signal(pid) => signal_number(value)
+                .map_or(Answer::Open, |signal| Answer::Ask(Question::Signal { pid, signal })),
         }
     }
 
@@ -40,6 +49,9 @@ impl Setting {
                 value.strip_suffix(" --force").unwrap_or(value).parse::<Size>().err()
             }
             Setting::Grace => parse_duration(value).err(),
+            Setting::Signal(_) => {
+                return signal_number(value).is_none().then(|| NO_SIGNAL.to_owned());
+            }
         }
         .map(|error| error.to_string())
     }
@@ -65,6 +77,8 @@ pub enum Answer {
     Left,
     /// Send this request line.
     Request(String),
+    /// Ask this before.
+    Ask(Question),
 }
 
 impl Prompt {
@@ -88,6 +102,11 @@ impl Prompt {
         Prompt { setting: Setting::Grace, text, problem: None }
     }
 
+    /// Asks for a signal to one process.
+    pub fn signal(pid: u32) -> Self {
+        Prompt { setting: Setting::Signal(pid), text: "TERM".to_owned(), problem: None }
+    }
+
     /// Takes one thing typed.
     pub fn take(&mut self, input: &Input) -> Answer {
         match input {
@@ -96,7 +115,7 @@ impl Prompt {
                 String::from_utf8_lossy(bytes).chars().for_each(|c| self.insert(c));
                 Answer::Open
             }
-            Input::PasteStart | Input::PasteEnd | Input::Other(_) => Answer::Open,
+            Input::PasteStart | Input::PasteEnd | Input::Mouse(_) | Input::Other(_) => Answer::Open,
         }
     }
 
@@ -114,7 +133,9 @@ impl Prompt {
     }
 
     fn insert(&mut self, c: char) {
-        if (c.is_ascii_alphanumeric() || c == '.' || c == '%') && self.text.len() < MAX_TEXT {
+        if (c.is_ascii_alphanumeric() || matches!(c, '.' | '%' | '+' | '-'))
+            && self.text.len() < MAX_TEXT
+        {
             self.text.push(c);
         }
     }
@@ -123,7 +144,7 @@ impl Prompt {
         self.problem = self.setting.problem(&self.text);
         match self.problem {
             Some(_) => Answer::Open,
-            None => Answer::Request(self.setting.request(&self.text)),
+            None => self.setting.answer(&self.text),
         }
     }
 }
@@ -139,6 +160,13 @@ pub enum Question {
     KillReally,
     /// How to leave.
     Quit,
+    /// A signal to one process.
+    Signal {
+        /// Whom to.
+        pid: u32,
+        /// Which.
+        signal: i32,
+    },
 }
 
 impl Question {
@@ -154,7 +182,12 @@ impl Question {
             Question::KillReally => {
                 ("Really? What is not saved is lost.".to_owned(), "y kill   n no")
             }
-            Question::Quit => ("End the workload?".to_owned(), "t terminate   d detach   n stay"),
+            Question::Quit => {
+                ("Leave? The run goes on.".to_owned(), "d leave   t terminate it   n stay")
+            }
+            Question::Signal { pid, signal } => {
+                (format!("Send {} to process {pid}?", signal_name(signal)), "y yes   n no")
+            }
         }
     }
 }

@@ -1,16 +1,18 @@
 //! The dashboard's loop: one poll over guardian, command, keyboard and signals. First it waits quietly, so that a short command
 //! does not make the screen flash; then it draws, at most ten times a second, only what changed, and only what the terminal takes.
 
-use super::app::{App, Effect};
+use super::app::{App, Effect, Mode};
 use super::command_lines::CommandLines;
 use super::command_terminal::CommandTerminal;
 use super::keyboard::Keyboard;
-use super::keys::Input;
+use super::keys::{Input, Mouse};
 use super::look::Look;
 use super::measure::Measurer;
 use super::outlet::Outlet;
+use super::pointing::Target;
 use super::ready::{self, Ready};
 use super::signals::Signals;
+use super::specials::Specials;
 use super::wire::Wire;
 use super::{Options, snapshot, terminal, view};
 use crate::clock::Clock;
@@ -24,6 +26,8 @@ use std::time::Duration;
 const FRAME: Duration = Duration::from_millis(100);
 /// Output that may wait for the first frame; the command waits with more.
 const EARLY: usize = 1 << 20;
+/// A log that takes nothing is tried again this often.
+const LOG_AGAIN: Duration = Duration::from_millis(20);
 const WRITE: &str = "write to the terminal";
 
 /// Why the dashboard ends.
@@ -58,6 +62,7 @@ pub struct Session {
     dismissed: bool,
     clock: Clock,
     app: App,
+    specials: Specials,
     command_lines: CommandLines,
     measurer: Option<Measurer>,
     quiet: Duration,
@@ -68,13 +73,17 @@ impl Session {
     /// Takes the descriptors over and asks the guardian for its lines.
     pub fn open(options: Options, signals: Signals) -> anyhow::Result<Self> {
         let look = Look::from_environment(|name| std::env::var(name).ok());
-        let has_pane = options.pty.is_some();
+        let mut app = App::new(look, options.pty.is_some());
+        let specials = Specials::of_terminal();
+        (app.replay, app.is_logged) = (options.replay, options.log.is_some());
+        app.interrupt = specials.interrupt();
         Ok(Session {
             wire: Wire::open(options.control)?,
-            command: CommandTerminal::open(options.pty, terminal::size())?,
-            app: App::new(look, has_pane),
+            command: CommandTerminal::open(options.pty, options.log, terminal::size())?,
+            app,
+            specials,
             command_lines: CommandLines::default(),
-            measurer: options.live.then(Measurer::default),
+            measurer: options.replay.is_none().then(Measurer::default),
             signals,
             stop: false,
             redraw: false,
@@ -85,19 +94,23 @@ impl Session {
         })
     }
 
-    /// From the first moment to the last.
-    pub fn run(mut self) -> anyhow::Result<()> {
+    /// From the first moment to the last. True when something was drawn.
+    ///
+    /// # Errors
+    /// When the terminal cannot be set up or written to.
+    pub fn run(mut self) -> anyhow::Result<bool> {
         let (early, end) = self.wait_quietly()?;
         let outlet = Outlet::open()?;
         let hidden = !is_foreground(std::io::stdin());
         if hidden || end.is_some() {
             let left = end == Some(End::Guardian);
-            return self.command.pass_through(&outlet, &self.signals, &early, left);
+            self.command.pass_through(&outlet, &self.signals, &early, left)?;
+            return Ok(false);
         }
         let guard = terminal::Guard::enter(&outlet)?;
-        let shown = self.show(&early, &guard, &outlet);
+        let shown = self.show(&early, &guard, &outlet, true);
         drop(guard);
-        self.command.say_farewell(&outlet, &self.signals).and(shown.map(|_| ()))
+        self.command.say_farewell(&outlet, &self.signals).and(shown.map(|_| true))
     }
 
     /// Shows somebody else's workload on a terminal that is ours already.
@@ -107,7 +120,7 @@ impl Session {
     pub fn visit(mut self, guard: &terminal::Guard<'_>, outlet: &Outlet) -> anyhow::Result<Visit> {
         self.app.visiting = true;
         terminal::wipe(outlet)?;
-        let end = self.show(&[], guard, outlet)?;
+        let end = self.show(&[], guard, outlet, false)?;
         Ok(match end {
             End::Guardian => Visit::Ended(self.app.ended.take()),
             End::Leave if self.dismissed => Visit::Dismissed,
@@ -124,7 +137,7 @@ impl Session {
                 return Ok((early, None));
             }
             let ready = self.wait(Some(left), None, early.len() < EARLY)?;
-            if ready.pty {
+            if ready.pty || self.command.waits_for_log() {
                 early.extend_from_slice(self.command.read());
             }
             let asked = self.signals.take();
@@ -149,11 +162,17 @@ impl Session {
         early: &[u8],
         guard: &terminal::Guard<'_>,
         outlet: &Outlet,
+        first: bool,
     ) -> anyhow::Result<End> {
         let mut screen = terminal::screen(outlet)?;
         let mut keyboard = Keyboard::open()?;
         self.fit_pane();
         self.command.show(early);
+        if first {
+            // As without a dashboard: nobody can have meant a key for what was not there yet.
+            let typed = keyboard.read_ahead();
+            self.command.type_bytes(&typed);
+        }
         let mut dirty = true;
         let mut next_frame = self.clock.now();
         loop {
@@ -202,7 +221,7 @@ impl Session {
             return Some(End::Leave);
         }
         self.stop |= asked.stop;
-        if ready.pty {
+        if ready.pty || self.command.waits_for_log() {
             self.command.advance();
         }
         let typed = match ready.keyboard {
@@ -273,7 +292,40 @@ impl Session {
     /// True when the user leaves.
     fn take_input(&mut self, input: Input) -> bool {
         let now = self.clock.now();
-        match self.app.take_input(input, now) {
+        if let Input::Mouse(mouse) = input {
+            let effect = self.point(mouse);
+            return self.obey(effect);
+        }
+        if self.app.mode == Mode::Typing {
+            let effect = self.app.take_input(input, now);
+            return self.obey(effect);
+        }
+        let meant = self.specials.meant(input.clone());
+        let mut effect = self.app.take_input(meant, now);
+        if let Effect::Command(passed) = &mut effect {
+            // As it was typed: the command's terminal has the same special characters.
+            *passed = input;
+        }
+        self.obey(effect)
+    }
+
+    /// What the mouse did is the command's where it asked for that, and else ours.
+    fn point(&mut self, mouse: Mouse) -> Effect {
+        let Some(size) = terminal::size() else { return Effect::None };
+        let target = view::target(&self.app, size, (mouse.column, mouse.row));
+        if let (Mode::Typing, Target::Pane { corner: (column, row) }) = (&self.app.mode, target)
+            && mouse.from_corner(column, row).is_some_and(|mouse| self.command.point(mouse))
+        {
+            return Effect::None;
+        }
+        let Some(gesture) = mouse.gesture() else { return Effect::None };
+        self.app.point(gesture, target, self.clock.now())
+    }
+
+    /// True when the user leaves.
+    fn obey(&mut self, effect: Effect) -> bool {
+        let now = self.clock.now();
+        match effect {
             Effect::None => (),
             Effect::Leave => return true,
             Effect::Save => self.save(),
@@ -285,6 +337,7 @@ impl Session {
                 }
             }
             Effect::Scroll(back) => self.command.scroll(back),
+            Effect::Wheel(lines, back) => self.command.scroll_lines(lines, back),
             Effect::Command(input) => self.command.type_in(&input),
         }
         false
@@ -305,6 +358,8 @@ impl Session {
         front: Option<(&Keyboard, &Outlet)>,
         read_pty: bool,
     ) -> anyhow::Result<Ready> {
+        let again = self.command.waits_for_log().then_some(LOG_AGAIN);
+        let timeout = timeout.into_iter().chain(again).min();
         let pty = self.command.source().map(|(pty, open)| (pty, read_pty && open));
         ready::wait(timeout, &self.wire, &self.signals, front, pty)
     }

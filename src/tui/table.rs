@@ -39,6 +39,10 @@ impl Sort {
         }
     }
 
+    fn previous(self) -> Sort {
+        (0..5).fold(self, |sort, _| sort.next())
+    }
+
     fn next(self) -> Sort {
         match self {
             Sort::Rss => Sort::Growth,
@@ -67,6 +71,8 @@ pub struct Shown {
 pub struct Table {
     /// The order.
     pub sort: Sort,
+    /// The other way round.
+    pub reversed: bool,
     /// Children below their parents.
     pub tree: bool,
     /// Only rows with this in name, command or id; any case.
@@ -100,7 +106,8 @@ impl Table {
         };
         let size = Reverse(a.rss).cmp(&Reverse(b.rss));
         let size = if self.sort == Sort::Pid { Ordering::Equal } else { size };
-        by.then(size).then(a.pid.cmp(&b.pid))
+        let order = by.then(size).then(a.pid.cmp(&b.pid));
+        if self.reversed { order.reverse() } else { order }
     }
 
     /// The chosen process.
@@ -122,6 +129,12 @@ impl Table {
             None => 0,
         };
         self.take(at, rows, &shown);
+    }
+
+    /// Chooses that row of those shown.
+    pub fn pick(&mut self, place: usize, rows: &[ProcessRow], measures: &Measures) {
+        let shown = self.shown(rows, measures);
+        self.take(place, rows, &shown);
     }
 
     /// Nothing is chosen.
@@ -147,6 +160,11 @@ impl Table {
     /// The next order.
     pub fn next_sort(&mut self) {
         self.sort = self.sort.next();
+    }
+
+    /// The order before.
+    pub fn previous_sort(&mut self) {
+        self.sort = self.sort.previous();
     }
 
     /// Adds to the filter what can be in a name.

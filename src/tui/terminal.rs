@@ -8,6 +8,7 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use nix::sys::termios::{FlushArg, tcflush};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
+use ratatui::crossterm::Command;
 use ratatui::crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use ratatui::crossterm::style::ResetColor;
 use ratatui::crossterm::terminal::{
@@ -60,7 +61,7 @@ impl<'o> Guard<'o> {
 fn change(outlet: &Outlet) -> anyhow::Result<()> {
     CHANGED.store(true, Ordering::SeqCst);
     enable_raw_mode().context("set the terminal to raw mode")?;
-    queue!(outlet.clone(), EnterAlternateScreen, EnableBracketedPaste, cursor::Hide)
+    queue!(outlet.clone(), EnterAlternateScreen, EnableBracketedPaste, Mouse(true), cursor::Hide)
         .and_then(|()| outlet.advance())
         .context("enter the alternate screen")
 }
@@ -72,11 +73,27 @@ impl Drop for Guard<'_> {
     }
 }
 
+/// Clicks and the wheel alone are told (modes 1000 and 1006): crossterm's command asks for every movement as well.
+struct Mouse(bool);
+
+impl Command for Mouse {
+    fn write_ansi(&self, f: &mut impl std::fmt::Write) -> std::fmt::Result {
+        f.write_str(if self.0 { "\x1b[?1000h\x1b[?1006h" } else { "\x1b[?1006l\x1b[?1000l" })
+    }
+}
+
 /// What a terminal is told that is to be as before.
 pub fn restoration() -> Vec<u8> {
     let mut bytes = Vec::new();
     // Writing to memory cannot fail.
-    let _ = queue!(bytes, DisableBracketedPaste, ResetColor, LeaveAlternateScreen, cursor::Show);
+    let _ = queue!(
+        bytes,
+        DisableBracketedPaste,
+        Mouse(false),
+        ResetColor,
+        LeaveAlternateScreen,
+        cursor::Show
+    );
     bytes
 }
 
@@ -93,9 +110,9 @@ fn restore() {
     let quiet = SigSet::from(Signal::SIGTTOU).thread_swap_mask(SigmaskHow::SIG_BLOCK);
     // Once it is somebody else's (the guardian was killed, its shell goes on), the modes are theirs too.
     if is_foreground(stdin()) {
-        // Keys typed for the dashboard are not for the shell that comes next.
-        let _ = tcflush(stdin(), FlushArg::TCIFLUSH);
         let _ = disable_raw_mode();
+        // Keys typed for the dashboard are not for the shell that comes next. Behind the modes: none is typed in between.
+        let _ = tcflush(stdin(), FlushArg::TCIFLUSH);
     }
     let _ = quiet.map(|before| before.thread_set_mask());
 }

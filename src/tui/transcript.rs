@@ -169,7 +169,7 @@ fn is_other_screen(parameters: &[u8]) -> bool {
 
 /// What to leave on the normal screen: what the command wrote, or its screen as text where it placed the cursor; a line about what is
 /// left out first, colours reset and a line's end last. Empty when nothing was written.
-pub fn farewell(transcript: &Transcript, pane: &Pane) -> Vec<u8> {
+pub fn farewell(transcript: &Transcript, pane: &Pane, logged: bool) -> Vec<u8> {
     let (text, note) = match transcript.is_addressed() {
         true => {
             (pane.text().into_bytes(), pane.is_full().then(|| "earlier lines left out".to_owned()))
@@ -184,7 +184,8 @@ pub fn farewell(transcript: &Transcript, pane: &Pane) -> Vec<u8> {
     if text.is_empty() {
         return text;
     }
-    let note = note.map_or(String::new(), |note| format!("[{note}]\n"));
+    let all = if logged { "the log has all of it" } else { "--log FILE keeps all of it" };
+    let note = note.map_or(String::new(), |note| format!("[{note}; {all}]\n"));
     let end: &[u8] = if text.ends_with(b"\n") { b"\x1b[0m" } else { b"\x1b[0m\n" };
     [note.as_bytes(), &text, end].concat()
 }
@@ -269,7 +270,7 @@ mod tests {
         let (mut transcript, mut pane) = (Transcript::default(), Pane::new(5, 20));
         transcript.push(bytes);
         let _ = pane.feed(bytes);
-        String::from_utf8(farewell(&transcript, &pane)).unwrap()
+        String::from_utf8(farewell(&transcript, &pane, false)).unwrap()
     }
 
     #[test]
@@ -281,10 +282,16 @@ mod tests {
         let long = left(&b"0123456789\n".repeat(30_000));
         assert!(
             long.starts_with("[67")
-                && long.contains(" bytes of earlier output left out]\n0123456789\n")
+                && long.contains(
+                    " bytes of earlier output left out; --log FILE keeps all of it]\n0123456789\n"
+                )
         );
         let scrolled = left(&[b"\x1b[H".as_slice(), &b"x\r\n".repeat(3000)].concat());
-        assert!(scrolled.starts_with("[earlier lines left out]\nx\n"), "{:?}", &scrolled[..40]);
+        assert!(
+            scrolled.starts_with("[earlier lines left out; --log FILE keeps all of it]\nx\n"),
+            "{:?}",
+            &scrolled[..40]
+        );
     }
 
     proptest! {

@@ -271,7 +271,7 @@ impl Members {
         Ok(true)
     }
 
-    fn still_member(&mut self, pid: i32) -> io::Result<bool> {
+    pub(super) fn still_member(&mut self, pid: i32) -> io::Result<bool> {
         let text = &mut self.list.text;
         match &self.source {
             Source::Descendants => {

@@ -11,6 +11,7 @@ pub mod knobs;
 pub mod line_writer;
 mod list;
 pub mod members;
+mod one_process;
 pub mod proc_file;
 pub mod proc_stat;
 pub mod process_sampler;

@@ -162,3 +162,15 @@ fn a_value_that_is_missing() {
     let run = refused(&scene, scene.sentinel().args(["--plain", "-m"]), 125);
     assert!(run.stderr.contains("a value is required for '--memory"), "{run:?}");
 }
+
+/// There is no pane whose output could be kept.
+#[test]
+fn a_log_without_a_dashboard() {
+    let scene = Scene::new();
+    let log = scene.text_path("log");
+    let mut sentinel = scene.sentinel();
+    sentinel.args(scene.options()).args(["--log", &log, "--", "touch", "started"]);
+    let run = refused(&scene, &mut sentinel, 125);
+    assert!(run.stderr.contains("(--log)") && run.stderr.contains("redirect it"), "{run:?}");
+    assert!(!scene.path("log").exists(), "nothing is made for nothing");
+}

@@ -40,6 +40,7 @@ fn one_line_for_each() {
     assert_eq!(page["guardians"][1]["problem"], Value::Null);
     let table = stage.ps(&["one"]).expect(0).stdout();
     assert!(table.contains("PPID") && table.lines().count() == 3, "{table}");
+    assert!(table.contains(" sh -c sleep 100000; :"), "command lines: {table}");
     let rows = stage.ps(&[&one.pid().to_string(), "--json"]).expect(0).stdout();
     assert_eq!(serde_json::from_str::<Value>(&rows).unwrap().as_array().unwrap().len(), 2);
     for running in [one, two] {

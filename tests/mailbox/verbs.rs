@@ -45,6 +45,24 @@ fn status_and_limits() {
 }
 
 #[test]
+fn a_signal_reaches_one_process_of_the_workload_and_nobody_else() {
+    let scene = Scene::new();
+    let (running, child) = family(&scene, &[]);
+    let stranger = std::process::id();
+    let run = scene.ask(&format!("signal {stranger} TERM")).expect(1);
+    assert_eq!(
+        run.stderr,
+        format!("error: {stranger} is no process of the workload: ps lists them\n")
+    );
+    scene.ask(&format!("signal {} KILL", running.pid())).expect(1);
+    let answer = scene.ask(&format!("signal {child} usr1")).expect(0).stdout();
+    assert_eq!(answer, format!("ok: sent SIGUSR1 to {child}\n"));
+    // The shell waited for it and exits.
+    let run = running.finish().expect(0);
+    assert!(run.stderr.contains(&format!("sent SIGUSR1 to process {child}")), "{run:?}");
+}
+
+#[test]
 fn ps() {
     let scene = Scene::new();
     let (running, child) = family(&scene, &[]);
@@ -58,6 +76,7 @@ fn ps() {
     let text = scene.ask("ps").expect(0).stdout();
     assert_eq!(text.lines().count(), 3, "{text}");
     assert!(text.contains(&format!(" {child} ")) && text.contains("PID"), "{text}");
+    assert!(text.contains(" sleep 100000"), "command lines: {text}");
     kill(&scene, running);
 }
 

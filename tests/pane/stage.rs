@@ -219,6 +219,8 @@ impl Stage {
         let last = String::from_utf8_lossy(last);
         assert!(!screen.alternate_screen() && !screen.hide_cursor(), "the screen is not: {last:?}");
         assert!(!screen.bracketed_paste(), "pastes are marked: {last:?}");
+        let mouse = screen.mouse_protocol_mode();
+        assert_eq!(mouse, vt100::MouseProtocolMode::None, "the mouse is told: {last:?}");
     }
 }
 

@@ -53,6 +53,8 @@ fn ctrl_c_ends_the_command_and_the_shell_goes_on() {
         pty.await_text("ready> ");
         assert_eq!(pty.ask("$?"), "130");
         assert!(!is_alive(child));
+        let shown = pty.screen.text();
+        assert!(!shown.contains("post-mortem"), "who interrupts it knows why it ended: {shown}");
         pty.leave();
     });
 }
@@ -145,6 +147,41 @@ fn the_command_reads_the_terminal() {
         pty.await_text("<second>");
         pty.await_text("ready> ");
         assert_eq!(pty.ask("$?"), "0");
+        pty.leave();
+    });
+}
+
+/// Bash ignores SIGTTIN there: a process group of its own would get EIO from the terminal, and never ask for it.
+#[test]
+fn in_a_command_substitution_the_command_reads_the_terminal() {
+    each_shell(|_, mut pty| {
+        pty.type_line(
+            "v=$(s -q -- sh -c 'echo st''arted >&2; read x; echo \"$x\"'); echo \"got <$v\"\">\"",
+        );
+        pty.await_text("started");
+        pty.type_line("a line");
+        pty.await_text("got <a line>");
+        pty.await_text("ready> ");
+        // Whoever comes behind it in a pipeline still has the terminal.
+        pty.type_line(
+            "v=$(s -q -- echo one | sh -c 'cat; echo st''arted >&2; read x </dev/tty; echo $x'); echo \"got <\"$v\">\"",
+        );
+        pty.await_text("started");
+        pty.type_line("two");
+        pty.await_text("got <one two>");
+        pty.await_text("ready> ");
+        pty.leave();
+    });
+}
+
+#[test]
+fn in_a_command_substitution_ctrl_c_ends_the_command() {
+    each_shell(|_, mut pty| {
+        pty.type_line("v=$(s -q -- sh -c 'echo pid $$. >&2; exec sleep 100000')");
+        let child = pid(&mut pty);
+        pty.type_text(INTERRUPT);
+        until("the command ends", || !is_alive(child));
+        assert_eq!(pty.ask("on"), "on");
         pty.leave();
     });
 }

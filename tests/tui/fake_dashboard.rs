@@ -45,7 +45,7 @@ fn main() -> anyhow::Result<()> {
     let shown = run(options);
     guardian.join().map_err(|_| anyhow::anyhow!("the fake guardian panicked"))?;
     println!("fake_dashboard: over");
-    shown
+    shown.map(drop)
 }
 
 /// Runs the command with `slave` as its controlling terminal.

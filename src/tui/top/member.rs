@@ -83,6 +83,15 @@ impl Member {
         }
     }
 
+    /// Whether the filter, in lower case, is in its name, command or process id.
+    pub fn matches(&self, wanted: &str) -> bool {
+        let command = || self.row.status.as_ref().map(|status| status.command.join(" "));
+        wanted.is_empty()
+            || self.row.name.to_lowercase().contains(wanted)
+            || self.row.pid.to_string().contains(wanted)
+            || command().is_some_and(|command| command.to_lowercase().contains(wanted))
+    }
+
     /// Whether it has ended.
     pub fn is_gone(&self) -> bool {
         matches!(self.row.note, Some(Note::Gone(_)))

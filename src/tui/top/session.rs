@@ -8,11 +8,13 @@ use super::view;
 use crate::clock::{Clock, Timestamp};
 use crate::control::listing::{Listed, Listing, find_here};
 use crate::tui::keyboard::Keyboard;
+use crate::tui::keys::Input;
 use crate::tui::look::Look;
 use crate::tui::outlet::Outlet;
 use crate::tui::ready::wait_for_keys;
 use crate::tui::session::{self as dashboard, Visit};
 use crate::tui::signals::Signals;
+use crate::tui::specials::Specials;
 use crate::tui::{Options, terminal};
 use anyhow::{Context as _, Result, anyhow};
 use std::collections::BTreeMap;
@@ -31,6 +33,7 @@ pub struct Session {
     top: Top,
     links: BTreeMap<Key, Link>,
     signals: Signals,
+    specials: Specials,
     clock: Clock,
     next_look: Timestamp,
     next_round: Timestamp,
@@ -69,6 +72,7 @@ impl Session {
             top: Top::new(Look::from_environment(|name| std::env::var(name).ok())),
             links: BTreeMap::new(),
             signals,
+            specials: Specials::of_terminal(),
             clock: Clock::start(),
             next_look: Timestamp::default(),
             next_round: Timestamp::default(),
@@ -112,7 +116,14 @@ impl Session {
                 false => keyboard.late(self.clock.now()),
             };
             for input in inputs {
-                let effect = self.top.take_input(&input);
+                let effect = match (input, terminal::size()) {
+                    (Input::Mouse(mouse), Some(size)) => {
+                        let target = view::target(&self.top, size, (mouse.column, mouse.row));
+                        let gesture = mouse.gesture();
+                        gesture.map_or(Effect::None, |gesture| self.top.point(gesture, target))
+                    }
+                    (input, _) => self.top.take_input(&self.specials.meant(input)),
+                };
                 if self.obey(effect, guard, outlet)? {
                     return Ok(());
                 }

@@ -5,8 +5,9 @@ use crate::clock::Timestamp;
 use crate::fleet::columns::Column;
 use crate::fleet::row::Row;
 use crate::status::{Limits, WatchLine};
-use crate::tui::keys::Input;
+use crate::tui::keys::{Gesture, Input};
 use crate::tui::look::Look;
+use crate::tui::pointing::Target;
 use crate::tui::prompt::{Answer, Prompt, Question};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use std::cmp::{Ordering, Reverse};
@@ -18,6 +19,8 @@ pub use super::member::STAYS;
 const MESSAGE_TIME: Duration = Duration::from_secs(6);
 /// Rows that a page key moves by.
 const PAGE: isize = 10;
+/// Longest filter.
+const MAX_FILTER: usize = 40;
 
 /// What the loop has to do for a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +50,8 @@ pub enum Mode {
     Prompt(Key, Prompt),
     /// They answer.
     Question(Key, Question),
+    /// Into the filter of the table.
+    Filter,
     /// Any key closes the help.
     Help,
 }
@@ -83,6 +88,8 @@ pub struct Top {
     pub sort: Column,
     /// The other way round.
     pub reversed: bool,
+    /// Only rows with this in name, command or process id; any case.
+    pub filter: String,
     /// Something for the user.
     pub message: Option<Message>,
     /// Guardians of other users, and those beyond what can be shown.
@@ -99,6 +106,7 @@ impl Top {
             mode: Mode::Normal,
             sort: Column::Share,
             reversed: false,
+            filter: String::new(),
             message: None,
             unseen: 0,
             members: Vec::new(),
@@ -106,15 +114,27 @@ impl Top {
         }
     }
 
-    /// In the order in which they are shown.
+    /// All, in the order in which they are shown.
     pub fn members(&self) -> &[Member] {
         &self.members
     }
 
-    /// The row that the keys are about.
+    /// Those that the filter lets through.
+    pub fn shown(&self) -> Vec<&Member> {
+        let wanted = self.filter.to_lowercase();
+        self.members.iter().filter(|member| member.matches(&wanted)).collect()
+    }
+
+    /// The row that the keys are about, of those shown.
     pub fn selected(&self) -> Option<usize> {
         let selected = self.selected.as_ref()?;
-        self.members.iter().position(|member| member.key == *selected)
+        self.shown().iter().position(|member| member.key == *selected)
+    }
+
+    /// The guardian that the keys are about.
+    pub fn chosen(&self) -> Option<&Member> {
+        let selected = self.selected.as_ref()?;
+        self.shown().into_iter().find(|member| member.key == *selected)
     }
 
     /// One does not answer, for this reason.
@@ -177,8 +197,9 @@ impl Top {
     }
 
     fn select(&mut self, place: usize) {
-        let last = self.members.len().saturating_sub(1);
-        self.selected = self.members.get(place.min(last)).map(|member| member.key.clone());
+        let shown = self.shown();
+        let last = shown.len().saturating_sub(1);
+        self.selected = shown.get(place.min(last)).map(|member| member.key.clone());
     }
 
     fn order(&mut self) {
@@ -200,15 +221,21 @@ impl Top {
                     Answer::Open => Effect::None,
                     Answer::Left => self.back(Effect::None),
                     Answer::Request(line) => self.back(Effect::Request(key, line)),
+                    // Of a single process only its own dashboard asks.
+                    Answer::Ask(question) => {
+                        self.mode = Mode::Question(key, question);
+                        Effect::None
+                    }
                 }
             }
             (Mode::Question(key, question), Input::Key(typed)) => {
                 let (key, question) = (key.clone(), *question);
                 self.decided(key, question, *typed)
             }
+            (Mode::Filter, Input::Key(key)) => self.filter(*key),
             (Mode::Help, Input::Key(_)) => self.back(Effect::None),
             // A paste into nothing must not become commands.
-            (Mode::Normal | Mode::Question(..) | Mode::Help, _) => Effect::None,
+            (Mode::Normal | Mode::Question(..) | Mode::Filter | Mode::Help, _) => Effect::None,
         }
     }
 
@@ -226,10 +253,51 @@ impl Top {
             }
             Question::KillReally if yes => self.back(Effect::Request(key, "kill".to_owned())),
             Question::Terminate if yes => self.back(Effect::Request(key, "terminate".to_owned())),
-            Question::Kill | Question::KillReally | Question::Terminate | Question::Quit => {
-                self.back(Effect::None)
-            }
+            Question::Kill
+            | Question::KillReally
+            | Question::Terminate
+            | Question::Quit
+            | Question::Signal { .. } => self.back(Effect::None),
         }
+    }
+
+    /// What is typed filters at once; Enter keeps it, Escape takes it off.
+    fn filter(&mut self, key: KeyEvent) -> Effect {
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        match (key.code, control) {
+            (KeyCode::Enter, _) => self.mode = Mode::Normal,
+            (KeyCode::Esc, _) | (KeyCode::Char('c'), true) => {
+                self.filter.clear();
+                self.mode = Mode::Normal;
+            }
+            (KeyCode::Char('u'), true) => self.filter.clear(),
+            (KeyCode::Backspace, _) | (KeyCode::Char('h'), true) => drop(self.filter.pop()),
+            (KeyCode::Char(c), false) if !c.is_control() && self.filter.len() < MAX_FILTER => {
+                self.filter.push(c);
+            }
+            (KeyCode::Up, _) => self.move_by(-1),
+            (KeyCode::Down, _) => self.move_by(1),
+            _ => {}
+        }
+        if self.selected().is_none() {
+            self.select(0);
+        }
+        Effect::None
+    }
+
+    /// Takes what the mouse did there.
+    pub fn point(&mut self, gesture: Gesture, target: Target) -> Effect {
+        match (&self.mode, gesture, target) {
+            (Mode::Help, Gesture::Click, _) => return self.back(Effect::None),
+            // What is asked is answered by keys.
+            (Mode::Help | Mode::Prompt(..) | Mode::Question(..), ..) => {}
+            (_, Gesture::Click, Target::Key(key)) => return self.take_input(&Input::Key(key)),
+            (_, Gesture::Click, Target::Process(place)) => self.select(place),
+            (_, Gesture::Click, _) => {}
+            (_, Gesture::WheelUp, _) => self.move_by(-1),
+            (_, Gesture::WheelDown, _) => self.move_by(1),
+        }
+        Effect::None
     }
 
     fn command(&mut self, key: KeyEvent) -> Effect {
@@ -242,15 +310,20 @@ impl Top {
             };
         }
         match (key.code,) {
-            (KeyCode::Char('q') | KeyCode::Esc,) => return Effect::Leave,
+            (KeyCode::Char('q'),) => return Effect::Leave,
+            // One thing at a time, the newest first.
+            (KeyCode::Esc,) if self.message.is_some() => self.message = None,
+            (KeyCode::Esc,) if !self.filter.is_empty() => self.filter.clear(),
+            (KeyCode::Esc,) => return Effect::Leave,
+            (KeyCode::Char('/'),) => self.mode = Mode::Filter,
             (KeyCode::Up | KeyCode::Char('k'),) => self.move_by(-1),
             (KeyCode::Down | KeyCode::Char('j'),) => self.move_by(1),
             (KeyCode::PageUp,) => self.move_by(-PAGE),
             (KeyCode::PageDown,) => self.move_by(PAGE),
-            (KeyCode::Home | KeyCode::Char('g'),) => self.select(0),
-            (KeyCode::End | KeyCode::Char('G'),) => self.select(usize::MAX),
-            (KeyCode::Char('s' | '>'),) => self.sort_by(1),
-            (KeyCode::Char('S' | '<'),) => self.sort_by(SORTS.len() - 1),
+            (KeyCode::Home,) => self.select(0),
+            (KeyCode::End,) => self.select(usize::MAX),
+            (KeyCode::Char('s'),) => self.sort_by(1),
+            (KeyCode::Char('S'),) => self.sort_by(SORTS.len() - 1),
             (KeyCode::Char('r'),) => self.reversed = !self.reversed,
             (KeyCode::Char('?' | 'h') | KeyCode::F(1),) => self.mode = Mode::Help,
             (code,) => return self.about_selected(code),
@@ -270,16 +343,15 @@ impl Top {
 
     /// Keys that need a guardian which lives.
     fn about_selected(&mut self, code: KeyCode) -> Effect {
-        let Some(member) = self.selected().map(|place| &self.members[place]) else {
-            return Effect::None;
-        };
+        let Some(member) = self.chosen() else { return Effect::None };
         if member.is_gone() {
             return Effect::None;
         }
         let key = member.key.clone();
         let limits = member.row.status.as_ref().map(|status| &status.limits);
         match (code,) {
-            (KeyCode::Enter | KeyCode::Right | KeyCode::Char('l'),) => return Effect::Enter(key),
+            (KeyCode::Enter,) => return Effect::Enter(key),
+            (KeyCode::Char('g'),) => self.mode = Mode::Prompt(key, Prompt::grace(limits)),
             (KeyCode::Char('f'),) => {
                 let frozen = member.row.status.as_ref().is_some_and(|status| status.frozen);
                 return Effect::Request(key, if frozen { "thaw" } else { "freeze" }.to_owned());

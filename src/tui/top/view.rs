@@ -6,7 +6,9 @@ use super::state::{Mode, Top};
 use crate::fleet::columns::{Column, Table};
 use crate::fleet::row::{Note, Row};
 use crate::status::{Limits, State, Status};
+use crate::tui::pointing::Target;
 use crate::tui::prompt::Question;
+use crate::tui::view::footer;
 use crate::tui::view::gauge::tone;
 use crate::tui::view::ink::{across, cells, cut, fit, put, row};
 use crate::tui::view::overlay;
@@ -23,19 +25,21 @@ const WITH_DETAILS: u16 = 14;
 /// Rows of that, with its head; the second where the table leaves so many.
 const DETAILS: u16 = 5;
 const MOST_DETAILS: u16 = 12;
-const HELP: [(&str, &str); 13] = [
+const HELP: [(&str, &str); 15] = [
     ("Up Down j k", "choose a guardian; PgUp PgDn Home End too"),
-    ("Enter", "show its dashboard; Esc or q comes back"),
+    ("Enter", "show its dashboard; q comes back"),
+    ("/", "only guardians with what you type"),
     ("s S", "sort by the next, the previous column"),
     ("r", "reverse the order"),
     ("f", "freeze it, or thaw it again"),
     ("m + -", "set its memory limit"),
+    ("g", "set its grace period"),
     ("t", "terminate it: SIGTERM, grace, SIGKILL"),
     ("K", "kill it at once, asked twice"),
     ("Ctrl-L", "draw everything anew"),
     ("Ctrl-Z", "stop this view; the shell's fg goes on"),
-    ("q Esc", "leave; the guardians go on"),
-    ("", ""),
+    ("q Esc", "leave the view; the runs go on"),
+    ("mouse", "click, wheel; with Shift it selects text"),
     ("? h", "this help; any key closes it"),
 ];
 
@@ -45,18 +49,14 @@ pub fn draw(top: &Top, frame: &mut Frame<'_>) {
     let buffer = frame.buffer_mut();
     title(top, row(area, 0), buffer);
     let foot = Rect { y: area.bottom().saturating_sub(1), height: area.height.min(1), ..area };
-    let members = u16::try_from(top.members().len()).unwrap_or(u16::MAX);
-    let free = area.height.saturating_sub(4).saturating_sub(members);
-    let details = if area.height >= WITH_DETAILS { free.clamp(DETAILS, MOST_DETAILS) } else { 0 };
-    let height = area.height.saturating_sub(2 + details);
-    let middle = Rect { y: area.y.saturating_add(1).min(foot.y), height, ..area };
-    match top.members().is_empty() {
+    let middle = middle(top, area);
+    match top.shown().is_empty() {
         true => nobody(top, middle, buffer),
         false => table(top, middle, buffer),
     }
-    if let Some(place) = top.selected().filter(|_| details > 0) {
-        let place = &top.members()[place];
-        details::draw(top, place, Rect { y: middle.bottom(), height: details, ..area }, buffer);
+    let details = area.height.saturating_sub(2).saturating_sub(middle.height);
+    if let Some(member) = top.chosen().filter(|_| details > 0) {
+        details::draw(top, member, Rect { y: middle.bottom(), height: details, ..area }, buffer);
     }
     let mut cursor = None;
     if area.height > 1 {
@@ -67,6 +67,37 @@ pub fn draw(top: &Top, frame: &mut Frame<'_>) {
     if let Some(cursor) = cursor {
         frame.set_cursor_position(cursor);
     }
+}
+
+/// The table's place.
+fn middle(top: &Top, area: Rect) -> Rect {
+    let members = u16::try_from(top.shown().len()).unwrap_or(u16::MAX);
+    let free = area.height.saturating_sub(4).saturating_sub(members);
+    let details = if area.height >= WITH_DETAILS { free.clamp(DETAILS, MOST_DETAILS) } else { 0 };
+    let height = area.height.saturating_sub(2 + details);
+    let foot = area.bottom().saturating_sub(1);
+    Rect { y: area.y.saturating_add(1).min(foot), height, ..area }
+}
+
+/// What is there, in a terminal of so many rows and columns, for the mouse.
+pub fn target(top: &Top, (rows, columns): (u16, u16), (x, y): (u16, u16)) -> Target {
+    let area = Rect::new(0, 0, columns, rows);
+    if rows > 1 && y == rows - 1 {
+        let shows_keys = top.message.is_none() && top.mode == Mode::Normal;
+        let key = shows_keys.then(|| footer::key_at(&keys(top), row(area, y), x)).flatten();
+        return key.map_or(Target::Elsewhere, Target::Key);
+    }
+    let middle = middle(top, area);
+    let place = y.checked_sub(middle.y + 1).filter(|_| middle.contains(Position::new(x, y)));
+    let place = place.map(|n| first_row(top, middle) + usize::from(n));
+    let place = place.filter(|place| *place < top.shown().len());
+    place.map_or(Target::Elsewhere, Target::Process)
+}
+
+/// The first row in view: the selected one is always seen.
+fn first_row(top: &Top, area: Rect) -> usize {
+    let room = usize::from(area.height).saturating_sub(1).max(1);
+    top.selected().unwrap_or(0).saturating_sub(room - 1)
 }
 
 /// How many there are, what they are at, what they use together.
@@ -102,6 +133,10 @@ fn title(top: &Top, area: Rect, buffer: &mut Buffer) {
     if limits > Bytes(0) {
         groups.push(vec![Span::styled(format!("{used} of {limits}"), look.dim())]);
     }
+    if !top.filter.is_empty() || top.mode == Mode::Filter {
+        let text = format!("{} with {}", top.shown().len(), top.filter);
+        groups.insert(2, vec![look.alarm(&text, Color::Cyan)]);
+    }
     if top.unseen > 0 {
         let text = format!("{} more not shown", top.unseen);
         groups.push(vec![Span::styled(text, look.dim())]);
@@ -110,7 +145,10 @@ fn title(top: &Top, area: Rect, buffer: &mut Buffer) {
 }
 
 fn nobody(top: &Top, area: Rect, buffer: &mut Buffer) {
-    let lines = ["no guardian is running", "", "sentinel -m 2G -- COMMAND starts one"];
+    let lines = match top.members().is_empty() {
+        true => ["no guardian is running", "", "sentinel -m 2G -- COMMAND starts one"],
+        false => ["no guardian matches the filter", "", "Esc shows all"],
+    };
     let above = area.height.saturating_sub(3) / 2;
     for (n, text) in (above..).zip(lines) {
         let style = if n == above { Style::new() } else { top.look.dim() };
@@ -122,15 +160,12 @@ fn table(top: &Top, area: Rect, buffer: &mut Buffer) {
     if area.is_empty() {
         return;
     }
-    let rows: Vec<Row> = top.members().iter().map(|member| member.row.clone()).collect();
+    let rows: Vec<Row> = top.shown().into_iter().map(|member| member.row.clone()).collect();
     // One column stays free on either side.
     let inner = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
     let plan = Table::fit(&rows, Some(usize::from(inner.width)), true);
     heads(top, &plan, row(inner, 0), buffer);
-    let room = usize::from(area.height).saturating_sub(1).max(1);
-    let selected = top.selected();
-    // The selected row is always seen.
-    let first = selected.unwrap_or(0).saturating_sub(room - 1);
+    let (selected, first) = (top.selected(), first_row(top, area));
     for (n, place) in (1..area.height).zip(first..rows.len()) {
         let is_selected = selected == Some(place);
         if is_selected {
@@ -234,36 +269,47 @@ fn footer(top: &Top, area: Rect, buffer: &mut Buffer) -> Option<Position> {
         return short(top, area, buffer);
     }
     let look = top.look;
-    let bold = Style::new().add_modifier(Modifier::BOLD);
+    if top.mode == Mode::Filter {
+        return Some(filter(top, area, buffer));
+    }
     let line = match &top.message {
         Some(message) => {
             let colour = if message.bad { Color::Red } else { Color::Green };
             let mark = if message.bad { "!" } else { "ok" };
             Line::from(vec![look.alarm(mark, colour), Span::raw(format!(" {}", message.text))])
         }
-        None => {
-            let frozen = top.selected().and_then(|place| top.members()[place].row.status.as_ref());
-            let freeze = if frozen.is_some_and(|s| s.frozen) { "thaw" } else { "freeze" };
-            let keys = [
-                ("?", "help"),
-                ("q", "quit"),
-                ("Enter", "show"),
-                ("s", "sort"),
-                ("t", "terminate"),
-                ("m", "limit"),
-                ("f", freeze),
-                ("K", "kill"),
-                ("r", "reverse"),
-            ];
-            let some = if top.members().is_empty() { &keys[..2] } else { &keys[..] };
-            let groups = some.iter().map(|(key, word)| {
-                vec![Span::styled(*key, bold), Span::styled(format!(" {word}"), look.dim())]
-            });
-            fit(groups.collect(), 2, usize::from(area.width))
-        }
+        None => footer::keys(look, &keys(top), usize::from(area.width)),
     };
     put(buffer, area, line);
     None
+}
+
+/// The most important first: what does not fit is left out.
+fn keys(top: &Top) -> Vec<footer::Labelled> {
+    let frozen = top.chosen().and_then(|member| member.row.status.as_ref());
+    let freeze = if frozen.is_some_and(|s| s.frozen) { "thaw" } else { "freeze" };
+    let mut keys = vec![
+        ("?", "help"),
+        ("q", "leave"),
+        ("Enter", "show"),
+        ("s", "sort"),
+        ("t", "terminate"),
+        ("m", "limit"),
+        ("f", freeze),
+        ("K", "kill"),
+        ("/", "filter"),
+        ("g", "grace"),
+        ("r", "reverse"),
+    ];
+    if top.members().is_empty() {
+        keys.truncate(2);
+    }
+    keys
+}
+
+/// The filter as it is typed; gives the place of the cursor.
+fn filter(top: &Top, area: Rect, buffer: &mut Buffer) -> Position {
+    footer::filter_line("only guardians with: ", &top.filter, top.look, area, buffer)
 }
 
 /// The question in the last row, where there is no room for a box.
@@ -282,7 +328,7 @@ fn short(top: &Top, area: Rect, buffer: &mut Buffer) -> Option<Position> {
             put(buffer, area, line);
             None
         }
-        Mode::Normal | Mode::Help => None,
+        Mode::Normal | Mode::Filter | Mode::Help => None,
     }
 }
 
@@ -295,7 +341,7 @@ fn boxes(top: &Top, area: Rect, buffer: &mut Buffer) -> Option<Position> {
         Mode::Question(key, question) if overlay::fits(area) => {
             let (who, limits) = top.asked_about(key);
             let colour = match question {
-                Question::Terminate | Question::Quit => Color::Yellow,
+                Question::Terminate | Question::Quit | Question::Signal { .. } => Color::Yellow,
                 Question::Kill | Question::KillReally => Color::Red,
             };
             let (text, keys) = question.words(limits);
@@ -307,7 +353,7 @@ fn boxes(top: &Top, area: Rect, buffer: &mut Buffer) -> Option<Position> {
             let text = Paragraph::new(lines).alignment(Alignment::Center);
             text.wrap(Wrap { trim: true }).render(inner, buffer);
         }
-        Mode::Normal | Mode::Prompt(..) | Mode::Question(..) => {}
+        Mode::Normal | Mode::Filter | Mode::Prompt(..) | Mode::Question(..) => {}
     }
     None
 }

@@ -3,7 +3,7 @@
 use super::ink::head;
 use super::plan::pane_inner;
 use crate::tui::app::{App, Mode};
-use crate::tui::pane::Pane;
+use crate::tui::pane::{Pane, SCROLLBACK};
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::{Position, Rect};
 use ratatui::style::{Color, Modifier, Style};
@@ -40,6 +40,12 @@ fn title(app: &App, pane: &Pane, typing: bool) -> Line<'static> {
         line.push_span(app.look.alarm("keys go to the command, Ctrl-] leaves", Color::Green));
     } else {
         line.push_span(Span::styled(" i types into it, z enlarges", app.look.dim()));
+    }
+    if pane.is_full() {
+        // Older ones are gone from here.
+        let kept = if app.is_logged { "the log has all" } else { "--log FILE keeps all" };
+        let text = format!(" last {SCROLLBACK} lines, {kept}");
+        line.push_span(Span::styled(text, app.look.dim()));
     }
     let back = pane.screen().scrollback();
     if back > 0 {

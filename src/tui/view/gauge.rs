@@ -108,7 +108,10 @@ fn numbers(look: Look, status: &Status, area: Rect, all: bool, buffer: &mut Buff
     };
     let mut groups = vec![vec![headline(look, status)]];
     groups.extend(forecast(look, status).map(|span| vec![span]));
-    groups.push(vec![Span::raw(growth(status.growth))]);
+    // What is frozen or gone does not grow, whatever it did before.
+    if !status.frozen && status.state != State::Ended {
+        groups.push(vec![Span::raw(growth(status.growth))]);
+    }
     if all {
         groups.push(named("current", memory.current.to_string()));
         groups.extend(memory.rss.map(|rss| named("rss sum", rss.to_string())));

@@ -23,19 +23,29 @@ pub fn put(buffer: &mut Buffer, area: Rect, line: impl Into<Line<'static>>) {
 
 /// The groups of `groups` that fit `width`, in order, `gap` columns apart. The first is always there (cut by the terminal's edge).
 pub fn fit(groups: Vec<Vec<Span<'static>>>, gap: usize, width: usize) -> Line<'static> {
+    let widths: Vec<usize> =
+        groups.iter().map(|group| group.iter().map(Span::width).sum()).collect();
     let mut line = Line::default();
-    for group in groups {
-        let needed: usize = group.iter().map(Span::width).sum();
-        let before = line.width();
-        if needed == 0 || (before > 0 && before + gap + needed > width) {
-            continue;
-        }
-        if before > 0 {
-            line.push_span(" ".repeat(gap));
-        }
+    for (group, place) in groups.into_iter().zip(places(&widths, gap, width)) {
+        let Some(place) = place else { continue };
+        line.push_span(" ".repeat(place - line.width()));
         line.spans.extend(group);
     }
     line
+}
+
+/// Where [`fit`] puts groups of these widths.
+pub fn places(widths: &[usize], gap: usize, width: usize) -> Vec<Option<usize>> {
+    let mut end = 0;
+    let place = |needed: &usize| {
+        let start = if end > 0 { end + gap } else { 0 };
+        if *needed == 0 || (end > 0 && start + needed > width) {
+            return None;
+        }
+        end = start + needed;
+        Some(start)
+    };
+    widths.iter().map(place).collect()
 }
 
 /// `text` in at most `width` columns, `…` at the end where something was cut.

@@ -9,7 +9,6 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
-use std::cmp::Ordering;
 use std::time::Duration;
 
 /// The rungs, lowest first.
@@ -27,34 +26,35 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     let look = app.look;
     let wide = area.width >= 60;
     let mut line = Line::default();
-    let reached = reached(status);
-    for (n, (name, colour)) in (1..).zip(RUNGS) {
-        if n > 1 {
+    let (present, fired) = (present(status), app.picture().fired);
+    for (n, (name, colour)) in RUNGS.into_iter().enumerate() {
+        if n > 0 {
             line.push_span(Span::styled(if wide { "──── " } else { "─ " }, look.dim()));
         }
-        rung(&mut line, (name, n <= reached), style(look, colour, reached.cmp(&n)));
+        let here = present == Some(n);
+        rung(&mut line, (name, here || fired[n]), style(look, colour, here, fired[n]));
     }
     tail(&mut line, look, status, wide);
     reason(&mut line, look, status, usize::from(area.width));
     put(buffer, area, line);
 }
 
-/// How many rungs are reached.
-fn reached(status: &Status) -> usize {
+/// The rung that the workload is at.
+fn present(status: &Status) -> Option<usize> {
     match status.state {
-        State::Starting | State::Running => usize::from(status.warned),
-        State::Terminating => 2,
-        State::Killing => 3,
-        State::Ended => 0,
+        State::Starting | State::Running => status.warned.then_some(0),
+        State::Terminating => Some(1),
+        State::Killing => Some(2),
+        State::Ended => None,
     }
 }
 
-/// The rung that is reached last stands out, those below it are lit.
-fn style(look: Look, colour: Color, reached: Ordering) -> Style {
-    match reached {
-        Ordering::Less => look.dim(),
-        Ordering::Equal => look.badge(colour),
-        Ordering::Greater => Style::new().add_modifier(Modifier::BOLD),
+/// The rung that the workload is at stands out; those that fired before are lit.
+fn style(look: Look, colour: Color, here: bool, fired: bool) -> Style {
+    match (here, fired) {
+        (true, _) => look.badge(colour),
+        (false, true) => Style::new().add_modifier(Modifier::BOLD),
+        (false, false) => look.dim(),
     }
 }
 

@@ -29,7 +29,8 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     ]);
     let inner = head(buffer, area, title, app.look.dim());
     let Some(status) = app.picture().status.as_deref() else { return };
-    for (n, line) in (0..inner.height).zip(rows(app.look, status)) {
+    let then = app.picture().table_footprint.unwrap_or(status.memory.footprint);
+    for (n, line) in (0..inner.height).zip(rows(app.look, status, then)) {
         draw_row(app.look, line, row(inner, n), buffer);
     }
 }
@@ -43,7 +44,7 @@ struct Row {
     words: Vec<Line<'static>>,
 }
 
-fn rows(look: Look, status: &Status) -> Vec<Row> {
+fn rows(look: Look, status: &Status, then: Bytes) -> Vec<Row> {
     let memory = &status.memory;
     let widest = memory.current.max(memory.footprint).max(memory.rss.unwrap_or_default());
     let said = |texts: Vec<String>| {
@@ -62,7 +63,7 @@ fn rows(look: Look, status: &Status) -> Vec<Row> {
         ),
     ];
     if let Some(rss) = memory.rss {
-        rows.push(row("rss sum", rss, vec![Part::plain(rss)], said(resident(rss, memory))));
+        rows.push(row("rss sum", rss, vec![Part::plain(rss)], said(resident(rss, memory, then))));
     }
     rows.push(row("swap", memory.swap, vec![Part::plain(memory.swap)], said(swap(status))));
     rows
@@ -84,15 +85,25 @@ fn current(status: &Status) -> Vec<String> {
     }
 }
 
-/// Shared and file pages make the sum larger, what no process maps makes it smaller.
-fn resident(rss: Bytes, memory: &Memory) -> Vec<String> {
-    let more = rss.saturating_sub(memory.footprint);
-    let less = memory.footprint.saturating_sub(rss);
-    if rss >= memory.footprint {
+/// Shared and file pages make the sum larger, what no process maps makes it smaller. `then` is the footprint when the table came, and
+/// what the table had no time to see yet is no reason.
+fn resident(rss: Bytes, memory: &Memory, then: Bytes) -> Vec<String> {
+    let more = rss.saturating_sub(then);
+    let less = then.saturating_sub(rss);
+    if rss >= then {
         return vec![
             format!("{more} more: shared pages count for each process, files too"),
             format!("{more} more: shared pages, files"),
             format!("+{more}"),
+        ];
+    }
+    let unmapped = [memory.kernel, memory.swapped(), memory.shmem, memory.hugetlb];
+    let unmapped = unmapped.into_iter().fold(Bytes::mib(1), Bytes::saturating_add);
+    if less > unmapped {
+        return vec![
+            format!("{less} less: the process table is a moment older"),
+            format!("{less} less: a moment older"),
+            format!("-{less}"),
         ];
     }
     vec![
@@ -151,5 +162,19 @@ impl Part {
     /// Of one kind. Not as high as a cell, so that bars below each other stay apart.
     fn plain(size: Bytes) -> Part {
         Part { name: "", pattern: '■', colour: Color::Green, size }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_that_is_older_is_no_reason_for_less() {
+        let memory = Memory { kernel: Bytes::mib(2), ..Memory::default() };
+        let said = |rss, then| resident(Bytes::mib(rss), &memory, Bytes::mib(then)).remove(0);
+        assert!(said(100, 102).contains("2.0M less: no kernel memory"), "{}", said(100, 102));
+        assert!(said(100, 114).contains("14.0M less: the process table is a moment older"));
+        assert!(said(104, 100).contains("4.0M more: shared pages"));
     }
 }

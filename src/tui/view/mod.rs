@@ -3,7 +3,7 @@
 mod activity;
 mod command;
 mod events;
-mod footer;
+pub(crate) mod footer;
 mod future;
 pub(crate) mod gauge;
 pub(crate) mod ink;
@@ -19,19 +19,41 @@ mod title;
 
 use super::app::{App, Mode};
 use super::pane::Pane;
+use super::pointing::Target;
 use plan::{Plan, Wishes, pane_inner, plan};
 use ratatui::Frame;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 
 fn plan_for(app: &App, area: Rect) -> Plan {
     let asking = matches!(app.mode, Mode::Prompt(_) | Mode::Question(_) | Mode::Filter);
-    plan(area, Wishes { pane: app.has_pane, zoomed: app.zoomed, asking })
+    let processes = app.replay.is_none();
+    plan(area, Wishes { pane: app.has_pane, processes, zoomed: app.zoomed, asking })
 }
 
 /// Rows and columns that the command's screen has in a terminal of that size, if any.
 pub fn pane_size(app: &App, rows: u16, columns: u16) -> Option<(u16, u16)> {
     let inner = pane_inner(plan_for(app, Rect::new(0, 0, columns, rows)).pane);
     (!inner.is_empty()).then_some((inner.height, inner.width))
+}
+
+/// What is there, in a terminal of so many rows and columns.
+pub fn target(app: &App, (rows, columns): (u16, u16), (x, y): (u16, u16)) -> Target {
+    let plan = plan_for(app, Rect::new(0, 0, columns, rows));
+    let at = Position::new(x, y);
+    let pane = pane_inner(plan.pane);
+    match () {
+        () if plan.footer.contains(at) => {
+            let key = footer::key(app, plan.footer, x);
+            key.map_or(Target::Elsewhere, Target::Key)
+        }
+        () if pane.contains(at) => Target::Pane { corner: (pane.x, pane.y) },
+        () if plan.processes.contains(at) => {
+            let place = processes::place_at(app, plan.processes, y);
+            place.map_or(Target::Processes, Target::Process)
+        }
+        () if plan.events.contains(at) => Target::Events,
+        () => Target::Elsewhere,
+    }
 }
 
 /// Draws everything.

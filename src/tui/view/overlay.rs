@@ -2,7 +2,7 @@
 
 use crate::tui::app::{App, Mode};
 use crate::tui::look::Look;
-use crate::tui::prompt::{Prompt, Question};
+use crate::tui::prompt::{Prompt, Question, Setting};
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::{Alignment, Position, Rect};
 use ratatui::style::{Color, Modifier, Style};
@@ -12,27 +12,45 @@ use ratatui::widgets::{Block, Clear, Paragraph, Widget as _, Wrap};
 /// The most important first: what does not fit is left out.
 const HELP: [(&str, &str); 21] = [
     ("f", "freeze, or thaw again"),
-    ("m + -", "set the memory limit"),
-    ("g", "set the grace period"),
+    ("m + -  g", "set the memory limit, the grace period"),
     ("t", "terminate: SIGTERM, grace, SIGKILL"),
-    ("k", "kill everything at once; asked twice"),
-    ("q", "terminate, or detach the view"),
-    ("i Enter Tab", "type into the command"),
-    ("Ctrl-]", "stop typing into it"),
-    ("Ctrl-C", "goes to the command, always"),
+    ("K", "kill everything at once; asked twice"),
+    ("q", "leave the view; the run goes on"),
+    ("i  Ctrl-]", "type into the command, and no more"),
+    (INTERRUPT, "goes to the command, always"),
     ("Ctrl-Z", "stop everything; the shell's fg goes on"),
     ("PgUp PgDn", "scroll its output"),
     ("z", "enlarge its output"),
-    ("s", "sort by rss, growth, cpu, pss, pid, name"),
+    ("s S  r", "sort by the next, the previous; reverse"),
     ("e", "processes as a tree, or flat"),
     ("/", "only processes with what you type"),
-    ("Up Down", "choose a process; Home End, Esc lets go"),
+    ("Up Down j k", "choose a process; Home End, Esc lets go"),
+    ("x", "send it a signal; asked twice"),
     ("d", "measure its proportional set (PSS)"),
-    ("p", "hold the panels still"),
+    ("p Space", "hold the panels still"),
     ("[ ]", "older events, newer events"),
     ("w", "write what is known to a file"),
+    ("mouse", "click, wheel; with Shift it selects text"),
     ("? h", "this help; any key closes it"),
 ];
+
+const REPLAY_HELP: [(&str, &str); 12] = [
+    ("Space p", "pause, go on; at the end: from the start"),
+    ("Left Right", "back and forward by 5 s at most"),
+    ("Up Down", "forward and back by a minute"),
+    ("Home End", "to the start, to the end"),
+    (". ,", "one event forward, one back"),
+    ("< >", "half as fast, twice as fast"),
+    ("[ ]", "older events, newer events"),
+    ("w", "write what is known to a file"),
+    ("Ctrl-Z", "stop; the shell's fg goes on"),
+    ("q Ctrl-C", "leave"),
+    ("", ""),
+    ("? h", "this help; any key closes it"),
+];
+
+/// Stands for the key that the user's terminal has for it.
+const INTERRUPT: &str = "interrupt";
 
 /// Columns of it, with the frame.
 const HELP_WIDTH: u16 = 58;
@@ -47,7 +65,10 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) -> Option<Position> {
     match &app.mode {
         Mode::Normal | Mode::Typing | Mode::Filter => None,
         Mode::Help => {
-            help(app.look, area, buffer);
+            match app.replay {
+                Some(_) => help(app, &REPLAY_HELP, area, buffer),
+                None => help(app, &HELP, area, buffer),
+            }
             None
         }
         Mode::Prompt(prompt) if fits(area) => Some(value(app.look, prompt, area, buffer)),
@@ -99,20 +120,26 @@ pub fn frame(title: &str, style: Style, size: (u16, u16), area: Rect, buffer: &m
 }
 
 /// Below this height it is in two columns, if those have room.
-fn help(look: Look, area: Rect, buffer: &mut Buffer) {
-    let all = u16::try_from(HELP.len()).unwrap_or(u16::MAX);
+fn help(app: &App, help: &[(&str, &'static str)], area: Rect, buffer: &mut Buffer) {
+    let all = u16::try_from(help.len()).unwrap_or(u16::MAX);
     let two = area.height < all + 2 && area.width >= 2 * HELP_WIDTH;
     let (columns, rows) = if two { (2, all.div_ceil(2)) } else { (1, all) };
     let size = (HELP_WIDTH * columns, rows + 2);
-    let inner = frame("keys", look.fg(Color::Cyan), size, area, buffer);
-    for (n, keys) in (0..).zip(HELP.chunks(usize::from(rows))) {
+    let inner = frame("keys", app.look.fg(Color::Cyan), size, area, buffer);
+    let interrupt = app.interrupt.as_deref().unwrap_or("no key");
+    for (n, keys) in (0..).zip(help.chunks(usize::from(rows))) {
         let x = inner.x + (HELP_WIDTH * n).min(inner.width);
         let place = Rect { x, width: inner.right() - x, ..inner };
         let bold = Style::new().add_modifier(Modifier::BOLD);
         let lines: Vec<_> = keys
             .iter()
             .map(|(key, text)| {
-                Line::from(vec![Span::styled(format!("{key:<12} "), bold), Span::raw(*text)])
+                let (key, text) = match *key == INTERRUPT {
+                    true if app.visiting => (interrupt, "leave the view"),
+                    true => (interrupt, *text),
+                    false => (*key, *text),
+                };
+                Line::from(vec![Span::styled(format!("{key:<12} "), bold), Span::raw(text)])
             })
             .collect();
         Paragraph::new(lines).render(place, buffer);
@@ -121,11 +148,13 @@ fn help(look: Look, area: Rect, buffer: &mut Buffer) {
 
 /// A value being typed; gives the place of the cursor.
 pub fn value(look: Look, prompt: &Prompt, area: Rect, buffer: &mut Buffer) -> Position {
-    let title = format!("new {}", prompt.setting.name());
-    let inner = frame(&title, look.fg(Color::Cyan), (56, 6), area, buffer);
+    let inner = frame(&prompt.setting.name(), look.fg(Color::Cyan), (56, 6), area, buffer);
     let bold = Style::new().add_modifier(Modifier::BOLD);
     let below = match &prompt.problem {
         Some(problem) => Line::styled(problem.clone(), look.strong(Color::Red)),
+        None if matches!(prompt.setting, Setting::Signal(_)) => {
+            Line::styled("Enter asks once more, Ctrl-U clears, Esc leaves", look.dim())
+        }
         None => Line::styled("Enter sets it, Ctrl-U clears, Esc leaves", look.dim()),
     };
     let typed =
@@ -140,7 +169,7 @@ pub fn value(look: Look, prompt: &Prompt, area: Rect, buffer: &mut Buffer) -> Po
 
 fn question(app: &App, asked: Question, area: Rect, buffer: &mut Buffer) {
     let colour = match asked {
-        Question::Terminate | Question::Quit => Color::Yellow,
+        Question::Terminate | Question::Quit | Question::Signal { .. } => Color::Yellow,
         Question::Kill | Question::KillReally => Color::Red,
     };
     let (text, keys) = asked.words(app.limits());

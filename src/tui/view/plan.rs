@@ -48,6 +48,8 @@ pub struct Plan {
 pub struct Wishes {
     /// There is a pane for the command's output.
     pub pane: bool,
+    /// There is a table of processes.
+    pub processes: bool,
     /// The pane has nearly all the room.
     pub zoomed: bool,
     /// The user is being asked something, so the footer must be seen.
@@ -157,7 +159,9 @@ fn panels(plan: &mut Plan, mut rows: Rows, wishes: Wishes) {
         (false, _) => percent(area.height, 40),
     };
     let top = rows.take(area.height - below);
-    if two {
+    if !wishes.processes {
+        plan.history = top;
+    } else if two {
         (plan.history, plan.processes) = beside(top, percent(top.width, 48));
     } else {
         let mut top = Rows(top);
@@ -216,9 +220,10 @@ mod tests {
     #[test]
     fn panels_never_overlap_nor_leave_the_screen() {
         for (width, height) in (0..=200).flat_map(|w| (0..=70).map(move |h| (w, h))) {
-            for bits in 0..8u8 {
-                let wishes =
-                    Wishes { pane: bits & 1 != 0, zoomed: bits & 2 != 0, asking: bits & 4 != 0 };
+            for bits in 0..16u8 {
+                let bit = |n: u8| bits & n != 0;
+                let (pane, zoomed) = (bit(1), bit(2));
+                let wishes = Wishes { pane, processes: bit(8), zoomed, asking: bit(4) };
                 let area = Rect::new(0, 0, width, height);
                 let places = all(&plan(area, wishes));
                 for (n, a) in places.iter().enumerate() {
@@ -239,7 +244,7 @@ mod tests {
 
     #[test]
     fn the_smallest_terminals_show_state_and_memory() {
-        let wishes = Wishes { pane: true, zoomed: false, asking: false };
+        let wishes = Wishes { pane: true, processes: true, zoomed: false, asking: false };
         let tiny = plan(Rect::new(0, 0, 20, 2), wishes);
         assert!(!tiny.title.is_empty() && !tiny.gauge.is_empty());
         let small = plan(Rect::new(0, 0, 40, 15), wishes);
@@ -248,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_question_is_seen_even_in_one_row() {
-        let wishes = Wishes { pane: true, zoomed: false, asking: true };
+        let wishes = Wishes { pane: true, processes: true, zoomed: false, asking: true };
         assert_eq!(plan(Rect::new(0, 0, 20, 1), wishes).footer.height, 1);
     }
 }

@@ -85,6 +85,17 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
     }
 }
 
+/// Which of the shown rows is in this row of the screen.
+pub fn place_at(app: &App, area: Rect, y: u16) -> Option<usize> {
+    // The head line and the columns' names are above.
+    let n = usize::from(y.checked_sub(area.y.saturating_add(2))?);
+    let rows = &app.picture().processes;
+    let shown = app.table.shown(rows, &app.measures);
+    let height = usize::from(area.height.saturating_sub(2));
+    let place = top(app.table.place(rows, &shown), height, shown.len()) + n;
+    (n < height && place < shown.len()).then_some(place)
+}
+
 /// The first row in view: the chosen one is in the middle where it can be.
 fn top(place: Option<usize>, height: usize, rows: usize) -> usize {
     let place = place.unwrap_or(0);

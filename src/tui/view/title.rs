@@ -46,13 +46,20 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
 
 fn badges(app: &App, status: &Status) -> Line<'static> {
     let look = app.look;
-    let mut line =
-        Line::from(Span::styled(format!(" {} ", word(status.state)), look.state(status.state)));
-    for (set, text, colour) in [
-        (status.frozen, " FROZEN ", Color::Blue),
-        (status.dry_run, " DRY RUN ", Color::Magenta),
-        (app.is_paused(), " PAUSED ", Color::Cyan),
-    ] {
+    let mut line = Line::default();
+    if app.replay.is_some() {
+        line.push_span(Span::styled(" REPLAY ", look.badge(Color::Magenta)));
+        line.push_span(" ");
+    }
+    // What is frozen does not run.
+    let stands = status.frozen && matches!(status.state, State::Starting | State::Running);
+    line.push_span(match stands {
+        true => Span::styled(" FROZEN ", look.badge(Color::Blue)),
+        false => Span::styled(format!(" {} ", word(status.state)), look.state(status.state)),
+    });
+    for (set, text, colour) in
+        [(status.dry_run, " DRY RUN ", Color::Magenta), (app.is_paused(), " PAUSED ", Color::Cyan)]
+    {
         if set {
             line.push_span(" ");
             line.push_span(Span::styled(text, look.badge(colour)));
@@ -66,6 +73,12 @@ fn facts(app: &App, status: &Status, command: &str, width: usize) -> Line<'stati
     let uptime = show_duration(Duration::from_secs(status.uptime_ms / 1000));
     // Tenths of a second would only flicker.
     let uptime = uptime.replace(".0s", "s").replace("0ms", "0s");
+    let uptime = match app.replay.map(|replay| replay.position(status.uptime_ms)) {
+        // Where we are, at least, if there is no room for all of it.
+        Some(position) if Span::raw(position.as_str()).width() < width => position,
+        Some(_) if uptime.len() >= width => String::new(),
+        Some(_) | None => uptime,
+    };
     let dim = app.look.dim();
     let tier = format!("{} tier", status.tier.name());
     let least = uptime.len() + tier.len() + 3;

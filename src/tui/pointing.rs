@@ -1,0 +1,69 @@
+//! The mouse on the dashboard: a click chooses a process or presses a key of the footer, the wheel scrolls what is under it. No I/O.
+
+use super::app::{App, Effect, Mode};
+use super::keys::{Gesture, Input};
+use crate::clock::Timestamp;
+use ratatui::crossterm::event::KeyEvent;
+
+/// Rows that a turn of the wheel moves by.
+const LINES: usize = 3;
+
+/// What is somewhere on the screen, for the mouse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A key of the footer.
+    Key(KeyEvent),
+    /// This row of the process table.
+    Process(usize),
+    /// The rest of it.
+    Processes,
+    /// The events.
+    Events,
+    /// The command's screen, whose first cell is here.
+    Pane {
+        /// Column and row.
+        corner: (u16, u16),
+    },
+    /// Nothing that can be pointed at.
+    Elsewhere,
+}
+
+impl App {
+    /// Takes what the mouse did there.
+    pub fn point(&mut self, gesture: Gesture, target: Target, now: Timestamp) -> Effect {
+        match (&self.mode, gesture) {
+            (Mode::Help, Gesture::Click) => {
+                self.mode = Mode::Normal;
+                Effect::None
+            }
+            // What is asked is answered by keys.
+            (Mode::Help | Mode::Prompt(_) | Mode::Question(_), _) => Effect::None,
+            (Mode::Normal | Mode::Typing | Mode::Filter, Gesture::Click) => self.click(target, now),
+            (_, Gesture::WheelUp) => self.turn(target, true),
+            (_, Gesture::WheelDown) => self.turn(target, false),
+        }
+    }
+
+    fn click(&mut self, target: Target, now: Timestamp) -> Effect {
+        match target {
+            Target::Key(key) => self.take_input(Input::Key(key), now),
+            Target::Process(place) => {
+                self.pick(place);
+                Effect::None
+            }
+            Target::Processes | Target::Events | Target::Pane { .. } | Target::Elsewhere => {
+                Effect::None
+            }
+        }
+    }
+
+    fn turn(&mut self, target: Target, up: bool) -> Effect {
+        match target {
+            Target::Process(_) | Target::Processes => self.choose(if up { -1 } else { 1 }),
+            Target::Events => self.older_events(up),
+            Target::Pane { .. } => return Effect::Wheel(LINES, up),
+            Target::Key(_) | Target::Elsewhere => {}
+        }
+        Effect::None
+    }
+}
