@@ -57,10 +57,8 @@ fn by_us(reason: Reason, killed: Option<KillReason>, child: Ending) -> Action {
 
 /// The same, and SIGKILL for those whom the command left behind.
 fn with_rest_killed(end: Action, why: KillReason) -> Action {
-    match end {
-        Action::Finish(outcome) => Action::Finish(Outcome { rest_killed: Some(why), ..outcome }),
-        other => other,
-    }
+    let Action::Finish(outcome) = end else { return end };
+    Action::Finish(Outcome { rest_killed: Some(why), ..outcome })
 }
 
 fn by_itself(child: Ending) -> Action {

@@ -195,10 +195,10 @@ impl Guardian {
     /// Words come after deeds: a signal that was refused is told as that, and not as sent.
     fn tell(&mut self, index: usize, notice: &Notice) {
         let policy = &self.guards[index].policy;
-        match notice {
-            Notice::Terminating { .. } if policy.was_refused(false) => return,
-            Notice::Killing { .. } if policy.was_refused(true) => return,
-            _ => {}
+        let refused = (matches!(notice, Notice::Terminating { .. }) && policy.was_refused(false))
+            || (matches!(notice, Notice::Killing { .. }) && policy.was_refused(true));
+        if refused {
+            return;
         }
         let signal = words::signal_name(self.config.term_signal);
         let (level, text) = words::notice(notice, &signal);

@@ -48,6 +48,7 @@ use crate::workload::strangers::Strangers;
 use crate::workload::{Workload, proc_file};
 use anyhow::{Context, Result, bail};
 use std::ffi::CString;
+use std::net::TcpListener;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -91,10 +92,7 @@ fn begin(
     let outer = hierarchy::outer_limit(&around.hierarchies)?;
     config.lines(config.memory, &outer)?;
     let recording = Recording::start(&config, id)?;
-    let metrics = config.metrics.as_deref().map(|address| {
-        config.with_rights_for(config.of_caller.metrics, || exporter::listen(address))
-    });
-    let metrics = metrics.transpose()?;
+    let metrics = open_metrics(&config)?;
     let server = open_mailbox(&config, id)?;
     crate::sys::process::become_subreaper().context("cannot become a subreaper")?;
     let dashboard = open_terminal(&config, server.is_some());
@@ -243,6 +241,12 @@ fn put_in_force(config: &mut Config, found: &Found, lines: &Lines) -> Result<Opt
     let limits = WorkloadLimits { lines: *lines, swap: config.swap, pids: config.pids.0 };
     limits::apply(&placed.cgroup, &limits).context("cannot put the limits in force")?;
     Ok(note)
+}
+
+/// The socket of the exporter, with the caller's rights where their own configuration names the address.
+fn open_metrics(config: &Config) -> Result<Option<TcpListener>> {
+    let Some(address) = config.metrics.as_deref() else { return Ok(None) };
+    config.with_rights_for(config.of_caller.metrics, || exporter::listen(address)).map(Some)
 }
 
 fn open_mailbox(config: &Config, id: CallerId) -> Result<Option<Server>> {

@@ -196,8 +196,10 @@ impl Policy {
             }
         };
         let rest_killed = match self.rung {
-            Rung::Killing { why, child_first: true, .. } if !self.was_refused(true) => Some(why),
-            _ => None,
+            Rung::Killing { why, child_first, .. } => {
+                (child_first && !self.was_refused(true)).then_some(why)
+            }
+            Rung::Watching { .. } | Rung::Terminating { .. } | Rung::Ended => None,
         };
         self.rung = Rung::Ended;
         let outcome = Outcome { cause, child, rest_killed, kernel_oom_kills };
