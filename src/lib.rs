@@ -30,6 +30,7 @@ pub mod doctor;
 pub mod event;
 pub mod event_loop;
 pub mod exporter;
+pub mod fair;
 pub mod fleet;
 pub mod guardian;
 pub mod keeper;
