@@ -34,6 +34,7 @@ pub mod fair;
 pub mod fleet;
 pub mod guardian;
 pub mod keeper;
+pub mod ledger;
 pub mod nearest;
 pub mod placement;
 pub mod policy;
