@@ -43,13 +43,19 @@ impl Sub<Timestamp> for Timestamp {
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     origin: Instant,
+    unix: Duration,
 }
 
 impl Clock {
     /// A clock that starts at zero now.
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     pub fn start() -> Self {
-        Clock { origin: Instant::now() }
+        Clock { origin: Instant::now(), unix: unix_time() }
+    }
+
+    /// When it started, by the wall clock of that moment.
+    pub fn started_unix(&self) -> Duration {
+        self.unix
     }
 
     /// The time since the clock started.

@@ -48,9 +48,10 @@ fn run(words: &[OsString]) -> anyhow::Result<u8> {
         Ok(cli) => cli,
         Err(error) => return Ok(sentinel::verbs::usage(&error, "sentinel")),
     };
-    let asked = cli.settings.clone();
-    let config =
-        Config::new(cli).inspect_err(|error| not_started::record_refusal(&asked, error))?;
+    let (asked, command) = (cli.settings.clone(), cli.command.first().cloned());
+    let config = Config::new(cli).inspect_err(|error| {
+        not_started::record_refusal(&asked, command.as_deref(), error);
+    })?;
     sentinel::guardian::start(config)?.run()
 }
 

@@ -1,6 +1,8 @@
 //! What a guardian tells the world about its workload: the one schema behind `status json`, `watch json`, the dashboard and the summary.
 //! Data only. Text of the workload (names, commands) is already escaped when it gets in here.
 
+mod bounded;
+
 use crate::units::{Bytes, Limit};
 use serde::{Deserialize, Serialize};
 
@@ -60,7 +62,8 @@ pub struct Status {
     pub guardian_pid: u32,
     /// The command's process id.
     pub child_pid: u32,
-    /// The command as typed, each word escaped.
+    /// The command as typed, each word escaped. Of a very long one the beginning is read.
+    #[serde(deserialize_with = "bounded::words")]
     pub command: Vec<String>,
     /// The tier in use.
     pub tier: Tier,
@@ -71,6 +74,9 @@ pub struct Status {
     pub placement: Option<String>,
     /// The workload's cgroup directory, escaped.
     pub cgroup: Option<String>,
+    /// When the guardian started, milliseconds since 1970; absent in what older ones say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_unix_ms: Option<u64>,
     /// Time since the start.
     pub uptime_ms: u64,
     /// Where on the ladder.
@@ -238,13 +244,19 @@ pub struct RemainsPart {
     pub size: Bytes,
 }
 
-/// Share of the last ten seconds lost waiting for memory, in percent (kernel: accounting/psi.rst).
+/// Share of the last ten seconds lost waiting for memory, in percent, and the whole time lost (kernel: accounting/psi.rst).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Pressure {
     /// At least one task waited.
     pub some_avg10: f64,
     /// All tasks waited.
     pub full_avg10: f64,
+    /// Time since the start in which at least one task waited, microseconds.
+    #[serde(default)]
+    pub some_usec: u64,
+    /// Time since the start in which all tasks waited, microseconds.
+    #[serde(default)]
+    pub full_usec: u64,
 }
 
 /// Counters of `memory.events` and `pids.events` (kernel: cgroup-v2.rst).

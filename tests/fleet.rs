@@ -3,6 +3,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
+#[path = "fleet/crowded.rs"]
+mod crowded;
+#[path = "fleet/impostors.rs"]
+mod impostors;
 #[path = "fleet/naming.rs"]
 mod naming;
 #[path = "fleet/ps.rs"]

@@ -7,6 +7,7 @@ mod support;
 use nix::libc::{SIGKILL, SIGTERM};
 use serde_json::Value;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use support::{Run, Running, Scene, python, until};
 
 /// Sentinel with its state in the scene.
@@ -151,6 +152,13 @@ fn the_guardian_s_own_death() {
     assert_verdict(&last(&scene), "guardian-death", "keeper");
 }
 
+/// The post-mortems of a scene: beside them is the ledger of ended runs, and its lock.
+fn kept(scene: &Scene) -> Vec<PathBuf> {
+    let files = std::fs::read_dir(scene.path("state/sentinel")).unwrap();
+    let files = files.map(|entry| entry.unwrap().path());
+    files.filter(|file| !file.to_str().unwrap().contains("ended.")).collect()
+}
+
 #[test]
 fn an_end_that_is_nothing_special_leaves_none() {
     let scene = Scene::new();
@@ -158,7 +166,9 @@ fn an_end_that_is_nothing_special_leaves_none() {
     ended(&scene, &["--report", "never"], &["sh", "-c", "kill -9 $$"]).expect(137);
     let none = report(&scene, &[]).expect(125);
     assert!(none.stderr.contains("no post-mortem is kept"), "{none:?}");
-    assert!(!scene.path("state").exists());
+    // The end is counted all the same, in a few words.
+    assert_eq!(kept(&scene), Vec::<PathBuf>::new());
+    assert!(scene.read("state/sentinel/ended.json").len() < 600);
 }
 
 #[test]
@@ -170,9 +180,10 @@ fn files_are_private_and_listed() {
     let folder = scene.path("state/sentinel");
     let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&folder), 0o700);
-    let files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path()).collect();
+    let all = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path());
+    assert!(all.into_iter().all(|file| mode(&file) == 0o600));
+    let files = kept(&scene);
     assert_eq!(files.len(), 2);
-    assert!(files.iter().all(|file| mode(file) == 0o600));
     let list = report(&scene, &["list"]).expect(0).stdout();
     assert_eq!(list.matches("ago  ").count(), 2, "{list}");
     let listed = report(&scene, &["list", "--json"]).expect(0).stdout();

@@ -77,7 +77,17 @@ fn read(path: &str) -> Result<String> {
     }
 }
 
-#[cfg(any(test, target_feature = "crt-static"))]
+/// Users of a password file's text whose homes are absolute paths.
+pub(super) fn homes(text: &str) -> impl Iterator<Item = (u32, std::path::PathBuf)> {
+    let entries = text.lines().filter_map(text::entry);
+    let homes = entries.map(|entry| (entry.uid, std::path::PathBuf::from(entry.home)));
+    homes.filter(|(_, home)| home.is_absolute())
+}
+
+#[cfg_attr(
+    not(any(test, target_feature = "crt-static")),
+    expect(dead_code, reason = "the C library looks users up, and lists none")
+)]
 mod text {
     use super::{Entry, Key};
 
@@ -88,7 +98,7 @@ mod text {
         })
     }
 
-    fn entry(line: &str) -> Option<Entry> {
+    pub(super) fn entry(line: &str) -> Option<Entry> {
         let fields: Vec<&str> = line.split(':').collect();
         let [name, _, uid, gid, _, home, shell] = fields[..] else { return None };
         let shell = if shell.is_empty() { "/bin/sh" } else { shell };

@@ -161,7 +161,13 @@ pub fn memory_pressure(text: &[u8]) -> Option<(Pressure, u64)> {
     };
     let (some, full) = (line(b"some "), line(b"full "));
     let total = number(field(full, b"total=")?)?;
-    Some((Pressure { some_avg10: average(some)?, full_avg10: average(full)? }, total))
+    let pressure = Pressure {
+        some_avg10: average(some)?,
+        full_avg10: average(full)?,
+        some_usec: number(field(some, b"total=")?)?,
+        full_usec: total,
+    };
+    Some((pressure, total))
 }
 
 /// A share in percent. Rust would also read `nan` and `inf`, which JSON cannot say.
@@ -241,6 +247,7 @@ mod tests {
         let text = b"some avg10=1.50 avg60=0.00 avg300=0.00 total=700\nfull avg10=0.25 avg60=0.00 avg300=0.00 total=600\n";
         let (pressure, total) = memory_pressure(text).unwrap();
         assert_eq!((pressure.some_avg10, pressure.full_avg10, total), (1.5, 0.25, 600));
+        assert_eq!((pressure.some_usec, pressure.full_usec), (700, 600));
         assert_eq!(memory_pressure(b"some avg10=1.50 avg60=0 avg300=0 total=7\n"), None);
         assert_eq!(memory_pressure(b"some avg10=nan total=7\nfull avg10=inf total=7\n"), None);
     }

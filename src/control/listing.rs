@@ -12,14 +12,21 @@ use nix::sys::socket::{
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
 use nix::unistd::geteuid;
 use rustix::fs::Dir;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-/// More guardians than this are counted and not listed: each of them costs whoever asks a descriptor.
+/// More guardians than this are counted and not listed: each of them costs whoever asks a descriptor. Where there are more, users get
+/// fair shares, root and we ourselves first, so that nobody's entries hide another's.
 pub const MOST_GUARDIANS: usize = 256;
+
+/// Entries of one directory that are counted; at most [`MOST_ENTRIES`] of them are remembered.
+const MOST_COUNTED: usize = 4 * MOST_ENTRIES;
+
+/// Whether a name and a process id are those that are looked for.
+type Wanted<'a> = &'a dyn Fn(&str, u32) -> bool;
 
 /// Users whose directories root looks into.
 const MOST_USERS: usize = 1024;
@@ -33,6 +40,8 @@ pub struct Listed {
     pub pid: u32,
     /// Its socket.
     pub socket: PathBuf,
+    /// Whose it is: under sudo the user's, though root's directory lists it.
+    pub uid: u32,
     /// Whose directory it is listed in.
     owner: u32,
 }
@@ -46,6 +55,8 @@ pub struct Listing {
     pub foreign: usize,
     /// Entries beyond [`MOST_GUARDIANS`].
     pub left_out: usize,
+    /// The same by the user in whose directory they are.
+    pub left_out_of: BTreeMap<u32, usize>,
 }
 
 /// Why a guardian cannot be reached.
@@ -76,23 +87,51 @@ pub struct Contact {
 
 /// Finds the guardians that we may ask: our own and those under root's eyes that are ours; root finds those of all who run a process.
 pub fn find(roots: &Roots) -> Listing {
+    find_those(roots, &|_, _| true)
+}
+
+/// Only those that are `wanted`: what is not cannot crowd them out.
+pub fn find_those(roots: &Roots, wanted: Wanted<'_>) -> Listing {
     let own = geteuid().as_raw();
     let mut listing = Listing::default();
     for path in places(roots) {
-        look_into(&path, &[0, own], &mut listing);
+        look_into(&path, &[0, own], wanted, &mut listing);
     }
     for uid in users().into_iter().filter(|uid| *uid != own) {
         let session = roots.run.join("user").join(uid.to_string()).join("sentinel");
         for path in [session, roots.tmp.join(format!("sentinel-{uid}"))] {
-            look_into(&path, &[uid], &mut listing);
+            look_into(&path, &[uid], wanted, &mut listing);
         }
     }
+    // One of this name, id and user in two directories is one: that in root's directory, else in ours.
+    listing.guardians.sort_by_key(|listed| (!listed.comes_first(), listed.owner != 0));
+    let mut known = BTreeSet::new();
+    listing.guardians.retain(|it| known.insert((it.name.clone(), it.pid, it.uid)));
+    listing.bound();
     listing.guardians.sort();
-    listing.guardians.dedup();
-    let all = listing.guardians.len();
-    listing.guardians.truncate(MOST_GUARDIANS);
-    listing.left_out = all - listing.guardians.len();
     listing
+}
+
+impl Listing {
+    /// Leaves out what is too much.
+    fn bound(&mut self) {
+        let mut entries: BTreeMap<u32, usize> = BTreeMap::new();
+        self.guardians.iter().for_each(|listed| *entries.entry(listed.owner).or_default() += 1);
+        let wanted: Vec<(u32, usize)> = entries.into_iter().collect();
+        let mut shares = crate::fair::shares(&wanted, &[0, geteuid().as_raw()], MOST_GUARDIANS);
+        self.guardians.sort();
+        let left_out_of = &mut self.left_out_of;
+        self.guardians.retain(|listed| {
+            let share = shares.entry(listed.owner).or_default();
+            if *share == 0 {
+                *left_out_of.entry(listed.owner).or_default() += 1;
+                return false;
+            }
+            *share -= 1;
+            true
+        });
+        self.left_out = self.left_out_of.values().sum();
+    }
 }
 
 /// Everybody who runs a process, for root; for others nobody.
@@ -111,22 +150,29 @@ fn users() -> BTreeSet<u32> {
 }
 
 /// Adds the entries of a directory, if it belongs to one of `owners` and nobody else may write to it.
-fn look_into(path: &Path, owners: &[u32], listing: &mut Listing) {
+fn look_into(path: &Path, owners: &[u32], wanted: Wanted<'_>, listing: &mut Listing) {
     let Some((directory, owner)) = open_of(path, owners) else { return };
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let Ok(readable) = openat(&directory, ".", flags, Mode::empty()) else { return };
     let Ok(entries) = Dir::new(readable) else { return };
-    for entry in entries.take(MOST_ENTRIES).flatten() {
+    let mut room = MOST_ENTRIES;
+    for entry in entries.take(MOST_COUNTED).flatten() {
         let Some((file, name, pid)) = parse(entry.file_name().to_bytes()) else { continue };
+        if !wanted(name, pid) {
+            continue;
+        }
         let Ok(stat) = fstatat(&directory, file, AtFlags::AT_SYMLINK_NOFOLLOW) else { continue };
         let own = geteuid();
         match is_socket(&stat) {
             false => {}
-            true if own.is_root() || stat.st_uid == own.as_raw() => {
+            true if !own.is_root() && stat.st_uid != own.as_raw() => listing.foreign += 1,
+            true if room == 0 => *listing.left_out_of.entry(owner).or_default() += 1,
+            true => {
+                room -= 1;
                 let (name, socket) = (name.to_owned(), path.join(file));
-                listing.guardians.push(Listed { name, pid, socket, owner });
+                let uid = stat.st_uid;
+                listing.guardians.push(Listed { name, pid, socket, uid, owner });
             }
-            true => listing.foreign += 1,
         }
     }
 }
@@ -185,6 +231,11 @@ impl Listed {
         }
     }
 
+    /// Whether it is listed by root or by ourselves: before any other user's of the same name.
+    pub fn comes_first(&self) -> bool {
+        self.owner == 0 || self.owner == geteuid().as_raw()
+    }
+
     /// `NAME-PID`, which no other guardian has.
     pub fn full_name(&self) -> String {
         format!("{}-{}", self.name, self.pid)
@@ -202,6 +253,11 @@ fn unreachable(errno: Errno) -> Unreachable {
 /// Those of this machine and this session.
 pub fn find_here() -> Listing {
     find(&runtime_dir::Roots::system())
+}
+
+/// Those of them that are `wanted`.
+pub fn find_here_those(wanted: Wanted<'_>) -> Listing {
+    find_those(&runtime_dir::Roots::system(), wanted)
 }
 
 /// Whether the process stands still by a signal (SIGSTOP, Ctrl-Z), so that no answer can be waited for.

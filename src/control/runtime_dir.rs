@@ -133,14 +133,22 @@ fn restore_mode(path: &Path) -> nix::Result<()> {
 pub(super) fn entry(directory: &Path, name: &str, pid: u32) -> PathBuf {
     let tail = format!("-{pid}{SUFFIX}");
     let room = MAX_PATH.saturating_sub(directory.as_os_str().len() + 1 + tail.len());
+    directory.join(plain(name, room) + &tail)
+}
+
+/// The name of a run as it is listed, wherever there is room for it.
+pub fn listed_name(name: &str) -> String {
+    plain(name, LONGEST_NAME)
+}
+
+fn plain(name: &str, room: usize) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
     let name: String = name.chars().map(plain).take(room.min(LONGEST_NAME)).collect();
     // A leading dot would hide the entry, and a leading dash look like an option.
-    let name = match name.trim_start_matches(['.', '-']) {
+    match name.trim_start_matches(['.', '-']) {
         "" => "command"[..room.min(7)].to_owned(),
         name => name.to_owned(),
-    };
-    directory.join(name + &tail)
+    }
 }
 
 fn entries(directory: &Path) -> Vec<PathBuf> {

@@ -55,16 +55,21 @@ pub fn parse(head: &[u8]) -> Wish {
     }
 }
 
-/// The answer, whole.
-pub fn answer(status: &str, content_type: &str, body: &str, head: bool) -> Vec<u8> {
+/// The head of an answer with a body of this length.
+pub fn head_of(status: &str, content_type: &str, length: usize) -> Vec<u8> {
     let allow = if status.starts_with("405") { "Allow: GET, HEAD\r\n" } else { "" };
     let text = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n{allow}\
-         Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n{}",
-        body.len(),
-        if head { "" } else { body }
+        "HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n{allow}\
+         Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"
     );
     text.into_bytes()
+}
+
+/// The answer, whole.
+pub fn answer(status: &str, content_type: &str, body: &str, head: bool) -> Vec<u8> {
+    let mut bytes = head_of(status, content_type, body.len());
+    bytes.extend_from_slice(if head { b"" } else { body.as_bytes() });
+    bytes
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! `sentinel metrics`: one exporter for all guardians of a machine. A process of its own that asks their mailboxes when it is asked
 //! over HTTP, so that no guardian ever has to do with the network.
 
+mod gathering;
 mod http;
-pub mod page;
 mod serving;
 
 use crate::sys::process::nowhere;
@@ -51,7 +51,7 @@ pub fn run(words: &[OsString]) -> Result<u8> {
     };
     if wanted.once {
         use std::io::Write as _;
-        let text = serving::gather();
+        let text = gathering::Gatherer::default().page();
         std::io::stdout().write_all(text.as_bytes()).context("cannot write the metrics")?;
         return Ok(0);
     }

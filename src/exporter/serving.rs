@@ -1,13 +1,9 @@
 //! The exporter's connections: a thread for each, few at a time, each with one request and a deadline. Guardians are asked at most
 //! once a second, however many ask us.
 
-use super::http::{MAX_HEAD, Wish, answer, is_complete, parse};
-use super::page::Page;
+use super::gathering::Gatherer;
+use super::http::{MAX_HEAD, Wish, answer, head_of, is_complete, parse};
 use crate::clock::{Clock, Timestamp};
-use crate::control::asking::{Silence, ask_all};
-use crate::control::listing::{Listed, Unreachable, find_here};
-use crate::fleet::PATIENCE;
-use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -33,6 +29,7 @@ struct Shared {
     clock: Clock,
     open: AtomicUsize,
     page: Mutex<Option<(Timestamp, Arc<String>)>>,
+    gatherer: Gatherer,
 }
 
 /// Serves for ever.
@@ -41,6 +38,7 @@ pub fn serve(listener: &TcpListener) {
         clock: Clock::start(),
         open: AtomicUsize::new(0),
         page: Mutex::new(None),
+        gatherer: Gatherer::default(),
     });
     for stream in listener.incoming() {
         match stream {
@@ -75,12 +73,20 @@ fn talk(mut stream: &TcpStream, shared: &Shared) -> std::io::Result<()> {
         Some(head) => parse(&head),
         None => Wish::Refused("431 Request Header Fields Too Large"),
     };
-    let reply = match wish {
-        Wish::Metrics { head } => answer("200 OK", TEXT, &shared.page(), head),
-        Wish::Index { head } => answer("200 OK", WORDS, "sentinel: /metrics\n", head),
-        Wish::Refused(status) => answer(status, WORDS, &format!("{status}\n"), false),
-    };
-    write_all(stream, &reply, shared.clock)?;
+    let until = shared.clock.now() + DEADLINE;
+    let write = |bytes: &[u8]| write_all(stream, bytes, until, shared.clock);
+    match wish {
+        // The page is large and all clients have the same.
+        Wish::Metrics { head } => {
+            let page = shared.page();
+            let until = shared.clock.now() + DEADLINE;
+            write_all(stream, &head_of("200 OK", TEXT, page.len()), until, shared.clock)?;
+            let body = if head { &[] } else { page.as_bytes() };
+            write_all(stream, body, until, shared.clock)
+        }
+        Wish::Index { head } => write(&answer("200 OK", WORDS, "sentinel: /metrics\n", head)),
+        Wish::Refused(status) => write(&answer(status, WORDS, &format!("{status}\n"), false)),
+    }?;
     stream.shutdown(Shutdown::Write)?;
     // What was sent behind the head is read away, or the close would be a reset that swallows the answer.
     stream.set_read_timeout(Some(PAUSE))?;
@@ -111,8 +117,12 @@ fn read_head(mut stream: &TcpStream, clock: Clock) -> std::io::Result<Option<Vec
     Ok(Some(head))
 }
 
-fn write_all(mut stream: &TcpStream, mut bytes: &[u8], clock: Clock) -> std::io::Result<()> {
-    let until = clock.now() + DEADLINE;
+fn write_all(
+    mut stream: &TcpStream,
+    mut bytes: &[u8],
+    until: Timestamp,
+    clock: Clock,
+) -> std::io::Result<()> {
     while !bytes.is_empty() {
         stream.set_write_timeout(Some(left(until, clock)?))?;
         match stream.write(bytes)? {
@@ -142,33 +152,8 @@ impl Shared {
         {
             return Arc::clone(page);
         }
-        let page = Arc::new(gather());
+        let page = Arc::new(self.gatherer.page());
         *kept = Some((self.clock.now(), Arc::clone(&page)));
         page
-    }
-}
-
-/// Asks all guardians.
-pub fn gather() -> String {
-    let guardians = find_here().guardians;
-    let mut same: BTreeMap<&str, usize> = BTreeMap::new();
-    guardians.iter().for_each(|listed| *same.entry(&listed.name).or_default() += 1);
-    let mut page = Page::default();
-    for (listed, told) in guardians.iter().zip(ask_all(&guardians, "metrics", PATIENCE)) {
-        let name = label(listed, &same);
-        match told {
-            Err(Silence::Unreachable(Unreachable::Gone)) => {}
-            Err(_) => page.silent(&name),
-            Ok(text) => page.add(&name, &String::from_utf8_lossy(&text)),
-        }
-    }
-    page.finish()
-}
-
-/// The run's name, which is plain; where several have it, with the process id.
-fn label(listed: &Listed, same: &BTreeMap<&str, usize>) -> String {
-    match same.get(listed.name.as_str()) {
-        Some(2..) => listed.full_name(),
-        _ => listed.name.clone(),
     }
 }

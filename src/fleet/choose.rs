@@ -1,7 +1,7 @@
 //! Which guardian is meant: by the name of its run, by a process id, or because there is no other.
 
 use super::statuses;
-use crate::control::listing::{Listed, find_here};
+use crate::control::listing::{Listed, find_here, find_here_those};
 use crate::control::protocol::parse;
 use crate::control::socket::is_live;
 use crate::report::escape::escape_cut;
@@ -14,25 +14,27 @@ pub const DEFAULT_SOCKET: &str = "/tmp/sentinel.socket";
 /// Named in an error, at most so many.
 const NAMED: usize = 8;
 
-/// The one that `who` names: a run's name, `NAME-PID`, the guardian's process id, or its command's.
+/// The one that `who` names: a run's name, `NAME-PID`, the guardian's process id, or its command's. Where one of ours or of root's
+/// has it, nobody else's is meant: a name can be had by everybody.
 ///
 /// # Errors
 /// There is none, or more than one.
 pub fn find(who: &str) -> Result<Listed> {
-    let mut found = find_here().guardians;
     let number = who.parse::<u32>().ok();
-    let is_named = |listed: &Listed| {
-        listed.name == who || listed.full_name() == who || Some(listed.pid) == number
-    };
-    if !found.iter().any(is_named)
+    let is_named =
+        |name: &str, pid: u32| name == who || Some(pid) == number || who == format!("{name}-{pid}");
+    let mut found = find_here_those(&is_named).guardians;
+    if found.is_empty()
         && let Some(command) = number
     {
-        return by_command(found, command);
+        return by_command(find_here().guardians, command);
     }
-    found.retain(is_named);
     // By a dead one's entry nobody is meant.
     if found.len() > 1 {
         found = statuses(found).into_iter().map(|(listed, _)| listed).collect();
+    }
+    if found.iter().any(Listed::comes_first) {
+        found.retain(Listed::comes_first);
     }
     let shown = escape_cut(who.as_bytes(), 60);
     match found.len() {

@@ -6,7 +6,7 @@ pub mod columns;
 pub mod ps;
 pub mod row;
 
-use crate::control::asking::{Silence, ask_all};
+use crate::control::asking::{Silence, ask_each};
 use crate::control::listing::{Listed, Unreachable};
 use crate::status::Status;
 use row::clean;
@@ -17,14 +17,22 @@ pub const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What each of them says of its workload; those that are gone by now are left out.
 pub fn statuses(guardians: Vec<Listed>) -> Vec<(Listed, Result<Status, Silence>)> {
-    let answers = ask_all(&guardians, "status json", PATIENCE);
-    let both = guardians.into_iter().zip(answers);
-    both.filter(|(_, answer)| !matches!(answer, Err(Silence::Unreachable(Unreachable::Gone))))
-        .map(|(listed, answer)| (listed, answer.and_then(|answer| understood(&answer))))
-        .collect()
+    let mut told: Vec<_> = guardians.iter().map(|_| None).collect();
+    ask_each(&guardians, "status json", PATIENCE, |place, answer| {
+        told[place] = match answer {
+            Err(Silence::Unreachable(Unreachable::Gone)) => None,
+            answer => Some(answer.and_then(|answer| understood(&answer))),
+        };
+    });
+    let both = guardians.into_iter().zip(told);
+    both.filter_map(|(listed, told)| Some((listed, told?))).collect()
 }
 
-fn understood(answer: &[u8]) -> Result<Status, Silence> {
+/// An answer to `status json`, made harmless.
+///
+/// # Errors
+/// It is none.
+pub fn understood(answer: &[u8]) -> Result<Status, Silence> {
     let unclear = |error: serde_json::Error| {
         Silence::Unclear(crate::report::escape::escape_cut(error.to_string().as_bytes(), 100))
     };

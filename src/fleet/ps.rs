@@ -11,6 +11,7 @@ use crate::verbs::{complain, usage};
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -63,7 +64,7 @@ pub fn run(words: &[OsString]) -> Result<u8> {
     if let Some(who) = wanted.who {
         return processes::show(&choose::find(&who)?.socket, wanted.json);
     }
-    let Listing { guardians, foreign, left_out } = find_here();
+    let Listing { guardians, foreign, left_out_of, .. } = find_here();
     let told = statuses(guardians);
     let none = told.is_empty();
     match wanted.json {
@@ -71,16 +72,20 @@ pub fn run(words: &[OsString]) -> Result<u8> {
         false if none => complain("no guardian is running; sentinel -- COMMAND starts one"),
         false => print(&text(&told.into_iter().map(row).collect::<Vec<_>>(), width()))?,
     }
-    tell_the_rest(foreign, left_out);
+    tell_the_rest(foreign, &left_out_of);
     Ok(u8::from(none))
 }
 
-fn tell_the_rest(foreign: usize, left_out: usize) {
+fn tell_the_rest(foreign: usize, left_out_of: &BTreeMap<u32, usize>) {
     if foreign > 0 {
         complain(&format!("{foreign} more of other users, whom only they and root may ask"));
     }
+    let left_out: usize = left_out_of.values().sum();
     if left_out > 0 {
-        complain(&format!("{left_out} more are not shown"));
+        let users = left_out_of.iter().take(8).map(|(uid, count)| format!("{count} of user {uid}"));
+        let users: Vec<_> = users.collect();
+        let rest = if left_out_of.len() > users.len() { ", …" } else { "" };
+        complain(&format!("{left_out} more are not shown: {}{rest}", users.join(", ")));
     }
 }
 

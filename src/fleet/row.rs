@@ -38,6 +38,9 @@ impl Note {
 /// The longest command line that is kept, characters.
 const LONGEST_COMMAND: usize = 1000;
 
+/// Of any other text.
+const LONGEST_TEXT: usize = 400;
+
 /// A status whose text no terminal takes for an instruction. Guardians send no such thing, but root listens to everybody's.
 #[must_use]
 pub fn clean(mut status: Status) -> Status {
@@ -47,9 +50,10 @@ pub fn clean(mut status: Status) -> Status {
         left = left.saturating_sub(word.chars().count() + 1);
         !word.is_empty()
     });
+    status.command.shrink_to_fit();
     let texts = [&mut status.reason, &mut status.cgroup, &mut status.placement];
     for text in texts.into_iter().flatten().chain([&mut status.version, &mut status.tier_reason]) {
-        *text = tame(text).chars().take(LONGEST_COMMAND).collect();
+        *text = tame(text).chars().take(LONGEST_TEXT).collect();
     }
     status
 }

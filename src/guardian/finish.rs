@@ -6,7 +6,9 @@ use super::publish::millis;
 use crate::clock::Timestamp;
 use crate::event::{Cause, Ending, Outcome, Sample};
 use crate::event_loop::Token;
+use crate::ledger::{End, store};
 use crate::report::escape::escape;
+use crate::report::post_mortem::verdict::verdict;
 use crate::report::record::{Decision, Ended};
 use crate::report::words;
 use crate::status::{Level, Status, WatchLine};
@@ -67,6 +69,7 @@ impl Guardian {
                 self.say(Level::Error, format!("{error:#}"));
             }
         }
+        self.count_end((&outcome, &text, code), &status);
         self.dismiss_keeper();
         self.console.finish();
         if typed_at_dashboard {
@@ -78,6 +81,15 @@ impl Guardian {
             interrupt_group();
         }
         code
+    }
+
+    /// For those who look only now and then.
+    fn count_end(&mut self, (outcome, text, code): (&Outcome, &str, u8), status: &Status) {
+        let verdict = verdict(outcome, status, text, code, self.config.term_signal);
+        let end = End::of(&self.config.name, &verdict, status);
+        if let Err(error) = store::count(&end, self.caller_id) {
+            self.say(Level::Warning, format!("{error:#}"));
+        }
     }
 
     fn ended<'a>(&self, outcome: &'a Outcome, text: String, exit_status: u8) -> Ended<'a> {

@@ -115,6 +115,7 @@ impl Guardian {
             if self.config.dry_run { OnDeath::Release } else { self.config.on_guardian_death };
         for (name, value) in [
             ("--guardian", std::process::id().to_string()),
+            ("--name", self.config.name.clone()),
             ("--now-ms", millis(self.clock.now().0).to_string()),
             ("--term-signal", self.config.term_signal.to_string()),
             ("--kill-mode", self.config.kill_mode.to_string()),

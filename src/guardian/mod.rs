@@ -153,6 +153,7 @@ impl Guardian {
             Some(error) => {
                 let error = crate::command::explain(error, &self.config.command);
                 not_started::record(std::mem::take(&mut self.records), &error);
+                not_started::count(&self.config.name);
                 self.abandon();
                 Err(error)
             }

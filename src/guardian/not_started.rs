@@ -2,12 +2,15 @@
 
 use crate::cli::Settings;
 use crate::command::CommandError;
+use crate::ledger::{End, NOT_STARTED, store};
 use crate::report::escape::tame;
 use crate::report::record::{CallerId, RecordFile};
 use crate::report::words::signal_name;
 use crate::sys::spawn::SpawnError;
 use anyhow::Error;
+use std::ffi::OsStr;
 use std::io::ErrorKind;
+use std::path::Path;
 
 /// Sentinel itself failed; the conventions are those of env(1) and timeout(1).
 pub const FAILED: u8 = 125;
@@ -46,10 +49,21 @@ pub(super) fn record(records: Vec<RecordFile>, error: &Error) {
     }
 }
 
-/// The same for settings that are not accepted, as far as those say where the record goes.
-pub fn record_refusal(asked: &Settings, error: &Error) {
+/// Counts it, for those who look only now and then.
+pub(super) fn count(name: &str) {
+    let end = End::bare(name, NOT_STARTED, 0);
+    if let Err(error) = store::count(&end, CallerId::find()) {
+        crate::verbs::complain(&format!("{error:#}"));
+    }
+}
+
+/// The same for settings that are not accepted, as far as those say where the record goes and what was to run.
+pub fn record_refusal(asked: &Settings, command: Option<&OsStr>, error: &Error) {
+    let file = command.and_then(|command| Path::new(command).file_name());
+    let name = asked.name.clone().or_else(|| Some(file?.to_string_lossy().into_owned()));
     let path = asked.json.as_deref().filter(|path| path.as_os_str() != "-");
     let opened = path.map(|path| RecordFile::open(path, CallerId::find()));
     let inherited = asked.json_fd.map(RecordFile::inherited);
     record(opened.into_iter().chain(inherited).filter_map(Result::ok).collect(), error);
+    name.into_iter().for_each(|name| count(&name));
 }

@@ -136,6 +136,9 @@ impl Publisher {
             None => meter.read(now),
         };
         // The last is kept when the cgroup is gone.
+        // A process that ended between two tables must not make it less: it is a counter for those who read metrics.
+        let before = self.usage.map_or(0, |usage| usage.cpu_usec);
+        let usage = usage.map(|usage| Usage { cpu_usec: usage.cpu_usec.max(before), ..usage });
         self.usage = usage.or(self.usage);
         if all_ended && let Some(usage) = self.usage.as_mut().filter(|usage| usage.io.is_none()) {
             let (read, written) = (Bytes(self.ended.read), Bytes(self.ended.written));
@@ -312,6 +315,7 @@ impl Guardian {
             tier_reason: self.tier_reason.clone(),
             placement: guard.workload.row().map(|row| row.name().to_owned()),
             cgroup: guard.workload.cgroup().map(|c| escape(c.path().as_os_str().as_bytes())),
+            started_unix_ms: Some(millis(self.clock.started_unix())),
             uptime_ms: millis(guard.ended_at.unwrap_or(now).0),
             state: if starting { State::Starting } else { state },
             frozen: policy.frozen(),

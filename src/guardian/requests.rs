@@ -6,7 +6,7 @@ use crate::control::protocol::{Request, help_text};
 use crate::control::server::{ClientId, Server};
 use crate::event::{Command, DeedResult, Event};
 use crate::policy::lines::Lines;
-use crate::report::metrics::metrics_text;
+use crate::report::metrics::{Subject, metrics_text};
 use crate::report::text;
 use crate::status::{Level, State, WatchLine};
 use crate::units::{Bytes, Limit, MIB, Size};
@@ -60,7 +60,9 @@ impl Guardian {
                 self.reply(id, Ok(either(json, &lines, |lines| text::events_text(lines))));
             }
             Request::Metrics => {
-                let text = metrics_text(&self.config.name, &self.status(0));
+                let guard = &crate::control::runtime_dir::listed_name(&self.config.name);
+                let subject = Subject { guard, uid: self.caller_id.uid, pid: std::process::id() };
+                let text = metrics_text(subject, &self.status(0));
                 self.reply(id, Ok(text));
             }
             Request::Watch { .. } => self.tell_the_past(id),

@@ -63,11 +63,12 @@ pub fn start(config: Config) -> Result<Guardian> {
     let caller = Caller::remember();
     let signals = Signals::block().context("cannot read signals")?;
     let strangers = Strangers::so_far();
-    let mut records = Vec::new();
+    let (mut records, name) = (Vec::new(), config.name.clone());
     let result = open_records(&config, &mut records)
         .and_then(|()| begin(config, caller, signals, strangers, &mut records));
     if let Err(error) = &result {
         not_started::record(records, error);
+        not_started::count(&name);
     }
     result
 }

@@ -8,6 +8,7 @@ mod quarry;
 
 use crate::cli::{KillMode, OnDeath};
 use crate::clock::{Clock, Timestamp};
+use crate::ledger::{End, store};
 use crate::placement;
 use crate::report::console::Console;
 use crate::report::escape::shown;
@@ -44,6 +45,9 @@ const ROOM: u64 = 1 << 20;
 struct Handed {
     #[arg(long)]
     guardian: u32,
+    /// Of the run.
+    #[arg(long, allow_hyphen_values = true)]
+    name: String,
     /// Of the guardian's clock, when it started us.
     #[arg(long)]
     now_ms: u64,
@@ -166,15 +170,30 @@ impl Keeper {
             pids.extend(self.orders.listed());
             pids.extend(Some(orders.child).filter(|child| *child > 0));
         }
-        let over = orders.stage == Stage::Over || self.quarry.is_empty();
+        // A run that was over is counted by its guardian, whose last deed that is.
+        let unfinished = orders.stage != Stage::Over;
+        let over = !unfinished || self.quarry.is_empty();
         match self.handed.on_death {
-            _ if orders.stage == Stage::Over => {}
+            _ if !unfinished => {}
             _ if over => self.say("nothing is left of the workload"),
             OnDeath::Release => self.release(),
             OnDeath::Kill => self.kill("--on-guardian-death kill"),
             OnDeath::Terminate => self.terminate(&orders),
         }
         self.clean_up(over);
+        if unfinished {
+            self.count_end();
+        }
+        std::mem::take(&mut self.console).finish();
+    }
+
+    fn count_end(&mut self) {
+        let ran = self.clock.now().0 + Duration::from_millis(self.handed.now_ms);
+        let ran_ms = u64::try_from(ran.as_millis()).unwrap_or(u64::MAX);
+        let end = End::of_guardian(&self.handed.name, ran_ms);
+        if let Err(error) = store::count(&end, CallerId::find()) {
+            self.say(&format!("{error:#}"));
+        }
     }
 
     fn release(&mut self) {
@@ -249,7 +268,6 @@ impl Keeper {
         for error in [removed, brought_back].into_iter().filter_map(Result::err) {
             self.say(&format!("{error:#}"));
         }
-        std::mem::take(&mut self.console).finish();
     }
 
     /// What the guardian knew at the start, and what was done here: of what was between, nobody is left to tell.

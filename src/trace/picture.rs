@@ -77,6 +77,7 @@ impl<'a> Picture<'a> {
             tier_reason: String::new(),
             placement: None,
             cgroup: None,
+            started_unix_ms: None,
             uptime_ms: millis(now.0),
             state,
             frozen: policy.frozen(),

@@ -75,6 +75,11 @@ impl Stage {
         Running::start(&mut self.program(&[&[binary.as_str()], words].concat()))
     }
 
+    /// Starts any program here.
+    pub fn start_any(&self, words: &[&str]) -> Running {
+        Running::start(&mut self.program(words))
+    }
+
     /// `sentinel ps`.
     pub fn ps(&self, words: &[&str]) -> Run {
         self.run(&[&["ps"], words].concat())

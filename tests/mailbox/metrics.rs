@@ -3,7 +3,7 @@
 use crate::clients::status;
 use crate::states::{FOREVER, kill};
 use crate::support::Scene;
-use sentinel::report::metrics::metrics_text;
+use sentinel::report::metrics::{Subject, metrics_text};
 use std::collections::{BTreeMap, BTreeSet};
 
 type Labels = BTreeMap<String, String>;
@@ -105,7 +105,9 @@ fn a_guardian_tells_its_metrics() {
     assert!((value("sentinel_guard_info", "tier", tier) - 1.0).abs() < 1e-9, "{text}");
     scene.ask("freeze").expect(0);
     let frozen = scene.ask("metrics").expect(0).stdout();
-    assert!(frozen.contains(&format!("sentinel_guard_frozen{{guard=\"{}\"}} 1\n", scene.name())));
+    let own = format!("sentinel_guard_frozen{{guard=\"{}\",uid=", scene.name());
+    let line = frozen.lines().find(|line| line.starts_with(&own)).unwrap();
+    assert!(line.ends_with(&format!(",pid=\"{}\"}} 1", status(&scene).guardian_pid)), "{line}");
     kill(&scene, running);
 }
 
@@ -123,10 +125,11 @@ fn labels_hold_whatever_they_are_given() {
         hostile.growth = i64::MIN;
         hostile.uptime_ms = u64::MAX;
         hostile.memory.current = sentinel::units::Bytes(u64::MAX);
-        let samples = read(&metrics_text(evil, &hostile));
+        let samples = read(&metrics_text(Subject { guard: evil, uid: 0, pid: 1 }, &hostile));
         let mut infos = samples.keys().filter(|(name, _)| name == "sentinel_guard_info");
         assert_eq!(infos.next().unwrap().1["cgroup"], evil);
     }
     hostile.cgroup = Some("\\".repeat(100_000));
-    assert!(metrics_text(&"\"".repeat(100_000), &hostile).len() < 50_000);
+    let guard = &"\"".repeat(100_000);
+    assert!(metrics_text(Subject { guard, uid: 0, pid: 1 }, &hostile).len() < 100_000);
 }

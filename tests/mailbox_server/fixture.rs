@@ -223,6 +223,7 @@ pub fn status() -> Status {
         placement: Some("plain".to_owned()),
         tier_reason: String::new(),
         cgroup: None,
+        started_unix_ms: Some(1_700_000_000_000),
         uptime_ms: 1000,
         state: State::Running,
         frozen: false,

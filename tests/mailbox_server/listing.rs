@@ -4,7 +4,7 @@ use crate::fixture::{Place, me, status};
 use nix::sys::stat::Mode;
 use sentinel::clock::Clock;
 use sentinel::control::asking::{Silence, ask_all};
-use sentinel::control::listing::{Listed, MOST_GUARDIANS, Unreachable, find};
+use sentinel::control::listing::{Listed, MOST_GUARDIANS, Unreachable, find, find_those};
 use sentinel::control::socket::SocketChoice;
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
@@ -160,6 +160,10 @@ fn thousands_of_entries_are_no_trouble() {
     }
     let found = find(&place.roots());
     assert_eq!((found.guardians.len(), found.left_out), (MOST_GUARDIANS, 44));
+    assert_eq!(found.left_out_of.into_iter().collect::<Vec<_>>(), [(me().uid, 44)]);
+    // One that is looked for by its name is found among them.
+    let last = find_those(&place.roots(), &|name, pid| name == "dead" && pid == 300).guardians;
+    assert_eq!(last.iter().map(Listed::full_name).collect::<Vec<_>>(), ["dead-300"]);
     let answers = ask_all(&found.guardians, "ping", LONG);
     assert!(answers.iter().all(|answer| *answer == Err(Unreachable::Gone.into())));
 }

@@ -194,8 +194,11 @@ fn remains() -> BoxedStrategy<Remains> {
 
 /// Any of them.
 pub fn post_mortem() -> BoxedStrategy<PostMortem> {
-    let pressure = (percent(), percent())
-        .prop_map(|(some_avg10, full_avg10)| Pressure { some_avg10, full_avg10 });
+    let pressure = (percent(), percent()).prop_map(|(some_avg10, full_avg10)| Pressure {
+        some_avg10,
+        full_avg10,
+        ..Pressure::default()
+    });
     let events = any::<[u64; 5]>().prop_map(|[high, max, oom, oom_kill, pids_max]| Counters {
         high,
         max,

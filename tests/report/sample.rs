@@ -54,7 +54,7 @@ pub fn leak() -> PostMortem {
         ],
         memory: memory(&decided, &samples[samples.len() - 4]),
         samples,
-        pressure: Some(Pressure { some_avg10: 0.42, full_avg10: 0.31 }),
+        pressure: Some(Pressure { some_avg10: 0.42, full_avg10: 0.31, ..Pressure::default() }),
         events: Counters { high: 1, ..Counters::default() },
         processes: vec![
             process(4713, ("python3", "python3 train.py --epochs 40 --data /srv/data set"), 94_208, 864),
@@ -133,7 +133,7 @@ pub fn second_line() -> PostMortem {
         ],
         memory: memory(&decided, &samples[71]),
         samples,
-        pressure: Some(Pressure { some_avg10: 7.9, full_avg10: 6.44 }),
+        pressure: Some(Pressure { some_avg10: 7.9, full_avg10: 6.44, ..Pressure::default() }),
         events: Counters { high: 311, ..Counters::default() },
         processes,
         growers: (0..8).map(|n| grower(5000 + n, "cc1plus", (1_800, 32_000 - u64::from(n) * 900), 5_200)).collect(),

@@ -118,7 +118,8 @@ impl From<&Sample> for SampleRow {
 
 impl From<SampleRow> for Sample {
     fn from(row: SampleRow) -> Self {
-        let pressure = |(some_avg10, full_avg10)| Pressure { some_avg10, full_avg10 };
+        let pressure =
+            |(some_avg10, full_avg10)| Pressure { some_avg10, full_avg10, ..Pressure::default() };
         Sample {
             current: Bytes(row.current),
             cache: Bytes(row.cache),

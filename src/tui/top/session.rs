@@ -151,7 +151,7 @@ impl Session {
     }
 
     fn look_for_guardians(&mut self, now: Timestamp) {
-        let Listing { guardians, foreign, left_out } = find_here();
+        let Listing { guardians, foreign, left_out, .. } = find_here();
         self.top.unseen = foreign + left_out;
         let listed: Vec<Key> = guardians.iter().map(|listed| listed.socket.clone()).collect();
         self.links.retain(|key, link| listed.contains(key) || !link.over);

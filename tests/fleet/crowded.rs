@@ -1,0 +1,92 @@
+//! Other users of the machine, and guardians that are none: whatever they do, root's and our own guardians are seen, nothing of
+//! theirs is taken for more than it is, and who looks needs little memory for it.
+
+use crate::impostors::{Impostors, KINDS, MOST_KIB, measured, template};
+use crate::stage::Stage;
+use crate::support::until;
+use nix::libc::SIGTERM;
+
+const FOREVER: [&str; 2] = ["sleep", "100000"];
+
+#[test]
+fn three_hundred_sockets_of_a_user_hide_nobody() {
+    let Some(stage) = Stage::open() else { return };
+    // By name it comes last.
+    let ours = stage.guard("zzz", &[], &FOREVER);
+    let template = template(&stage, "zzz");
+    let kinds = ["nothing"];
+    let theirs = Impostors::come(
+        &stage,
+        (65_534, "/tmp/sentinel-65534"),
+        ("aaa", 100_000, 300),
+        (&template, &kinds),
+    );
+    let one = Impostors::come(
+        &stage,
+        (65_533, "/tmp/sentinel-65533"),
+        ("bbb", 200_000, 1),
+        (&template, &kinds),
+    );
+    let run = stage.ps(&[]).expect(0);
+    let table = run.stdout();
+    assert!(
+        table.lines().any(|line| line.starts_with("zzz ") && line.contains("running")),
+        "{table}"
+    );
+    assert!(table.contains("bbb "), "a user with one is crowded out by one with many: {table}");
+    assert_eq!(table.matches("aaa ").count(), 254, "{table}");
+    run.says("46 more are not shown: 46 of user 65534");
+    let page = stage.run(&["metrics", "--once"]).expect(0).stdout();
+    let up = format!("sentinel_guard_up{{guard=\"zzz\",uid=\"0\",pid=\"{}\"}} 1\n", ours.pid());
+    assert!(page.contains(&up), "{page}");
+    assert!(page.contains("sentinel_scrape_left_out{what=\"guards\"} 46\n"), "{page}");
+    assert_eq!(stage.run(&["ctl", "-g", "zzz", "ping"]).expect(0).stdout(), "pong\n");
+    // Nor does a name that they take.
+    let same = Impostors::come(
+        &stage,
+        (65_534, "/tmp/sentinel-65534"),
+        ("zzz", 500_000, 600),
+        (&template, &["slow"]),
+    );
+    assert_eq!(stage.run(&["ctl", "-g", "zzz", "ping"]).expect(0).stdout(), "pong\n");
+    [theirs, one, same].into_iter().for_each(Impostors::go);
+    ours.send(SIGTERM);
+    ours.finish().expect(143);
+}
+
+/// A thousand of them, of four users and in root's own directory, each as bad as it can be.
+#[test]
+fn a_thousand_hostile_answers_cost_little_memory() {
+    let Some(stage) = Stage::open() else { return };
+    let ours = stage.guard("zzz", &[], &FOREVER);
+    let template = template(&stage, "zzz");
+    let mut crowd: Vec<_> = (0..4)
+        .map(|n| {
+            let uid = 65_530 + n;
+            let place = format!("/tmp/sentinel-{uid}");
+            let named = ("aaa", 100_000 + n * 1000, 250);
+            Impostors::come(&stage, (uid, &place), named, (&template, &KINDS))
+        })
+        .collect();
+    for round in 0..2 {
+        let (kib, table) = measured(&stage, &["ps"]);
+        // A thousand in root's own directory leave no room for all of them.
+        assert!(table.contains("zzz ") || round == 1, "{table}");
+        assert!(table.lines().count() > 200, "{table}");
+        assert!(kib < MOST_KIB, "ps had {kib} KiB in round {round}");
+        let (kib, json) = measured(&stage, &["ps", "--json"]);
+        assert!(serde_json::from_str::<serde_json::Value>(&json).is_ok());
+        assert!(kib < MOST_KIB, "ps --json had {kib} KiB in round {round}");
+        let (kib, page) = measured(&stage, &["metrics", "--once"]);
+        assert!(page.contains("sentinel_guard_up{guard=\"zzz\",") || round == 1, "{page}");
+        assert!(kib < MOST_KIB, "metrics had {kib} KiB in round {round}");
+        if round == 0 {
+            let own = ("/run/sentinel", ("aaa", 300_000, 1000));
+            crowd.push(Impostors::come(&stage, (0, own.0), own.1, (&template, &KINDS)));
+        }
+    }
+    crowd.into_iter().for_each(Impostors::go);
+    ours.send(SIGTERM);
+    ours.finish().expect(143);
+    until("they are gone", || stage.ps(&[]).code() == 1);
+}
