@@ -325,7 +325,7 @@ impl Guardian {
             limits: self.limits(index),
             memory: self.memory(index),
             growth: if policy.frozen() { 0 } else { policy.growth().per_second() },
-            forecast_ms: policy.forecast().map(millis),
+            forecast_ms: policy.forecast().filter(|_| !policy.frozen()).map(millis),
             pressure: sample.pressure,
             events: sample.counters,
             warned: policy.warned(),

@@ -87,7 +87,7 @@ impl<'a> Picture<'a> {
             limits: self.limits(),
             memory: self.memory(),
             growth: if policy.frozen() { 0 } else { policy.growth().per_second() },
-            forecast_ms: policy.forecast().map(millis),
+            forecast_ms: policy.forecast().filter(|_| !policy.frozen()).map(millis),
             pressure: sample.pressure,
             events: sample.counters,
             warned: policy.warned(),

@@ -7,14 +7,19 @@ use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 /// A process and its name: one with another name is another program at once. One that goes on to a program of the same name (a
-/// shell that runs a shell) is seen by reading all again with each table.
+/// shell that runs a shell) is seen by reading some again with each table: all of an ordinary workload, a part of a crowd.
 type Key = (u32, String);
+
+/// So many are read again with each table.
+const AGAIN: usize = 16;
 
 /// Those read so far.
 #[derive(Debug, Default)]
 pub struct CommandLines {
     known: HashMap<Key, String>,
     reader: Option<Reader>,
+    /// Where those begin that are read again next.
+    turn: usize,
 }
 
 /// The thread that reads, and how many it was asked for and has not told yet.
@@ -30,16 +35,22 @@ impl CommandLines {
     pub fn fill(&mut self, rows: &mut [ProcessRow]) {
         self.take_told();
         let mut known = HashMap::with_capacity(rows.len());
-        let mut keys = Vec::with_capacity(rows.len());
+        let (mut keys, mut read) = (Vec::new(), Vec::new());
         for row in rows {
             let key = (row.pid, row.name.clone());
             if let Some(line) = self.known.remove(&key) {
                 row.command.clone_from(&line);
                 known.insert(key.clone(), line);
+                read.push(key);
+            } else {
+                keys.push(key);
             }
-            keys.push(key);
         }
         self.known = known;
+        let from = self.turn % read.len().max(1);
+        self.turn = from + AGAIN;
+        read.rotate_left(from);
+        keys.extend(read.into_iter().take(AGAIN));
         self.ask(keys);
     }
 

@@ -190,7 +190,9 @@ impl Session {
             let deadlines = [frame, self.app.next_deadline(), keyboard.deadline()];
             let timeout = deadlines.into_iter().flatten().min().map(|at| at.since(now));
             let ready = self.wait(timeout, Some((&keyboard, outlet)), true)?;
-            dirty |= self.app.tick(self.clock.now()) || ready.any();
+            // An Escape alone is known by time, and nothing else need come in a replay that stands still.
+            dirty |=
+                self.app.tick(self.clock.now()) || ready.any() || keyboard.deadline().is_some();
             let end = self.serve(ready, &mut keyboard);
             if end == Some(End::Guardian) {
                 self.command.drain();

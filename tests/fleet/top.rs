@@ -78,7 +78,7 @@ fn enter_shows_one_and_escape_comes_back() {
     screen.await_row(&["one", "running"]);
     screen.await_row(&["two", "running"]);
     // By name, and the last of them.
-    screen.keys("sssssG");
+    screen.keys("sssss\x1b[F");
     screen.row("── two");
     screen.keys("\r");
     screen.await_row(&["RUNNING", "sleep 100002"]);
@@ -89,7 +89,7 @@ fn enter_shows_one_and_escape_comes_back() {
     screen.row("── two");
     screen.keys("\r");
     screen.await_row(&["RUNNING", "sleep 100002"]);
-    screen.keys("kyy");
+    screen.keys("Kyy");
     two.finish().expect(137);
     screen.await_row(&["two", "gone", "ended sleep with SIGKILL", "(exit 137)"]);
     screen.await_row(&["one", "running"]);

@@ -40,6 +40,20 @@ fn frozen() {
     kill(&scene, running);
 }
 
+/// What does not run does not grow, however it grew a moment before.
+#[test]
+fn the_frozen_does_not_grow() {
+    let scene = Scene::new();
+    let script = "import time\nheld = []\nwhile True: held.append(b'x' * 500000); time.sleep(0.02)";
+    let running = scene.with_mailbox(&["-m", "2G"], &[python(), "-c", script]);
+    until("it grows", || status(&scene).growth > 1 << 20);
+    scene.ask("freeze").expect(0);
+    let status = status(&scene);
+    assert!(status.frozen && status.forecast_ms.is_none(), "{status:?}");
+    assert_eq!(status.growth, 0);
+    kill(&scene, running);
+}
+
 /// A frozen workload is thawed to be ended: it can hear SIGTERM.
 #[test]
 fn frozen_and_then_terminated() {
