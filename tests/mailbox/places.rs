@@ -26,7 +26,7 @@ echo "third: $("$SENTINEL" status | tail -n 1)"
 echo "pid $third"
 "$SENTINEL" ctl kill; wait $third; echo "third $?"
 "$SENTINEL" ctl --socket "/run/sentinel/$NAME-$second.socket" kill; wait $second; echo "second $?"
-echo left /tmp/*.socket /run/sentinel/*
+echo left /tmp/*.socket /run/sentinel/*.socket
 "#;
 
 #[test]
@@ -55,7 +55,7 @@ fn a_second_guardian_does_not_disturb_the_first() {
         format!("third: {}", guardian(&third)),
         "third 137".to_owned(),
         "second 137".to_owned(),
-        "left /tmp/*.socket /run/sentinel/*".to_owned(),
+        "left /tmp/*.socket /run/sentinel/*.socket".to_owned(),
     ] {
         assert!(said.lines().any(|said| said == line), "no {line:?} in {run:?}");
     }
