@@ -86,8 +86,18 @@ fn there(opened: Result<(File, Metadata)>, path: PathBuf) -> Option<Opened> {
             // A link that leads nowhere was meant.
             path.is_symlink().then_some((opened, path))
         }
+        // Another user's home that is closed to us (HOME is kept by setpriv): whether anything is there is not for us to know.
+        Err(error) if kind(error) == Some(io::ErrorKind::PermissionDenied) && is_closed(&path) => {
+            None
+        }
         _ => Some((opened, path)),
     }
+}
+
+/// Whether a directory on the way is not ours to search.
+fn is_closed(path: &Path) -> bool {
+    let found = path.symlink_metadata();
+    found.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
 }
 
 /// Below root's own home, which nobody else writes to.

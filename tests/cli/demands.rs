@@ -33,7 +33,8 @@ fn lower_tiers(check: impl Fn(&Scene, &dyn Fn(&Command) -> Command, &str)) {
     let scene = Scene::new();
     let same = |command: &Command| scene.through(&["env"], command);
     match doctor(&scene, same)["tier"].as_str().unwrap() {
-        "kernel" => skip("this place has tier kernel"),
+        // The others are below it.
+        "kernel" => {}
         tier => check(&scene, &same, tier),
     }
     if !is_root() {

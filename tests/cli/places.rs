@@ -217,3 +217,19 @@ fn a_tier_that_is_not_to_be_had_is_refused_when_required() {
     let run = Running::start(&mut polled).finish().expect(0).says("tier polled: no cgroup");
     assert!(scene.path(MARKER).exists(), "{run:?}");
 }
+
+/// HOME is kept by setpriv: whether root has a configuration is not for others to know.
+#[test]
+fn a_home_that_is_closed_to_us_has_no_configuration_of_ours() {
+    if !is_root() {
+        return skip("only root can be others");
+    }
+    let scene = Scene::new();
+    let home = scene.path("closed");
+    std::fs::create_dir(&home).unwrap();
+    std::fs::set_permissions(&home, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let guarded = scene.guarded(&[], &["true"]);
+    let mut nobody = scene.as_nobody(guarded.get_program());
+    nobody.args(guarded.get_args()).env("HOME", &home).env_remove("XDG_CONFIG_HOME");
+    Running::start(&mut nobody).finish().expect(0);
+}

@@ -37,7 +37,7 @@ fn what_was_used_between_looks_is_told_too() {
     let record = scene.text_path("record.json");
     // The looks in between are far from the limit, so there are few of them.
     let words = [python(), "-c", "held = b'x' * (80 << 20)"];
-    let best = scene.guarded(&["-m", "2G", "--json", &record], &words);
+    let best = scene.guarded(&["-m", "1G", "--json", &record], &words);
     let mut runs = vec![scene.through(&["env"], &best)];
     if is_root() {
         runs.push(scene.without_cgroups(&best));

@@ -133,6 +133,12 @@ impl Scene {
     pub fn through(&self, words: &[&str], command: &Command) -> Command {
         let mut outer = self.program(words[0]);
         outer.args(&words[1..]).arg(command.get_program()).args(command.get_args());
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => outer.env(name, value),
+                None => outer.env_remove(name),
+            };
+        }
         outer
     }
 
