@@ -56,8 +56,9 @@ fn a_frame_costs_no_more_for_a_crowd() {
         stage.read_some(0);
     }
     let (calls, bytes) = (work(dashboard).0 - calls, work(dashboard).1 - bytes);
-    // Some for each line and frame, and for a row that is new in the table.
-    assert!(calls < 20 * LINES, "{calls} system calls for {LINES} lines");
+    // Some for each line and frame, and for a row that is new in the table. With each table, and on a busy machine each line has one, some
+    // command lines are read again: the same few of however many.
+    assert!(calls < (20 + 3 * 16) * LINES, "{calls} system calls for {LINES} lines");
     assert!(bytes < 1 << 16, "{bytes} bytes read for {LINES} lines");
     stream.write_all(b"kill\n").unwrap();
     stage.finish();
