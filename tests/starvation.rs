@@ -131,7 +131,7 @@ fn a_guardian_that_may_not_fork_acts() {
 fn a_full_disk_costs_the_record_and_nothing_else() {
     let scene = Scene::new();
     let run = scene.run(&["--json", "/dev/full"], &["sh", "-c", "exit 7"]).expect(7);
-    run.says("sentinel: write the record to /dev/full: No space left on device");
+    run.says("sentinel: cannot write the record to /dev/full: No space left on device");
     let mut guardian = leaking(&scene, &["--json", "/dev/full"]);
     let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
     let mut guardian = Running::start(guardian.stderr(full));

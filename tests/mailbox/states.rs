@@ -45,7 +45,7 @@ fn frozen() {
 fn the_frozen_does_not_grow() {
     let scene = Scene::new();
     let script = "import time\nheld = []\nwhile True: held.append(b'x' * 500000); time.sleep(0.02)";
-    let running = scene.with_mailbox(&["-m", "2G"], &[python(), "-c", script]);
+    let running = scene.with_mailbox(&["-m", "1G"], &[python(), "-c", script]);
     until("it grows", || status(&scene).growth > 1 << 20);
     scene.ask("freeze").expect(0);
     let status = status(&scene);
