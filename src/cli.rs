@@ -1,5 +1,6 @@
 //! What a person types, and what a configuration file says: text to typed settings. No other input or output.
 
+use crate::signal_names::signal_number;
 use crate::units::{Bytes, Limit, Percent, Size, parse_count, parse_duration};
 use clap::Parser;
 use serde::Deserialize;
@@ -242,11 +243,7 @@ pub struct TermSignal(pub i32);
 impl FromStr for TermSignal {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        let upper = text.trim().to_ascii_uppercase();
-        let name = format!("SIG{}", upper.strip_prefix("SIG").unwrap_or(&upper));
-        let named = name.parse::<nix::sys::signal::Signal>().ok().map(|signal| signal as i32);
-        let number = upper.parse::<i32>().ok().or_else(|| real_time(&name[3..]));
-        match named.or(number.filter(|number| (1..=64).contains(number))) {
+        match signal_number(text) {
             None => {
                 Err(format!("{text:?} is no signal: write for instance TERM, INT, 15 or RTMIN+3"))
             }
@@ -256,25 +253,6 @@ impl FromStr for TermSignal {
             Some(signal) => Ok(TermSignal(signal)),
         }
     }
-}
-
-/// `RTMIN`, `RTMIN+N`, `RTMAX`, `RTMAX-N` (signal(7)).
-fn real_time(name: &str) -> Option<i32> {
-    let (least, most) = (nix::libc::SIGRTMIN(), nix::libc::SIGRTMAX());
-    let offset = |text: &str, sign: char| match text {
-        "" => Some(0),
-        _ => {
-            let digits = text.strip_prefix(sign)?;
-            let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
-            digits.parse::<u8>().ok().filter(|_| plain).map(i32::from)
-        }
-    };
-    let number = match (name.strip_prefix("RTMIN"), name.strip_prefix("RTMAX")) {
-        (Some(rest), _) => least + offset(rest, '+')?,
-        (None, Some(rest)) => most - offset(rest, '-')?,
-        (None, None) => return None,
-    };
-    (least..=most).contains(&number).then_some(number)
 }
 
 /// A choice among words, with an error that lists them.

@@ -41,6 +41,7 @@ pub mod policy;
 pub mod processes;
 pub mod remains;
 pub mod report;
+pub mod signal_names;
 pub mod status;
 pub mod sys;
 pub mod systemd;

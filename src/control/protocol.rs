@@ -2,6 +2,7 @@
 
 use super::verbs::{nearest_setting, nearest_verb};
 use crate::report::escape::escape_cut;
+use crate::signal_names::signal_number;
 use crate::units::{Bytes, Limit, Size, parse_count, parse_duration};
 use std::time::Duration;
 
@@ -231,14 +232,6 @@ fn parse_signal(rest: &[&[u8]]) -> Result<Request, String> {
     let number = signal_number(plain(signal)?);
     let number = number.ok_or_else(|| format!("signal: {} is no signal", quote(signal)))?;
     Ok(Request::Signal { pid, signal: number })
-}
-
-/// A signal by name, with or without SIG, or by number.
-pub fn signal_number(text: &str) -> Option<i32> {
-    let upper = text.trim().to_ascii_uppercase();
-    let name = format!("SIG{}", upper.strip_prefix("SIG").unwrap_or(&upper));
-    let named = name.parse::<nix::sys::signal::Signal>().ok().map(|signal| signal as i32);
-    named.or(upper.parse().ok().filter(|number| (1..=64).contains(number)))
 }
 
 fn unknown_setting(setting: &[u8]) -> String {

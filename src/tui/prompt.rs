@@ -1,8 +1,8 @@
 //! What the dashboard asks its user: a value for a setting, or whether something is really meant. No drawing, no I/O.
 
 use super::keys::Input;
-use crate::control::protocol::signal_number;
 use crate::report::words::signal_name;
+use crate::signal_names::signal_number;
 use crate::status::Limits;
 use crate::units::{Bytes, MIB, Size, parse_duration, show_duration};
 use ratatui::crossterm::event::{KeyCode, KeyModifiers};
