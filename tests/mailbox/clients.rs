@@ -1,6 +1,6 @@
 //! The programs that people ask with: each prints the whole answer and returns.
 
-use crate::support::{Running, Scene, binary, has_program, skip};
+use crate::support::{Running, Scene, binary, has_program, skip, until};
 use std::process::Stdio;
 
 /// A program's words, and whether it is given the request on its standard input.
@@ -40,6 +40,8 @@ fn ask_by(scene: &Scene, (words, by_stdin): &Way, request: &str) -> String {
 /// Every way gets the whole status, in which this is said, and programs get it as JSON.
 #[track_caller]
 pub fn all_answer(scene: &Scene, needle: &str) {
+    // There is a mailbox before the command runs.
+    until("it says so", || scene.ask("status").stdout().contains(needle));
     for way in ways(&scene.text_path("s.socket")) {
         if !has_program(&way.0[0]) && !way.0[0].contains('/') {
             skip(&format!("{} is not installed", way.0[0]));

@@ -189,7 +189,7 @@ fn with_clients_that_never_read() {
 #[test]
 fn a_client_that_watches_sees_the_end() {
     let scene = Scene::new();
-    let running = scene.with_mailbox(&["--grace", "100ms"], &FOREVER);
+    let running = scene.with_mailbox(&["--grace", "100s"], &FOREVER);
     let stream = UnixStream::connect(scene.socket()).unwrap();
     (&stream).write_all(b"watch json\n").unwrap();
     let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
