@@ -34,6 +34,13 @@ impl Line {
     fn is_last(&self) -> bool {
         self.span.1 == u64::MAX
     }
+
+    /// The part of the picture in which it was there, hundredths of the width; `None` where that is none.
+    fn stretch(&self, scale: &Scale) -> Option<(f64, f64)> {
+        let from = self.span.0.max(scale.window.from);
+        let to = self.span.1.min(scale.window.to);
+        (from < to).then(|| (scale.across(from), scale.across(to)))
+    }
 }
 
 /// The lines that were in force, lowest first. Without a memory controller nothing enforces a ceiling.
@@ -83,22 +90,14 @@ pub(super) fn grid(page: &mut Markup, scale: &Scale) {
 /// The lines in the picture with their names: the highest above itself, the others below, pushed apart. Names of lines that are
 /// further up than the picture goes are at its top.
 pub(super) fn draw_lines(page: &mut Markup, scale: &Scale, lines: &[Line]) {
-    let shown = |line: &&Line| scale.shows(line.value);
-    let inside: Vec<&Line> = lines.iter().filter(|line| line.is_last()).filter(shown).collect();
-    for line in lines.iter().filter(|line| !line.is_last()).filter(shown) {
-        draw_stretch(page, scale, line);
+    let shown = |line: &&Line| scale.shows(line.value) && line.stretch(scale).is_some();
+    // Those that are there still have the side to themselves on which they are.
+    for last in [false, true] {
+        let these: Vec<&Line> =
+            lines.iter().filter(|line| line.is_last() == last).filter(shown).collect();
+        draw_named(page, scale, &these);
     }
     let outside = lines.iter().filter(|line| line.is_last() && scale.is_under(line.value));
-    let mut free = f64::MIN;
-    for (index, line) in inside.iter().rev().enumerate() {
-        let y = scale.y(line.value.0.into());
-        let text = if index == 0 && y >= ROW { y - 5.0 } else { (y + 13.0).max(free) };
-        free = if index == 0 && y >= ROW { y + 13.0 } else { text + ROW };
-        draw_stretch(page, scale, line);
-        let (y, name) = (format!("{:.1}", text.min(HEIGHT - 3.0)), line.name);
-        let name = format_args!("{name} {}", show::size(line.value));
-        page.element("text", &[("class", &"name"), ("x", &6), ("y", &y)], name);
-    }
     for (row, line) in outside.rev().enumerate() {
         let y = format!("{:.1}", 12.0 + ROW * row as f64);
         let name = format_args!("\u{2191} {} {}", line.name, show::size(line.value));
@@ -106,18 +105,26 @@ pub(super) fn draw_lines(page: &mut Markup, scale: &Scale, lines: &[Line]) {
     }
 }
 
-/// A line for as long as it was there.
-fn draw_stretch(page: &mut Markup, scale: &Scale, line: &Line) {
-    let y = format!("{:.1}", scale.y(line.value.0.into()));
-    let (from, to) = line.span;
-    let (from, to) = (from.max(scale.window.from), to.min(scale.window.to));
-    if from >= to {
-        return;
+fn draw_named(page: &mut Markup, scale: &Scale, lines: &[&Line]) {
+    let mut free = f64::MIN;
+    for (index, line) in lines.iter().rev().enumerate() {
+        let Some((from, to)) = line.stretch(scale) else { continue };
+        let y = scale.y(line.value.0.into());
+        let text = if index == 0 && y >= ROW { y - 5.0 } else { (y + 13.0).max(free) };
+        free = if index == 0 && y >= ROW { y + 13.0 } else { text + ROW };
+        let class = format!("line {}", line.class);
+        let (x1, x2, at) = (format!("{from:.2}%"), format!("{to:.2}%"), format!("{y:.1}"));
+        let ends: [Attribute; 5] =
+            [("class", &class), ("x1", &x1), ("x2", &x2), ("y1", &at), ("y2", &at)];
+        page.empty("line", &ends);
+        let (class, x, aside) = match from > 50.0 {
+            true => ("name left", &x2, -6),
+            false => ("name", &x1, 6),
+        };
+        let y = format!("{:.1}", text.min(HEIGHT - 3.0));
+        let place: [Attribute; 4] = [("class", &class), ("x", x), ("dx", &aside), ("y", &y)];
+        page.element("text", &place, format_args!("{} {}", line.name, show::size(line.value)));
     }
-    let class = format!("line {}", line.class);
-    let (x1, x2) = (format!("{:.2}%", scale.across(from)), format!("{:.2}%", scale.across(to)));
-    let at: [Attribute; 5] = [("class", &class), ("x1", &x1), ("x2", &x2), ("y1", &y), ("y2", &y)];
-    page.empty("line", &at);
 }
 
 /// A moment's label: where it stands and in which row above the plot.
