@@ -165,11 +165,16 @@ fn no_room() -> Limit {
     Limit::At(0)
 }
 
+/// A limit with the room beyond it for what is swapped out.
+pub fn allowance(limit: Bytes, swap_room: Limit) -> Limit {
+    let room = swap_room.value();
+    room.map_or(Limit::Max, |room| Limit::At(limit.saturating_add(Bytes(room)).0))
+}
+
 impl Limits {
     /// What the footprint is compared with: the limit, and what may lie in swap beyond it.
     pub fn allowance(&self) -> Limit {
-        let room = self.swap_room.value();
-        room.map_or(Limit::Max, |room| Limit::At(self.limit.saturating_add(Bytes(room)).0))
+        allowance(self.limit, self.swap_room)
     }
 
     /// Where `memory.max` stands, if the kernel holds it: where there is no trip-wire of the kernel's there is no ceiling either.

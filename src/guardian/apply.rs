@@ -68,7 +68,7 @@ impl Guardian {
         let Some(result) = workload.set_trip_wire(limit) else { return };
         let high = workload.in_force().map(|lines| lines.high);
         if let DeedResult::Failed(errno) = result {
-            self.note_failure(index, "move memory.high", Err(cause(errno)));
+            self.note_failure(index, "move memory.high", &Err(cause(errno)));
         }
         let high = high.unwrap_or(self.guards[index].policy.trip_wire());
         self.deliver(index, Event::Done(Deed::TripWire(high), result));
@@ -128,11 +128,9 @@ impl Guardian {
 
     pub(super) fn freeze(&mut self, index: usize, frozen: bool) {
         let (deed, what) = if frozen { (Deed::Freeze, "freeze") } else { (Deed::Thaw, "thaw") };
-        let result = self.guards[index].workload.freeze(frozen).map_err(anyhow::Error::new);
+        let result = self.guards[index].workload.freeze(frozen);
+        self.note_failure(index, what, &result);
         let result = result.with_context(|| format!("{what} every process"));
-        if let Err(error) = &result {
-            self.say_once(index, what, || format!("failed to {error:#}"));
-        }
         self.done(index, deed, &result);
     }
 
@@ -153,7 +151,7 @@ impl Guardian {
         let Reached { command, all } = reached;
         let came = match &command {
             Ok(()) => {
-                self.note_failure(index, what, all);
+                self.note_failure(index, what, &all);
                 DeedResult::Done
             }
             Err(error) => {
@@ -176,7 +174,7 @@ impl Guardian {
             }
             let elsewhere = self.clock.now().since(self.guards[index].signalled_at);
             let result = self.guards[index].workload.go_on(elsewhere.clamp(STEP, LONGEST_STEP));
-            self.note_failure(index, SIGNAL, result);
+            self.note_failure(index, SIGNAL, &result);
             self.guards[index].signalled_at = self.clock.now();
         }
     }
@@ -210,20 +208,15 @@ impl Guardian {
         &mut self,
         index: usize,
         what: &'static str,
-        result: io::Result<()>,
+        result: &io::Result<()>,
     ) {
         let Err(error) = result else { return };
-        if error.raw_os_error() != Some(nix::libc::ENODEV) {
-            self.say_once(index, what, || format!("failed to {what}: {error}"));
-        }
-    }
-
-    fn say_once(&mut self, index: usize, what: &'static str, text: impl FnOnce() -> String) {
         let told = &mut self.guards[index].told_failures;
-        if !told.contains(&what) {
-            told.push(what);
-            self.say(Level::Error, text());
+        if error.raw_os_error() == Some(nix::libc::ENODEV) || told.contains(&what) {
+            return;
         }
+        told.push(what);
+        self.say(Level::Error, format!("failed to {what}: {error}"));
     }
 }
 

@@ -284,7 +284,7 @@ impl Guardian {
         let guard = &mut self.guards[index];
         let Some(error) = guard.workload.trouble() else { return seen };
         let known = *guard.policy.last();
-        self.note_failure(index, "read all of the workload's memory", Err(error));
+        self.note_failure(index, "read all of the workload's memory", &Err(error));
         if seen.current < known.current { known } else { seen }
     }
 

@@ -5,7 +5,7 @@ pub mod archive;
 pub mod text;
 pub mod verdict;
 
-use crate::status::{Counters, Limits, Memory, Pressure, ProcessRow, Remains, Tier};
+use crate::status::{Counters, Limits, Memory, Pressure, ProcessRow, Remains, Tier, allowance};
 use crate::units::{Bytes, Limit};
 use serde::{Deserialize, Serialize};
 
@@ -70,10 +70,7 @@ pub struct EarlierLines {
 impl EarlierLines {
     /// What the footprint was compared with.
     pub fn allowance(&self) -> Limit {
-        match self.swap_room {
-            Limit::At(room) => Limit::At(self.limit.0.saturating_add(room)),
-            Limit::Max => Limit::Max,
-        }
+        allowance(self.limit, self.swap_room)
     }
 }
 
