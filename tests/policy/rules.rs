@@ -7,7 +7,7 @@ use sentinel::event::{Action, Command, Event, KillReason, Notice, Reason, Sample
 use sentinel::policy::OnExit;
 use sentinel::policy::interval::Cadence;
 use sentinel::policy::lines::Lines;
-use sentinel::policy::reclaim::{ReclaimAt, tried_line, wire_line};
+use sentinel::policy::reclaim::{ReclaimAt, limit_line, tried_line, wire_line};
 use sentinel::units::{Bytes, Limit};
 use std::time::Duration;
 
@@ -77,7 +77,7 @@ pub fn sigterm_has_its_reason(trace: &Trace) -> Verdict {
         Action::Tell(Notice::Terminating { reason, .. }) => Some(*reason),
         Action::Tell(_) | Action::Look | Action::SetTripWire(_) | Action::SetLines(_) => None,
         Action::Freeze | Action::Thaw | Action::Terminate | Action::Kill => None,
-        Action::SetPids(_) | Action::Finish(_) => None,
+        Action::SetPids(_) | Action::Signal(_) | Action::Finish(_) => None,
     });
     let true_reason = match reason {
         None => false,
@@ -255,8 +255,20 @@ fn stuck(trace: &Trace, index: usize) -> bool {
         let written = sample.current.saturating_sub(sample.dirty);
         (written >= wire_line(lines, sample.processes), false)
     };
+    let at_limit = |lines: &Lines, sample: &Sample| {
+        let written = sample.current.saturating_sub(sample.dirty);
+        (written >= limit_line(lines), false)
+    };
+    let beyond_limit = |lines: &Lines, sample: &Sample| {
+        let beyond = beyond_files(sample) >= limit_line(lines);
+        (beyond, beyond)
+    };
     let place = trace.config.reclaim;
-    if place == ReclaimAt::TripWire && stays(trace, index, Duration::from_secs(2), at_first) {
+    if place == ReclaimAt::TripWire
+        && (stays(trace, index, Duration::from_secs(2), at_first)
+            || stays(trace, index, Duration::from_secs(10), at_limit)
+            || stays(trace, index, Duration::from_secs(10), beyond_limit))
+    {
         return true;
     }
     (place == ReclaimAt::TripWire && stays(trace, index, Duration::from_secs(1), at_wire))
