@@ -124,10 +124,12 @@ pub fn build(cap: Bytes) -> Result<()> {
     const AT_ONCE: usize = 4;
     let program = std::env::current_exe()?;
     let sources = written(cap)?;
+    // All at once stay well below half of that, also where their memory comes in huge pages.
+    let job = format!("{}K", (cap.0 / 32).min(2 << 20) >> 10);
     for _ in 0..JOBS / AT_ONCE {
         let jobs: Vec<_> = (0..AT_ONCE)
             .map(|_| {
-                Command::new(&program).args(["job", "--cap", "2M"]).stdin(Stdio::null()).spawn()
+                Command::new(&program).args(["job", "--cap", &job]).stdin(Stdio::null()).spawn()
             })
             .collect::<Result<_, _>>()
             .context("start a job")?;
