@@ -117,10 +117,14 @@ impl Foreground {
         }
     }
 
-    fn wants_terminal(&self, signal: i32) -> bool {
-        // Sent by somebody, it is no wish of the command's.
-        let wish = matches!(signal, SIGTTIN | SIGTTOU) && self.passed_on != Some(signal);
-        wish && self.terminal.as_ref().is_some_and(Terminal::is_ours)
+    /// Whether the command was stopped since it wants the terminal. Sent by somebody, the signal is no wish of the command's.
+    fn is_wish(&self, signal: i32) -> bool {
+        matches!(signal, SIGTTIN | SIGTTOU) && self.passed_on != Some(signal)
+    }
+
+    /// Whether the terminal is ours to hand over.
+    fn is_in_front(&self) -> bool {
+        self.terminal.as_ref().is_some_and(Terminal::is_ours)
     }
 
     /// Whether we stop when the command does: a shell sees us as the job.
@@ -134,7 +138,8 @@ impl Guardian {
     /// The command was stopped by this signal.
     pub(super) fn child_stopped(&mut self, index: usize, signal: i32) {
         let child = self.guards[index].child_pid;
-        if self.foreground.wants_terminal(signal) {
+        let wish = self.foreground.is_wish(signal);
+        if wish && self.foreground.is_in_front() {
             self.foreground.hand_over(child);
             // Gone meanwhile: its end is reported soon.
             let _ = self.foreground.send(child, SIGCONT);
@@ -143,7 +148,7 @@ impl Guardian {
         if !self.foreground.mirrors(signal) || self.guards[index].term.is_some() {
             return;
         }
-        self.suspend(index);
+        self.suspend(index, wish);
     }
 
     /// The dashboard was asked to stop, by Ctrl-Z or through us, and did.
@@ -155,12 +160,13 @@ impl Guardian {
     /// For a command that no stop signal stops: in a session of its own the kernel lets none (POSIX: orphaned process group).
     pub(super) fn suspend_all(&mut self) {
         if self.guards.first().is_some_and(|guard| guard.term.is_none() && guard.kill.is_none()) {
-            self.suspend(0);
+            self.suspend(0, false);
         }
     }
 
-    /// Stops the whole workload and then us. A frozen workload needs no guard; it goes on when we do.
-    fn suspend(&mut self, index: usize) {
+    /// Stops the whole workload and then us. A frozen workload needs no guard; it goes on when we do. `wish`: the command wanted the
+    /// terminal, which was not ours to give.
+    fn suspend(&mut self, index: usize, wish: bool) {
         // Whoever stopped us by a signal continues us too; what the terminal stops is the whole job, a script around us included.
         let alone = self.foreground.by_process;
         self.foreground.forget_request();
@@ -171,13 +177,15 @@ impl Guardian {
             self.go_on_signalling();
         }
         let had_terminal = self.foreground.has_terminal(child);
+        // All that took a while. A shell whose `fg` came meanwhile saw us run, and sends no SIGCONT.
+        let given = wish && self.foreground.is_in_front();
         self.foreground.reclaim(child, false);
-        if alone {
-            stop_self();
-        } else {
-            stop_group();
+        match (given, alone) {
+            (true, _) => {}
+            (false, true) => stop_self(),
+            (false, false) => stop_group(),
         }
-        self.resume(index, had_terminal);
+        self.resume(index, had_terminal || given);
     }
 
     /// In a pipeline that reads the terminal elsewhere, Ctrl-C is for all of us: only who had the terminal gets it back.

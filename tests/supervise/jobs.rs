@@ -31,12 +31,19 @@ pub fn pid(pty: &mut Pty) -> u32 {
     }
 }
 
-/// The guardian stops last: before that a shell cannot bring the job back.
+/// The shell takes a job for stopped, and `fg` continues it, when all of it is: command, guardian, and the shell's own process around them.
 pub fn await_stop(child: u32) {
     let guardian = parent(child).unwrap();
-    until("command and guardian are stopped", || {
-        [child, guardian].map(state) == [Some('T'), Some('T')]
-    });
+    let group = group_of(guardian);
+    let around = std::iter::successors(Some(guardian), |pid| parent(*pid));
+    let mut job: Vec<u32> = around.take_while(|pid| group_of(*pid) == group).collect();
+    job.push(child);
+    until("the whole job is stopped", || job.iter().all(|pid| state(*pid) == Some('T')));
+}
+
+fn group_of(pid: u32) -> i32 {
+    let pid = nix::unistd::Pid::from_raw(pid.try_into().unwrap());
+    nix::unistd::getpgid(Some(pid)).unwrap().as_raw()
 }
 
 pub fn await_start(child: u32) {
@@ -226,6 +233,21 @@ fn a_limit_reached_in_the_foreground_gives_the_terminal_back() {
         pty.await_text("(exit 143)");
         pty.await_text("ready> ");
         assert_eq!(pty.ask("$?"), "143");
+        pty.leave();
+    });
+}
+
+/// Typed as soon as the shell has given the terminal away: before the command runs, as it starts, or a little later.
+#[test]
+fn ctrl_c_at_once_ends_what_was_started() {
+    each_shell(|_, mut pty| {
+        for _ in 0..8 {
+            pty.type_line("s sleep 100000");
+            until("the job has the terminal", || pty.foreground() != pty.pid());
+            pty.type_text(INTERRUPT);
+            pty.await_text("ready> ");
+            assert_eq!(pty.ask("$?"), "130");
+        }
         pty.leave();
     });
 }

@@ -61,9 +61,10 @@ fn what_the_command_does_not_handle_ends_it() {
 
 /// Whatever the moment: the command gets it, or it never ran. What was made for it is gone in either case.
 #[test]
-fn a_hangup_in_the_first_moments_is_the_command_s_or_ends_the_start() {
+fn a_signal_in_the_first_moments_is_the_command_s_or_ends_the_start() {
     let scene = Scene::new();
-    for round in 0..40_u8 {
+    for round in 0..60_u8 {
+        let signal = [SIGHUP, SIGINT, SIGTERM][usize::from(round) % 3];
         let socket = scene.text_path(&format!("{round}.socket"));
         let record = scene.text_path("record.json");
         let options = ["-q", "--socket", &socket, "--json", &record];
@@ -78,12 +79,12 @@ fn a_hangup_in_the_first_moments_is_the_command_s_or_ends_the_start() {
             2 => until("the record is open", || scene.path("record.json").exists()),
             _ => until("it listens", || std::os::unix::net::UnixStream::connect(&seen).is_ok()),
         }
-        running.send(SIGHUP);
+        running.send(signal);
         let run = running.finish();
         assert!(!seen.exists(), "the socket is left behind: {run:?}");
-        assert!(matches!(run.code(), 129 | -1), "{run:?}");
-        if run.code() == 129 {
-            assert_eq!(scene.record()["exit_status"], 129, "{run:?}");
+        assert!([128 + signal, -signal].contains(&run.code()), "{run:?}");
+        if run.code() == 128 + signal {
+            assert_eq!(scene.record()["exit_status"], 128 + signal, "{run:?}");
             assert!(!run.stderr.contains("operator"), "{run:?}");
         }
         let _ = std::fs::remove_file(scene.path("record.json"));
