@@ -98,6 +98,17 @@ pub enum Command {
     SetGrace(Duration),
     /// So many processes at most.
     SetPids(Limit),
+    /// A signal for one process of the workload.
+    Signal(OneSignal),
+}
+
+/// A signal for one process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OneSignal {
+    /// The process.
+    pub pid: i32,
+    /// The signal's number.
+    pub signal: i32,
 }
 
 /// All that can happen to a workload.
@@ -126,6 +137,8 @@ pub enum Deed {
     Lines(InForce),
     /// [`Action::SetPids`]: where `pids.max` was to go.
     Pids(Limit),
+    /// [`Action::Signal`].
+    Signal(OneSignal),
     /// [`Action::Freeze`].
     Freeze,
     /// [`Action::Thaw`].
@@ -169,6 +182,8 @@ pub enum Action {
     SetLines(Lines),
     /// Write `pids.max`.
     SetPids(Limit),
+    /// Send it, if the process is of the workload.
+    Signal(OneSignal),
     /// `cgroup.freeze` 1.
     Freeze,
     /// `cgroup.freeze` 0.
@@ -343,6 +358,8 @@ pub enum Notice {
     NewGrace(Duration),
     /// The limit of processes changed.
     NewPids(Limit),
+    /// A single process was sent a signal, as was asked.
+    Signalled(OneSignal),
 }
 
 /// How the run ended and who ended it.

@@ -146,6 +146,7 @@ fn step(
             Action::Look
             | Action::SetLines(_)
             | Action::SetPids(_)
+            | Action::Signal(_)
             | Action::Freeze
             | Action::Thaw
             | Action::Tell(_)

@@ -47,6 +47,7 @@ impl Guardian {
             Action::SetTripWire(limit) => self.set_trip_wire(index, limit),
             Action::SetLines(lines) => self.set_lines(index, &lines),
             Action::SetPids(limit) => self.limit_pids(index, limit),
+            Action::Signal(one) => self.signal_one(index, one),
             Action::Freeze => self.freeze(index, true),
             Action::Thaw => self.freeze(index, false),
             Action::Terminate => self.terminate(index, decided),
@@ -102,7 +103,7 @@ impl Guardian {
     }
 
     /// The policy hears what came of a deed; whoever asked for it, if it failed, why.
-    fn done(&mut self, index: usize, deed: Deed, result: &anyhow::Result<()>) {
+    pub(super) fn done(&mut self, index: usize, deed: Deed, result: &anyhow::Result<()>) {
         let came = match result {
             Ok(()) => DeedResult::Done,
             Err(error) => {
@@ -243,6 +244,7 @@ fn milestone(notice: &Notice) -> Milestone {
         | Notice::Thawed
         | Notice::NewLines(_)
         | Notice::NewGrace(_)
-        | Notice::NewPids(_) => Milestone::Told,
+        | Notice::NewPids(_)
+        | Notice::Signalled(_) => Milestone::Told,
     }
 }

@@ -322,6 +322,7 @@ impl Guardian {
             | Action::SetTripWire(_)
             | Action::SetLines(_)
             | Action::SetPids(_)
+            | Action::Signal(_)
             | Action::Freeze
             | Action::Thaw
             | Action::Kill

@@ -1,32 +1,40 @@
 //! A signal for one process of the workload, as an operator asks for it.
 
 use super::Guardian;
+use crate::event::{Command, Deed, Event, OneSignal};
 use crate::report::words::signal_name;
-use crate::status::Level;
-use std::io::{Error, ErrorKind};
+use nix::libc::{EPERM, ESRCH};
+use std::io::Error;
 
 impl Guardian {
-    /// Sends it. What happened, or why it did not.
-    pub(super) fn signal_process(&mut self, pid: u32, signal: i32) -> Result<String, String> {
-        let name = signal_name(signal);
+    /// What came of asking for it, or why it was not sent.
+    pub(super) fn ask_for_signal(&mut self, one: OneSignal) -> Result<String, String> {
+        let (name, pid) = (signal_name(one.signal), one.pid);
         if self.config.dry_run {
             return Err(format!("{name} was not sent to {pid}: a dry run does nothing"));
         }
-        let number = i32::try_from(pid).unwrap_or(0);
-        match self.guards[0].workload.signal_process(number, signal) {
-            Ok(()) => {
-                self.say(Level::Warning, format!("sent {name} to process {pid}, as was asked"));
-                Ok(format!("ok: sent {name} to {pid}\n"))
-            }
-            Err(error) if error.raw_os_error() == Some(nix::libc::ESRCH) => {
-                Err(format!("{pid} is no process of the workload: ps lists them"))
-            }
-            Err(error) => Err(format!("{name} was not sent to {pid}: {}", cause(&error))),
+        self.guards[0].deed_error = None;
+        self.deliver(0, Event::Operator(Command::Signal(one)));
+        match self.guards[0].deed_error.take() {
+            None => Ok(format!("ok: sent {name} to {pid}\n")),
+            Some(error) => Err(error),
         }
+    }
+
+    pub(super) fn signal_one(&mut self, index: usize, one: OneSignal) {
+        let result = self.guards[index].workload.signal_process(one.pid, one.signal);
+        let refusal = result.as_ref().err().map(|error| refusal(one, error));
+        self.done(index, Deed::Signal(one), &result.map_err(anyhow::Error::new));
+        self.guards[index].deed_error = refusal;
     }
 }
 
-fn cause(error: &Error) -> String {
-    let foreign = error.kind() == ErrorKind::PermissionDenied;
-    if foreign { "it runs as another user".to_owned() } else { error.to_string() }
+fn refusal(one: OneSignal, error: &Error) -> String {
+    let (name, pid) = (signal_name(one.signal), one.pid);
+    let why = match error.raw_os_error() {
+        Some(ESRCH) => return format!("{pid} is no process of the workload: ps lists them"),
+        Some(EPERM) => "it runs as another user".to_owned(),
+        _ => error.to_string(),
+    };
+    format!("{name} was not sent to {pid}: {why}")
 }

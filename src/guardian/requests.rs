@@ -4,7 +4,7 @@ use super::Guardian;
 use crate::clock::Timestamp;
 use crate::control::protocol::{Request, help_text};
 use crate::control::server::{ClientId, Server};
-use crate::event::{Command, DeedResult, Event};
+use crate::event::{Command, DeedResult, Event, OneSignal};
 use crate::policy::lines::Lines;
 use crate::report::metrics::{Subject, metrics_text};
 use crate::report::text;
@@ -71,7 +71,8 @@ impl Guardian {
             Request::SetPids(limit) => self.set_pids(id, limit),
             Request::SetGrace(grace) => self.command(id, Command::SetGrace(grace)),
             Request::Signal { pid, signal } => {
-                let answer = self.signal_process(pid, signal);
+                let pid = i32::try_from(pid).unwrap_or(0);
+                let answer = self.ask_for_signal(OneSignal { pid, signal });
                 self.reply(id, answer);
             }
             Request::Freeze => self.command(id, Command::Freeze),

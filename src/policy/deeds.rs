@@ -33,8 +33,9 @@ impl Policy {
         match deed {
             Deed::TripWire(high) => self.trip_wire_is(high, result, actions),
             Deed::Lines(in_force) => self.lines_are(in_force, result),
-            Deed::Pids(_) if failed => {}
+            Deed::Pids(_) | Deed::Signal(_) if failed => {}
             Deed::Pids(limit) => actions.push(Action::Tell(Notice::NewPids(limit))),
+            Deed::Signal(one) => actions.push(Action::Tell(Notice::Signalled(one))),
             Deed::Freeze => self.froze(failed, now, actions),
             Deed::Thaw => self.thawed(failed, actions),
             Deed::Terminate => self.signalled(false, result, actions),

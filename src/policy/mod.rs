@@ -265,7 +265,8 @@ impl Policy {
             Command::SetPids(limit) if !self.config.dry_run => {
                 actions.push(Action::SetPids(limit));
             }
-            Command::SetPids(_) => {}
+            Command::Signal(one) if !self.config.dry_run => actions.push(Action::Signal(one)),
+            Command::SetPids(_) | Command::Signal(_) => {}
         }
     }
 

@@ -1,6 +1,6 @@
 //! What happened, in words: one line each, with the rule and the numbers behind it.
 
-use crate::event::{Cause, Ending, Held, KillReason, Notice, Outcome, Reason};
+use crate::event::{Cause, Ending, Held, KillReason, Notice, OneSignal, Outcome, Reason};
 use crate::status::{Level, Memory};
 use crate::units::{Bytes, Limit, show_duration};
 
@@ -137,6 +137,10 @@ pub fn notice(notice: &Notice, signal: &str) -> (Level, String) {
             (Level::Info, format!("grace period is {} now", show_duration(*grace)))
         }
         Notice::NewPids(limit) => (Level::Info, format!("limit of processes is {limit} now")),
+        Notice::Signalled(OneSignal { pid, signal }) => {
+            let text = format!("sent {} to process {pid}, as was asked", signal_name(*signal));
+            (Level::Warning, text)
+        }
     }
 }
 

@@ -91,7 +91,8 @@ impl Changes {
             | Command::Kill
             | Command::Freeze
             | Command::Thaw
-            | Command::SetPids(_) => false,
+            | Command::SetPids(_)
+            | Command::Signal(_) => false,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a policy did, in a few words that do not change: what a replay is compared by. The words for people are elsewhere.
 
-use crate::event::{Action, Cause, Notice, Outcome};
+use crate::event::{Action, Cause, Notice, OneSignal, Outcome};
 use crate::policy::lines::Lines;
 use crate::report::words::{kill_word, reason_word};
 
@@ -11,6 +11,7 @@ pub fn deed(action: &Action) -> Option<String> {
         Action::SetTripWire(limit) => format!("trip-wire {limit}"),
         Action::SetLines(lines) => format!("lines {}", in_bytes(lines)),
         Action::SetPids(limit) => format!("pids {limit}"),
+        Action::Signal(OneSignal { pid, signal }) => format!("signal {pid} {signal}"),
         Action::Freeze => "freeze".to_owned(),
         Action::Thaw => "thaw".to_owned(),
         Action::Terminate => "terminate".to_owned(),
@@ -40,6 +41,7 @@ fn told(notice: &Notice) -> String {
         Notice::NewLines(_) => "new-lines",
         Notice::NewGrace(_) => "new-grace",
         Notice::NewPids(_) => "new-pids",
+        Notice::Signalled(_) => "signalled",
         Notice::SignalRefused { kill: true, .. } => "sigkill-refused",
         Notice::SignalRefused { kill: false, .. } => "signal-refused",
     };

@@ -148,6 +148,13 @@ pub enum Asked {
     GraceNs(u64),
     /// So many processes; `None` is `max`.
     Pids(Option<u64>),
+    /// A signal for one process.
+    Signal {
+        /// Which.
+        pid: i32,
+        /// Its number.
+        signal: i32,
+    },
 }
 
 /// A deed of which it is known only whether it was done.
@@ -163,6 +170,13 @@ pub struct DoneRow {
 pub enum DeedRow {
     /// Another limit of processes; `None` is `max`.
     Pids(Option<u64>),
+    /// A signal for one process.
+    Signal {
+        /// Which.
+        pid: i32,
+        /// Its number.
+        signal: i32,
+    },
     /// Stopped.
     Freeze,
     /// Let go on.

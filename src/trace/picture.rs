@@ -39,6 +39,7 @@ impl<'a> Picture<'a> {
             | Action::SetTripWire(_)
             | Action::SetLines(_)
             | Action::SetPids(_)
+            | Action::Signal(_)
             | Action::Freeze
             | Action::Thaw
             | Action::Terminate

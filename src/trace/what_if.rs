@@ -199,6 +199,7 @@ impl Game {
                 | Action::SetTripWire(_)
                 | Action::SetLines(_)
                 | Action::SetPids(_)
+                | Action::Signal(_)
                 | Action::Freeze
                 | Action::Thaw
                 | Action::Terminate

@@ -6,6 +6,7 @@ use sentinel::event::{Action, Deed};
 pub fn deed(action: &Action) -> Option<Deed> {
     Some(match action {
         Action::SetPids(limit) => Deed::Pids(*limit),
+        Action::Signal(one) => Deed::Signal(*one),
         Action::Freeze => Deed::Freeze,
         Action::Thaw => Deed::Thaw,
         Action::Terminate => Deed::Terminate,

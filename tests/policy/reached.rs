@@ -73,7 +73,8 @@ fn name(action: &Action, beside: &[Action]) -> Option<&'static str> {
         Action::Finish(Outcome { cause: Cause::Itself, .. }) => "ended by itself",
         Action::Finish(Outcome { cause: Cause::Guardian { .. }, .. }) => "ended by us",
         Action::Finish(_) | Action::Look | Action::SetTripWire(_) | Action::Thaw => return None,
-        Action::SetPids(_) | Action::Terminate | Action::Kill => return None,
+        Action::SetPids(_) | Action::Signal(_) => return None,
+        Action::Terminate | Action::Kill => return None,
     })
 }
 
@@ -105,6 +106,6 @@ fn notice_name(notice: &Notice) -> Option<&'static str> {
         | Notice::PidsMax { .. } => {
             return None;
         }
-        Notice::SignalRefused { .. } | Notice::NewPids(_) => return None,
+        Notice::SignalRefused { .. } | Notice::NewPids(_) | Notice::Signalled(_) => return None,
     })
 }

@@ -199,7 +199,8 @@ impl Guard {
             Action::Thaw => self.workload.freeze(false),
             Action::Terminate => self.workload.terminate(),
             Action::Kill => self.workload.kill(),
-            Action::SetPids(_) | Action::Look | Action::Tell(_) | Action::Finish(_) => {}
+            Action::SetPids(_) | Action::Signal(_) => {}
+            Action::Look | Action::Tell(_) | Action::Finish(_) => {}
         }
     }
 }

@@ -71,11 +71,17 @@ fn what_operators_ask_for_is_in_it() {
     let scene = Scene::new();
     let trace = scene.text_path("trace.jsonl");
     let guardian = scene.with_mailbox(&["--record", &trace], &["sleep", "100"]);
+    let child = child_named(guardian.pid(), "sleep");
+    scene.ask(&format!("signal {child} CONT")).expect(0);
     for request in ["freeze", "thaw", "set memory 200M", "set grace 1s", "terminate"] {
         scene.ask(request).expect(0);
     }
     guardian.finish().expect(143);
-    replays(&scene, &["freeze", "thaw", "terminate", "finish sentinel operator"]);
+    let signal = format!("signal {child} 18");
+    replays(
+        &scene,
+        &[&signal, "tell signalled", "freeze", "thaw", "terminate", "finish sentinel operator"],
+    );
     let text = scene.read("trace.jsonl");
     assert!(text.contains("\"operator\":{\"grace-ns\":1000000000}"), "{text}");
 }

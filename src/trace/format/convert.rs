@@ -4,7 +4,7 @@ use super::{
     Asked, DeedRow, DoneRow, LinesRow, ReclaimRow, ResultRow, Rules, SampleRow, Standing, What,
     nanos,
 };
-use crate::event::{Command, Deed, DeedResult, Ending, Event, InForce, Sample};
+use crate::event::{Command, Deed, DeedResult, Ending, Event, InForce, OneSignal, Sample};
 use crate::policy::interval::Cadence;
 use crate::policy::lines::Lines;
 use crate::policy::reclaim::ReclaimAt;
@@ -185,6 +185,9 @@ fn done(deed: Deed, result: DeedResult) -> What {
             What::Lines(Standing { high: high.value(), max: max.value(), result })
         }
         Deed::Pids(limit) => What::Done(DoneRow { deed: DeedRow::Pids(limit.value()), result }),
+        Deed::Signal(OneSignal { pid, signal }) => {
+            What::Done(DoneRow { deed: DeedRow::Signal { pid, signal }, result })
+        }
         Deed::Freeze => What::Done(DoneRow { deed: DeedRow::Freeze, result }),
         Deed::Thaw => What::Done(DoneRow { deed: DeedRow::Thaw, result }),
         Deed::Terminate => What::Done(DoneRow { deed: DeedRow::Terminate, result }),
@@ -196,6 +199,7 @@ impl From<DeedRow> for Deed {
     fn from(row: DeedRow) -> Self {
         match row {
             DeedRow::Pids(max) => Deed::Pids(limit(max)),
+            DeedRow::Signal { pid, signal } => Deed::Signal(OneSignal { pid, signal }),
             DeedRow::Freeze => Deed::Freeze,
             DeedRow::Thaw => Deed::Thaw,
             DeedRow::Terminate => Deed::Terminate,
@@ -220,6 +224,9 @@ impl From<&Event> for What {
                 Command::SetLines(lines) => Asked::Lines(lines.into()),
                 Command::SetGrace(grace) => Asked::GraceNs(nanos(*grace)),
                 Command::SetPids(limit) => Asked::Pids(limit.value()),
+                Command::Signal(OneSignal { pid, signal }) => {
+                    Asked::Signal { pid: *pid, signal: *signal }
+                }
             }),
             Event::Done(deed, result) => done(*deed, *result),
         }
@@ -243,6 +250,9 @@ impl What {
                 Asked::Lines(lines) => Command::SetLines((*lines).into()),
                 Asked::GraceNs(grace) => Command::SetGrace(Duration::from_nanos(*grace)),
                 Asked::Pids(max) => Command::SetPids(limit(*max)),
+                Asked::Signal { pid, signal } => {
+                    Command::Signal(OneSignal { pid: *pid, signal: *signal })
+                }
             }),
             What::TripWire(row) => Event::Done(Deed::TripWire(limit(row.high)), row.result.into()),
             What::Lines(row) => {
@@ -276,6 +286,7 @@ mod tests {
             lines(Limit::Max),
             Deed::Pids(Limit::At(7)),
             Deed::Pids(Limit::Max),
+            Deed::Signal(OneSignal { pid: 17, signal: 10 }),
             Deed::Freeze,
             Deed::Thaw,
             Deed::Terminate,

@@ -348,7 +348,7 @@ fn weight(actions: &Actions) -> u8 {
         Action::Terminate | Action::Tell(Notice::WouldTerminate { .. }) => 2,
         Action::Look => 1,
         Action::SetTripWire(_) | Action::SetLines(_) | Action::SetPids(_) => 0,
-        Action::Freeze | Action::Thaw => 0,
+        Action::Freeze | Action::Thaw | Action::Signal(_) => 0,
         Action::Tell(_) | Action::Finish(_) => 0,
     };
     actions.iter().map(weight).max().unwrap_or(0)
@@ -368,6 +368,7 @@ fn tally_notice(notice: &Notice, tally: &mut Tally) {
         | Notice::StillThere { .. }
         | Notice::SignalRefused { .. }
         | Notice::NewPids(_)
+        | Notice::Signalled(_)
         | Notice::KernelOom { .. }
         | Notice::PidsMax { .. }
         | Notice::Leftover { .. } => {}

@@ -402,6 +402,7 @@ impl World {
                 Some((Deed::Lines(InForce { high, max }), failed.unwrap_or(done)))
             }
             Action::SetPids(limit) => Some((Deed::Pids(*limit), self.refusal())),
+            Action::Signal(one) => Some((Deed::Signal(*one), self.refusal())),
             Action::Freeze => Some((Deed::Freeze, self.refusal())),
             Action::Thaw => Some((Deed::Thaw, self.refusal())),
             Action::Terminate => Some((Deed::Terminate, self.refusal())),
@@ -429,6 +430,7 @@ impl World {
             Action::SetTripWire(_)
             | Action::SetLines(_)
             | Action::SetPids(_)
+            | Action::Signal(_)
             | Action::Freeze
             | Action::Thaw
             | Action::Terminate

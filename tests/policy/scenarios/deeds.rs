@@ -2,7 +2,7 @@
 
 use crate::*;
 use sentinel::clock::Timestamp;
-use sentinel::event::{Deed, DeedResult, Event};
+use sentinel::event::{Deed, DeedResult, Event, OneSignal};
 use sentinel::policy::{Actions, Policy};
 
 const REFUSED: (u64, Step) = (0, Step::Refused);
@@ -83,6 +83,17 @@ fn a_refusal_is_told_once() {
         (100, refused(true)),
         (100, Notice::Killing { why: KillReason::Operator, after: None }),
     ]);
+}
+
+#[test]
+fn a_signal_for_one_process_is_told_when_it_was_sent() {
+    let one = OneSignal { pid: 17, signal: 10 };
+    let asked = (5, asks(Command::Signal(one)));
+    run(rules(), &[asked], 10)
+        .does(&[(5, Action::Signal(one))])
+        .tells(&[(5, Notice::Signalled(one))]);
+    run(rules(), &[REFUSED, asked], 10).tells(&[]);
+    run(PolicyConfig { dry_run: true, ..rules() }, &[asked], 10).does(&[]).tells(&[]);
 }
 
 #[test]
