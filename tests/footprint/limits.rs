@@ -45,6 +45,19 @@ fn a_crowd_that_shares_and_ends_at_once_is_no_breach() {
     }
 }
 
+/// A child is its parent's copy until it calls execve(2), and a look can come in the middle of that.
+#[test]
+fn who_calls_execve_is_not_counted_for_its_parent() {
+    for place in places() {
+        let scene = Scene::new();
+        let record = scene.text_path("record.json");
+        let script = "held = fill(70)\nfor _ in range(25):\n    pids = [os.fork() or os.execv('/bin/true', ['true']) for _ in range(20)]\n    for _ in pids:\n        os.wait()\nos._exit(0)\n";
+        start(&scene, place, &["-m", "140M", "--json", &record], script).finish().expect(0);
+        let peak = scene.record()["status"]["memory"]["peak_footprint"].as_u64().unwrap() >> 20;
+        assert!((70..115).contains(&peak), "{peak} MiB of 70, in {place}");
+    }
+}
+
 #[test]
 fn locked_pages_of_files_end_it() {
     for place in places() {
