@@ -26,9 +26,13 @@ const HOLD: Duration = Duration::from_secs(1);
 const HOLD_AT_WIRE: Duration = Duration::from_secs(2);
 /// And over the second line for so long, where little room is left.
 const HOLD_AT_SECOND: Duration = Duration::from_millis(200);
-/// And over [`limit_line`] for so long, however many processes there are: over their batches they are for moments only. 32 tasks that made
+/// And about the limit for so long, however many processes there are: over by their batches they are for moments only. 32 tasks that made
 /// links on tmpfs crept from 33 to 40 MiB in two minutes, each with less than its batch, beside one that spun (5.10).
 const HOLD_AT_LIMIT: Duration = Duration::from_secs(10);
+/// There reclaim is futile where it has looked at all pages so many times and got less than this share of them. The same tasks with a
+/// file in pipes went up and down between 32 and 36 MiB, with 50 million looks at 7,000 pages of which one in a thousand was got (7.3).
+const FUTILE: u64 = 16;
+const FUTILE_SHARE: u64 = 64;
 /// Looks that must have found it there: a guardian that got no processor saw nothing.
 const LOOKS: u32 = 4;
 /// Reclaim works where it gets at least this share of the pages that it looks at. Of clean pages that are not in use it gets nearly
@@ -82,6 +86,14 @@ impl Mark {
         reclaimed > 0 && reclaimed.saturating_mul(WORKS) >= scanned
     }
 
+    /// Whether it looked at all of these pages many times, for next to nothing.
+    fn was_futile(&self, now: &Mark, pages: Bytes) -> bool {
+        let scanned = now.scanned.saturating_sub(self.scanned);
+        let reclaimed = now.reclaimed.saturating_sub(self.reclaimed);
+        scanned.saturating_mul(PAGE) >= pages.0.saturating_mul(FUTILE)
+            && reclaimed.saturating_mul(FUTILE_SHARE) < scanned
+    }
+
     /// Whether it looked at all of these pages, and did not.
     fn missed(&self, now: &Mark, pages: Bytes) -> bool {
         let scanned = now.scanned.saturating_sub(self.scanned);
@@ -116,7 +128,8 @@ impl Over {
 #[derive(Clone, Debug)]
 pub struct Reclaim {
     place: ReclaimAt,
-    at_limit: Over,
+    /// With pages that should be got, and do not wait for their disk.
+    near_limit: Over,
     /// By what is in no counter of reclaim alone.
     beyond_limit: Over,
     at_wire: Over,
@@ -133,7 +146,7 @@ impl Reclaim {
     pub fn new(place: ReclaimAt) -> Reclaim {
         Reclaim {
             place,
-            at_limit: Over::default(),
+            near_limit: Over::default(),
             beyond_limit: Over::default(),
             at_wire: Over::default(),
             over_wire: Over::default(),
@@ -153,7 +166,7 @@ impl Reclaim {
         let wire = tried_line(lines, sample.processes);
         let throttled = self.place == ReclaimAt::TripWire;
         let (limit, beyond) = (limit_line(lines), beyond_pages(sample, lines));
-        self.at_limit.observe(throttled && written >= limit, mark);
+        self.near_limit.observe(throttled && is_full_of_pages(sample, lines), mark);
         self.beyond_limit.observe(throttled && beyond >= limit, mark);
         let at_wire = throttled && written >= wire_line(lines, sample.processes);
         self.at_wire.observe(at_wire, mark);
@@ -162,8 +175,9 @@ impl Reclaim {
         self.over_second.observe(reclaimed_somewhere && sample.current >= lines.second, mark);
         let files = sample.cache.saturating_sub(sample.slab);
         let missed = |since: Mark| since.missed(&mark, files) && !self.marks[0].got(&mark);
+        let futile = |since: Mark| since.was_futile(&mark, pages_of(sample, lines));
         let tried = |since: Mark| since.tried(&mark);
-        let fails = self.at_limit.lasts(HOLD_AT_LIMIT, &mark).is_some_and(missed)
+        let fails = self.near_limit.lasts(HOLD_AT_LIMIT, &mark).is_some_and(futile)
             || self.beyond_limit.lasts(HOLD_AT_LIMIT, &mark).is_some_and(tried)
             || self.at_wire.lasts(HOLD_AT_WIRE, &mark).is_some_and(missed)
             || self.fails(&self.over_wire, HOLD, sample, wire, lines, &mark)
@@ -184,7 +198,7 @@ impl Reclaim {
 
     /// Whether looks must come close: something may be decided soon.
     pub fn is_watched(&self) -> bool {
-        [self.at_limit, self.beyond_limit, self.at_wire, self.over_second]
+        [self.near_limit, self.beyond_limit, self.at_wire, self.over_second]
             .iter()
             .any(|over| over.since.is_some())
     }
@@ -213,6 +227,21 @@ impl Reclaim {
         let recent = if self.marks[0].tried(now) { &self.marks[0] } else { &since };
         !recent.got(now) || beyond_pages(sample, lines) >= line
     }
+}
+
+/// What reclaim may look at, page by page: of files, and where swap is allowed what may go there.
+fn pages_of(sample: &Sample, lines: &Lines) -> Bytes {
+    let files = sample.cache.saturating_sub(sample.slab);
+    let swappable = sample.anon.saturating_add(sample.shmem);
+    if lines.swap == Limit::At(0) { files } else { files.saturating_add(swappable) }
+}
+
+/// Whether memory is at the limit, or a little below it as it is each time after reclaim, with an eighth of the limit or more in pages
+/// that should be got. Of a writer to a slow disk more of them wait than a quarter.
+fn is_full_of_pages(sample: &Sample, lines: &Lines) -> bool {
+    let pages = pages_of(sample, lines);
+    let near = lines.limit.saturating_sub(Bytes(lines.limit.0 / 32));
+    sample.current >= near && pages.0 >= lines.limit.0 / 8 && sample.dirty.0 <= pages.0 / 4
 }
 
 /// What is neither a file's nor, where swap is allowed, to be swapped out: slab is in none of reclaim's counters, so that file pages which
@@ -335,8 +364,11 @@ mod tests {
         };
         let links = Tenth { current: 106, slab: 105, ..READER };
         assert_eq!(crowd(links), Some((101, Held::Slab(Bytes::mib(105)))));
-        let pipes = Tenth { current: 106, scanned: 1000, reclaimed: 3, ..READER };
+        let pipes = Tenth { current: 98, scanned: 10_000, reclaimed: 10, ..READER };
         assert!(crowd(pipes).is_some_and(|found| found.0 == 101));
+        assert_eq!(crowd(Tenth { reclaimed: 200, ..pipes }), None, "one in fifty is something");
+        assert_eq!(crowd(Tenth { cache: 12, ..pipes }), None, "of next to no pages");
+        assert_eq!(crowd(Tenth { current: 96, ..pipes }), None, "below the limit");
         assert_eq!(crowd(Tenth { current: 106, ..READER }), None, "readers");
         assert_eq!(crowd(Tenth { current: 103, ..links }), None, "at the limit");
     }

@@ -256,8 +256,8 @@ fn stuck(trace: &Trace, index: usize) -> bool {
         (written >= wire_line(lines, sample.processes), false)
     };
     let at_limit = |lines: &Lines, sample: &Sample| {
-        let written = sample.current.saturating_sub(sample.dirty);
-        (written >= limit_line(lines), false)
+        let near = lines.limit.saturating_sub(Bytes(lines.limit.0 / 32));
+        (sample.current >= near, false)
     };
     let beyond_limit = |lines: &Lines, sample: &Sample| {
         let beyond = beyond_files(sample) >= limit_line(lines);
