@@ -27,11 +27,15 @@ fn left_alone(running: Running) -> Run {
 #[test]
 fn the_workload_is_ended_as_politely() {
     let scene = Scene::new();
-    let running = scene.start(&[], &["sh", "-c", POLITE]);
+    let record = scene.text_path("record.json");
+    let running = scene.start(&["--json", &record], &["sh", "-c", POLITE]);
     running.await_out("up");
     let pid = running.pid();
     let run = left_alone(running);
     assert!(run.stdout().contains("heard"), "{run:?}");
+    // Nobody is left who could write the end into it: it says so, and is not empty.
+    assert_eq!(scene.record()["outcome"]["reason"], "not-ended");
+    assert!(scene.record()["exit_status"].is_null());
     let said = format!("the guardian {pid} is gone: sent SIGTERM to the workload, SIGKILL in 3.0s");
     assert!(run.stderr.contains(&said), "{run:?}");
 }
@@ -117,6 +121,7 @@ fn it_goes_on_without_limits_when_asked_for() {
     let pid = running.number_after("pid ");
     let run = left_alone(running);
     assert!(run.stderr.contains("goes on without a guardian and without limits"), "{run:?}");
+    assert!(!run.stderr.contains("post-mortem"), "nothing has ended: {run:?}");
     assert!(is_alive(pid));
     let place = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
     let place = place.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or("/none");

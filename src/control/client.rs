@@ -143,7 +143,7 @@ fn copy(
 ) -> Result<u8> {
     let mut buffer = vec![0; 64 << 10];
     let mut head = Vec::new();
-    let mut refused = None;
+    let (mut refused, mut silent) = (None, true);
     loop {
         if refused.is_none() {
             wait_for_input(stream, socket)?;
@@ -155,6 +155,12 @@ fn copy(
             Err(error) if is_gone(&error) => 0,
             Err(error) => return Err(error).with_context(|| at("cannot read from", socket)),
         };
+        ensure!(
+            count > 0 || !silent,
+            "{}",
+            at("the connection was closed without an answer by", socket)
+        );
+        silent = false;
         head.extend_from_slice(&buffer[..count]);
         // Until it is clear which kind of answer it is, its beginning is kept.
         if refused.is_none() && (count == 0 || !REFUSED.starts_with(&head)) {

@@ -337,11 +337,13 @@ impl Guardian {
         }
         if let Some(lost) = tier::lost(tier) {
             let (reason, hint) = (&self.tier_reason, tier::way_out(around));
-            let text = format!(
-                "{lost}; because {reason}; better: {hint} (said once; later: sentinel doctor)"
-            );
-            // To somebody who hears it: what is quiet tells nothing and remembers nothing.
-            if !self.config.quiet && told::is_news(self.caller_id.uid, &text) {
+            // To somebody who hears it: what is quiet tells nothing and remembers nothing. The reason can name this very run's cgroup.
+            if !self.config.quiet
+                && told::is_news(self.caller_id.uid, &format!("{lost}; better: {hint}"))
+            {
+                let text = format!(
+                    "{lost}; because {reason}; better: {hint} (said once; later: sentinel doctor)"
+                );
                 self.say(Level::Info, text);
             }
         }

@@ -141,6 +141,8 @@ struct Keeper {
     sockets: Vec<Node>,
     console: Console,
     said: Vec<Moment>,
+    /// The last signal to the workload.
+    sent: Option<String>,
 }
 
 impl Keeper {
@@ -160,6 +162,7 @@ impl Keeper {
             sockets,
             console: Console::new(),
             said: Vec::new(),
+            sent: None,
         })
     }
 
@@ -181,7 +184,7 @@ impl Keeper {
             OnDeath::Terminate => self.terminate(&orders),
         }
         self.clean_up(over);
-        if unfinished {
+        if unfinished && !self.is_released(over) {
             self.count_end();
         }
         std::mem::take(&mut self.console).finish();
@@ -190,10 +193,15 @@ impl Keeper {
     fn count_end(&mut self) {
         let ran = self.clock.now().0 + Duration::from_millis(self.handed.now_ms);
         let ran_ms = u64::try_from(ran.as_millis()).unwrap_or(u64::MAX);
-        let end = End::of_guardian(&self.handed.name, ran_ms);
+        let end = End::of_guardian(&self.handed.name, ran_ms, self.sent.take());
         if let Err(error) = store::count(&end, CallerId::find()) {
             self.say(&format!("{error:#}"));
         }
+    }
+
+    /// Whether the workload goes on: nothing has ended, so there is no end to tell of.
+    fn is_released(&self, over: bool) -> bool {
+        self.handed.on_death == OnDeath::Release && !over
     }
 
     fn release(&mut self) {
@@ -224,6 +232,7 @@ impl Keeper {
         let signal = signal_name(self.handed.term_signal);
         let left = show_duration(due.since(now));
         self.say(&format!("sent {signal} to the workload, SIGKILL in {left}"));
+        self.sent = Some(signal);
         if let Some(why) = self.wait(due, orders.second) {
             self.kill(why);
         }
@@ -246,6 +255,7 @@ impl Keeper {
     fn kill(&mut self, why: &str) {
         self.quarry.thaw();
         self.quarry.kill();
+        self.sent = Some("SIGKILL".to_owned());
         self.say(&format!("sent SIGKILL to the workload: {why}"));
         let began = self.clock.now();
         while !self.quarry.is_empty() && self.clock.now().since(began) < PATIENCE {
@@ -257,12 +267,15 @@ impl Keeper {
     /// What the guardian made, as far as nobody uses it.
     fn clean_up(&mut self, over: bool) {
         self.sockets.iter().for_each(Node::remove);
-        let released = self.handed.on_death == OnDeath::Release && !over;
+        let released = self.is_released(over);
         let removed = if released { Ok(()) } else { self.remove_cgroup() };
         // A workload that goes on needs the controllers, and so its neighbours where they are.
         let home = self.handed.vacated.as_deref().filter(|_| !released);
         let brought_back = home.map_or(Ok(()), placement::bring_back);
-        if !over && let Err(error) = self.keep_post_mortem() {
+        if !over
+            && !released
+            && let Err(error) = self.keep_post_mortem()
+        {
             self.say(&format!("no post-mortem: {error:#}"));
         }
         for error in [removed, brought_back].into_iter().filter_map(Result::err) {

@@ -100,9 +100,10 @@ impl End {
         End { kind: kind(name, reason, None), last }
     }
 
-    /// The end of a run whose guardian was killed.
-    pub fn of_guardian(name: &str, ran_ms: u64) -> End {
-        End::bare(name, &word(EndReason::GuardianDeath), ran_ms)
+    /// The end of a run whose guardian was killed, and the last signal that its keeper sent, if it came to that.
+    pub fn of_guardian(name: &str, ran_ms: u64, signal: Option<String>) -> End {
+        let end = End::bare(name, &word(EndReason::GuardianDeath), ran_ms);
+        End { kind: kind(name, &end.kind.reason, signal), ..end }
     }
 }
 

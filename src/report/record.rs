@@ -14,7 +14,7 @@ use nix::poll::{PollFd, PollFlags, poll};
 use nix::unistd::{Gid, Uid, geteuid, getgroups, setegid, seteuid, setgroups};
 use serde::Serialize;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Seek as _, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -50,6 +50,8 @@ const PATIENCE_MS: u16 = 5000;
 pub struct RecordFile {
     file: File,
     path: PathBuf,
+    /// It says already that the run has not ended.
+    begun: bool,
 }
 
 /// The record. `schema` is that of [`Status`].
@@ -57,8 +59,9 @@ pub struct RecordFile {
 struct Record<'a> {
     schema: u32,
     outcome: OutcomeRecord,
-    exit_status: u8,
-    ended_unix_ms: u128,
+    /// Null, as the next, before the end.
+    exit_status: Option<u8>,
+    ended_unix_ms: Option<u128>,
     /// When SIGTERM and SIGKILL were sent, and the look that decided it; milliseconds since the start.
     term: Option<Decision>,
     kill: Option<Decision>,
@@ -129,7 +132,10 @@ impl RecordFile {
     /// When the caller may not write there.
     pub fn open(path: &Path, caller: CallerId) -> Result<RecordFile> {
         let file = open_as_caller(path, caller, "the record")?;
-        Ok(RecordFile { file, path: path.to_owned() })
+        let mut record = RecordFile { file, path: path.to_owned(), begun: false };
+        // What cannot be written now is told at the end.
+        let _ = record.write_beginning();
+        Ok(record)
     }
 
     /// Takes over a descriptor that the caller left open for it; the command does not get it. To be called before anything is
@@ -141,7 +147,8 @@ impl RecordFile {
         let fd = crate::sys::inherited::take(number);
         let fd = fd
             .with_context(|| format!("cannot take descriptor {number} for the record (3 to 63)"))?;
-        Ok(RecordFile { file: File::from(fd), path: PathBuf::from(format!("descriptor {number}")) })
+        let path = PathBuf::from(format!("descriptor {number}"));
+        Ok(RecordFile { file: File::from(fd), path, begun: false })
     }
 
     /// Writes the record.
@@ -152,14 +159,14 @@ impl RecordFile {
         let record = Record {
             schema: SCHEMA_VERSION,
             outcome: describe(ended.outcome, ended.text),
-            exit_status: ended.exit_status,
+            exit_status: Some(ended.exit_status),
             term: ended.term,
             kill: ended.kill,
             page_faults: ended.page_faults,
             guardian_page_faults: ended.guardian_page_faults,
             memory_locked: ended.memory_locked,
             left_in_tmpfs: ended.left_in_tmpfs,
-            ended_unix_ms: crate::clock::unix_time().as_millis(),
+            ended_unix_ms: Some(crate::clock::unix_time().as_millis()),
             status: Some(status),
             events,
         };
@@ -171,37 +178,39 @@ impl RecordFile {
     /// # Errors
     /// As [`RecordFile::write`].
     pub fn write_refusal(self, text: String, exit_status: u8) -> Result<()> {
-        let outcome = OutcomeRecord {
-            ended_by: "sentinel",
-            reason: Some("not-started"),
-            killed: None,
-            rest_killed: None,
-            text,
-            child_exited: None,
-            child_signal: None,
-            kernel_oom_kills: 0,
-        };
         self.put(&Record {
-            schema: SCHEMA_VERSION,
-            outcome,
-            exit_status,
-            term: None,
-            kill: None,
-            page_faults: PageFaults::default(),
-            guardian_page_faults: PageFaults::default(),
-            memory_locked: false,
-            left_in_tmpfs: None,
-            ended_unix_ms: crate::clock::unix_time().as_millis(),
-            status: None,
-            events: Vec::new(),
+            exit_status: Some(exit_status),
+            ended_unix_ms: Some(crate::clock::unix_time().as_millis()),
+            ..without_run("sentinel", "not-started", text)
         })
     }
 
+    /// A guardian that is killed writes no end. Whoever finds the file then, or before the end, reads that.
+    fn write_beginning(&mut self) -> Result<()> {
+        self.begun = self.file.metadata()?.is_file();
+        if !self.begun {
+            return Ok(());
+        }
+        let text =
+            "not ended yet, or sentinel itself was killed before it could say how".to_owned();
+        let json = render(&without_run("nobody", "not-ended", text))?;
+        Ok(self.write_all(json.as_bytes())?)
+    }
+
     fn put(mut self, record: &Record<'_>) -> Result<()> {
-        let mut json = serde_json::to_string_pretty(record).context("cannot render the record")?;
-        json.push('\n');
-        self.write_all(json.as_bytes())
+        let json = render(record)?;
+        self.begin_anew()
+            .and_then(|()| self.write_all(json.as_bytes()))
             .with_context(|| format!("cannot write the record to {}", shown(&self.path)))
+    }
+
+    /// A file of ours has its beginning already; an inherited one goes on where its owner left off.
+    fn begin_anew(&mut self) -> io::Result<()> {
+        if !self.begun {
+            return Ok(());
+        }
+        self.file.rewind()?;
+        self.file.set_len(0)
     }
 
     /// A pipe takes a piece when it says so; what nobody reads for a while, nobody will.
@@ -217,6 +226,39 @@ impl RecordFile {
             self.file.write_all(piece)?;
         }
         Ok(())
+    }
+}
+
+fn render(record: &Record<'_>) -> Result<String> {
+    let json = serde_json::to_string_pretty(record).context("cannot render the record")?;
+    Ok(json + "\n")
+}
+
+/// Of a run of which nothing else is known.
+fn without_run(ended_by: &'static str, reason: &'static str, text: String) -> Record<'static> {
+    let outcome = OutcomeRecord {
+        ended_by,
+        reason: Some(reason),
+        killed: None,
+        rest_killed: None,
+        text,
+        child_exited: None,
+        child_signal: None,
+        kernel_oom_kills: 0,
+    };
+    Record {
+        schema: SCHEMA_VERSION,
+        outcome,
+        exit_status: None,
+        term: None,
+        kill: None,
+        page_faults: PageFaults::default(),
+        guardian_page_faults: PageFaults::default(),
+        memory_locked: false,
+        left_in_tmpfs: None,
+        ended_unix_ms: None,
+        status: None,
+        events: Vec::new(),
     }
 }
 

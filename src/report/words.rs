@@ -214,6 +214,18 @@ pub fn outcome(outcome: &Outcome, name: &str, signal: &str) -> String {
             format!("{name} {}: systemd stopped its scope", ending(outcome.child))
         }
         Cause::SystemdOomd => format!("{name} was killed by systemd-oomd"),
+        Cause::Guardian { reason: Reason::ChildExited, killed } => {
+            let ended = ending(outcome.child);
+            match killed.or(outcome.rest_killed) {
+                None => format!("{name} {ended}; the rest was ended with {signal}"),
+                Some(kill) => {
+                    format!(
+                        "{name} {ended}; the rest was ended with SIGKILL: {}",
+                        kill_reason(&kill)
+                    )
+                }
+            }
+        }
         Cause::Guardian { reason: why, killed: None } => match outcome.rest_killed {
             None => format!("ended {name} with {signal}: {}", reason(&why)),
             Some(kill) => format!(

@@ -36,6 +36,11 @@ fn a_lower_tier_is_explained_once() {
     assert_eq!(count(&run, "sentinel: tier "), 3, "{run:?}");
     assert_eq!(count(&run, "; better: "), 1, "{run:?}");
     assert!(run.stderr.contains("later: sentinel doctor"), "{run:?}");
+    // Another user is refused in a place that is named after the very run. What a user was told may be remembered from elsewhere.
+    let mut nobody = scene.as_nobody(crate::support::binary());
+    nobody.args(scene.options()).args(["--", "true"]);
+    let told = count(&untold(&scene, 3, &nobody).expect(0), "; better: ");
+    assert!(told <= 1, "{told} times");
     // Quiet runs say nothing of it, and take nothing away from a later one.
     let Some(quiet) = lowered(&scene, &scene.guarded(&["-q"], &["true"])) else { return };
     let run = untold(&scene, 1, &quiet).expect(0);

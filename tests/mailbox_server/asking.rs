@@ -135,6 +135,11 @@ fn ctl_says_why_nobody_answers() {
     let dead = place.path("dead.socket");
     drop(UnixListener::bind(&dead).unwrap());
     assert!(says(&["ping"], &dead).contains("is gone"));
+    let shy = place.path("shy.socket");
+    let listener = UnixListener::bind(&shy).unwrap();
+    let closing = std::thread::spawn(move || drop(listener.accept().unwrap()));
+    assert!(says(&["ping"], &shy).contains("closed without an answer"));
+    closing.join().unwrap();
     let deaf = place.path("deaf.socket");
     let _listener = UnixListener::bind(&deaf).unwrap();
     assert!(says(&["ping"], &deaf).contains("no answer in 5 s"));

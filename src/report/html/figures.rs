@@ -190,7 +190,10 @@ fn kind(page: &mut Markup, class: &'static str, name: &str, what: &str) {
 }
 
 fn sums(memory: &Memory, page: &mut Markup) {
-    let peak = |now: Bytes, peak: Bytes| format!("{now}, at most {peak}");
+    let peak = |now: Bytes, peak: Bytes| match peak.0 {
+        0 => "not looked at".to_owned(),
+        _ => format!("{now}, at most {peak}"),
+    };
     let rss = memory.rss.map_or_else(|| "not looked at".to_owned(), |rss| rss.to_string());
     facts::facts(
         page,

@@ -17,6 +17,9 @@ const KEPT: usize = 50;
 const MOST: u64 = 64 << 20;
 /// A file larger than this is none of ours.
 const LARGEST: u64 = 16 << 20;
+/// Nor is one with a number beyond this: of bytes 8 PiB, of microseconds 285 years, and as far as JSON's readers agree on numbers
+/// (RFC 8259, section 6). Figures and plots multiply.
+const LARGEST_NUMBER: u64 = 1 << 53;
 
 /// The directory of a caller: `$XDG_STATE_HOME/sentinel`, else `~/.local/state/sentinel`; of root `/var/lib/sentinel`
 /// (XDG base directories; file-hierarchy(7)). Behind sudo the home is the user's, and not what the environment says.
@@ -122,8 +125,29 @@ pub fn load(path: &Path) -> Result<PostMortem> {
         );
     }
     let mut value = serde_json::to_value(&report).context("read its texts")?;
+    if let Some(number) = beyond(&value) {
+        bail!("cannot read the post-mortem {}: no run has a {number}", shown(path));
+    }
     tame_all(&mut value);
-    serde_json::from_value(value).context("read its texts")
+    let mut report: PostMortem = serde_json::from_value(value).context("read its texts")?;
+    // In the order of time, as whoever shows them takes for granted.
+    report.samples.sort_by_key(|reading| reading.at_us);
+    report.timeline.sort_by_key(|moment| moment.at_us);
+    Ok(report)
+}
+
+/// A number that is too large, if there is one.
+fn beyond(value: &Value) -> Option<&serde_json::Number> {
+    match value {
+        Value::Number(number) => {
+            let size = number.as_u64().or(number.as_i64().map(i64::unsigned_abs));
+            let finite = number.as_f64().is_some_and(|size| size.abs() <= LARGEST_NUMBER as f64);
+            (!size.map_or(finite, |size| size <= LARGEST_NUMBER)).then_some(number)
+        }
+        Value::Array(values) => values.iter().find_map(beyond),
+        Value::Object(fields) => fields.values().find_map(beyond),
+        Value::Null | Value::Bool(_) | Value::String(_) => None,
+    }
 }
 
 /// Whoever wrote the file may have put anything into its texts, and all of them are shown.
@@ -182,5 +206,16 @@ mod tests {
             assert!(format!("{:#}", load(&path).unwrap_err()).contains(said));
         }
         assert!(format!("{:#}", load(place.path()).unwrap_err()).contains("it is no file"));
+    }
+
+    #[test]
+    fn numbers_that_no_run_has_are_found() {
+        let value = |number: &str| serde_json::from_str(&format!("[{{\"a\":{number}}}]")).unwrap();
+        for fine in ["0", "-9007199254740992", "9007199254740992", "1e15", "0.5", "\"x\""] {
+            assert_eq!(beyond(&value(fine)), None, "{fine}");
+        }
+        for wild in ["9007199254740993", "18446744073709551615", "-9223372036854775808", "1e300"] {
+            assert!(beyond(&value(wild)).is_some(), "{wild}");
+        }
     }
 }

@@ -60,12 +60,14 @@ fn verdict(out: &mut String, report: &PostMortem) {
     let (run, verdict) = (&report.run, &report.verdict);
     wrapped(out, "", &verdict.text);
     let ran = show_duration(Duration::from_millis(run.ran_ms));
-    let peak = report.memory.peak;
+    // Of a run whose guardian was killed nobody looked at it.
+    let peak = Some(report.memory.peak).filter(|peak| peak.0 > 0);
+    let peak = peak.map_or_else(String::new, |peak| format!(", peak {peak}"));
     let reason = serde_json::to_value(verdict.reason).unwrap_or_default();
     let reason = reason.as_str().unwrap_or("unknown").to_owned();
     line!(
         out,
-        "reason {reason}, ended by {}, exit {}, ran {ran}, peak {peak}",
+        "reason {reason}, ended by {}, exit {}, ran {ran}{peak}",
         verdict.ended_by,
         verdict.exit_status
     );
