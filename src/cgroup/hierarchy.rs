@@ -116,15 +116,26 @@ impl Hierarchy {
 pub fn outer_limit(hierarchies: &[Hierarchy]) -> Result<OuterLimit> {
     let machine = procfs::Meminfo::from_file("/proc/meminfo").context("read /proc/meminfo")?;
     let mut least = OuterLimit { bytes: Bytes(machine.mem_total), path: None };
-    for directory in hierarchies.iter().flat_map(Hierarchy::upwards) {
+    hierarchies.iter().flat_map(Hierarchy::upwards).for_each(|directory| least.lower_to(directory));
+    Ok(least)
+}
+
+impl OuterLimit {
+    /// With the limits above the cgroup that a workload was put into: one that was named, or that of a slice, need not be below ours.
+    #[must_use]
+    pub fn above(mut self, workload: &Path) -> OuterLimit {
+        workload.ancestors().skip(1).for_each(|directory| self.lower_to(directory));
+        self
+    }
+
+    fn lower_to(&mut self, directory: &Path) {
         for name in ["memory.max", "memory.high"] {
             let Some(bytes) = read_limit(directory, name) else { continue };
-            if bytes < least.bytes {
-                least = OuterLimit { bytes, path: Some(directory.join(name)) };
+            if bytes < self.bytes {
+                *self = OuterLimit { bytes, path: Some(directory.join(name)) };
             }
         }
     }
-    Ok(least)
 }
 
 /// A limit of a cgroup; `None` where there is no such file, or none is set.

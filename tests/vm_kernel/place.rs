@@ -89,6 +89,24 @@ fn a_limit_above_the_outer_one_is_refused_and_named() {
     assert!(run.stdout.contains(&format!("memory.high {}", 40 << 20)), "{run}");
 }
 
+/// It need not be above the guardian: the kernel's OOM killer acted under a limit that nobody had looked at.
+#[test]
+#[ignore = "for a guest: scripts/vm/test"]
+fn the_limits_of_a_cgroup_that_was_named_count() {
+    require_kernel_tier();
+    let outer = Outer::new("outer-named", &[("memory.max", "80M")]);
+    let named = outer.0.to_str().unwrap();
+    let run = |options: &[&str]| {
+        Sentinel::new().args(&["--cgroup", named]).args(options).run(&["sh", "-c", SHOW])
+    };
+    let refused = run(&[]);
+    assert_eq!(refused.status, 125, "{refused}");
+    assert!(refused.stderr.contains("/sys/fs/cgroup/outer-named/memory.max"), "{refused}");
+    let half = run(&["-m", "50%"]);
+    assert_eq!(half.status, 0, "{half}");
+    assert!(half.stdout.contains(&format!("memory.high {}", 40 << 20)), "{half}");
+}
+
 #[test]
 #[ignore = "for a guest: scripts/vm/test"]
 fn alone_in_its_cgroup_the_guardian_makes_room() {
