@@ -198,7 +198,8 @@ pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
             return Err(wrong());
         }
         before = micros;
-        total += number.checked_mul(micros).ok_or_else(too_large)? / FRACTIONS;
+        // Rounded up: what is asked for is not none.
+        total += number.checked_mul(micros).ok_or_else(too_large)?.div_ceil(FRACTIONS);
         rest = next;
         if rest.is_empty() {
             break;
