@@ -102,10 +102,7 @@ fn begin(
     let log = OutputLog::start(&config, has_dashboard, id)?;
     let waiting = prepare(&path, &config, dashboard.as_ref().ok(), &foreground, caller)?;
     let (found, refused) = find_tier(&around, &config, waiting.pid())?;
-    let outer = match &found.placed {
-        Some(placed) => outer.above(placed.cgroup.path()),
-        None => outer,
-    };
+    let outer = found.placed.iter().fold(outer, |outer, placed| outer.above(placed.cgroup.path()));
     let (lines, notes) = settle(&mut config, &found, &around, &outer, refused)?;
     let (tier, reason) = (found.tier, found.reason);
     let left = found.placed.as_ref().map(|placed| leftovers::clear_beside(&placed.cgroup));
