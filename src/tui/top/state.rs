@@ -282,7 +282,9 @@ impl Top {
                 Effect::None
             }
             // A paste into nothing must not become commands.
-            (Mode::Normal | Mode::Question(..) | Mode::Filter | Mode::Help { .. }, _) => Effect::None,
+            (Mode::Normal | Mode::Question(..) | Mode::Filter | Mode::Help { .. }, _) => {
+                Effect::None
+            }
         }
     }
 
@@ -445,7 +447,7 @@ fn number(sort: Column, row: &Row, status: &crate::status::Status) -> i128 {
     match (sort,) {
         (Column::Used,) => i128::from(status.memory.footprint.0),
         (Column::Growth,) => i128::from(status.growth),
-        (Column::Left,) => -status.forecast_ms.map_or(i128::MAX, i128::from),
+        (Column::Left,) => -status.time_left().map_or(i128::MAX, i128::from),
         (Column::Uptime,) => i128::from(status.uptime_ms),
         _ => row.share().map_or(0, i128::from),
     }

@@ -190,18 +190,19 @@ fn line(top: &Top, plan: &Table, row: &Row, selected: bool) -> Line<'static> {
             (_, Some(Note::Gone(_))) => look.dim(),
             (Column::Command, Some(_)) | (Column::Name, _) => Style::new(),
             (Column::Bar, _) => {
-                line.push_span(bar(top, row, text.len()));
+                line.push_span(bar(top, row, text.len(), selected));
                 continue;
             }
             (Column::Share, None) => share_style(top, row),
             (Column::Pid | Column::Tier | Column::Command, _) => look.dim(),
             _ => Style::new(),
         };
-        // What asks for attention does so in the selected row too, by not being turned over.
+        // What asks for attention does so in the selected row too, by not being turned over; the rest of it is of one colour.
         let stands_out = style.add_modifier.contains(Modifier::BOLD);
-        let style = match selected && stands_out {
-            true => style.remove_modifier(Modifier::REVERSED),
-            false => style,
+        let style = match (selected, stands_out) {
+            (true, true) => style.remove_modifier(Modifier::REVERSED),
+            (true, false) => Style::new(),
+            (false, _) => style,
         };
         // A badge is as wide as its word.
         let word = text.trim();
@@ -238,13 +239,16 @@ pub(super) fn whole(limits: &Limits) -> Bytes {
     limits.allowance().value().map_or(limits.limit, Bytes)
 }
 
-fn bar(top: &Top, row: &Row, width: usize) -> Span<'static> {
+/// In the selected row it is turned over with all the rest.
+fn bar(top: &Top, row: &Row, width: usize, selected: bool) -> Span<'static> {
     let Some(status) = &row.status else { return Span::raw(" ".repeat(width)) };
     let footprint = status.memory.footprint;
     let eighths = cells(footprint.0, whole(&status.limits).0, width * 8);
     let drawn: String = (0..width).map(|n| across(eighths, n)).collect();
-    let style = top.look.fg(tone(footprint, &status.limits));
-    Span::styled(drawn, style.remove_modifier(Modifier::REVERSED))
+    match selected {
+        true => Span::raw(drawn),
+        false => Span::styled(drawn, top.look.fg(tone(footprint, &status.limits))),
+    }
 }
 
 fn footer(top: &Top, area: Rect, buffer: &mut Buffer) -> Option<Position> {

@@ -18,7 +18,8 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) -> Option<Position> {
     if app.mode == Mode::Filter {
         return filter(app, area, buffer);
     }
-    if overlay::fits(*buffer.area()) || matches!(app.mode, Mode::Normal | Mode::Typing | Mode::Help { .. })
+    if overlay::fits(*buffer.area())
+        || matches!(app.mode, Mode::Normal | Mode::Typing | Mode::Help { .. })
     {
         put(buffer, area, told_or_keys(app, usize::from(area.width)));
         return None;

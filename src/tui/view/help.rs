@@ -149,12 +149,7 @@ fn rows(entries: &[Entry], width: usize) -> Vec<Line<'static>> {
 }
 
 /// The first row to be seen after a key, in a terminal of so many rows and columns; `None` where the key closes the help.
-pub fn scrolled(
-    entries: &[Entry],
-    from: usize,
-    code: KeyCode,
-    size: (u16, u16),
-) -> Option<usize> {
+pub fn scrolled(entries: &[Entry], from: usize, code: KeyCode, size: (u16, u16)) -> Option<usize> {
     let plan = Plan::new(entries, size);
     let last = plan.last_first();
     if last == 0 {
@@ -224,7 +219,7 @@ mod tests {
         assert_eq!(scrolled(&entries, 0, KeyCode::Down, (24, 80)), None);
         assert_eq!(scrolled(&entries, 0, KeyCode::Down, (4, 40)), Some(1));
         assert_eq!(scrolled(&entries, 1, KeyCode::Up, (4, 40)), Some(0));
-        assert_eq!(scrolled(&entries, 0, KeyCode::End, (4, 40)), Some(entries.len() - 2));
+        assert_eq!(scrolled(&entries, 0, KeyCode::End, (4, 80)), Some(entries.len() - 2));
         assert_eq!(scrolled(&entries, 0, KeyCode::Esc, (4, 40)), None);
     }
 }

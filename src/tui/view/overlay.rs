@@ -75,10 +75,12 @@ pub fn frame(title: &str, style: Style, size: (u16, u16), area: Rect, buffer: &m
 
 /// A value being typed; gives the place of the cursor.
 pub fn value(look: Look, prompt: &Prompt, area: Rect, buffer: &mut Buffer) -> Position {
-    let problem = prompt.problem.as_deref().map(|it| wrap(it, VALUE_TEXT, PROBLEM_ROWS));
+    let width = VALUE_TEXT.min(usize::from(area.width.saturating_sub(4)));
+    let problem = prompt.problem.as_deref().map(|it| wrap(it, width, PROBLEM_ROWS));
     let problem = problem.unwrap_or_default();
     let rows = u16::try_from(problem.len().max(1)).unwrap_or(1);
-    let size = (VALUE_WIDTH, 5 + rows);
+    // The hint may need two.
+    let size = (VALUE_WIDTH, 4 + rows + u16::from(area.width < VALUE_WIDTH));
     let inner = frame(&prompt.setting.name(), look.fg(Color::Cyan), size, area, buffer);
     let hint = match prompt.setting {
         _ if prompt.sent => "asked the guardian; Esc leaves",
