@@ -171,6 +171,15 @@ pub fn allowance(limit: Bytes, swap_room: Limit) -> Limit {
     room.map_or(Limit::Max, |room| Limit::At(limit.saturating_add(Bytes(room)).0))
 }
 
+impl Status {
+    /// Time to the limit, where one can be told: the workload runs, grows, and is below it.
+    pub fn time_left(&self) -> Option<u64> {
+        let runs = matches!(self.state, State::Starting | State::Running) && !self.frozen;
+        let below = self.limits.share(self.memory.footprint).is_some_and(|share| share < 100);
+        self.forecast_ms.filter(|left| runs && below && *left > 0)
+    }
+}
+
 impl Limits {
     /// What the footprint is compared with: the limit, and what may lie in swap beyond it.
     pub fn allowance(&self) -> Limit {

@@ -89,6 +89,21 @@ fn ask(socket: Option<PathBuf>, who: Option<String>, words: &[String]) -> Result
     }
 }
 
+/// False where nobody reads on (head, grep -q): not a mistake.
+///
+/// # Errors
+/// What else went wrong.
+pub fn heard(written: Result<()>) -> Result<bool> {
+    let gone = |error: &anyhow::Error| {
+        let error = error.root_cause().downcast_ref::<io::Error>();
+        error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    };
+    match written {
+        Err(error) if gone(&error) => Ok(false),
+        written => written.map(|()| true),
+    }
+}
+
 /// Says which tier this place allows, and what would make it a better one.
 #[derive(Debug, Parser)]
 #[command(name = "sentinel doctor", args_override_self = true, max_term_width = 100)]
@@ -112,7 +127,7 @@ pub fn doctor(words: &[OsString]) -> Result<u8> {
         true => serde_json::to_string_pretty(&finding).context("cannot render the finding")? + "\n",
         false => finding.to_string(),
     };
-    std::io::stdout().write_all(text.as_bytes()).context("cannot write the finding")?;
+    heard(io::stdout().write_all(text.as_bytes()).context("cannot write the finding"))?;
     Ok(u8::from(finding.tier != crate::status::Tier::Kernel))
 }
 
@@ -156,7 +171,7 @@ pub fn report(words: &[OsString]) -> Result<u8> {
             _ => text::report_text(&report, speaks_utf8()),
         }
     };
-    io::stdout().write_all(text.as_bytes()).context("cannot write the report")?;
+    heard(io::stdout().write_all(text.as_bytes()).context("cannot write the report"))?;
     Ok(0)
 }
 

@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
+#[path = "pane/borrowed.rs"]
+mod borrowed;
 #[path = "pane/crowd.rs"]
 mod crowd;
 #[path = "pane/ending.rs"]

@@ -278,6 +278,40 @@ fn what_ends_a_workload_is_asked_first_and_about_the_same_one() {
     }
 }
 
+/// A size that is refused can be corrected where it was typed, and the answer of another guardian changes nothing.
+#[test]
+fn a_dialog_stays_open_until_its_value_is_taken() {
+    let request = |line: &str| Effect::Request(key("train"), line.to_owned());
+    let mut top = typed(kinds(LOOK), "m40G");
+    assert_eq!(press(&mut top, '\n'), request("set memory 40G"));
+    let reply = |ok: bool, text: &str| WatchLine::Reply { ok, text: text.to_owned() };
+    top.take_line(&key("web"), reply(false, "no"), NOW);
+    top.take_line(&key("train"), reply(false, "more than there is"), NOW);
+    let drawn = text(&draw(&top, 80, 24));
+    assert!(drawn.contains("40G") && drawn.contains("more than there is"), "{drawn}");
+    assert!(drawn.contains("Ctrl-U clears"), "the hint is needed now: {drawn}");
+    let mut top = typed(top, "2G");
+    assert_eq!(press(&mut top, '\n'), request("set memory 2G"));
+    top.take_line(&key("train"), reply(true, "limit 2.00G"), NOW);
+    assert_eq!(press(&mut top, 'q'), Effect::Leave);
+}
+
+#[test]
+fn the_selected_row_is_of_one_colour_but_for_what_asks_for_attention() {
+    let drawn = draw(&kinds(LOOK), 200, 30);
+    let rows = drawn.content.chunks(200);
+    let reversed = |row: &&[ratatui::buffer::Cell]| {
+        row.iter().filter(|cell| cell.modifier.contains(Modifier::REVERSED)).count() > 100
+    };
+    let rows: Vec<_> = rows.filter(reversed).collect();
+    assert_eq!(rows.len(), 1);
+    for (x, cell) in rows[0].iter().enumerate() {
+        let one =
+            cell.modifier.contains(Modifier::REVERSED) && !cell.modifier.contains(Modifier::DIM);
+        assert!(one || cell.modifier.contains(Modifier::BOLD), "{:?} in column {x}", cell.symbol());
+    }
+}
+
 /// Not by hand: whatever is drawn there is pressed, and whatever row is drawn there is chosen.
 #[test]
 fn the_mouse_does_what_is_drawn_under_it() {

@@ -219,6 +219,10 @@ fn no_forecast_is_drawn_without_one() {
 #[test]
 fn boxes_and_questions() {
     golden("help-80x24.txt", &typed(grown(LOOK, true), "?"), 80, 24);
+    golden("help-40x12.txt", &typed(grown(LOOK, true), "?"), 40, 12);
+    let mut visiting = grown(LOOK, false);
+    visiting.visiting = true;
+    golden("help-visiting-80x24.txt", &typed(visiting, "?"), 80, 24);
     golden("prompt-80x24.txt", &typed(grown(LOOK, true), "mX\n"), 80, 24);
     golden("kill-80x24.txt", &typed(grown(LOOK, true), "Ky"), 80, 24);
     golden("quit-40x15.txt", &typed(grown(LOOK, true), "q"), 40, 15);
@@ -272,6 +276,14 @@ fn the_mouse_does_what_is_drawn_under_it() {
     let mut asked = typed(app, "K");
     assert_eq!(asked.point(Gesture::Click, freeze, NOW), Effect::None);
     assert!(matches!(asked.mode, Mode::Question(_)));
+}
+
+#[test]
+fn a_message_that_has_no_room_is_seen_to_be_cut() {
+    let mut app = grown(LOOK, true);
+    app.tell(&"too long a reason, ".repeat(10), true, NOW);
+    let drawn = text(&draw(&app, 80, 24));
+    assert!(drawn.lines().last().is_some_and(|line| line.ends_with('…')), "{drawn}");
 }
 
 #[test]

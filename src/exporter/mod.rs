@@ -52,7 +52,8 @@ pub fn run(words: &[OsString]) -> Result<u8> {
     if wanted.once {
         use std::io::Write as _;
         let text = gathering::Gatherer::default().page();
-        std::io::stdout().write_all(text.as_bytes()).context("cannot write the metrics")?;
+        let written = std::io::stdout().write_all(text.as_bytes());
+        crate::verbs::heard(written.context("cannot write the metrics"))?;
         return Ok(0);
     }
     let listener = match wanted.handed {

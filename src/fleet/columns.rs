@@ -106,7 +106,7 @@ impl Column {
                 _ => ">999%".to_owned(),
             }),
             (Column::Growth, Some(status)) => growth(status.growth),
-            (Column::Left, Some(status)) => status.forecast_ms.map_or("-".to_owned(), time),
+            (Column::Left, Some(status)) => status.time_left().map_or("-".to_owned(), time),
             (Column::Processes, Some(status)) => status.processes.to_string(),
             (Column::Uptime, Some(status)) => time(status.uptime_ms),
             (Column::Command, Some(status)) => status.command.join(" "),

@@ -143,7 +143,8 @@ impl Guardian {
             self.say(Level::Warning, format!("the disk is slow: {path} is still being written"));
         }
         if lost > 0 {
-            let text = format!("{lost} events are missing in the trace {path}");
+            let lost = crate::report::words::counted(lost, "event is", "events are");
+            let text = format!("{lost} missing in the trace {path}");
             self.say(Level::Warning, text);
         }
         if thinned > 0 {

@@ -6,8 +6,8 @@ use super::output_log::OutputLog;
 use crate::clock::Timestamp;
 use crate::dashboard::Dashboard;
 use crate::event_loop::Token;
-use crate::report::console::open_anew;
 use crate::status::Level;
+use crate::sys::terminal::open_anew;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::fs::File;
 use std::io::Write;
@@ -38,7 +38,7 @@ pub(super) struct Relay {
 impl Relay {
     /// These bytes go first.
     pub(super) fn new(first: &[u8]) -> Relay {
-        let out = open_anew("/proc/self/fd/1").or_else(|| open_anew("/dev/tty"));
+        let out = open_anew(std::io::stdout(), File::options().write(true)).ok();
         let mut pending = Vec::with_capacity(PIECE);
         pending.extend_from_slice(first);
         let mut relay = Relay { out, pending, unkept: Vec::new() };

@@ -1,13 +1,14 @@
 //! Our own lines on stderr, without ever waiting for it: a terminal stopped with Ctrl-S or a full pipe must not hold up a kill.
 
+use super::words::counted;
 use crate::clock::Clock;
-use nix::fcntl::OFlag;
+use crate::sys::terminal::open_anew;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::FileTypeExt;
 use std::time::Duration;
 
 /// Lines that wait for a reader; the oldest go when there are more.
@@ -38,7 +39,8 @@ impl Console {
         let kind = std::fs::metadata("/proc/self/fd/2").map(|meta| meta.file_type());
         let can_block = kind.is_ok_and(|kind| kind.is_char_device() || kind.is_fifo());
         // A socket cannot be opened so, nor can another user's pipe: they are asked before each write.
-        let out = if can_block { open_anew("/proc/self/fd/2") } else { None };
+        let out =
+            can_block.then(|| open_anew(io::stderr(), File::options().write(true)).ok()).flatten();
         Console { out, waiting: VecDeque::with_capacity(WAITING), written: 0, lost: 0, held: false }
     }
 
@@ -85,7 +87,8 @@ impl Console {
     pub fn finish(mut self) {
         self.held = false;
         if self.lost > 0 {
-            self.waiting.push_front(format!("sentinel: {} lines were lost\n", self.lost));
+            let lost = counted(self.lost, "line was", "lines were");
+            self.waiting.push_front(format!("sentinel: {lost} lost\n"));
             self.written = 0;
         }
         let patience = if io::stderr().is_terminal() { PATIENCE_WITH_PEOPLE } else { PATIENCE };
@@ -111,12 +114,6 @@ impl Console {
             None => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
-}
-
-/// Opens a terminal or pipe for writes that never wait.
-pub fn open_anew(path: &str) -> Option<File> {
-    let flags = (OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).bits();
-    File::options().write(true).custom_flags(flags).open(path).ok()
 }
 
 /// Whether stderr takes something now. What cannot be polled is for the write to tell.

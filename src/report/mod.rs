@@ -6,6 +6,7 @@ pub mod html;
 pub mod kept;
 pub mod log;
 pub mod metrics;
+pub mod misread;
 pub mod post_mortem;
 pub mod record;
 pub mod text;

@@ -5,6 +5,7 @@ use crate::status::{
     Counters, EventLine, Level, Limits, Memory, ProcessRow, State, Status, Usage, WatchLine,
 };
 use crate::units::{Bytes, Limit, show_duration};
+use ratatui::text::Span;
 use std::time::Duration;
 
 /// The width of the first column of [`status_text`] and [`limits_text`].
@@ -110,7 +111,7 @@ fn memory_rows(memory: &Memory, limits: &Limits) -> Vec<String> {
 
 fn forecast(status: &Status) -> String {
     let growth = growth(status.growth);
-    match status.forecast_ms {
+    match status.time_left() {
         Some(left) => format!("{growth}, limit in {}", ms(left)),
         None => growth,
     }
@@ -167,15 +168,18 @@ pub fn ps_text(processes: &[ProcessRow]) -> String {
     if processes.is_empty() {
         return "no processes".to_owned();
     }
-    let name = processes.iter().map(|p| p.name.chars().count()).max().unwrap_or(0).clamp(4, 32);
+    let width = |text: &str| Span::raw(text).width();
+    let name = processes.iter().map(|p| width(&p.name)).max().unwrap_or(0).clamp(4, 32);
     let head = format!(
         "{:>10} {:>10} S {:>9} {:>6} {:<name$} COMMAND",
         "PID", "PPID", "RSS", "SHARE", "NAME"
     );
     let rows = processes.iter().map(|p| {
         let share = format!("{}.{}%", p.share_permille / 10, p.share_permille % 10);
+        // Columns of a terminal, of which a letter may take two.
+        let blank = " ".repeat(name.saturating_sub(width(&p.name)));
         let text = format!(
-            "{:>10} {:>10} {} {:>9} {share:>6} {:<name$} {}",
+            "{:>10} {:>10} {} {:>9} {share:>6} {}{blank} {}",
             p.pid, p.ppid, p.state, p.rss, p.name, p.command
         );
         text.trim_end().to_owned()
@@ -204,14 +208,14 @@ fn event_text(event: &EventLine) -> String {
 /// The state in one line, for somebody who watches.
 pub fn watch_text(status: &Status) -> String {
     format!(
-        "{:>8} {:>8} of {} {:>4} in all {:>8} {:>10} {} processes, {}",
+        "{:>8} {:>8} of {} {:>4} in all {:>8} {:>10} {}, {}",
         ms(status.uptime_ms),
         status.memory.footprint,
         words::limit(status.limits.limit, status.limits.swap_room),
         share(status.memory.footprint, &status.limits),
         status.memory.current,
         forecast(status),
-        status.processes,
+        words::counted(status.processes, "process", "processes"),
         watch_state(status),
     )
 }
@@ -425,6 +429,24 @@ guardian   sentinel 0.1.0 (pid 4120)";
    4194304       4120 S     58.0M  97.5% sh";
         assert_eq!(ps_text(&processes), expected);
         assert_eq!(ps_text(&[]), "no processes");
+    }
+
+    #[test]
+    fn columns_are_those_of_a_terminal() {
+        let processes = [process(1, "日本語プロ", "x"), process(2, "sh", "x")];
+        let text = ps_text(&processes);
+        let ends: Vec<_> = text.lines().skip(1).map(|line| Span::raw(line).width()).collect();
+        assert_eq!(ends[0], ends[1], "{text}");
+    }
+
+    #[test]
+    fn one_process_is_one_and_nothing_is_no_way_to_the_limit() {
+        let mut status = status();
+        (status.processes, status.forecast_ms) = (1, Some(0));
+        let text = watch_text(&status);
+        assert!(text.contains(" 1 process, ") && !text.contains("limit in"), "{text}");
+        (status.forecast_ms, status.state) = (Some(5000), State::Terminating);
+        assert!(!watch_text(&status).contains("limit in"));
     }
 
     #[test]

@@ -161,7 +161,7 @@ fn near_limit(footprint: Bytes, limit: Bytes, swap: Limit) -> String {
     let share = u128::from(footprint.0) * 100 / u128::from(whole.0.max(1));
     let parts =
         if room == Bytes(0) { String::new() } else { format!(" ({limit} and {room} of swap)") };
-    format!("footprint {footprint} is {share} % of the limit {whole}{parts}")
+    format!("footprint {footprint} is {share}% of the limit {whole}{parts}")
 }
 
 /// A limit with the room beyond it that swap gives.
@@ -266,6 +266,11 @@ pub fn exit_status(outcome: &Outcome, term_signal: i32, limit_exit_code: Option<
     }
 }
 
+/// A number and its noun.
+pub fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -284,10 +289,10 @@ mod tests {
             let (footprint, limit) = (Bytes::mib(300), Bytes::mib(100));
             notice(&Notice::NearLimit { footprint, limit, swap }, "SIGTERM").1
         };
-        assert_eq!(near(Limit::At(0)), "footprint 300.0M is 300 % of the limit 100.0M");
+        assert_eq!(near(Limit::At(0)), "footprint 300.0M is 300% of the limit 100.0M");
         assert_eq!(
             near(Limit::At(256 << 20)),
-            "footprint 300.0M is 84 % of the limit 356.0M (100.0M and 256.0M of swap)"
+            "footprint 300.0M is 84% of the limit 356.0M (100.0M and 256.0M of swap)"
         );
     }
 

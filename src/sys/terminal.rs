@@ -1,11 +1,14 @@
 //! The controlling terminal: who is in its foreground, its modes, and a terminal of the workload's own for the dashboard.
 
+use nix::fcntl::OFlag;
 use nix::pty::{OpenptyResult, openpty};
-use nix::sys::termios::{FlushArg, SetArg, Termios, tcflush, tcgetattr, tcsetattr};
+use nix::sys::termios::{FlushArg, SetArg, SpecialCharacterIndices, Termios};
+use nix::sys::termios::{tcflush, tcgetattr, tcsetattr};
 use nix::unistd::{Pid, getpgrp, isatty, tcgetpgrp, tcsetpgrp};
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
+use std::os::unix::fs::OpenOptionsExt as _;
 
 /// Our controlling terminal.
 #[derive(Debug)]
@@ -63,6 +66,32 @@ impl AsFd for Terminal {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
     }
+}
+
+/// Opens what a descriptor has open once more, so that it never blocks: that is otherwise shared with everybody who has it open.
+/// Somebody else's terminal (`su`, `sudo -u`, `docker exec -u`) may not be opened by its name, but as our controlling one it may.
+///
+/// # Errors
+/// It is somebody else's, and not our controlling terminal.
+pub fn open_anew(fd: impl AsFd, options: &OpenOptions) -> io::Result<File> {
+    let fd = fd.as_fd();
+    let mut options = options.clone();
+    options.custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).bits());
+    options.open(format!("/proc/self/fd/{}", fd.as_raw_fd())).or_else(|error| {
+        // Only of our controlling terminal is the foreground told.
+        if tcgetpgrp(fd).is_ok() { options.open("/dev/tty") } else { Err(error) }
+    })
+}
+
+/// From now on a read of a terminal in raw mode gives what was typed, and does not wait for it.
+///
+/// # Errors
+/// When the terminal has gone.
+pub fn read_at_once(terminal: impl AsFd) -> io::Result<()> {
+    let mut modes = tcgetattr(&terminal)?;
+    modes.control_chars[SpecialCharacterIndices::VMIN as usize] = 0;
+    modes.control_chars[SpecialCharacterIndices::VTIME as usize] = 0;
+    Ok(tcsetattr(&terminal, SetArg::TCSANOW, &modes)?)
 }
 
 /// Whether this standard descriptor (0, 1 or 2) is a terminal.

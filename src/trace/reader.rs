@@ -4,6 +4,8 @@ use super::format::{End, Row, Start, VERSION, What, moment};
 use crate::clock::Timestamp;
 use crate::event::{Event, Sample};
 use crate::report::escape::tame;
+use crate::report::misread::misread;
+use crate::report::words::counted;
 use std::io::{BufRead, Read};
 
 /// The longest line: the first, with 64 words of 256 characters, stays below.
@@ -52,9 +54,27 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// Whether nothing is missing, so that a replay must come to the same decisions.
-    pub fn is_whole(&self) -> bool {
+    /// Whether nothing is missing between its first and its last line, so that a replay must come to the same decisions.
+    pub fn is_gapless(&self) -> bool {
         self.lost == 0 && self.thinned == 0
+    }
+
+    /// Whether the whole run is there.
+    pub fn is_whole(&self) -> bool {
+        self.is_gapless() && self.end.is_some()
+    }
+
+    /// What is missing, in words.
+    pub fn missing(&self) -> Vec<String> {
+        let mut missing = Vec::new();
+        if self.lost > 0 {
+            let lost = counted(self.lost, "event is", "events are");
+            missing.push(format!("{lost} missing in the trace"));
+        }
+        if self.end.is_none() {
+            missing.push("the trace does not reach the end of the run".to_owned());
+        }
+        missing
     }
 
     /// The moment of the last line.
@@ -143,10 +163,7 @@ fn first(line: &[u8]) -> Result<Start, BadTrace> {
 }
 
 fn not_understood(line: usize, error: &serde_json::Error) -> BadTrace {
-    // Its own line number is always 1.
-    let text = error.to_string();
-    let what = text.split(" at line ").next().unwrap_or_default();
-    bad(line, format!("not understood: {}", tame(what)))
+    bad(line, format!("not understood: {}", tame(&misread(error))))
 }
 
 fn take(trace: &mut Trace, row: Row, line: usize) -> Result<(), BadTrace> {

@@ -4,6 +4,7 @@ use super::deed::deed;
 use super::format::moment;
 use super::reader::Trace;
 use crate::policy::{Policy, PolicyConfig};
+use crate::report::words::counted;
 use serde::Serialize;
 use std::fmt;
 
@@ -31,8 +32,12 @@ pub struct Comparison {
     pub differing: usize,
     /// The first of them.
     pub first: Option<Difference>,
-    /// Nothing is missing in the trace, so that there must be none.
+    /// The whole run is in the trace.
     pub whole: bool,
+    /// Nothing is missing between its first and its last line, so that there must be none.
+    pub gapless: bool,
+    /// What is missing, in words.
+    pub missing: Vec<String>,
     /// The version that recorded it, if that is another.
     pub other_version: Option<String>,
 }
@@ -49,6 +54,8 @@ pub fn compare(trace: &Trace) -> Comparison {
         differing: 0,
         first: None,
         whole: trace.is_whole(),
+        gapless: trace.is_gapless(),
+        missing: trace.missing(),
         other_version: other,
     };
     for step in &trace.steps {
@@ -69,8 +76,9 @@ pub fn compare(trace: &Trace) -> Comparison {
 
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (events, decisions) = (self.events, self.decisions);
-        write!(f, "replayed {events} events with {decisions} decisions: ")?;
+        let events = counted(self.events as u64, "event", "events");
+        let decisions = counted(self.decisions as u64, "decision", "decisions");
+        write!(f, "replayed {events} with {decisions}: ")?;
         let Some(first) = &self.first else { return f.write_str("the same now") };
         let list = |deeds: &[String]| match deeds {
             [] => "nothing".to_owned(),
@@ -82,8 +90,8 @@ impl fmt::Display for Comparison {
         if let Some(version) = &self.other_version {
             write!(f, " (recorded by sentinel {version})")?;
         }
-        if !self.whole {
-            f.write_str(" (the trace is not whole)")?;
+        if !self.gapless {
+            f.write_str(" (the trace has gaps)")?;
         }
         Ok(())
     }

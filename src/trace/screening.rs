@@ -4,7 +4,7 @@
 use super::picture::Picture;
 use super::reader::{Recorded, Trace};
 use crate::clock::{Clock, Timestamp};
-use crate::status::WatchLine;
+use crate::status::{EventLine, Level, WatchLine};
 use crate::tui::history::{SLOT_MS, SLOTS};
 use crate::tui::replay::SPEEDS;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -19,6 +19,8 @@ const STATUS_EVERY: Duration = Duration::from_millis(200);
 const LONGEST_TURN: Duration = Duration::from_millis(500);
 /// What is refused while nothing can be done.
 const REFUSAL: &str = "this is a replay: nothing can be done to the workload";
+const ENDS_EARLY: &str =
+    "the trace ends here, before the end of the run; Space begins anew, q leaves";
 const THE_END: &str = "the trace ends here; Space begins anew, q leaves";
 
 /// What the dashboard asks for.
@@ -223,7 +225,17 @@ impl<'a> Screening<'a> {
         if self.is_over() && !std::mem::replace(&mut self.told_end, true) {
             let end = self.picture.end();
             end.into_iter().for_each(|line| self.viewer.say(&WatchLine::Event(line)));
-            self.viewer.say(&WatchLine::Reply { ok: true, text: THE_END.to_owned() });
+            for text in self.trace.missing() {
+                let at_ms = u64::try_from(self.at.0.as_millis()).unwrap_or(u64::MAX);
+                self.viewer.say(&WatchLine::Event(EventLine {
+                    at_ms,
+                    level: Level::Warning,
+                    text,
+                }));
+            }
+            let whole = self.trace.end.is_some();
+            let text = if whole { THE_END } else { ENDS_EARLY }.to_owned();
+            self.viewer.say(&WatchLine::Reply { ok: whole, text });
         }
     }
 

@@ -74,15 +74,17 @@ pub fn run(words: &[OsString]) -> Result<u8> {
     if !wanted.plain && is_screen() {
         show(trace, wanted.speed.unwrap_or(1.0))?;
     } else {
-        player::to_text(io::stdout().lock(), &trace, wanted.speed)?;
-        tell_incomplete(&trace);
+        if !crate::verbs::heard(player::to_text(io::stdout().lock(), &trace, wanted.speed))? {
+            return Ok(status(&comparison));
+        }
     }
+    comparison.missing.iter().for_each(|missing| crate::verbs::complain(missing));
     say(&comparison.to_string())?;
     Ok(status(&comparison))
 }
 
 fn status(comparison: &Comparison) -> u8 {
-    u8::from(comparison.whole && comparison.differing > 0)
+    u8::from(comparison.gapless && comparison.differing > 0)
 }
 
 fn what_if(trace: &Trace, wanted: &Replay) -> Result<()> {
@@ -98,16 +100,8 @@ fn json(value: &impl serde::Serialize) -> Result<String> {
 }
 
 fn say(text: &str) -> Result<()> {
-    writeln!(io::stdout().lock(), "{text}").context("cannot write the answer")
-}
-
-fn tell_incomplete(trace: &Trace) {
-    if trace.lost > 0 {
-        crate::verbs::complain(&format!("{} events are missing in the trace", trace.lost));
-    }
-    if trace.end.is_none() {
-        crate::verbs::complain("the trace does not reach the end of the run");
-    }
+    crate::verbs::heard(writeln!(io::stdout().lock(), "{text}").context("cannot write the answer"))
+        .map(drop)
 }
 
 fn is_screen() -> bool {

@@ -134,7 +134,7 @@ fn peak(answer: &Answer) -> String {
         Limit::Max => String::new(),
         Limit::At(_) => {
             let whole = u128::from(lines.allowance().0.max(1));
-            format!("{} % ", u128::from(footprint.0) * 100 / whole)
+            format!("{}% ", u128::from(footprint.0) * 100 / whole)
         }
     };
     format!("peak       footprint {footprint}, {share}of {limit}; in all {current}")
@@ -220,7 +220,8 @@ fn notes(trace: &Trace, answer: &Answer) -> Vec<String> {
         );
     }
     if trace.lost > 0 {
-        notes.push(format!("{} events are missing in the trace", trace.lost));
+        let lost = words::counted(trace.lost, "event is", "events are");
+        notes.push(format!("{lost} missing in the trace"));
     }
     if trace.thinned > 0 {
         notes.push(format!("{} looks were left out to keep its size", trace.thinned));

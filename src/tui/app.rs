@@ -59,8 +59,11 @@ pub enum Mode {
     Question(Question),
     /// Into the filter of the process table.
     Filter,
-    /// Any key closes the help.
-    Help,
+    /// Any key closes the help, but for those that scroll it.
+    Help {
+        /// The first row of it that is seen.
+        from: usize,
+    },
 }
 
 /// A line for the user.
@@ -119,6 +122,8 @@ pub struct App {
     pub interrupt: Option<String>,
     /// All of the command's output is kept in a file.
     pub is_logged: bool,
+    /// Rows and columns of the terminal.
+    pub size: (u16, u16),
     /// How the run ended, once the guardian said so.
     pub ended: Option<String>,
     live: Picture,
@@ -144,6 +149,7 @@ impl App {
             replay: None,
             interrupt: Some("Ctrl-C".to_owned()),
             is_logged: false,
+            size: (24, 80),
             ended: None,
             live: Picture::default(),
             held: None,
@@ -182,11 +188,27 @@ impl App {
             }
             WatchLine::Reply { ok, text } => {
                 let text = text.lines().next().unwrap_or_default();
-                if !text.is_empty() || !ok {
-                    let text = if text.is_empty() { "refused" } else { text };
-                    self.tell(text, !ok, now);
+                match (text, ok) {
+                    ("", true) => self.answer("", true, now),
+                    ("", false) => self.answer("refused", false, now),
+                    (text, ok) => self.answer(text, ok, now),
                 }
             }
+        }
+    }
+
+    /// What came of a request: a value that was not taken can be corrected where it was typed.
+    pub fn answer(&mut self, text: &str, ok: bool, now: Timestamp) {
+        if let Mode::Prompt(prompt) = &mut self.mode
+            && prompt.sent
+        {
+            if !ok {
+                return prompt.refuse(text);
+            }
+            self.mode = Mode::Normal;
+        }
+        if !text.is_empty() {
+            self.tell(text, !ok, now);
         }
     }
 

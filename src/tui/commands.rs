@@ -3,6 +3,7 @@
 use super::app::{App, Effect, Mode};
 use super::keys::Input;
 use super::prompt::{Answer, Prompt, Question};
+use super::view::help;
 use crate::clock::Timestamp;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
@@ -35,13 +36,18 @@ impl App {
                 self.decided(question, &input)
             }
             Mode::Filter => self.filter(&input),
-            Mode::Help => {
-                if matches!(input, Input::Key(_)) {
-                    self.mode = Mode::Normal;
-                }
-                Effect::None
+            Mode::Help { from } => {
+                let from = *from;
+                self.scroll_help(from, &input)
             }
         }
+    }
+
+    fn scroll_help(&mut self, from: usize, input: &Input) -> Effect {
+        let Input::Key(key) = input else { return Effect::None };
+        let from = help::scrolled(&help::of_dashboard(self), from, key.code, self.size);
+        self.mode = from.map_or(Mode::Normal, |from| Mode::Help { from });
+        Effect::None
     }
 
     fn typed(&mut self, input: Input) -> Effect {
@@ -78,7 +84,8 @@ impl App {
         match answer {
             Answer::Open => Effect::None,
             Answer::Left => self.back(Effect::None),
-            Answer::Request(line) => self.back(Effect::Request(line)),
+            // Open until it is known what came of it.
+            Answer::Request(line) => Effect::Request(line),
             Answer::Ask(question) => self.ask(Mode::Question(question)),
         }
     }
@@ -132,10 +139,9 @@ impl App {
             (KeyCode::Char('q'),) if self.visiting || self.is_over() => Effect::Leave,
             (KeyCode::Esc,) if self.visiting && !self.has_something_to_undo() => Effect::Leave,
             (KeyCode::Char('q'),) => self.ask(Mode::Question(Question::Quit)),
-            (KeyCode::Char('?' | 'h') | KeyCode::F(1),) => self.ask(Mode::Help),
-            (KeyCode::Char('i') | KeyCode::Enter | KeyCode::Tab,) if self.has_pane => {
-                self.ask(Mode::Typing)
-            }
+            (KeyCode::Char('?' | 'h') | KeyCode::F(1),) => self.ask(Mode::Help { from: 0 }),
+            // And no key that a dialog takes too: one that came too late for it would begin this.
+            (KeyCode::Char('i'),) if self.has_pane => self.ask(Mode::Typing),
             (code,) => self.view_command(code, now),
         }
     }
@@ -320,8 +326,59 @@ mod tests {
             ("m^c", vec![]),
             ("g^u10s\n", vec![request("set grace 10s")]),
             ("gKyy\n\x1bKyy", vec![request("kill")]),
+            ("m2G\n", vec![request("set memory 2G")]),
+            ("m2G\n\n\n", vec![request("set memory 2G")]),
+            ("m2G\n\x1bf", vec![request("set memory 2G"), request("freeze")]),
         ] {
             assert_eq!(requests(typed), expected, "{typed:?}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_refused_can_be_corrected_and_no_key_of_it_goes_elsewhere() {
+        let mut app = App::new(LOOK, true);
+        assert_eq!(effects(&mut app, "m40G\n"), [request("set memory 40G")]);
+        let reply = |ok: bool, text: &str| WatchLine::Reply { ok, text: text.to_owned() };
+        app.take_line(reply(false, "set memory: 40G is more than there is"), NOW);
+        let Mode::Prompt(prompt) = &app.mode else { panic!("{:?}", app.mode) };
+        assert!(prompt.problem.as_ref().is_some_and(|it| it.contains("more than there is")));
+        assert_eq!((app.message.as_ref(), prompt.text.as_str()), (None, "40G"));
+        assert_eq!(effects(&mut app, "10M\n"), [request("set memory 10M")]);
+        app.take_line(reply(true, "ok: limit 10.0M"), NOW);
+        assert_eq!(app.mode, Mode::Normal);
+        assert!(app.message.is_some_and(|message| !message.bad));
+    }
+
+    #[test]
+    fn enter_and_tab_alone_do_nothing() {
+        let mut app = App::new(LOOK, true);
+        let tab = Input::Key(KeyEvent::new(KeyCode::Tab, KeyModifiers::NONE));
+        assert_eq!(effects(&mut app, "\n"), []);
+        assert_eq!(app.take_input(tab, NOW), Effect::None);
+        assert_eq!(app.mode, Mode::Normal);
+    }
+
+    /// A key of the help that did nothing would be a lie.
+    #[test]
+    fn every_single_key_of_the_help_does_something() {
+        for (has_pane, visiting) in [(true, false), (false, false), (false, true)] {
+            let new = || {
+                let mut app = App::new(LOOK, has_pane);
+                app.visiting = visiting;
+                app
+            };
+            for (names, _) in help::of_dashboard(&new()) {
+                for name in names.split_whitespace().filter(|name| name.chars().count() == 1) {
+                    let mut app = new();
+                    let before = format!("{app:?}");
+                    let mut did = effects(&mut app, name) != [] || format!("{app:?}") != before;
+                    // Without events and processes there is nowhere to go.
+                    did |= matches!(name, "[" | "]" | "j" | "k");
+                    assert!(did, "{name:?} of {names:?}, pane {has_pane}, visiting {visiting}");
+                }
+            }
+            let has = |name: &str| help::of_dashboard(&new()).iter().any(|(key, _)| key == name);
+            assert_eq!((has("z"), has("i  Ctrl-]")), (has_pane, has_pane));
         }
     }
 

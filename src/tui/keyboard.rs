@@ -3,9 +3,11 @@
 use super::decode::Decoder;
 use super::keys::Input;
 use crate::clock::Timestamp;
+use crate::sys::terminal::open_anew;
 use anyhow::Context as _;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::fs::OpenOptions;
 use std::io::{IsTerminal as _, stdin};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -40,10 +42,8 @@ impl Keyboard {
     /// What was typed before anybody looked, as it came.
     pub fn read_ahead(&mut self) -> Vec<u8> {
         let mut bytes = [0; 4096];
-        match nix::unistd::read(&self.fd, &mut bytes) {
-            Ok(length) => bytes[..length].to_vec(),
-            Err(_) => Vec::new(),
-        }
+        let length = self.take(&mut bytes).unwrap_or(0);
+        bytes[..length].to_vec()
     }
 
     /// What was typed.
@@ -52,15 +52,29 @@ impl Keyboard {
     /// When the terminal has hung up.
     pub fn read(&mut self, now: Timestamp) -> Result<Vec<Input>, Errno> {
         let mut bytes = [0; 4096];
-        let length = match nix::unistd::read(&self.fd, &mut bytes) {
-            Ok(0) => return Err(Errno::EIO),
-            Ok(length) => length,
-            Err(Errno::EAGAIN | Errno::EINTR) => 0,
-            Err(error) => return Err(error),
-        };
+        let length = self.take(&mut bytes)?;
         let inputs = self.decoder.feed(&bytes[..length]);
         self.deadline = self.decoder.is_waiting().then(|| now + ESCAPE);
         Ok(inputs)
+    }
+
+    /// What is there, and never a wait for more: a terminal that could not be opened anew blocks, and is asked first.
+    fn take(&self, bytes: &mut [u8]) -> Result<usize, Errno> {
+        let mut fds = [PollFd::new(self.fd.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut fds, PollTimeout::ZERO) {
+            Ok(0) | Err(Errno::EINTR) => return Ok(0),
+            Ok(_) => {}
+            Err(error) => return Err(error),
+        }
+        let gone = PollFlags::POLLHUP | PollFlags::POLLERR;
+        let gone = fds[0].revents().is_some_and(|events| events.intersects(gone));
+        match nix::unistd::read(&self.fd, bytes) {
+            Ok(0) if gone => Err(Errno::EIO),
+            Ok(length) => Ok(length),
+            // Somebody else was quicker.
+            Err(Errno::EAGAIN | Errno::EINTR) => Ok(0),
+            Err(error) => Err(error),
+        }
     }
 
     /// A sequence that nothing more came for, taken as it is.
@@ -79,15 +93,17 @@ impl AsFd for Keyboard {
     }
 }
 
-/// Opened anew, since whether it blocks is otherwise shared with everybody who has the same terminal open.
+/// Opened anew where that is allowed, so that it does not block.
 fn terminal() -> anyhow::Result<OwnedFd> {
-    let is_terminal = stdin().is_terminal();
-    let path = if is_terminal { "/proc/self/fd/0" } else { "/dev/tty" };
-    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
-    match OpenOptions::new().read(true).custom_flags(flags.bits()).open(path) {
+    let (stdin, mut options) = (stdin(), OpenOptions::new());
+    options.read(true);
+    if !stdin.is_terminal() {
+        options.custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits());
+        return Ok(options.open("/dev/tty").context("open /dev/tty")?.into());
+    }
+    match open_anew(&stdin, &options) {
         Ok(file) => Ok(file.into()),
-        // Somebody else's terminal (su): reading it is allowed, opening it is not.
-        Err(_) if is_terminal => stdin().as_fd().try_clone_to_owned().context("duplicate stdin"),
-        Err(error) => Err(error).context("open /dev/tty"),
+        // Somebody else's, and not our controlling one: reading it is allowed, opening it is not.
+        Err(_) => stdin.as_fd().try_clone_to_owned().context("duplicate stdin"),
     }
 }

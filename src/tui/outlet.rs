@@ -3,7 +3,7 @@
 
 use super::signals::Signals;
 use crate::clock::{Clock, Timestamp};
-use crate::report::console::open_anew;
+use crate::sys::terminal::open_anew;
 use anyhow::Context as _;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::cell::RefCell;
@@ -52,10 +52,10 @@ impl Outlet {
     /// # Errors
     /// Without free descriptors.
     pub fn open() -> anyhow::Result<Self> {
-        let (terminal, own) = match open_anew("/proc/self/fd/1") {
-            Some(terminal) => (terminal, true),
-            // Somebody else's terminal (su): writing to it is allowed, opening it is not.
-            None => {
+        let (terminal, own) = match open_anew(stdout(), File::options().write(true)) {
+            Ok(terminal) => (terminal, true),
+            // Somebody else's, and not our controlling one: writing to it is allowed, opening it is not.
+            Err(_) => {
                 let shared = stdout().as_fd().try_clone_to_owned();
                 (File::from(shared.context("duplicate stdout")?), false)
             }

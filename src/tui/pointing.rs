@@ -2,8 +2,9 @@
 
 use super::app::{App, Effect, Mode};
 use super::keys::{Gesture, Input};
+use super::view::help;
 use crate::clock::Timestamp;
-use ratatui::crossterm::event::KeyEvent;
+use ratatui::crossterm::event::{KeyCode, KeyEvent};
 
 /// Rows that a turn of the wheel moves by.
 const LINES: usize = 3;
@@ -32,16 +33,27 @@ impl App {
     /// Takes what the mouse did there.
     pub fn point(&mut self, gesture: Gesture, target: Target, now: Timestamp) -> Effect {
         match (&self.mode, gesture) {
-            (Mode::Help, Gesture::Click) => {
+            (Mode::Help { .. }, Gesture::Click) => {
                 self.mode = Mode::Normal;
                 Effect::None
             }
+            (Mode::Help { .. }, Gesture::WheelUp) => self.turn_help(KeyCode::Up),
+            (Mode::Help { .. }, Gesture::WheelDown) => self.turn_help(KeyCode::Down),
             // What is asked is answered by keys.
-            (Mode::Help | Mode::Prompt(_) | Mode::Question(_), _) => Effect::None,
+            (Mode::Prompt(_) | Mode::Question(_), _) => Effect::None,
             (Mode::Normal | Mode::Typing | Mode::Filter, Gesture::Click) => self.click(target, now),
             (_, Gesture::WheelUp) => self.turn(target, true),
             (_, Gesture::WheelDown) => self.turn(target, false),
         }
+    }
+
+    /// The wheel scrolls the help, and does not close it.
+    fn turn_help(&mut self, code: KeyCode) -> Effect {
+        if let Mode::Help { from } = self.mode {
+            let moved = help::scrolled(&help::of_dashboard(self), from, code, self.size);
+            self.mode = Mode::Help { from: moved.unwrap_or(from) };
+        }
+        Effect::None
     }
 
     fn click(&mut self, target: Target, now: Timestamp) -> Effect {

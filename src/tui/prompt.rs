@@ -64,6 +64,12 @@ pub struct Prompt {
     pub setting: Setting,
     /// The value so far.
     pub text: String,
+    /// Before this letter goes what is typed.
+    pub cursor: usize,
+    /// The next letter takes the place of all of it: what is proposed, or was not taken.
+    pub selected: bool,
+    /// The guardian was asked, and has not answered yet.
+    pub sent: bool,
     /// Why the value was not taken.
     pub problem: Option<String>,
 }
@@ -89,7 +95,7 @@ impl Prompt {
         // Whole MiB, up when raising, so that small limits change at all.
         let up = if percent > 100 { u128::from(MIB) - 1 } else { 0 };
         let mib = ((wanted + up) / u128::from(MIB)).max(1);
-        Prompt { setting: Setting::Memory, text: format!("{mib}M"), problem: None }
+        Prompt::proposing(Setting::Memory, format!("{mib}M"))
     }
 
     /// Asks for a grace period, the present one being proposed.
@@ -99,12 +105,23 @@ impl Prompt {
             0 => format!("{}s", grace.as_secs()),
             _ => format!("{}ms", grace.as_millis()),
         };
-        Prompt { setting: Setting::Grace, text, problem: None }
+        Prompt::proposing(Setting::Grace, text)
     }
 
     /// Asks for a signal to one process.
     pub fn signal(pid: u32) -> Self {
-        Prompt { setting: Setting::Signal(pid), text: "TERM".to_owned(), problem: None }
+        Prompt::proposing(Setting::Signal(pid), "TERM".to_owned())
+    }
+
+    /// That can be sent as it is.
+    fn proposing(setting: Setting, text: String) -> Self {
+        Prompt { setting, cursor: text.len(), text, selected: true, sent: false, problem: None }
+    }
+
+    /// It was not taken, for this reason.
+    pub fn refuse(&mut self, why: &str) {
+        (self.sent, self.selected, self.cursor) = (false, true, self.text.len());
+        self.problem = Some(why.to_owned());
     }
 
     /// Takes one thing typed.
@@ -120,32 +137,66 @@ impl Prompt {
     }
 
     fn key(&mut self, code: KeyCode, modifiers: KeyModifiers) -> Answer {
-        match (code, modifiers.contains(KeyModifiers::CONTROL)) {
+        let control = modifiers.contains(KeyModifiers::CONTROL);
+        match (code, control) {
             (KeyCode::Esc, _) | (KeyCode::Char('c'), true) => return Answer::Left,
+            // What is on its way is not changed any more.
+            _ if self.sent => return Answer::Open,
             (KeyCode::Enter, _) => return self.enter(),
-            (KeyCode::Char('u'), true) => self.text.clear(),
-            (KeyCode::Backspace, _) | (KeyCode::Char('h'), true) => drop(self.text.pop()),
-            (KeyCode::Char(c), false) => self.insert(c),
+            (KeyCode::Char(c), false) => {
+                self.insert(c);
+                self.problem = None;
+                return Answer::Open;
+            }
+            (KeyCode::Char('u'), true) => self.clear(),
+            (KeyCode::Backspace, _) | (KeyCode::Char('h'), true) => self.remove_before(),
+            (KeyCode::Delete, _) if self.cursor < self.text.len() => {
+                self.text.remove(self.cursor);
+            }
+            (KeyCode::Left, _) => self.cursor = self.cursor.saturating_sub(1),
+            (KeyCode::Right, _) => self.cursor = (self.cursor + 1).min(self.text.len()),
+            (KeyCode::Home, _) | (KeyCode::Char('a'), true) => self.cursor = 0,
+            (KeyCode::End, _) | (KeyCode::Char('e'), true) => self.cursor = self.text.len(),
             _ => return Answer::Open,
         }
-        self.problem = None;
+        (self.selected, self.problem) = (false, None);
         Answer::Open
     }
 
+    fn clear(&mut self) {
+        self.text.clear();
+        self.cursor = 0;
+    }
+
+    fn remove_before(&mut self) {
+        if let Some(before) = self.cursor.checked_sub(1) {
+            self.text.remove(before);
+            self.cursor = before;
+        }
+    }
+
+    /// All that can be typed here is one byte long.
     fn insert(&mut self, c: char) {
-        if (c.is_ascii_alphanumeric() || matches!(c, '.' | '%' | '+' | '-'))
-            && self.text.len() < MAX_TEXT
-        {
-            self.text.push(c);
+        if !c.is_ascii_alphanumeric() && !matches!(c, '.' | '%' | '+' | '-') {
+            return;
+        }
+        if std::mem::take(&mut self.selected) {
+            self.clear();
+        }
+        if self.text.len() < MAX_TEXT {
+            self.text.insert(self.cursor, c);
+            self.cursor += 1;
         }
     }
 
     fn enter(&mut self) -> Answer {
-        self.problem = self.setting.problem(&self.text);
-        match self.problem {
-            Some(_) => Answer::Open,
-            None => self.setting.answer(&self.text),
+        if let Some(problem) = self.setting.problem(&self.text) {
+            self.refuse(&problem);
+            return Answer::Open;
         }
+        let answer = self.setting.answer(&self.text);
+        self.sent = matches!(answer, Answer::Request(_));
+        answer
     }
 }
 
@@ -209,6 +260,32 @@ mod tests {
     }
 
     #[test]
+    fn the_first_letter_takes_the_place_of_what_is_proposed_and_other_keys_edit_it() {
+        let typed = |keys: &[KeyCode]| {
+            let mut prompt = Prompt::memory(None, 100);
+            for code in keys {
+                assert_eq!(prompt.key(*code, KeyModifiers::NONE), Answer::Open);
+            }
+            prompt.text
+        };
+        use KeyCode::{Backspace, Char, Delete, End, Enter, Home, Left, Right};
+        for (keys, text) in [
+            (&[][..], "100M"),
+            (&[Char('1'), Char('0'), Char('M')], "10M"),
+            (&[Char('/'), Char('2'), Char('G')], "2G"),
+            (&[Backspace, Char('G')], "100G"),
+            (&[Left, Char('5')], "1005M"),
+            (&[Home, Char('2')], "2100M"),
+            (&[Home, Delete, Delete, Delete, Char('7')], "7M"),
+            (&[Left, Left, Right, End, Delete, Backspace], "100"),
+            (&[Char('x'), Enter, Char('5'), Char('M')], "5M"),
+            (&[Char('x'), Enter, Backspace, Char('5'), Char('M')], "5M"),
+        ] {
+            assert_eq!(typed(keys), text, "{keys:?}");
+        }
+    }
+
+    #[test]
     fn what_is_no_size_is_told_and_not_sent() {
         let mut prompt = Prompt { text: "1X".into(), ..Prompt::memory(None, 100) };
         assert_eq!(prompt.enter(), Answer::Open);
@@ -217,7 +294,7 @@ mod tests {
 
     #[test]
     fn a_pasted_value_cannot_carry_a_second_request() {
-        let mut prompt = Prompt { text: String::new(), ..Prompt::memory(None, 100) };
+        let mut prompt = Prompt::memory(None, 100);
         prompt.take(&Input::Pasted(b"2G\nkill \x1b[A".to_vec()));
         assert_eq!(prompt.text, "2GkillA");
     }

@@ -335,7 +335,7 @@ impl Session {
             Effect::Suspend => self.stop = true,
             Effect::Request(line) => {
                 if !self.wire.send(&line) {
-                    self.app.tell("the guardian takes no requests now", true, now);
+                    self.app.answer("the guardian takes no requests now", false, now);
                 }
             }
             Effect::Scroll(back) => self.command.scroll(back),
@@ -347,8 +347,9 @@ impl Session {
 
     /// Gives the command's terminal the size that it is shown in.
     fn fit_pane(&mut self) {
-        let size =
-            terminal::size().and_then(|(rows, columns)| view::pane_size(&self.app, rows, columns));
+        let size = terminal::size();
+        self.app.size = size.unwrap_or(self.app.size);
+        let size = size.and_then(|(rows, columns)| view::pane_size(&self.app, rows, columns));
         if let Some((rows, columns)) = size {
             self.command.fit(rows, columns);
         }

@@ -2,7 +2,7 @@
 //! something panics. A dashboard that leaves a broken terminal behind is worse than none.
 
 use super::outlet::{self, Outlet};
-use crate::sys::terminal::is_foreground;
+use crate::sys::terminal::{is_foreground, read_at_once};
 use anyhow::Context as _;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use nix::sys::termios::{FlushArg, tcflush};
@@ -61,6 +61,7 @@ impl<'o> Guard<'o> {
 fn change(outlet: &Outlet) -> anyhow::Result<()> {
     CHANGED.store(true, Ordering::SeqCst);
     enable_raw_mode().context("set the terminal to raw mode")?;
+    read_at_once(stdin()).context("set the terminal to raw mode")?;
     queue!(outlet.clone(), EnterAlternateScreen, EnableBracketedPaste, Mouse(true), cursor::Hide)
         .and_then(|()| outlet.advance())
         .context("enter the alternate screen")

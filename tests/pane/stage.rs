@@ -6,9 +6,10 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios::{Termios, tcgetattr};
 use rustix::termios::{Winsize, tcsetwinsize};
 use sentinel::clock::Clock;
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{Read as _, Write as _};
 use std::os::fd::AsFd as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -51,15 +52,37 @@ impl Stage {
 
     /// Any program.
     pub fn run(scene: &Scene, (rows, columns): (u16, u16), words: &[&str]) -> Stage {
+        Stage::on(scene, pair(rows, columns), &["--ctty", "--wait"], words)
+    }
+
+    /// Any program on a terminal that nobody may open by its name, which may be its controlling one.
+    pub fn borrowed(
+        scene: &Scene,
+        (rows, columns): (u16, u16),
+        controlling: bool,
+        words: &[&str],
+    ) -> Stage {
         let (master, slave) = pair(rows, columns);
+        slave.set_permissions(Permissions::from_mode(0)).unwrap();
+        // root has its way with any file, unless it gives that up.
+        let humble = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"];
+        let humble = if nix::unistd::Uid::effective().is_root() { &humble[..] } else { &[] };
+        let words = [humble, words].concat();
+        let options = if controlling { &["--ctty", "--wait"][..] } else { &["--wait"] };
+        Stage::on(scene, (master, slave), options, &words)
+    }
+
+    fn on(scene: &Scene, (master, slave): (File, File), options: &[&str], words: &[&str]) -> Stage {
         let before = tcgetattr(&slave).unwrap();
+        let size = rustix::termios::tcgetwinsize(&slave).unwrap();
         let stream = || Stdio::from(slave.try_clone().unwrap());
         let mut setsid = scene.program("setsid");
-        setsid.args(["--ctty", "--wait"]).args(words).current_dir(scene.dir());
+        setsid.args(options).args(words).current_dir(scene.dir());
         // As on a console: the pane is an xterm all the same.
         setsid.env("TERM", "linux").env("LC_ALL", "C.UTF-8").env("COLUMNS", "7").env("LINES", "3");
         let child = setsid.stdin(stream()).stdout(stream()).stderr(stream()).spawn().unwrap();
-        let emulator = vt100::Parser::new(rows.try_into().unwrap(), columns.try_into().unwrap(), 0);
+        let (rows, columns) = (size.ws_row.try_into().unwrap(), size.ws_col.try_into().unwrap());
+        let emulator = vt100::Parser::new(rows, columns, 0);
         Stage { master, slave, before, child, emulator, raw: Vec::new() }
     }
 

@@ -44,7 +44,7 @@ pub fn leak() -> PostMortem {
         timeline: vec![
             moment(1_204, Milestone::Told, "tier kernel (system-scope): limit 100.0M, memory.max 164.0M"),
             moment(3_911, Milestone::Started, "started python3 (pid 4713)"),
-            moment(end - 21_442_118, Milestone::Warned, "footprint 80.2M is 80 % of the limit 100.0M"),
+            moment(end - 21_442_118, Milestone::Warned, "footprint 80.2M is 80% of the limit 100.0M"),
             moment(end - 418, Milestone::Told, "memory.events: high 1"),
             moment(end, Milestone::Decided, "footprint 100.1M reached the limit 100.0M"),
             moment(end + 63, Milestone::Told, "memory.high is 108.0M now, read back"),

@@ -54,8 +54,48 @@ fn bad_files_are_refused_with_the_number_of_the_line() {
 fn a_line_that_is_cut_short_is_left_out() {
     let whole = text(&LEAK);
     let cut = read(&whole[..whole.len() - 9]).unwrap();
-    assert!(cut.end.is_none());
+    assert!(cut.end.is_none() && cut.is_gapless() && !cut.is_whole());
     assert_eq!(cut.steps, trace(&LEAK).steps);
+}
+
+/// For people and for programs, and other decisions are a fault of what is there all the same.
+#[test]
+fn a_trace_that_ends_early_is_not_called_whole() {
+    let scene = Scene::new();
+    let whole = String::from_utf8(text(&LEAK)).unwrap();
+    let lines: Vec<&str> = whole.lines().collect();
+    let half = lines[..lines.len() / 2].join("\n") + "\n";
+    let file = scene.write("half.jsonl", &half);
+    const SAYS: &str = "the trace does not reach the end of the run";
+    replay(&scene, &["--plain"], &file).expect(0).says(SAYS);
+    let json = replay(&scene, &["--json"], &file).expect(0);
+    let answer: serde_json::Value = serde_json::from_str(&json.stdout()).unwrap();
+    assert_eq!((&answer["whole"], &answer["gapless"]), (&false.into(), &true.into()), "{answer}");
+    assert_eq!(answer["missing"], serde_json::json!([SAYS]), "{answer}");
+    let binary = binary();
+    let words = ["env", "TERM=xterm", &binary, "replay", "--speed", "1000", &file];
+    let mut pty = Pty::run(&scene, &words);
+    // Of a line in the events and one at the foot: blanks are not drawn.
+    pty.await_text("reach");
+    pty.await_text("before");
+    pty.type_text("q");
+    pty.await_text("\x1b[?1049l");
+    pty.await_text(SAYS);
+    assert!(pty.finish().success());
+}
+
+#[test]
+fn nobody_reading_on_is_not_a_mistake() {
+    let scene = Scene::new();
+    let file = scene.write("a.jsonl", text(&LEAK));
+    for options in [&["--plain"][..], &["--json"], &["--what-if", "-m", "2G"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut sentinel = scene.sentinel();
+        let done = sentinel.arg("replay").args(options).arg(&file).stdout(writer).output().unwrap();
+        let errors = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert_eq!((done.status.code(), errors.as_str()), (Some(0), ""), "{options:?}");
+    }
 }
 
 #[test]
@@ -79,7 +119,7 @@ fn as_text_it_has_a_line_a_second_and_all_that_was_told() {
     let out = run.stdout();
     let lines: Vec<&str> = out.lines().collect();
     assert_eq!(lines.iter().filter(|line| line.contains(" running")).count(), 11, "{out}");
-    for told in ["at the limit in", "80 % of the limit", "sent SIGTERM", "over (exit 0)"] {
+    for told in ["at the limit in", "80% of the limit", "sent SIGTERM", "over (exit 0)"] {
         assert_eq!(out.matches(told).count(), 1, "{told}: {out}");
     }
     assert!(lines.last().unwrap().ends_with("the same now"), "{out}");

@@ -40,7 +40,7 @@ pub(super) fn size(bytes: Bytes) -> String {
 /// What `part` is of `whole`, in hundredths with one place; a dash of nothing.
 pub(super) fn share(part: Bytes, whole: Bytes) -> String {
     match (u128::from(part.0) * 1000).checked_div(u128::from(whole.0)) {
-        Some(permille) => format!("{}.{} %", permille / 10, permille % 10),
+        Some(permille) => format!("{}.{}%", permille / 10, permille % 10),
         None => "–".to_owned(),
     }
 }
@@ -127,7 +127,7 @@ mod tests {
             [100, 1024, 1536, 1080].map(|mib| size(Bytes::mib(mib))),
             ["100M", "1G", "1.50G", "1.05G"]
         );
-        assert_eq!(share(Bytes(1), Bytes(8)), "12.5 %");
+        assert_eq!(share(Bytes(1), Bytes(8)), "12.5%");
         assert_eq!(share(Bytes(1), Bytes(0)), "–");
         assert_eq!(change(Bytes::mib(3), Bytes::mib(1)), "\u{2212}2.0M");
         assert_eq!(rate(Bytes(0), Bytes(u64::MAX), 1), "+16777215.9T/s");

@@ -11,6 +11,9 @@ use crate::units::Bytes;
 /// So many processes have a row of their own.
 const PROCESSES: usize = 40;
 
+/// Of a growth it follows from what it led to and how much it was.
+const FROM: &str = "from";
+
 /// A column: its name, and whether numbers are in it.
 type Column = (&'static str, bool);
 
@@ -28,6 +31,8 @@ fn table(
         for (column, number) in columns {
             match (*column, *number) {
                 ("", _) => page.raw("<td class=\"bar\"></td>"),
+                // What the others tell too: left out where there is little room.
+                (FROM, _) => page.element("th", &[("scope", &"col"), ("class", &"n spare")], FROM),
                 (name, true) => page.element("th", &[("scope", &"col"), ("class", &"n")], name),
                 (name, false) => page.element("th", &[("scope", &"col")], name),
             }
@@ -94,7 +99,7 @@ pub(super) fn growers(report: &PostMortem, page: &mut Markup) {
             ("grew by", true),
             ("", false),
             ("a second", true),
-            ("from", true),
+            (FROM, true),
             ("to", true),
             ("in", true),
         ];
@@ -106,7 +111,7 @@ pub(super) fn growers(report: &PostMortem, page: &mut Markup) {
                     number(page, show::change(grower.from, grower.to));
                     bar(page, grown(grower.from, grower.to), most.unwrap_or(0));
                     number(page, show::rate(grower.from, grower.to, grower.over_ms));
-                    number(page, grower.from);
+                    page.element("td", &[("class", &"n spare")], grower.from);
                     number(page, grower.to);
                     number(page, show::span(grower.over_ms.saturating_mul(1000)));
                 });
@@ -149,7 +154,7 @@ fn process_row(page: &mut Markup, process: &ProcessRow, most: u64) {
             page.element("small", &[("class", &"command")], &process.command);
         });
         number(page, process.rss);
-        number(page, format_args!("{}.{} %", permille / 10, permille % 10));
+        number(page, format_args!("{}.{}%", permille / 10, permille % 10));
         bar(page, process.rss.0, most);
         page.element("td", &[], process.state);
         number(page, process.ppid);

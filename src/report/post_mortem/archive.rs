@@ -3,8 +3,9 @@
 
 use super::{PostMortem, SCHEMA};
 use crate::report::escape::{shown, tame};
+use crate::report::misread::misread;
 use crate::report::record::{CallerId, as_caller};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use nix::libc;
 use serde_json::Value;
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -115,8 +116,10 @@ pub fn load(path: &Path) -> Result<PostMortem> {
         Ok(json)
     };
     let json = open().with_context(|| format!("cannot read the post-mortem {}", shown(path)))?;
-    let report: PostMortem = serde_json::from_slice(&json)
-        .with_context(|| format!("cannot read {} as a post-mortem", shown(path)))?;
+    let report: PostMortem = serde_json::from_slice(&json).map_err(|error| {
+        let (line, what) = (error.line(), tame(&misread(&error)));
+        anyhow!("cannot read {} as a post-mortem: line {line}: {what}", shown(path))
+    })?;
     if report.schema != SCHEMA {
         bail!(
             "cannot read the post-mortem {}: it has schema {}, and this sentinel knows {SCHEMA}",

@@ -91,6 +91,7 @@ impl Session {
         loop {
             let now = self.clock.now();
             self.listen(now);
+            self.top.size = terminal::size().unwrap_or(self.top.size);
             if std::mem::take(&mut self.redraw) {
                 terminal::begin_anew(&mut screen)?;
             }
@@ -220,7 +221,8 @@ impl Session {
             Effect::Leave => return Ok(true),
             Effect::Request(key, line) => {
                 if !self.links.get_mut(&key).is_some_and(|link| link.send(&line)) {
-                    self.top.tell("it takes no requests now", true, now);
+                    let text = "it takes no requests now";
+                    self.top.answer(&key, text, text, true, now);
                 }
             }
             Effect::Enter(key) => return self.enter(&key, guard, outlet),

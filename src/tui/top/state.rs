@@ -9,6 +9,7 @@ use crate::tui::keys::{Gesture, Input};
 use crate::tui::look::Look;
 use crate::tui::pointing::Target;
 use crate::tui::prompt::{Answer, Prompt, Question};
+use crate::tui::view::help;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use std::cmp::{Ordering, Reverse};
 use std::time::Duration;
@@ -52,8 +53,11 @@ pub enum Mode {
     Question(Key, Question),
     /// Into the filter of the table.
     Filter,
-    /// Any key closes the help.
-    Help,
+    /// Any key closes the help, but for those that scroll it.
+    Help {
+        /// The first row of it that is seen.
+        from: usize,
+    },
 }
 
 /// The columns that the table can be sorted by, in the order of the key `s`.
@@ -66,6 +70,28 @@ pub const SORTS: [Column; 7] = [
     Column::Name,
     Column::Pid,
 ];
+
+const HELP: &[(&str, &str)] = &[
+    ("Up Down j k", "choose a guardian; PgUp PgDn Home End too"),
+    ("Enter", "show its dashboard; q comes back"),
+    ("/", "only guardians with what you type"),
+    ("s S", "sort by the next, the previous column"),
+    ("r", "reverse the order"),
+    ("f", "freeze it, or thaw it again"),
+    ("m + -", "set its memory limit"),
+    ("g", "set its grace period"),
+    ("t", "terminate it: SIGTERM, grace, SIGKILL"),
+    ("K", "kill it at once, asked twice"),
+    ("Ctrl-L", "draw everything anew"),
+    ("Ctrl-Z", "stop this view; the shell's fg goes on"),
+    ("q Esc Ctrl-C", "leave the view; the runs go on"),
+    ("mouse", "click, wheel; with Shift it selects text"),
+];
+
+/// Which keys there are here.
+pub fn help() -> Vec<help::Entry> {
+    help::entries(&[HELP])
+}
 
 /// A line for the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +118,8 @@ pub struct Top {
     pub filter: String,
     /// Something for the user.
     pub message: Option<Message>,
+    /// Rows and columns of the terminal.
+    pub size: (u16, u16),
     /// Guardians of other users, and those beyond what can be shown.
     pub unseen: usize,
     members: Vec<Member>,
@@ -108,6 +136,7 @@ impl Top {
             reversed: false,
             filter: String::new(),
             message: None,
+            size: (24, 80),
             unseen: 0,
             members: Vec::new(),
             selected: None,
@@ -169,9 +198,22 @@ impl Top {
     pub fn take_line(&mut self, key: &Key, line: WatchLine, now: Timestamp) {
         let Some(member) = self.member(key) else { return };
         let name = member.row.name.clone();
-        if let Some((text, bad)) = member.take_line(line, now) {
-            self.tell(&format!("{name}: {text}"), bad, now);
+        let Some((text, bad)) = member.take_line(line, now) else { return };
+        self.answer(key, &text, &format!("{name}: {text}"), bad, now);
+    }
+
+    /// What came of a request: a value that was not taken can be corrected where it was typed.
+    pub fn answer(&mut self, key: &Key, text: &str, full: &str, bad: bool, now: Timestamp) {
+        if let Mode::Prompt(asked, prompt) = &mut self.mode
+            && prompt.sent
+            && asked == key
+        {
+            if bad {
+                return prompt.refuse(text);
+            }
+            self.mode = Mode::Normal;
         }
+        self.tell(full, bad, now);
     }
 
     /// Shows a line for some seconds.
@@ -220,7 +262,8 @@ impl Top {
                 match answer {
                     Answer::Open => Effect::None,
                     Answer::Left => self.back(Effect::None),
-                    Answer::Request(line) => self.back(Effect::Request(key, line)),
+                    // Open until it is known what came of it.
+                    Answer::Request(line) => Effect::Request(key, line),
                     // Of a single process only its own dashboard asks.
                     Answer::Ask(question) => {
                         self.mode = Mode::Question(key, question);
@@ -233,9 +276,15 @@ impl Top {
                 self.decided(key, question, *typed)
             }
             (Mode::Filter, Input::Key(key)) => self.filter(*key),
-            (Mode::Help, Input::Key(_)) => self.back(Effect::None),
+            (Mode::Help { from }, Input::Key(key)) => {
+                let from = help::scrolled(&help(), *from, key.code, self.size);
+                self.mode = from.map_or(Mode::Normal, |from| Mode::Help { from });
+                Effect::None
+            }
             // A paste into nothing must not become commands.
-            (Mode::Normal | Mode::Question(..) | Mode::Filter | Mode::Help, _) => Effect::None,
+            (Mode::Normal | Mode::Question(..) | Mode::Filter | Mode::Help { .. }, _) => {
+                Effect::None
+            }
         }
     }
 
@@ -288,9 +337,14 @@ impl Top {
     /// Takes what the mouse did there.
     pub fn point(&mut self, gesture: Gesture, target: Target) -> Effect {
         match (&self.mode, gesture, target) {
-            (Mode::Help, Gesture::Click, _) => return self.back(Effect::None),
+            (Mode::Help { .. }, Gesture::Click, _) => return self.back(Effect::None),
+            (Mode::Help { from }, gesture, _) => {
+                let code = if gesture == Gesture::WheelUp { KeyCode::Up } else { KeyCode::Down };
+                let moved = help::scrolled(&help(), *from, code, self.size);
+                self.mode = Mode::Help { from: moved.unwrap_or(*from) };
+            }
             // What is asked is answered by keys.
-            (Mode::Help | Mode::Prompt(..) | Mode::Question(..), ..) => {}
+            (Mode::Prompt(..) | Mode::Question(..), ..) => {}
             (_, Gesture::Click, Target::Key(key)) => return self.take_input(&Input::Key(key)),
             (_, Gesture::Click, Target::Process(place)) => self.select(place),
             (_, Gesture::Click, _) => {}
@@ -325,7 +379,7 @@ impl Top {
             (KeyCode::Char('s'),) => self.sort_by(1),
             (KeyCode::Char('S'),) => self.sort_by(SORTS.len() - 1),
             (KeyCode::Char('r'),) => self.reversed = !self.reversed,
-            (KeyCode::Char('?' | 'h') | KeyCode::F(1),) => self.mode = Mode::Help,
+            (KeyCode::Char('?' | 'h') | KeyCode::F(1),) => self.mode = Mode::Help { from: 0 },
             (code,) => return self.about_selected(code),
         }
         self.order();
@@ -393,7 +447,7 @@ fn number(sort: Column, row: &Row, status: &crate::status::Status) -> i128 {
     match (sort,) {
         (Column::Used,) => i128::from(status.memory.footprint.0),
         (Column::Growth,) => i128::from(status.growth),
-        (Column::Left,) => -status.forecast_ms.map_or(i128::MAX, i128::from),
+        (Column::Left,) => -status.time_left().map_or(i128::MAX, i128::from),
         (Column::Uptime,) => i128::from(status.uptime_ms),
         _ => row.share().map_or(0, i128::from),
     }

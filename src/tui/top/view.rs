@@ -2,7 +2,7 @@
 
 use super::details;
 use super::member::Member;
-use super::state::{Mode, Top};
+use super::state::{Mode, Top, help};
 use crate::fleet::columns::{Column, Table};
 use crate::fleet::row::{Note, Row};
 use crate::status::{Limits, State, Status};
@@ -10,6 +10,7 @@ use crate::tui::pointing::Target;
 use crate::tui::prompt::Question;
 use crate::tui::view::footer;
 use crate::tui::view::gauge::tone;
+use crate::tui::view::help;
 use crate::tui::view::ink::{across, cells, cut, fit, put, row};
 use crate::tui::view::overlay;
 use crate::units::Bytes;
@@ -25,24 +26,6 @@ const WITH_DETAILS: u16 = 14;
 /// Rows of that, with its head; the second where the table leaves so many.
 const DETAILS: u16 = 5;
 const MOST_DETAILS: u16 = 12;
-const HELP: [(&str, &str); 15] = [
-    ("Up Down j k", "choose a guardian; PgUp PgDn Home End too"),
-    ("Enter", "show its dashboard; q comes back"),
-    ("/", "only guardians with what you type"),
-    ("s S", "sort by the next, the previous column"),
-    ("r", "reverse the order"),
-    ("f", "freeze it, or thaw it again"),
-    ("m + -", "set its memory limit"),
-    ("g", "set its grace period"),
-    ("t", "terminate it: SIGTERM, grace, SIGKILL"),
-    ("K", "kill it at once, asked twice"),
-    ("Ctrl-L", "draw everything anew"),
-    ("Ctrl-Z", "stop this view; the shell's fg goes on"),
-    ("q Esc", "leave the view; the runs go on"),
-    ("mouse", "click, wheel; with Shift it selects text"),
-    ("? h", "this help; any key closes it"),
-];
-
 /// Draws everything.
 pub fn draw(top: &Top, frame: &mut Frame<'_>) {
     let area = frame.area();
@@ -207,18 +190,19 @@ fn line(top: &Top, plan: &Table, row: &Row, selected: bool) -> Line<'static> {
             (_, Some(Note::Gone(_))) => look.dim(),
             (Column::Command, Some(_)) | (Column::Name, _) => Style::new(),
             (Column::Bar, _) => {
-                line.push_span(bar(top, row, text.len()));
+                line.push_span(bar(top, row, text.len(), selected));
                 continue;
             }
             (Column::Share, None) => share_style(top, row),
             (Column::Pid | Column::Tier | Column::Command, _) => look.dim(),
             _ => Style::new(),
         };
-        // What asks for attention does so in the selected row too, by not being turned over.
+        // What asks for attention does so in the selected row too, by not being turned over; the rest of it is of one colour.
         let stands_out = style.add_modifier.contains(Modifier::BOLD);
-        let style = match selected && stands_out {
-            true => style.remove_modifier(Modifier::REVERSED),
-            false => style,
+        let style = match (selected, stands_out) {
+            (true, true) => style.remove_modifier(Modifier::REVERSED),
+            (true, false) => Style::new(),
+            (false, _) => style,
         };
         // A badge is as wide as its word.
         let word = text.trim();
@@ -255,13 +239,16 @@ pub(super) fn whole(limits: &Limits) -> Bytes {
     limits.allowance().value().map_or(limits.limit, Bytes)
 }
 
-fn bar(top: &Top, row: &Row, width: usize) -> Span<'static> {
+/// In the selected row it is turned over with all the rest.
+fn bar(top: &Top, row: &Row, width: usize, selected: bool) -> Span<'static> {
     let Some(status) = &row.status else { return Span::raw(" ".repeat(width)) };
     let footprint = status.memory.footprint;
     let eighths = cells(footprint.0, whole(&status.limits).0, width * 8);
     let drawn: String = (0..width).map(|n| across(eighths, n)).collect();
-    let style = top.look.fg(tone(footprint, &status.limits));
-    Span::styled(drawn, style.remove_modifier(Modifier::REVERSED))
+    match selected {
+        true => Span::raw(drawn),
+        false => Span::styled(drawn, top.look.fg(tone(footprint, &status.limits))),
+    }
 }
 
 fn footer(top: &Top, area: Rect, buffer: &mut Buffer) -> Option<Position> {
@@ -276,7 +263,9 @@ fn footer(top: &Top, area: Rect, buffer: &mut Buffer) -> Option<Position> {
         Some(message) => {
             let colour = if message.bad { Color::Red } else { Color::Green };
             let mark = if message.bad { "!" } else { "ok" };
-            Line::from(vec![look.alarm(mark, colour), Span::raw(format!(" {}", message.text))])
+            let mark = look.alarm(mark, colour);
+            let room = usize::from(area.width).saturating_sub(mark.width() + 1);
+            Line::from(vec![mark, Span::raw(format!(" {}", cut(&message.text, room)))])
         }
         None => footer::keys(look, &keys(top), usize::from(area.width)),
     };
@@ -314,12 +303,11 @@ fn filter(top: &Top, area: Rect, buffer: &mut Buffer) -> Position {
 
 /// The question in the last row, where there is no room for a box.
 fn short(top: &Top, area: Rect, buffer: &mut Buffer) -> Option<Position> {
-    let bold = Style::new().add_modifier(Modifier::BOLD);
     match &top.mode {
         Mode::Prompt(_, prompt) => {
-            let line = Line::styled(format!("{}: {}", prompt.setting.name(), prompt.text), bold);
-            let x = area.x.saturating_add(u16::try_from(line.width()).ok()?);
+            let (line, cursor) = overlay::short_value(prompt);
             put(buffer, area, line);
+            let x = area.x.saturating_add(cursor?);
             Some(Position::new(x.min(area.right().saturating_sub(1)), area.y))
         }
         Mode::Question(key, question) => {
@@ -328,13 +316,13 @@ fn short(top: &Top, area: Rect, buffer: &mut Buffer) -> Option<Position> {
             put(buffer, area, line);
             None
         }
-        Mode::Normal | Mode::Filter | Mode::Help => None,
+        Mode::Normal | Mode::Filter | Mode::Help { .. } => None,
     }
 }
 
 fn boxes(top: &Top, area: Rect, buffer: &mut Buffer) -> Option<Position> {
     match &top.mode {
-        Mode::Help => help(top, area, buffer),
+        Mode::Help { from } => help::draw(top.look, &help(), *from, area, buffer),
         Mode::Prompt(_, prompt) if overlay::fits(area) => {
             return Some(overlay::value(top.look, prompt, area, buffer));
         }
@@ -356,17 +344,4 @@ fn boxes(top: &Top, area: Rect, buffer: &mut Buffer) -> Option<Position> {
         Mode::Normal | Mode::Filter | Mode::Prompt(..) | Mode::Question(..) => {}
     }
     None
-}
-
-fn help(top: &Top, area: Rect, buffer: &mut Buffer) {
-    let rows = u16::try_from(HELP.len()).unwrap_or(u16::MAX).saturating_add(2);
-    let inner = overlay::frame("keys", top.look.fg(Color::Cyan), (58, rows), area, buffer);
-    let bold = Style::new().add_modifier(Modifier::BOLD);
-    let lines: Vec<Line<'static>> = HELP
-        .iter()
-        .map(|(key, text)| {
-            Line::from(vec![Span::styled(format!("{key:<12} "), bold), Span::raw(*text)])
-        })
-        .collect();
-    Paragraph::new(lines).render(inner, buffer);
 }

@@ -1,6 +1,6 @@
 //! The last row: what is being asked, else what there is to tell, else the keys.
 
-use super::ink::{fit, places, put};
+use super::ink::{cut, fit, places, put};
 use super::overlay;
 use crate::tui::app::{App, Mode};
 use crate::tui::look::Look;
@@ -18,7 +18,8 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) -> Option<Position> {
     if app.mode == Mode::Filter {
         return filter(app, area, buffer);
     }
-    if overlay::fits(*buffer.area()) || matches!(app.mode, Mode::Normal | Mode::Typing | Mode::Help)
+    if overlay::fits(*buffer.area())
+        || matches!(app.mode, Mode::Normal | Mode::Typing | Mode::Help { .. })
     {
         put(buffer, area, told_or_keys(app, usize::from(area.width)));
         return None;
@@ -58,10 +59,12 @@ fn told_or_keys(app: &App, width: usize) -> Line<'static> {
     match &app.message {
         Some(message) => {
             let colour = if message.bad { Color::Red } else { Color::Green };
+            let mark = if message.bad { " ! " } else { " ok " };
+            let room = width.saturating_sub(mark.len() + 1);
             Line::from(vec![
-                Span::styled(if message.bad { " ! " } else { " ok " }, app.look.badge(colour)),
+                Span::styled(mark, app.look.badge(colour)),
                 // What the guardian says begins with the word that stands there already.
-                Span::raw(format!(" {}", message.text.trim_start_matches("ok: "))),
+                Span::raw(format!(" {}", cut(message.text.trim_start_matches("ok: "), room))),
             ])
         }
         None => keys(app.look, &present_keys(app), width),

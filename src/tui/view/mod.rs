@@ -6,6 +6,7 @@ mod events;
 pub(crate) mod footer;
 mod future;
 pub(crate) mod gauge;
+pub(crate) mod help;
 pub(crate) mod ink;
 mod ladder;
 mod memory;
