@@ -4,10 +4,10 @@
 use crate::cgroup::hierarchy::{self, OuterLimit};
 use crate::cgroup::swap::SwapAround;
 use crate::cgroup::{Cgroup, attribute};
+use crate::escape::escape;
 use crate::placement::demand::{Demand, Means, Unmet};
 use crate::placement::surroundings::Surroundings;
 use crate::placement::{Row, WORKLOAD, obstacle, why_not};
-use crate::report::escape::escape;
 use crate::status::Tier;
 use crate::systemd::Manager;
 use crate::workload::huge_pages::in_memory_current;

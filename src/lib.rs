@@ -27,6 +27,7 @@ pub mod config;
 pub mod control;
 pub mod dashboard;
 pub mod doctor;
+pub mod escape;
 pub mod event;
 pub mod event_loop;
 pub mod exporter;

@@ -224,7 +224,7 @@ fn mistake(error: &clap::Error) -> String {
             first.strip_prefix("error: ").unwrap_or(first).to_owned()
         }
     };
-    crate::report::escape::escape(format!("{text}{}", suggestion(error)).as_bytes())
+    crate::escape::escape(format!("{text}{}", suggestion(error)).as_bytes())
 }
 
 /// The name that was probably meant, by clap.
@@ -243,5 +243,5 @@ fn suggestion(error: &clap::Error) -> String {
 
 /// One line on stderr. That nobody can read it must not change the exit status.
 pub fn complain(text: &str) {
-    let _ = writeln!(io::stderr(), "sentinel: {}", crate::report::escape::tame(text));
+    let _ = writeln!(io::stderr(), "sentinel: {}", crate::escape::tame(text));
 }

@@ -3,7 +3,7 @@
 
 use super::receiving;
 use super::socket::{Owner, Problem, SocketError};
-use crate::report::escape::escape;
+use crate::escape::escape;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, Flock, FlockArg, OFlag, openat};
 use nix::poll::PollTimeout;

@@ -2,7 +2,7 @@
 
 use super::protocol::MAX_LINE;
 use crate::clock::Clock;
-use crate::report::escape::{escape, is_instruction};
+use crate::escape::{escape, is_instruction};
 use anyhow::{Context, Result, bail, ensure};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};

@@ -3,7 +3,7 @@
 use super::bind::{self, SocketNode};
 use super::listening;
 use super::runtime_dir::{self, Roots};
-use crate::report::escape::escape;
+use crate::escape::escape;
 use crate::report::record::{CallerId, as_caller};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixListener;

@@ -73,7 +73,7 @@ pub fn run(words: &[OsString]) -> Result<u8> {
 /// # Errors
 /// It is no address, or cannot be had.
 pub fn listen(text: &str) -> Result<TcpListener> {
-    let shown = crate::report::escape::escape(text.as_bytes());
+    let shown = crate::escape::escape(text.as_bytes());
     let wanted = match text.strip_prefix(':') {
         Some(port) => format!("127.0.0.1:{port}"),
         None => text.to_owned(),

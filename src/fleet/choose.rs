@@ -4,7 +4,7 @@ use super::statuses;
 use crate::control::listing::{Listed, find_here, find_here_those};
 use crate::control::protocol::parse;
 use crate::control::socket::is_live;
-use crate::report::escape::escape_cut;
+use crate::escape::escape_cut;
 use anyhow::{Result, bail};
 use std::path::PathBuf;
 

@@ -330,7 +330,7 @@ impl Guardian {
     }
 
     fn say_as(&mut self, what: Milestone, level: Level, text: String) {
-        let (now, text) = (self.clock.now(), crate::report::escape::tame(&text));
+        let (now, text) = (self.clock.now(), crate::escape::tame(&text));
         self.evidence.told(now, what, text.clone());
         let line = self.log.add(now, level, text);
         if let Some(server) = &mut self.server {

@@ -2,8 +2,8 @@
 
 use crate::cli::Settings;
 use crate::command::CommandError;
+use crate::escape::tame;
 use crate::ledger::{End, NOT_STARTED, store};
-use crate::report::escape::tame;
 use crate::report::record::{CallerId, RecordFile};
 use crate::report::words::signal_name;
 use crate::sys::spawn::SpawnError;

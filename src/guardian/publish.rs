@@ -8,11 +8,11 @@ use crate::clock::Timestamp;
 use crate::control::protocol::Request;
 use crate::control::server::ClientId;
 use crate::dashboard::Dashboard;
+use crate::escape::escape;
 use crate::event::Ending;
 use crate::exporter::Exporter;
 use crate::policy::Rung;
 use crate::processes::{ProcessScan, Trends, rss_sum};
-use crate::report::escape::escape;
 use crate::report::words;
 use crate::status::{
     Io, Level, Limits, Memory, ProcessRow, SCHEMA_VERSION, State, Status, Tier, Usage, WatchLine,

@@ -4,9 +4,9 @@
 use super::Guardian;
 use crate::clock::Timestamp;
 use crate::config::Config;
+use crate::escape::{escape_cut, shown};
 use crate::event::{Ending, Event};
 use crate::policy::{Actions, PolicyConfig};
-use crate::report::escape::{escape_cut, shown};
 use crate::report::record::{CallerId, open_as_caller};
 use crate::status::{Level, Tier};
 use crate::trace::format::{Rules, Start, VERSION, nanos};

@@ -8,10 +8,10 @@ mod quarry;
 
 use crate::cli::{KillMode, OnDeath};
 use crate::clock::{Clock, Timestamp};
+use crate::escape::shown;
 use crate::ledger::{End, store};
 use crate::placement;
 use crate::report::console::Console;
-use crate::report::escape::shown;
 use crate::report::post_mortem::{Milestone, Moment, PostMortem, archive};
 use crate::report::record::CallerId;
 use crate::report::words::signal_name;

@@ -5,7 +5,7 @@
 
 use super::{End, Ledger};
 use crate::clock::Clock;
-use crate::report::escape::shown;
+use crate::escape::shown;
 use crate::report::post_mortem::archive;
 use crate::report::record::{CallerId, as_caller};
 use anyhow::{Context as _, Result};

@@ -10,7 +10,7 @@ mod scope;
 pub mod surroundings;
 
 use crate::cgroup::{Cgroup, files};
-use crate::report::escape::shown;
+use crate::escape::shown;
 use crate::systemd::Manager;
 use crate::units::Bytes;
 use crate::workload::huge_pages::pool;

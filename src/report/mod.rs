@@ -1,7 +1,6 @@
 //! Read-only renderings of what happened: lines for people, summaries, records.
 
 pub mod console;
-pub mod escape;
 pub mod html;
 pub mod kept;
 pub mod log;

@@ -2,8 +2,8 @@
 
 use super::format::{End, Row, Start, VERSION, What, moment};
 use crate::clock::Timestamp;
+use crate::escape::tame;
 use crate::event::{Event, Sample};
-use crate::report::escape::tame;
 use std::io::{BufRead, Read};
 
 /// The longest line: the first, with 64 words of 256 characters, stays below.

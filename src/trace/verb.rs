@@ -6,7 +6,7 @@ use super::replay::{Comparison, compare};
 use super::screening;
 use super::what_if::{Changes, ask};
 use super::what_if_text;
-use crate::report::escape::shown;
+use crate::escape::shown;
 use crate::sys::terminal::{is_foreground, is_terminal};
 use crate::tui::Options;
 use anyhow::{Context, Result};

@@ -16,7 +16,7 @@ use super::specials::Specials;
 use super::wire::Wire;
 use super::{Options, snapshot, terminal, view};
 use crate::clock::Clock;
-use crate::report::escape::shown;
+use crate::escape::shown;
 use crate::status::WatchLine;
 use crate::sys::terminal::is_foreground;
 use anyhow::Context as _;

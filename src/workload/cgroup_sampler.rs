@@ -2,8 +2,8 @@
 
 use super::huge_pages::HugePages;
 use crate::cgroup::{Cgroup, files};
+use crate::escape::shown;
 use crate::event::Sample;
-use crate::report::escape::shown;
 use crate::status::Counters;
 use crate::units::Bytes;
 use anyhow::{Context, Result};

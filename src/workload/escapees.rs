@@ -1,7 +1,7 @@
 //! Notices who is of the workload and not in its cgroup: moved by systemd, say, which a workload may ask for a scope.
 //! Nothing holds it back; it is told. Off the way to a kill: a look costs some reads in /proc, and some memory.
 
-use crate::report::escape::escape;
+use crate::escape::escape;
 use procfs::process::Process;
 use std::path::Path;
 

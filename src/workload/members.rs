@@ -8,7 +8,7 @@ use super::proc_file::{self, is_gone};
 use super::spares::{Spares, is_shortage};
 use super::strangers::{self, Strangers};
 use crate::cgroup::{Cgroup, files};
-use crate::report::escape::shown;
+use crate::escape::shown;
 use crate::sys::process::PidFd;
 use anyhow::{Context, Result};
 use nix::fcntl::OFlag;
