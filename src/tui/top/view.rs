@@ -3,6 +3,7 @@
 use super::details;
 use super::member::Member;
 use super::state::{Mode, Top};
+use crate::escape::cut;
 use crate::fleet::columns::{Column, Table};
 use crate::fleet::row::{Note, Row};
 use crate::status::{Limits, State, Status};
@@ -10,7 +11,7 @@ use crate::tui::pointing::Target;
 use crate::tui::prompt::Question;
 use crate::tui::view::footer;
 use crate::tui::view::gauge::tone;
-use crate::tui::view::ink::{across, cells, cut, fit, put, row};
+use crate::tui::view::ink::{across, cells, fit, put, row};
 use crate::tui::view::overlay;
 use crate::units::Bytes;
 use ratatui::Frame;

@@ -1,8 +1,9 @@
 //! What the workload does, with a small curve each: CPU, disk, waiting for memory; and the kernel's counters. Needs room; where there
 //! is little, `pressure.rs` says it in one row.
 
-use super::ink::{cut, fit, head, name, put, row, upwards};
+use super::ink::{fit, head, name, put, row, upwards};
 use super::pressure::{counters, cpu, share, traffic};
+use crate::escape::cut;
 use crate::status::Status;
 use crate::tui::activity::Second;
 use crate::tui::app::App;

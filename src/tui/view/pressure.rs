@@ -1,6 +1,7 @@
 //! What the workload does and the kernel's counters in one row, what matters most first; in lower tiers, why it is one.
 
-use super::ink::{cut, fit, put};
+use super::ink::{fit, put};
+use crate::escape::cut;
 use crate::status::{Status, Tier};
 use crate::tui::activity::Traffic;
 use crate::tui::app::App;
