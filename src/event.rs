@@ -1,7 +1,7 @@
 //! The vocabulary between the edge and the policy: all that can happen, and all that can be done about it.
 //! Plain values without allocation, so that a recorded trace replays and the way to a kill needs no memory.
 
-use crate::policy::lines::Lines;
+use crate::lines::Lines;
 use crate::status::{Counters, Pressure};
 use crate::units::{Bytes, Limit, Percent};
 use std::time::Duration;

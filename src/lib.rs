@@ -36,6 +36,7 @@ pub mod fleet;
 pub mod guardian;
 pub mod keeper;
 pub mod ledger;
+pub mod lines;
 pub mod nearest;
 pub mod placement;
 pub mod policy;

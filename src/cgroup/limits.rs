@@ -3,7 +3,7 @@
 
 use super::{Cgroup, files};
 use crate::escape::shown;
-use crate::policy::lines::Lines;
+use crate::lines::Lines;
 use crate::units::Limit;
 use anyhow::{Context, Result, anyhow, bail};
 use cgroups_rs::fs::MaxValue;

@@ -5,7 +5,7 @@ use super::evidence::micros;
 use crate::cli::ReportSetting;
 use crate::escape::{escape, shown};
 use crate::event::{Cause, Ending, Outcome, Reason};
-use crate::policy::lines::Lines;
+use crate::lines::Lines;
 use crate::report::post_mortem::verdict::{advice, verdict};
 use crate::report::post_mortem::{
     EndReason, Milestone, Moment, PostMortem, Run, SCHEMA, Verdict, archive,

@@ -4,7 +4,7 @@
 use super::Guardian;
 use crate::clock::{Clock, Timestamp};
 use crate::event::{Action, Event, Notice, Sample};
-use crate::policy::lines::Lines;
+use crate::lines::Lines;
 use crate::processes::ProcessScan;
 use crate::report::post_mortem::{EarlierLines, Grower, Mappings, Milestone, Moment, Reading};
 use crate::report::words;

@@ -5,7 +5,7 @@ use crate::clock::Timestamp;
 use crate::control::protocol::{Request, help_text};
 use crate::control::server::{ClientId, Server};
 use crate::event::{Command, DeedResult, Event, OneSignal};
-use crate::policy::lines::Lines;
+use crate::lines::Lines;
 use crate::report::metrics::{Subject, metrics_text};
 use crate::report::text;
 use crate::status::{Level, State, WatchLine};

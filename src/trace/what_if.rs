@@ -6,7 +6,7 @@ use super::format::moment;
 use super::reader::{Recorded, Trace};
 use crate::clock::Timestamp;
 use crate::event::{Action, Cause, Event, KillReason, Notice, Outcome, Reason, Sample};
-use crate::policy::lines::LinesError;
+use crate::lines::LinesError;
 use crate::policy::{Policy, PolicyConfig, Rung};
 use crate::status::Tier;
 use crate::units::Bytes;
