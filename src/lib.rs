@@ -26,6 +26,7 @@ pub mod command_line;
 pub mod config;
 pub mod control;
 pub mod dashboard;
+pub mod diagnostics;
 pub mod doctor;
 pub mod escape;
 pub mod event;

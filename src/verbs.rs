@@ -1,14 +1,13 @@
-//! What `sentinel` does besides running a command: talking to a guardian, showing the dashboard, explaining usage.
+//! What `sentinel` does besides running a command: talking to a guardian, showing the dashboard.
 
 use crate::control::{client, processes};
+use crate::diagnostics::usage;
 use crate::fleet::choose;
 use crate::report::kept;
 use crate::report::post_mortem::{archive, text};
 use crate::report::record::CallerId;
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use clap::error::{ContextKind, ContextValue, ErrorKind};
-use std::error::Error as _;
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::os::fd::RawFd;
@@ -196,52 +195,4 @@ pub fn dashboard(words: &[OsString]) -> Result<u8> {
         ..crate::tui::Options::new(control.into(), pty)
     })?;
     Ok(if drew { 0 } else { crate::dashboard::DREW_NOTHING })
-}
-
-/// Prints help and version as asked for, a mistake as one line with the way out. Gives the exit status.
-pub fn usage(error: &clap::Error, program: &str) -> u8 {
-    if !error.use_stderr() {
-        // Nobody reading the help is no mistake.
-        let _ = error.print();
-        return 0;
-    }
-    complain(&format!("{}; try: {program} --help", mistake(error)));
-    125
-}
-
-/// What is wrong, without clap's layout of many lines.
-fn mistake(error: &clap::Error) -> String {
-    let argument = error.get(ContextKind::InvalidArg).map(ToString::to_string);
-    let text = match (error.kind(), argument, error.source()) {
-        (ErrorKind::MissingRequiredArgument, Some(argument), _) => {
-            let name = argument.trim_matches(|c: char| !c.is_alphabetic()).to_lowercase();
-            format!("no {name} given")
-        }
-        (ErrorKind::ValueValidation, Some(argument), Some(why)) => format!("{argument}: {why}"),
-        _ => {
-            let text = error.to_string();
-            let first = text.lines().next().unwrap_or("wrong usage");
-            first.strip_prefix("error: ").unwrap_or(first).to_owned()
-        }
-    };
-    crate::escape::escape(format!("{text}{}", suggestion(error)).as_bytes())
-}
-
-/// The name that was probably meant, by clap.
-fn suggestion(error: &clap::Error) -> String {
-    let kinds =
-        [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand, ContextKind::SuggestedValue];
-    let found = kinds.into_iter().find_map(|kind| error.get(kind));
-    let text = match found {
-        Some(ContextValue::String(name)) => Some(name),
-        // By likeness, the best last.
-        Some(ContextValue::Strings(names)) => names.last(),
-        Some(_) | None => None,
-    };
-    text.map_or_else(String::new, |name| format!(" (did you mean {name}?)"))
-}
-
-/// One line on stderr. That nobody can read it must not change the exit status.
-pub fn complain(text: &str) {
-    let _ = writeln!(io::stderr(), "sentinel: {}", crate::escape::tame(text));
 }

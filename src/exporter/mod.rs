@@ -47,7 +47,7 @@ struct Wanted {
 pub fn run(words: &[OsString]) -> Result<u8> {
     let wanted = match Wanted::try_parse_from(words) {
         Ok(wanted) => wanted,
-        Err(error) => return Ok(crate::verbs::usage(&error, "sentinel metrics")),
+        Err(error) => return Ok(crate::diagnostics::usage(&error, "sentinel metrics")),
     };
     if wanted.once {
         use std::io::Write as _;
@@ -60,7 +60,7 @@ pub fn run(words: &[OsString]) -> Result<u8> {
         false => {
             let listener = listen(&wanted.listen)?;
             let address = listener.local_addr().context("read our own address")?;
-            crate::verbs::complain(&format!("serving http://{address}/metrics"));
+            crate::diagnostics::complain(&format!("serving http://{address}/metrics"));
             listener
         }
     };

@@ -86,7 +86,7 @@ pub fn mailbox(socket: Option<PathBuf>, who: Option<&str>, words: &[String]) -> 
     if parse(words.join(" ").as_bytes()).is_ok_and(|request| request.changes()) {
         bail!("{nobody}; if you mean the only other one, add --guardian {}", only.full_name());
     }
-    crate::verbs::complain(&format!("{nobody}: asking {}, the only one", only.full_name()));
+    crate::diagnostics::complain(&format!("{nobody}: asking {}, the only one", only.full_name()));
     Ok(only.socket)
 }
 

@@ -58,7 +58,7 @@ fn speed(text: &str) -> Result<f64, String> {
 pub fn run(words: &[OsString]) -> Result<u8> {
     let wanted = match Replay::try_parse_from(words) {
         Ok(wanted) => wanted,
-        Err(error) => return Ok(crate::verbs::usage(&error, "sentinel replay")),
+        Err(error) => return Ok(crate::diagnostics::usage(&error, "sentinel replay")),
     };
     let path = shown(&wanted.file);
     let file = File::open(&wanted.file).with_context(|| format!("cannot open {path}"))?;
@@ -103,10 +103,10 @@ fn say(text: &str) -> Result<()> {
 
 fn tell_incomplete(trace: &Trace) {
     if trace.lost > 0 {
-        crate::verbs::complain(&format!("{} events are missing in the trace", trace.lost));
+        crate::diagnostics::complain(&format!("{} events are missing in the trace", trace.lost));
     }
     if trace.end.is_none() {
-        crate::verbs::complain("the trace does not reach the end of the run");
+        crate::diagnostics::complain("the trace does not reach the end of the run");
     }
 }
 

@@ -40,7 +40,7 @@ struct Wanted {
 pub fn run(words: &[OsString]) -> Result<u8> {
     let wanted = match Wanted::try_parse_from(words) {
         Ok(wanted) => wanted,
-        Err(error) => return Ok(crate::verbs::usage(&error, "sentinel top")),
+        Err(error) => return Ok(crate::diagnostics::usage(&error, "sentinel top")),
     };
     let (input, output) = (std::io::stdin(), std::io::stdout());
     let terminals = is_terminal(input.as_fd()) && is_terminal(output.as_fd());
@@ -58,7 +58,7 @@ pub fn run(words: &[OsString]) -> Result<u8> {
     };
     drop(guard);
     if let Some(text) = ended? {
-        crate::verbs::complain(&text);
+        crate::diagnostics::complain(&text);
     }
     Ok(0)
 }
