@@ -22,7 +22,6 @@ mod signals;
 mod tier;
 mod unseen;
 
-pub(crate) use publish::describe;
 pub use setup::start;
 
 use crate::clock::{Clock, Timestamp};

@@ -13,7 +13,7 @@ use crate::event::Ending;
 use crate::exporter::Exporter;
 use crate::policy::Rung;
 use crate::processes::{ProcessScan, Trends, rss_sum};
-use crate::report::words;
+use crate::report::state;
 use crate::status::{
     Io, Level, Limits, Memory, ProcessRow, SCHEMA_VERSION, State, Status, Tier, Usage, WatchLine,
 };
@@ -303,7 +303,7 @@ impl Guardian {
         let now = self.clock.now();
         let policy = &guard.policy;
         let sample = policy.last();
-        let (state, reason, kill_at) = describe(policy.rung());
+        let (state, reason, kill_at) = state::of(policy.rung());
         let starting = guard.starting.is_some() && state == State::Running;
         Status {
             schema: SCHEMA_VERSION,
@@ -388,19 +388,4 @@ fn still(rows: &mut [ProcessRow]) {
 
 pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// What a rung is to people: state, reason, and when SIGKILL comes.
-pub(crate) fn describe(rung: Rung) -> (State, Option<String>, Option<Timestamp>) {
-    match rung {
-        Rung::Watching { .. } => (State::Running, None, None),
-        Rung::Terminating { reason, kill_at, .. } => {
-            (State::Terminating, Some(words::reason(&reason)), Some(kill_at))
-        }
-        Rung::Killing { reason, why, .. } => {
-            let text = format!("{}; {}", words::reason(&reason), words::kill_reason(&why));
-            (State::Killing, Some(text), None)
-        }
-        Rung::Ended => (State::Ended, None, None),
-    }
 }

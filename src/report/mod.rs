@@ -7,5 +7,6 @@ pub mod log;
 pub mod metrics;
 pub mod post_mortem;
 pub mod record;
+pub mod state;
 pub mod text;
 pub mod words;

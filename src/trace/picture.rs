@@ -4,9 +4,8 @@ use super::format::moment;
 use super::reader::Trace;
 use crate::clock::Timestamp;
 use crate::event::{Action, Event};
-use crate::guardian::describe;
 use crate::policy::{Policy, PolicyConfig, Rung};
-use crate::report::words;
+use crate::report::{state, words};
 use crate::status::{EventLine, Level, Limits, Memory, SCHEMA_VERSION, Status, Tier};
 use crate::units::{Bytes, Limit};
 use std::mem::{Discriminant, discriminant};
@@ -67,7 +66,7 @@ impl<'a> Picture<'a> {
     pub(super) fn status(&self, now: Timestamp) -> Status {
         let (policy, start) = (&self.policy, &self.trace.start);
         let sample = policy.last();
-        let (state, reason, kill_at) = describe(policy.rung());
+        let (state, reason, kill_at) = state::of(policy.rung());
         Status {
             schema: SCHEMA_VERSION,
             version: start.version.clone(),
