@@ -8,6 +8,7 @@ use crate::dashboard::Dashboard;
 use crate::event_loop::Token;
 use crate::report::console::open_anew;
 use crate::status::Level;
+use crate::terminal_modes::restoration;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::fs::File;
 use std::io::Write;
@@ -93,7 +94,7 @@ impl Guardian {
     /// The dashboard is gone.
     pub(super) fn begin_relay(&mut self) {
         let broken = self.publisher.dashboard.as_ref().is_some_and(Dashboard::recover);
-        let first = if broken { crate::tui::terminal::restoration() } else { Vec::new() };
+        let first = if broken { restoration() } else { Vec::new() };
         self.publisher.relay = Some(Relay::new(&first));
         self.await_terminal(true);
         self.fit_terminal();
