@@ -2,6 +2,7 @@
 
 pub mod files;
 pub mod hierarchy;
+pub mod hugetlb;
 pub mod limits;
 mod removal;
 pub mod swap;
