@@ -38,6 +38,7 @@ pub mod guardian;
 pub mod keeper;
 pub mod ledger;
 pub mod lines;
+pub mod metrics;
 pub mod nearest;
 pub mod placement;
 pub mod policy;

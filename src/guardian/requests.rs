@@ -6,7 +6,7 @@ use crate::control::protocol::{Request, help_text};
 use crate::control::server::{ClientId, Server};
 use crate::event::{Command, DeedResult, Event, OneSignal};
 use crate::lines::Lines;
-use crate::report::metrics::{Subject, metrics_text};
+use crate::metrics::{Subject, metrics_text};
 use crate::report::text;
 use crate::status::{Level, State, WatchLine};
 use crate::units::{Bytes, Limit, MIB, Size};

@@ -4,7 +4,6 @@ pub mod console;
 pub mod html;
 pub mod kept;
 pub mod log;
-pub mod metrics;
 pub mod post_mortem;
 pub mod record;
 pub mod state;
