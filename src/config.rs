@@ -13,13 +13,13 @@ use crate::policy::thrash::ThrashRule;
 use crate::policy::warn::WarnRule;
 use crate::status::Tier;
 use crate::units::{Bytes, Limit, Percent, Size};
+use crate::workload::kill_mode::KillMode;
 use anyhow::{Result, bail, ensure};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use crate::cli::KillMode;
 use as_caller::OfCaller;
 use file::Origin;
 pub use file::parse;

@@ -19,6 +19,7 @@
 pub mod account;
 pub mod baseline;
 pub mod cgroup;
+mod choice;
 pub mod cli;
 pub mod clock;
 pub mod command;

@@ -7,7 +7,6 @@
 mod support;
 
 use sentinel::clock::Timestamp;
-use sentinel::config::KillMode;
 use sentinel::event::{Action, DeedResult, Event, Sample};
 use sentinel::lines::Lines;
 use sentinel::placement::surroundings::Surroundings;
@@ -19,6 +18,7 @@ use sentinel::status::Tier;
 use sentinel::sys::memory::PageFaults;
 use sentinel::trace::queue::Queue;
 use sentinel::units::{Bytes, Limit, Percent};
+use sentinel::workload::kill_mode::KillMode;
 use sentinel::workload::{Look, Workload};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

@@ -6,7 +6,7 @@
 pub mod orders;
 mod quarry;
 
-use crate::cli::{KillMode, OnDeath};
+use crate::cli::OnDeath;
 use crate::clock::{Clock, Timestamp};
 use crate::escape::shown;
 use crate::ledger::{End, store};
@@ -16,6 +16,7 @@ use crate::report::post_mortem::{Milestone, Moment, PostMortem, archive};
 use crate::report::record::CallerId;
 use crate::report::words::signal_name;
 use crate::units::{Limit, show_duration};
+use crate::workload::kill_mode::KillMode;
 use crate::workload::process_sampler::ProcessSampler;
 use anyhow::{Context, Result};
 use clap::Parser;
