@@ -3,6 +3,7 @@
 //! to each process opens a handle of it for a moment; descriptors are kept in reserve for that.
 
 pub mod cgroup_sampler;
+mod children;
 pub mod descent;
 pub mod escapees;
 pub mod estimate;
