@@ -1,8 +1,8 @@
 //! Binds one path safely, also in a directory that everybody may write to: nothing is followed, nothing live is touched,
 //! and only a dead socket of our own is replaced (root: of anybody's). Where to bind is decided elsewhere.
 
+use super::problem::{Problem, SocketError};
 use super::receiving;
-use super::socket::{Owner, Problem, SocketError};
 use crate::escape::escape;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, Flock, FlockArg, OFlag, openat};
@@ -26,6 +26,15 @@ const BACKLOG: i32 = 64;
 /// A lock on a directory is held for some milliseconds by guardians that start; nobody waits longer than this for one.
 const LOCK_TRIES: u32 = 20;
 const LOCK_PAUSE_MS: u16 = 10;
+
+/// Whom a socket is given to: the invoking user (`SUDO_UID`, `SUDO_GID` under sudo).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// User id.
+    pub uid: u32,
+    /// Group id.
+    pub gid: u32,
+}
 
 /// A socket's place in the file system. It holds the inode, so that the comparison in [`SocketNode::remove`] cannot be fooled by a
 /// number used again, and it does so without keeping the socket alive.
