@@ -6,11 +6,11 @@ use super::state::{Mode, Top};
 use crate::escape::cut;
 use crate::fleet::columns::{Column, Table};
 use crate::fleet::row::{Note, Row};
-use crate::status::{Limits, State, Status};
+use crate::status::{State, Status};
 use crate::tui::pointing::Target;
 use crate::tui::prompt::Question;
 use crate::tui::view::footer;
-use crate::tui::view::gauge::tone;
+use crate::tui::view::gauge::{tone, whole};
 use crate::tui::view::ink::{across, cells, fit, put, row};
 use crate::tui::view::overlay;
 use crate::units::Bytes;
@@ -249,11 +249,6 @@ fn share_style(top: &Top, row: &Row) -> Style {
     let Some(status) = &row.status else { return Style::new() };
     let colour = tone(status.memory.footprint, &status.limits);
     if colour == Color::Green { Style::new() } else { top.look.badge(colour) }
-}
-
-/// What a full bar is: the limit with the room that swap gives; where that has no end, the limit.
-pub(super) fn whole(limits: &Limits) -> Bytes {
-    limits.allowance().value().map_or(limits.limit, Bytes)
 }
 
 fn bar(top: &Top, row: &Row, width: usize) -> Span<'static> {

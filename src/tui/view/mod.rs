@@ -1,6 +1,7 @@
 //! Drawing: the [`App`] and the command's screen to a frame. No I/O, no change of state; one file a panel.
 
 mod activity;
+mod axes;
 mod command;
 mod events;
 pub(crate) mod footer;
