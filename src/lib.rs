@@ -45,6 +45,7 @@ pub mod placement;
 pub mod policy;
 pub mod processes;
 pub mod remains;
+pub mod replay;
 pub mod report;
 pub mod signal_names;
 pub mod status;

@@ -34,7 +34,7 @@ fn run_verb() -> u8 {
         "top" => sentinel::tui::top::run(&words[1..]),
         "metrics" => sentinel::exporter::run(&words[1..]),
         "doctor" => sentinel::verbs::doctor(&words[1..]),
-        "replay" => sentinel::trace::verb::run(&words[1..]),
+        "replay" => sentinel::replay::verb::run(&words[1..]),
         sentinel::keeper::VERB => sentinel::keeper::run(&words[2..]),
         sentinel::trace::scribe::VERB => Ok(sentinel::trace::scribe::run()),
         sentinel::dashboard::VERB => sentinel::verbs::dashboard(&words[2..]),

@@ -1,12 +1,12 @@
 //! What a guardian would have told at one moment of a trace: made of the policy that replays it.
 
-use super::format::moment;
-use super::reader::Trace;
 use crate::clock::Timestamp;
 use crate::event::{Action, Event};
 use crate::policy::{Policy, PolicyConfig, Rung};
 use crate::report::{state, words};
 use crate::status::{EventLine, Level, Limits, Memory, SCHEMA_VERSION, Status, Tier};
+use crate::trace::format::moment;
+use crate::trace::reader::Trace;
 use crate::units::{Bytes, Limit};
 use std::mem::{Discriminant, discriminant};
 use std::time::Duration;

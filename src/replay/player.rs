@@ -1,10 +1,10 @@
 //! Plays a trace as lines of text: in its own time, faster, or at once.
 
 use super::picture::Picture;
-use super::reader::Trace;
 use crate::clock::{Clock, Timestamp};
 use crate::report::text;
 use crate::status::{EventLine, WatchLine};
+use crate::trace::reader::Trace;
 use anyhow::{Context, Result};
 use nix::poll::{PollTimeout, poll};
 use std::io::{self, Write};

@@ -2,9 +2,9 @@
 //! Each look and each rung of the ladder is told at its own moment, so that plot and ladder are the same at every speed.
 
 use super::picture::Picture;
-use super::reader::{Recorded, Trace};
 use crate::clock::{Clock, Timestamp};
 use crate::status::WatchLine;
+use crate::trace::reader::{Recorded, Trace};
 use crate::tui::history::{SLOT_MS, SLOTS};
 use crate::tui::replay::SPEEDS;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};

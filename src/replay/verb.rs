@@ -1,13 +1,13 @@
 //! `sentinel replay FILE`: shows a trace, says whether it leads to the same decisions now, and what other rules would have done.
 
+use super::compare::{Comparison, compare};
 use super::player;
-use super::reader::{self, Trace};
-use super::replay::{Comparison, compare};
 use super::screening;
 use super::what_if::{Changes, ask};
 use super::what_if_text;
 use crate::escape::shown;
 use crate::sys::terminal::{is_foreground, is_terminal};
+use crate::trace::reader::{self, Trace};
 use crate::tui::Options;
 use anyhow::{Context, Result};
 use clap::Parser;
