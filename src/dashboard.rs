@@ -1,10 +1,10 @@
 //! The dashboard seen from the guardian: a process of its own on the other end of a socket pair, and the command's terminal between them.
 
+use crate::clock::pause;
 use crate::sys::spawn::Program;
 use crate::sys::terminal::{is_foreground, is_terminal, new_pty};
 use anyhow::{Context, Result};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
-use nix::poll::poll;
 use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
 use std::ffi::OsStr;
 use std::io;
@@ -12,6 +12,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
+use std::time::Duration;
 
 /// So long it may take to leave when the guardian fails, milliseconds.
 const FAREWELL_MS: u32 = 2000;
@@ -47,8 +48,7 @@ impl Drop for Dashboard {
             if !matches!(process.try_wait(), Ok(None)) {
                 return;
             }
-            // A poll of nothing; that it may be interrupted does not matter.
-            let _ = poll(&mut [], 10u8);
+            pause(Duration::from_millis(10));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Our own lines on stderr, without ever waiting for it: a terminal stopped with Ctrl-S or a full pipe must not hold up a kill.
 
-use crate::clock::Clock;
+use crate::clock::{Clock, pause};
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::collections::VecDeque;
@@ -17,7 +17,7 @@ const WAITING: usize = 256;
 const PATIENCE_WITH_PEOPLE: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_millis(250);
 /// Between two tries then.
-const PAUSE_MS: u8 = 10;
+const PAUSE: Duration = Duration::from_millis(10);
 /// A pipe that takes anything takes so much at once (pipe(7), PIPE_BUF).
 const PIECE: usize = 4096;
 
@@ -97,8 +97,8 @@ impl Console {
             if before != (self.waiting.len(), self.written) {
                 moved = clock.now();
             } else {
-                // A poll of nothing: a terminal may say that it takes something, and then not take it.
-                let _ = poll(&mut [], PAUSE_MS);
+                // A terminal may say that it takes something, and then not take it.
+                pause(PAUSE);
             }
         }
     }
