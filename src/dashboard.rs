@@ -3,6 +3,7 @@
 use crate::clock::pause;
 use crate::sys::spawn::Program;
 use crate::sys::terminal::{is_foreground, is_terminal, new_pty};
+use crate::terminal_modes::is_dumb;
 use anyhow::{Context, Result};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
@@ -56,11 +57,10 @@ impl Drop for Dashboard {
 impl Dashboard {
     /// Whether there is a terminal to show one on.
     pub fn wanted(plain: bool) -> bool {
-        let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
         let (input, output) = (io::stdin(), io::stdout());
         let on_terminal = is_terminal(output.as_fd()) && is_terminal(input.as_fd());
         // A job in the background must not draw over the shell.
-        !plain && !dumb && on_terminal && is_foreground(&input)
+        !plain && !is_dumb() && on_terminal && is_foreground(&input)
     }
 
     /// Makes the command's terminal, for the user that the command runs as if that is not ours. The dashboard itself is not running yet.

@@ -1,5 +1,5 @@
 //! The modes that the dashboard sets in a terminal, as escape sequences, and how they are reset: by the dashboard, or by the
-//! guardian when a dashboard ended without doing so.
+//! guardian when a dashboard ended without doing so. And which terminals know none.
 
 use ratatui::crossterm::event::DisableBracketedPaste;
 use ratatui::crossterm::style::ResetColor;
@@ -29,4 +29,9 @@ pub fn restoration() -> Vec<u8> {
         cursor::Show
     );
     bytes
+}
+
+/// Whether the terminal takes no escape sequences, or TERM does not say what it is.
+pub fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb")
 }

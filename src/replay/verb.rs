@@ -7,6 +7,7 @@ use super::what_if::{Changes, ask};
 use super::what_if_text;
 use crate::escape::shown;
 use crate::sys::terminal::{is_foreground, is_terminal};
+use crate::terminal_modes::is_dumb;
 use crate::trace::reader::{self, Trace};
 use crate::tui::Options;
 use anyhow::{Context, Result};
@@ -111,9 +112,8 @@ fn tell_incomplete(trace: &Trace) {
 }
 
 fn is_screen() -> bool {
-    let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
     let (input, output) = (io::stdin(), io::stdout());
-    !dumb && is_terminal(input.as_fd()) && is_terminal(output.as_fd()) && is_foreground(&input)
+    !is_dumb() && is_terminal(input.as_fd()) && is_terminal(output.as_fd()) && is_foreground(&input)
 }
 
 /// The dashboard here, the guardian that it believes to see in a thread.
