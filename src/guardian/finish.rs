@@ -2,7 +2,6 @@
 //! Nothing is guarded any more, so this may wait.
 
 use super::Guardian;
-use super::publish::millis;
 use crate::clock::Timestamp;
 use crate::escape::escape;
 use crate::event::{Cause, Ending, Outcome, Sample};
@@ -14,7 +13,7 @@ use crate::report::words;
 use crate::status::{Level, Status, WatchLine};
 use crate::sys::memory::PageFaults;
 use crate::sys::process::interrupt_group;
-use crate::units::{Bytes, show_duration};
+use crate::units::{Bytes, millis, show_duration};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 

@@ -18,7 +18,7 @@ use crate::status::{
     Io, Level, Limits, Memory, ProcessRow, SCHEMA_VERSION, State, Status, Tier, Usage, WatchLine,
 };
 use crate::sys::process::Spent;
-use crate::units::{Bytes, Limit};
+use crate::units::{Bytes, Limit, millis};
 use crate::workload::Workload;
 use crate::workload::usage::{Reading, UsageMeter};
 use std::net::TcpListener;
@@ -384,8 +384,4 @@ fn still(rows: &mut [ProcessRow]) {
     for row in rows {
         (row.growth, row.cpu_permille) = (row.growth.map(|_| 0), row.cpu_permille.map(|_| 0));
     }
-}
-
-pub(super) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

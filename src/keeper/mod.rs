@@ -15,7 +15,7 @@ use crate::report::console::Console;
 use crate::report::post_mortem::{Milestone, Moment, PostMortem, archive};
 use crate::report::record::CallerId;
 use crate::report::words::signal_name;
-use crate::units::{Limit, show_duration};
+use crate::units::{Limit, millis, show_duration};
 use crate::workload::kill_mode::KillMode;
 use crate::workload::process_sampler::ProcessSampler;
 use anyhow::{Context, Result};
@@ -192,7 +192,7 @@ impl Keeper {
 
     fn count_end(&mut self) {
         let ran = self.clock.now().0 + Duration::from_millis(self.handed.now_ms);
-        let ran_ms = u64::try_from(ran.as_millis()).unwrap_or(u64::MAX);
+        let ran_ms = millis(ran);
         let end = End::of_guardian(&self.handed.name, ran_ms, self.sent.take());
         if let Err(error) = store::count(&end, CallerId::find()) {
             self.say(&format!("{error:#}"));

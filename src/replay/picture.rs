@@ -7,9 +7,8 @@ use crate::report::{state, words};
 use crate::status::{EventLine, Level, Limits, Memory, SCHEMA_VERSION, Status, Tier};
 use crate::trace::format::moment;
 use crate::trace::reader::Trace;
-use crate::units::{Bytes, Limit};
+use crate::units::{Bytes, Limit, millis};
 use std::mem::{Discriminant, discriminant};
-use std::time::Duration;
 
 /// A trace on its way through its policy.
 #[derive(Debug)]
@@ -133,8 +132,4 @@ impl<'a> Picture<'a> {
             peak_footprint,
         }
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

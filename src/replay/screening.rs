@@ -7,6 +7,7 @@ use crate::status::WatchLine;
 use crate::trace::reader::{Recorded, Trace};
 use crate::tui::history::{SLOT_MS, SLOTS};
 use crate::tui::replay::SPEEDS;
+use crate::units::millis;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;
@@ -229,7 +230,7 @@ impl<'a> Screening<'a> {
 
     /// What was known when a slot of the plot began is its own too: at a slow speed a status in between tells it.
     fn begin_slot(&mut self, at: Timestamp, plotted: bool) {
-        let slot = u64::try_from(at.0.as_millis()).unwrap_or(u64::MAX) / SLOT_MS;
+        let slot = millis(at.0) / SLOT_MS;
         let began = Timestamp::from_millis(slot.saturating_mul(SLOT_MS));
         if std::mem::replace(&mut self.slot, slot) < slot && plotted && began > self.at {
             self.say_status(began);
