@@ -344,37 +344,23 @@ impl Guardian {
             in_force.map_or((guard.policy.trip_wire(), None), |it| (it.high, it.max.value()));
         let ceiling = max.map_or(lines.ceiling, Bytes);
         Limits {
-            limit: lines.limit,
             trip_wire: if kernel { high } else { Limit::Max },
-            relief_line: lines.relief,
-            second_line: lines.second,
             ceiling,
             swap: if kernel { self.config.swap } else { Limit::Max },
-            swap_room: lines.swap,
             pids: self.config.pids.0,
-            grace_ms: millis(guard.policy.grace()),
+            ..state::limits(&guard.policy, kernel)
         }
     }
 
     fn memory(&self, index: usize) -> Memory {
         let policy = &self.guards[index].policy;
-        let sample = policy.last();
-        let (peak, peak_footprint) = policy.peaks();
         let counted = self.counts_huge_pages();
+        let seen = state::memory(policy);
         Memory {
-            current: sample.current,
-            footprint: sample.footprint(),
             rss: self.publisher.rows_at.map(|_| rss_sum(&self.publisher.rows)),
-            anon: sample.anon,
-            shmem: sample.shmem,
-            cache: sample.cache,
-            kernel: sample.kernel,
-            swap: sample.swap,
-            swap_cached: sample.swap_cached,
-            hugetlb: if counted { sample.hugetlb } else { self.unseen.huge_pages.uncounted },
+            hugetlb: if counted { seen.hugetlb } else { self.unseen.huge_pages.uncounted },
             hugetlb_counted: counted,
-            peak,
-            peak_footprint,
+            ..seen
         }
     }
 }
