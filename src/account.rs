@@ -2,7 +2,7 @@
 
 mod database;
 
-use crate::report::escape::escape;
+use crate::escape::escape;
 use crate::sys::privileges::Identity;
 use anyhow::{Context, Result, bail};
 use database::{Entry, Key};

@@ -1,7 +1,9 @@
 //! What a person types, and what a configuration file says: text to typed settings. No other input or output.
 
+use crate::choice::choice;
 use crate::signal_names::signal_number;
 use crate::units::{Bytes, Limit, Percent, Size, parse_count, parse_duration};
+use crate::workload::kill_mode::KillMode;
 use clap::Parser;
 use serde::Deserialize;
 use serde::de::Deserializer;
@@ -255,44 +257,7 @@ impl FromStr for TermSignal {
     }
 }
 
-/// A choice among words, with an error that lists them.
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),* $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum $name { $($(#[$variant_doc])* $variant),* }
-
-        impl FromStr for $name {
-            type Err = String;
-            fn from_str(text: &str) -> Result<Self, String> {
-                match text.trim().to_ascii_lowercase().as_str() {
-                    $($word => Ok($name::$variant),)*
-                    _ => Err(format!("{text:?} is none of {}", [$($word),*].join(", "))),
-                }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(match self { $($name::$variant => $word),* })
-            }
-        }
-    };
-}
-
-words!(
-    /// Who gets the term signal, as in systemd.kill(5).
-    KillMode {
-        /// Every process.
-        ControlGroup = "control-group",
-        /// The command's process; SIGKILL goes to every process.
-        Mixed = "mixed",
-        /// The command's process; the rest is ended with SIGKILL after the grace period if it is still there.
-        Process = "process",
-    }
-);
-
-words!(
+choice!(
     /// What happens to the rest when the command ends.
     ExitSetting {
         /// Guarded until it ends by itself.
@@ -302,7 +267,7 @@ words!(
     }
 );
 
-words!(
+choice!(
     /// What becomes of the workload when sentinel itself is killed.
     OnDeath {
         /// Ended like at a breach.
@@ -314,7 +279,7 @@ words!(
     }
 );
 
-words!(
+choice!(
     /// When a post-mortem is kept.
     ReportSetting {
         /// When the workload did not simply exit.
@@ -326,7 +291,7 @@ words!(
     }
 );
 
-words!(
+choice!(
     /// A tier to insist on.
     TierSetting {
         /// Limits in force in the kernel.

@@ -1,5 +1,6 @@
-//! The one place that reads a clock. Everything else is handed a [`Timestamp`].
+//! The one place that reads a clock, and where a pause is made. Everything else is handed a [`Timestamp`].
 
+use nix::poll::{PollTimeout, poll};
 use serde::{Deserialize, Serialize};
 use std::ops::{Add, Sub};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -62,6 +63,13 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         Timestamp(self.origin.elapsed())
     }
+}
+
+/// Waits so long, to the millisecond, or less where a signal comes in between: whoever waits for something looks again. For starts,
+/// ends, and processes beside the guardian; while it guards, only the event loop does.
+pub fn pause(time: Duration) {
+    // A poll of nothing. That it may be interrupted does not matter.
+    let _ = poll(&mut [], PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX));
 }
 
 /// The wall clock, seconds since the epoch, for records that outlive the run.

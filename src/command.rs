@@ -3,8 +3,8 @@
 
 mod interpreter;
 
+use crate::escape::escape;
 use crate::nearest::nearest;
-use crate::report::escape::escape;
 use crate::sys::spawn::SpawnError;
 use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access};

@@ -2,7 +2,7 @@
 //! process (proc_pid_cmdline(5)). Those who may wait do so in a thread.
 
 use crate::clock::Clock;
-use crate::report::escape::{escape, tame};
+use crate::escape::{escape, tame};
 use crate::status::ProcessRow;
 use std::collections::HashMap;
 use std::fs::File;

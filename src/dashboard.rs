@@ -1,10 +1,11 @@
 //! The dashboard seen from the guardian: a process of its own on the other end of a socket pair, and the command's terminal between them.
 
+use crate::clock::pause;
 use crate::sys::spawn::Program;
 use crate::sys::terminal::{is_foreground, is_terminal, new_pty};
+use crate::terminal_modes::is_dumb;
 use anyhow::{Context, Result};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
-use nix::poll::poll;
 use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
 use std::ffi::OsStr;
 use std::io;
@@ -12,6 +13,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
+use std::time::Duration;
 
 /// So long it may take to leave when the guardian fails, milliseconds.
 const FAREWELL_MS: u32 = 2000;
@@ -47,8 +49,7 @@ impl Drop for Dashboard {
             if !matches!(process.try_wait(), Ok(None)) {
                 return;
             }
-            // A poll of nothing; that it may be interrupted does not matter.
-            let _ = poll(&mut [], 10u8);
+            pause(Duration::from_millis(10));
         }
     }
 }
@@ -56,11 +57,10 @@ impl Drop for Dashboard {
 impl Dashboard {
     /// Whether there is a terminal to show one on.
     pub fn wanted(plain: bool) -> bool {
-        let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
         let (input, output) = (io::stdin(), io::stdout());
         let on_terminal = is_terminal(output.as_fd()) && is_terminal(input.as_fd());
         // A job in the background must not draw over the shell.
-        !plain && !dumb && on_terminal && is_foreground(&input)
+        !plain && !is_dumb() && on_terminal && is_foreground(&input)
     }
 
     /// Makes the command's terminal, for the user that the command runs as if that is not ours. The dashboard itself is not running yet.

@@ -2,15 +2,15 @@
 //! each better one is not to be had, and the lines to paste. Looks, and changes nothing.
 
 use crate::cgroup::hierarchy::{self, OuterLimit};
+use crate::cgroup::hugetlb::in_memory_current;
 use crate::cgroup::swap::SwapAround;
 use crate::cgroup::{Cgroup, attribute};
+use crate::escape::escape;
 use crate::placement::demand::{Demand, Means, Unmet};
 use crate::placement::surroundings::Surroundings;
 use crate::placement::{Row, WORKLOAD, obstacle, why_not};
-use crate::report::escape::escape;
 use crate::status::Tier;
 use crate::systemd::Manager;
-use crate::workload::huge_pages::in_memory_current;
 use anyhow::{Context, Result};
 use nix::fcntl::OFlag;
 use procfs::FromRead as _;

@@ -1,9 +1,11 @@
 //! The vocabulary between the edge and the policy: all that can happen, and all that can be done about it.
 //! Plain values without allocation, so that a recorded trace replays and the way to a kill needs no memory.
 
-use crate::policy::lines::Lines;
+use crate::lines::Lines;
 use crate::status::{Counters, Pressure};
 use crate::units::{Bytes, Limit, Percent};
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::ExitStatus;
 use std::time::Duration;
 
 /// One reading of the workload. What a tier cannot see is zero or absent.
@@ -79,6 +81,16 @@ pub enum Ending {
     Exited(u8),
     /// This signal ended it.
     Signaled(i32),
+}
+
+impl From<ExitStatus> for Ending {
+    fn from(status: ExitStatus) -> Ending {
+        let code = || status.code().and_then(|code| u8::try_from(code).ok());
+        match status.signal() {
+            Some(signal) => Ending::Signaled(signal),
+            None => Ending::Exited(code().unwrap_or(u8::MAX)),
+        }
+    }
 }
 
 /// What an operator asks for: through the mailbox, the dashboard or the terminal.
@@ -393,4 +405,20 @@ pub enum Cause {
     SystemdStop,
     /// systemd-oomd killed it.
     SystemdOomd,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_status_is_an_exit_or_a_signal() {
+        let ending = |status| Ending::from(ExitStatus::from_raw(status));
+        assert_eq!(ending(0), Ending::Exited(0));
+        assert_eq!(ending(255 << 8), Ending::Exited(255));
+        assert_eq!(ending(9), Ending::Signaled(9));
+        // With a core dump, and a real-time signal.
+        assert_eq!(ending(11 | 0x80), Ending::Signaled(11));
+        assert_eq!(ending(64), Ending::Signaled(64));
+    }
 }

@@ -1,12 +1,12 @@
 //! The one wait: descriptors and the nearest deadline, as tokens. Knows nothing of what they mean.
 
-use crate::clock::Timestamp;
+use crate::clock::{Timestamp, pause};
 use arrayvec::ArrayVec;
 use nix::errno::Errno;
-use nix::poll::poll;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use std::io;
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 /// What became ready. The order is that in which they are served: the workload first, people last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,7 +53,7 @@ impl Token {
 pub type Ready = ArrayVec<Token, BATCH>;
 const BATCH: usize = 64;
 /// Between two rounds where nobody tells what is ready.
-const WITHOUT_EPOLL_MS: u8 = 10;
+const WITHOUT_EPOLL: Duration = Duration::from_millis(10);
 
 /// The descriptors waited for.
 #[derive(Debug)]
@@ -114,7 +114,7 @@ impl EventLoop {
 
     /// It does not fail with valid arguments (epoll_wait(2)). If it does, everything is tried, at intervals: none of it blocks.
     fn without_epoll(&self) -> Ready {
-        let _ = poll(&mut [], WITHOUT_EPOLL_MS);
+        pause(WITHOUT_EPOLL);
         let all =
             [Token::MemoryEvents(0), Token::Files, Token::Started, Token::Signals, Token::Mailbox];
         all.into_iter().collect()

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|panic| {
         let text = format!("{panic}").replace('\n', " ");
-        sentinel::verbs::complain(&format!("failed inside: {text}; please report this"));
+        sentinel::diagnostics::complain(&format!("failed inside: {text}; please report this"));
     }));
     let result = std::panic::catch_unwind(run_verb);
     ExitCode::from(result.unwrap_or(FAILED))
@@ -20,7 +20,7 @@ fn run_verb() -> u8 {
     sentinel::sys::signals::survive_full_files();
     if sentinel::sys::privileges::are_borrowed() {
         let way_out = "remove its set-user-ID bit or capabilities, and use sudo";
-        sentinel::verbs::complain(&format!("refused: not made to be set-user-ID; {way_out}"));
+        sentinel::diagnostics::complain(&format!("refused: not made to be set-user-ID; {way_out}"));
         return FAILED;
     }
     let words: Vec<OsString> = std::env::args_os().collect();
@@ -34,7 +34,7 @@ fn run_verb() -> u8 {
         "top" => sentinel::tui::top::run(&words[1..]),
         "metrics" => sentinel::exporter::run(&words[1..]),
         "doctor" => sentinel::verbs::doctor(&words[1..]),
-        "replay" => sentinel::trace::verb::run(&words[1..]),
+        "replay" => sentinel::replay::verb::run(&words[1..]),
         sentinel::keeper::VERB => sentinel::keeper::run(&words[2..]),
         sentinel::trace::scribe::VERB => Ok(sentinel::trace::scribe::run()),
         sentinel::dashboard::VERB => sentinel::verbs::dashboard(&words[2..]),
@@ -46,7 +46,7 @@ fn run_verb() -> u8 {
 fn run(words: &[OsString]) -> anyhow::Result<u8> {
     let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
-        Err(error) => return Ok(sentinel::verbs::usage(&error, "sentinel")),
+        Err(error) => return Ok(sentinel::diagnostics::usage(&error, "sentinel")),
     };
     let (asked, command) = (cli.settings.clone(), cli.command.first().cloned());
     let config = Config::new(cli).inspect_err(|error| {
@@ -56,6 +56,6 @@ fn run(words: &[OsString]) -> anyhow::Result<u8> {
 }
 
 fn fail(error: &anyhow::Error) -> u8 {
-    sentinel::verbs::complain(&format!("{error:#}"));
+    sentinel::diagnostics::complain(&format!("{error:#}"));
     not_started::exit_status(error)
 }

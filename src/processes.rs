@@ -3,7 +3,7 @@
 
 use crate::baseline::{Baseline, per_second};
 use crate::clock::Timestamp;
-use crate::report::escape::escape;
+use crate::escape::escape;
 use crate::status::ProcessRow;
 use crate::units::Bytes;
 use procfs::FromRead as _;

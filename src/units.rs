@@ -254,6 +254,11 @@ impl fmt::Display for Bytes {
     }
 }
 
+/// Whole milliseconds, as they are written for programs.
+pub fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// A duration for people: `12.3s`, `850ms`, `2m05s`, `1h02m`.
 pub fn show_duration(duration: Duration) -> String {
     let ms = duration.as_millis();

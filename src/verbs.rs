@@ -1,14 +1,13 @@
-//! What `sentinel` does besides running a command: talking to a guardian, showing the dashboard, explaining usage.
+//! What `sentinel` does besides running a command: talking to a guardian, showing the dashboard.
 
 use crate::control::{client, processes};
+use crate::diagnostics::usage;
 use crate::fleet::choose;
 use crate::report::kept;
 use crate::report::post_mortem::{archive, text};
 use crate::report::record::CallerId;
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use clap::error::{ContextKind, ContextValue, ErrorKind};
-use std::error::Error as _;
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::os::fd::RawFd;
@@ -89,21 +88,6 @@ fn ask(socket: Option<PathBuf>, who: Option<String>, words: &[String]) -> Result
     }
 }
 
-/// False where nobody reads on (head, grep -q): not a mistake.
-///
-/// # Errors
-/// What else went wrong.
-pub fn heard(written: Result<()>) -> Result<bool> {
-    let gone = |error: &anyhow::Error| {
-        let error = error.root_cause().downcast_ref::<io::Error>();
-        error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-    };
-    match written {
-        Err(error) if gone(&error) => Ok(false),
-        written => written.map(|()| true),
-    }
-}
-
 /// Says which tier this place allows, and what would make it a better one.
 #[derive(Debug, Parser)]
 #[command(name = "sentinel doctor", args_override_self = true, max_term_width = 100)]
@@ -127,7 +111,9 @@ pub fn doctor(words: &[OsString]) -> Result<u8> {
         true => serde_json::to_string_pretty(&finding).context("cannot render the finding")? + "\n",
         false => finding.to_string(),
     };
-    heard(io::stdout().write_all(text.as_bytes()).context("cannot write the finding"))?;
+    crate::diagnostics::heard(
+        io::stdout().write_all(text.as_bytes()).context("cannot write the finding"),
+    )?;
     Ok(u8::from(finding.tier != crate::status::Tier::Kernel))
 }
 
@@ -171,7 +157,9 @@ pub fn report(words: &[OsString]) -> Result<u8> {
             _ => text::report_text(&report, speaks_utf8()),
         }
     };
-    heard(io::stdout().write_all(text.as_bytes()).context("cannot write the report"))?;
+    crate::diagnostics::heard(
+        io::stdout().write_all(text.as_bytes()).context("cannot write the report"),
+    )?;
     Ok(0)
 }
 
@@ -211,52 +199,4 @@ pub fn dashboard(words: &[OsString]) -> Result<u8> {
         ..crate::tui::Options::new(control.into(), pty)
     })?;
     Ok(if drew { 0 } else { crate::dashboard::DREW_NOTHING })
-}
-
-/// Prints help and version as asked for, a mistake as one line with the way out. Gives the exit status.
-pub fn usage(error: &clap::Error, program: &str) -> u8 {
-    if !error.use_stderr() {
-        // Nobody reading the help is no mistake.
-        let _ = error.print();
-        return 0;
-    }
-    complain(&format!("{}; try: {program} --help", mistake(error)));
-    125
-}
-
-/// What is wrong, without clap's layout of many lines.
-fn mistake(error: &clap::Error) -> String {
-    let argument = error.get(ContextKind::InvalidArg).map(ToString::to_string);
-    let text = match (error.kind(), argument, error.source()) {
-        (ErrorKind::MissingRequiredArgument, Some(argument), _) => {
-            let name = argument.trim_matches(|c: char| !c.is_alphabetic()).to_lowercase();
-            format!("no {name} given")
-        }
-        (ErrorKind::ValueValidation, Some(argument), Some(why)) => format!("{argument}: {why}"),
-        _ => {
-            let text = error.to_string();
-            let first = text.lines().next().unwrap_or("wrong usage");
-            first.strip_prefix("error: ").unwrap_or(first).to_owned()
-        }
-    };
-    crate::report::escape::escape(format!("{text}{}", suggestion(error)).as_bytes())
-}
-
-/// The name that was probably meant, by clap.
-fn suggestion(error: &clap::Error) -> String {
-    let kinds =
-        [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand, ContextKind::SuggestedValue];
-    let found = kinds.into_iter().find_map(|kind| error.get(kind));
-    let text = match found {
-        Some(ContextValue::String(name)) => Some(name),
-        // By likeness, the best last.
-        Some(ContextValue::Strings(names)) => names.last(),
-        Some(_) | None => None,
-    };
-    text.map_or_else(String::new, |name| format!(" (did you mean {name}?)"))
-}
-
-/// One line on stderr. That nobody can read it must not change the exit status.
-pub fn complain(text: &str) {
-    let _ = writeln!(io::stderr(), "sentinel: {}", crate::report::escape::tame(text));
 }

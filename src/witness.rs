@@ -1,7 +1,7 @@
 //! A process that reads what can take long: the mappings of a process of the workload. Reading them waits for a lock that a
 //! process in trouble holds for as long as it likes, so the guardian asks and goes on, and takes what has come by the end.
 
-use crate::report::escape::escape;
+use crate::escape::escape;
 use crate::report::post_mortem::{Mapping, Mappings};
 use crate::units::Bytes;
 use nix::sys::signal::SigSet;
@@ -51,7 +51,7 @@ fn added_up(smaps: impl BufRead) -> Vec<Mapping> {
         if let Some(name) = name_of(&line) {
             current = name;
             let mapping = found.entry(current.clone()).or_insert_with(|| Mapping {
-                name: crate::report::escape::escape_cut(&current, NAME),
+                name: crate::escape::escape_cut(&current, NAME),
                 count: 0,
                 size: Bytes(0),
                 rss: Bytes(0),

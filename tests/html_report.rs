@@ -12,7 +12,7 @@ mod sample;
 use any::post_mortem;
 use proptest::prelude::*;
 use roxmltree::{Document, Node, ParsingOptions};
-use sentinel::report::escape::is_instruction;
+use sentinel::escape::is_instruction;
 use sentinel::report::html::page;
 use sentinel::report::post_mortem::{Milestone, Moment, PostMortem};
 use sentinel::units::Bytes;

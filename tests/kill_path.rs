@@ -7,18 +7,18 @@
 mod support;
 
 use sentinel::clock::Timestamp;
-use sentinel::config::KillMode;
 use sentinel::event::{Action, DeedResult, Event, Sample};
+use sentinel::lines::Lines;
 use sentinel::placement::surroundings::Surroundings;
 use sentinel::placement::{self, Placed, Wish};
 use sentinel::policy::interval::Cadence;
-use sentinel::policy::lines::Lines;
 use sentinel::policy::warn::WarnRule;
 use sentinel::policy::{OnExit, Policy, PolicyConfig};
 use sentinel::status::Tier;
 use sentinel::sys::memory::PageFaults;
 use sentinel::trace::queue::Queue;
 use sentinel::units::{Bytes, Limit, Percent};
+use sentinel::workload::kill_mode::KillMode;
 use sentinel::workload::{Look, Workload};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

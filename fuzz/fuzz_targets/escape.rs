@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use sentinel::control::client;
-use sentinel::report::escape::{escape, escape_cut};
+use sentinel::escape::{escape, escape_cut};
 
 fuzz_target!(|text: &[u8]| {
     let shown = escape(text);

@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use sentinel::control::protocol::{Request, parse};
-use sentinel::report::escape::escape;
+use sentinel::escape::escape;
 use sentinel::units::Size;
 
 fn plainly(request: &Request) -> String {

@@ -4,8 +4,8 @@
 use libfuzzer_sys::fuzz_target;
 use sentinel::trace::format::{Row, What};
 use sentinel::trace::reader::read;
-use sentinel::trace::replay::compare;
-use sentinel::trace::what_if::{Changes, ask};
+use sentinel::replay::compare::compare;
+use sentinel::replay::what_if::{Changes, ask};
 use sentinel::units::Bytes;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -1,7 +1,7 @@
 //! Where the cgroup v2 tree is mounted and where in it we are: from mountinfo and /proc/self/cgroup, never a fixed string.
 
 use super::{Cgroup, files};
-use crate::report::escape::shown;
+use crate::escape::shown;
 use crate::units::{Bytes, Limit};
 use anyhow::{Context, Result, anyhow};
 use procfs::FromRead as _;

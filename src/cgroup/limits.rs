@@ -2,8 +2,8 @@
 //! Only its writers are used: its readers turn errors into numbers.
 
 use super::{Cgroup, files};
-use crate::policy::lines::Lines;
-use crate::report::escape::shown;
+use crate::escape::shown;
+use crate::lines::Lines;
 use crate::units::Limit;
 use anyhow::{Context, Result, anyhow, bail};
 use cgroups_rs::fs::MaxValue;

@@ -2,11 +2,12 @@
 
 pub mod files;
 pub mod hierarchy;
+pub mod hugetlb;
 pub mod limits;
 mod removal;
 pub mod swap;
 
-use crate::report::escape::shown;
+use crate::escape::shown;
 use anyhow::{Context, Result, bail};
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;

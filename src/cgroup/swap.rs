@@ -1,7 +1,7 @@
 //! How much swap a workload can really get: what was asked for is not yet what the machine, or a cgroup above, has to give.
 
 use super::hierarchy;
-use crate::report::escape::shown;
+use crate::escape::shown;
 use crate::units::{Bytes, Limit};
 use anyhow::{Context, Result};
 use procfs::FromRead as _;

@@ -2,7 +2,7 @@
 
 use super::Config;
 use crate::cgroup::Cgroup;
-use crate::report::escape::shown;
+use crate::escape::shown;
 use crate::report::record::{CallerId, as_caller};
 use anyhow::{Context, Result, ensure};
 use nix::unistd::{AccessFlags, eaccess};

@@ -3,8 +3,8 @@
 
 use crate::account::home_of;
 use crate::cli::Settings;
+use crate::escape::{escape, shown};
 use crate::nearest::nearest;
-use crate::report::escape::{escape, shown};
 use crate::report::record::{CallerId, as_caller};
 use anyhow::{Context, Result, anyhow};
 use nix::libc;

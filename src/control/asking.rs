@@ -4,7 +4,7 @@
 use super::listing::{Contact, Listed, Unreachable, is_stopped};
 use super::receiving::{self, Received, receive};
 use crate::clock::Clock;
-use crate::report::escape::escape_cut;
+use crate::escape::escape_cut;
 use crate::units::show_duration;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::collections::BTreeSet;

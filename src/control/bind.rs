@@ -1,12 +1,12 @@
 //! Binds one path safely, also in a directory that everybody may write to: nothing is followed, nothing live is touched,
 //! and only a dead socket of our own is replaced (root: of anybody's). Where to bind is decided elsewhere.
 
+use super::problem::{Problem, SocketError};
 use super::receiving;
-use super::socket::{Owner, Problem, SocketError};
-use crate::report::escape::escape;
+use crate::clock::pause;
+use crate::escape::escape;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, Flock, FlockArg, OFlag, openat};
-use nix::poll::PollTimeout;
 use nix::sys::socket::{self, AddressFamily, Backlog, SockFlag, SockType, UnixAddr};
 use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, fstatat};
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchownat, geteuid, unlinkat};
@@ -16,6 +16,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What fits `sun_path` with its closing NUL (unix(7)).
 pub(super) const MAX_PATH: usize = 107;
@@ -25,7 +26,16 @@ const BACKLOG: i32 = 64;
 
 /// A lock on a directory is held for some milliseconds by guardians that start; nobody waits longer than this for one.
 const LOCK_TRIES: u32 = 20;
-const LOCK_PAUSE_MS: u16 = 10;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
+
+/// Whom a socket is given to: the invoking user (`SUDO_UID`, `SUDO_GID` under sudo).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// User id.
+    pub uid: u32,
+    /// Group id.
+    pub gid: u32,
+}
 
 /// A socket's place in the file system. It holds the inode, so that the comparison in [`SocketNode::remove`] cannot be fooled by a
 /// number used again, and it does so without keeping the socket alive.
@@ -169,8 +179,8 @@ pub(super) fn lock_directory(path: &Path) -> Option<Flock<OwnedFd>> {
             Err((back, Errno::EWOULDBLOCK)) => directory = back,
             Err(_) => return None,
         }
-        // A poll of nothing is a pause; this is at the start, before there is a workload to guard.
-        let _ = nix::poll::poll(&mut [], PollTimeout::from(LOCK_PAUSE_MS));
+        // At the start, before there is a workload to guard.
+        pause(LOCK_PAUSE);
     }
     None
 }

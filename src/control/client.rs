@@ -1,8 +1,8 @@
 //! `sentinel ctl`: sends one request to a guardian and shows the answer. It may block: it is a process of its own.
 
 use super::protocol::MAX_LINE;
-use crate::clock::Clock;
-use crate::report::escape::{escape, is_instruction};
+use crate::clock::{Clock, pause};
+use crate::escape::{escape, is_instruction};
 use anyhow::{Context, Result, bail, ensure};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -114,11 +114,6 @@ fn finish(socket: OwnedFd) -> io::Result<UnixStream> {
     stream.set_nonblocking(false)?;
     stream.set_write_timeout(Some(PATIENCE))?;
     Ok(stream)
-}
-
-fn pause(time: Duration) {
-    // A poll of nothing; that it may be interrupted does not matter.
-    let _ = poll(&mut [], PollTimeout::try_from(time).unwrap_or(PollTimeout::ZERO));
 }
 
 /// In a public directory anybody can make a socket: only one of ours or of root's is believed. Root may ask everybody.

@@ -9,6 +9,7 @@ mod listening;
 pub mod listing;
 mod notices;
 mod output;
+mod problem;
 pub mod processes;
 pub mod protocol;
 pub(crate) mod receiving;

@@ -2,7 +2,7 @@
 
 use super::client;
 use crate::command_line;
-use crate::report::escape::tame;
+use crate::escape::tame;
 use crate::report::text::ps_text;
 use crate::status::ProcessRow;
 use anyhow::{Context as _, Result};

@@ -1,7 +1,7 @@
 //! One request line to what it asks for. Pure; what the answer says is the guardian's business.
 
 use super::verbs::{nearest_setting, nearest_verb};
-use crate::report::escape::escape_cut;
+use crate::escape::escape_cut;
 use crate::signal_names::signal_number;
 use crate::units::{Bytes, Limit, Size, parse_count, parse_duration};
 use std::time::Duration;
@@ -268,7 +268,7 @@ fn quote(word: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::escape::escape;
+    use crate::escape::escape;
     use crate::units::Percent;
     use proptest::prelude::*;
 

@@ -1,7 +1,7 @@
 //! The directory in which every guardian of a user is listed: `/run/sentinel` for root, else one of the session or of /tmp.
 
 use super::bind::{self, MAX_PATH, lock_directory, others_may_rename};
-use crate::report::escape::escape;
+use crate::escape::escape;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, openat};
 use nix::sys::stat::{FileStat, Mode, fchmod, fstat, stat};

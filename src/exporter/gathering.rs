@@ -6,7 +6,7 @@ use crate::control::asking::{Silence, ask_each};
 use crate::control::listing::{Listed, Listing, Unreachable, find_here};
 use crate::fleet::{PATIENCE, understood};
 use crate::ledger::finding::{Ledgers, read_all};
-use crate::report::metrics::{Page, Subject, label};
+use crate::metrics::{Page, Subject, label};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};

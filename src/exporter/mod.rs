@@ -47,13 +47,13 @@ struct Wanted {
 pub fn run(words: &[OsString]) -> Result<u8> {
     let wanted = match Wanted::try_parse_from(words) {
         Ok(wanted) => wanted,
-        Err(error) => return Ok(crate::verbs::usage(&error, "sentinel metrics")),
+        Err(error) => return Ok(crate::diagnostics::usage(&error, "sentinel metrics")),
     };
     if wanted.once {
         use std::io::Write as _;
         let text = gathering::Gatherer::default().page();
         let written = std::io::stdout().write_all(text.as_bytes());
-        crate::verbs::heard(written.context("cannot write the metrics"))?;
+        crate::diagnostics::heard(written.context("cannot write the metrics"))?;
         return Ok(0);
     }
     let listener = match wanted.handed {
@@ -61,7 +61,7 @@ pub fn run(words: &[OsString]) -> Result<u8> {
         false => {
             let listener = listen(&wanted.listen)?;
             let address = listener.local_addr().context("read our own address")?;
-            crate::verbs::complain(&format!("serving http://{address}/metrics"));
+            crate::diagnostics::complain(&format!("serving http://{address}/metrics"));
             listener
         }
     };
@@ -74,7 +74,7 @@ pub fn run(words: &[OsString]) -> Result<u8> {
 /// # Errors
 /// It is no address, or cannot be had.
 pub fn listen(text: &str) -> Result<TcpListener> {
-    let shown = crate::report::escape::escape(text.as_bytes());
+    let shown = crate::escape::escape(text.as_bytes());
     let wanted = match text.strip_prefix(':') {
         Some(port) => format!("127.0.0.1:{port}"),
         None => text.to_owned(),

@@ -4,7 +4,7 @@ use super::statuses;
 use crate::control::listing::{Listed, find_here, find_here_those};
 use crate::control::protocol::parse;
 use crate::control::socket::is_live;
-use crate::report::escape::escape_cut;
+use crate::escape::escape_cut;
 use anyhow::{Result, bail};
 use std::path::PathBuf;
 
@@ -86,7 +86,7 @@ pub fn mailbox(socket: Option<PathBuf>, who: Option<&str>, words: &[String]) -> 
     if parse(words.join(" ").as_bytes()).is_ok_and(|request| request.changes()) {
         bail!("{nobody}; if you mean the only other one, add --guardian {}", only.full_name());
     }
-    crate::verbs::complain(&format!("{nobody}: asking {}, the only one", only.full_name()));
+    crate::diagnostics::complain(&format!("{nobody}: asking {}, the only one", only.full_name()));
     Ok(only.socket)
 }
 

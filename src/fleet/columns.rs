@@ -1,8 +1,8 @@
 //! The table of guardians: which columns fit a width, and their cells, padded. Pure; colours are others' matter.
 
 use super::row::{Row, growth, size, time};
+use crate::escape::cut;
 use crate::status::Limits;
-use crate::tui::view::ink::cut;
 use crate::units::{Bytes, Limit};
 use ratatui::text::Span;
 

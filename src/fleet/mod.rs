@@ -34,7 +34,7 @@ pub fn statuses(guardians: Vec<Listed>) -> Vec<(Listed, Result<Status, Silence>)
 /// It is none.
 pub fn understood(answer: &[u8]) -> Result<Status, Silence> {
     let unclear = |error: serde_json::Error| {
-        Silence::Unclear(crate::report::escape::escape_cut(error.to_string().as_bytes(), 100))
+        Silence::Unclear(crate::escape::escape_cut(error.to_string().as_bytes(), 100))
     };
     serde_json::from_slice(answer).map(clean).map_err(unclear)
 }

@@ -1,6 +1,6 @@
 //! One guardian in one line: the words and figures of each column. Pure.
 
-use crate::report::escape::tame;
+use crate::escape::tame;
 use crate::status::{State, Status};
 use crate::units::{Bytes, Limit};
 

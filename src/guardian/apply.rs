@@ -3,7 +3,7 @@
 use super::Guardian;
 use crate::clock::Timestamp;
 use crate::event::{Action, Deed, DeedResult, Event, InForce, Notice};
-use crate::policy::lines::Lines;
+use crate::lines::Lines;
 use crate::report::post_mortem::Milestone;
 use crate::report::words;
 use crate::status::Level;

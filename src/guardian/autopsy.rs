@@ -3,15 +3,15 @@
 use super::Guardian;
 use super::evidence::micros;
 use crate::cli::ReportSetting;
+use crate::escape::{escape, shown};
 use crate::event::{Cause, Ending, Outcome, Reason};
-use crate::policy::lines::Lines;
-use crate::report::escape::{escape, shown};
+use crate::lines::Lines;
 use crate::report::post_mortem::verdict::{advice, verdict};
 use crate::report::post_mortem::{
     EndReason, Milestone, Moment, PostMortem, Run, SCHEMA, Verdict, archive,
 };
 use crate::status::{Counters, Level, Limits, Memory, Pressure, Remains, Status, Tier};
-use crate::units::Limit;
+use crate::units::{Limit, millis};
 use crate::workload::Workload;
 use anyhow::{Context, Result};
 use nix::libc::SIGINT;
@@ -99,7 +99,7 @@ impl Guardian {
             swap: self.config.swap,
             swap_room: lines.swap,
             pids: self.config.pids.0,
-            grace_ms: super::publish::millis(self.config.grace),
+            grace_ms: millis(self.config.grace),
         };
         let verdict = Verdict {
             reason: EndReason::GuardianDeath,
@@ -171,8 +171,8 @@ impl Guardian {
 
     /// What is the same for every workload of this guardian.
     fn this_run(&self) -> Run {
-        let now = u64::try_from(crate::clock::unix_time().as_millis()).unwrap_or(u64::MAX);
-        let lived = super::publish::millis(self.clock.now().0);
+        let now = millis(crate::clock::unix_time());
+        let lived = millis(self.clock.now().0);
         let system = nix::sys::utsname::uname().ok();
         let kernel = system.as_ref().map(|name| name.release().to_string_lossy().into_owned());
         let host = system.as_ref().map(|name| escape(name.nodename().as_bytes()));

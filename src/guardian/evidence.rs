@@ -4,13 +4,13 @@
 use super::Guardian;
 use crate::clock::{Clock, Timestamp};
 use crate::event::{Action, Event, Notice, Sample};
-use crate::policy::lines::Lines;
+use crate::lines::Lines;
 use crate::processes::ProcessScan;
 use crate::report::post_mortem::{EarlierLines, Grower, Mappings, Milestone, Moment, Reading};
 use crate::report::words;
 use crate::status::ProcessRow;
 use crate::sys::process::nowhere;
-use crate::units::Bytes;
+use crate::units::{Bytes, millis};
 use crate::witness;
 use crate::workload::Workload;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -175,7 +175,7 @@ impl Evidence {
             .iter()
             .filter_map(|row| {
                 let (at, from) = first_of(row.pid)?;
-                let over_ms = u64::try_from((last.at - at).as_millis()).unwrap_or(u64::MAX);
+                let over_ms = millis(last.at - at);
                 let (pid, name, to) = (row.pid, row.name.clone(), row.rss);
                 (to > from).then_some(Grower { pid, name, from, to, over_ms })
             })

@@ -2,19 +2,18 @@
 //! Nothing is guarded any more, so this may wait.
 
 use super::Guardian;
-use super::publish::millis;
 use crate::clock::Timestamp;
+use crate::escape::escape;
 use crate::event::{Cause, Ending, Outcome, Sample};
 use crate::event_loop::Token;
 use crate::ledger::{End, store};
-use crate::report::escape::escape;
 use crate::report::post_mortem::verdict::verdict;
 use crate::report::record::{Decision, Ended};
 use crate::report::words;
 use crate::status::{Level, Status, WatchLine};
 use crate::sys::memory::PageFaults;
 use crate::sys::process::interrupt_group;
-use crate::units::{Bytes, show_duration};
+use crate::units::{Bytes, millis, show_duration};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
@@ -210,7 +209,7 @@ impl Guardian {
         let status = Box::new(self.status(0));
         let signal = self.config.term_signal;
         let text = words::outcome(outcome, &self.command_name(), &words::signal_name(signal));
-        let text = crate::report::escape::tame(&text);
+        let text = crate::escape::tame(&text);
         let exit_status = words::exit_status(outcome, signal, self.config.limit_exit_code);
         if let Some(server) = &mut self.server {
             server.publish(&WatchLine::Status { status, processes: None });

@@ -1,10 +1,11 @@
 //! Huge pages that no limit counts: looked for aside, a few processes a turn, and told when they do not grow any more.
 
 use super::Guardian;
+use crate::cgroup::hugetlb::{in_memory_current, pool};
 use crate::clock::Timestamp;
 use crate::status::Level;
 use crate::units::Bytes;
-use crate::workload::huge_pages::{in_memory_current, of_process, pool};
+use crate::workload::huge_pages::of_process;
 use std::time::Duration;
 
 const EVERY: Duration = Duration::from_secs(1);

@@ -1,14 +1,14 @@
 //! The keeper seen from the guardian: started before the command runs, told what changes, let go at the end.
 
 use super::Guardian;
-use super::publish::millis;
 use crate::cli::OnDeath;
 use crate::control::server::Server;
 use crate::keeper::VERB;
 use crate::keeper::orders::{OrderFile, Orders, Stage};
+use crate::lines::Lines;
 use crate::policy::Rung;
-use crate::policy::lines::Lines;
 use crate::status::Level;
+use crate::units::millis;
 use crate::workload::Workload;
 use anyhow::{Context, Result};
 use std::io::{PipeWriter, Write};

@@ -22,7 +22,6 @@ mod signals;
 mod tier;
 mod unseen;
 
-pub(crate) use publish::describe;
 pub use setup::start;
 
 use crate::clock::{Clock, Timestamp};
@@ -330,7 +329,7 @@ impl Guardian {
     }
 
     fn say_as(&mut self, what: Milestone, level: Level, text: String) {
-        let (now, text) = (self.clock.now(), crate::report::escape::tame(&text));
+        let (now, text) = (self.clock.now(), crate::escape::tame(&text));
         self.evidence.told(now, what, text.clone());
         let line = self.log.add(now, level, text);
         if let Some(server) = &mut self.server {

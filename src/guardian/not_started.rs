@@ -2,8 +2,8 @@
 
 use crate::cli::Settings;
 use crate::command::CommandError;
+use crate::escape::tame;
 use crate::ledger::{End, NOT_STARTED, store};
-use crate::report::escape::tame;
 use crate::report::record::{CallerId, RecordFile};
 use crate::report::words::signal_name;
 use crate::sys::spawn::SpawnError;
@@ -44,7 +44,7 @@ pub(super) fn record(records: Vec<RecordFile>, error: &Error) {
     for record in records {
         let written = record.write_refusal(tame(&format!("{error:#}")), exit_status(error));
         if let Err(error) = written {
-            crate::verbs::complain(&format!("{error:#}"));
+            crate::diagnostics::complain(&format!("{error:#}"));
         }
     }
 }
@@ -53,7 +53,7 @@ pub(super) fn record(records: Vec<RecordFile>, error: &Error) {
 pub(super) fn count(name: &str) {
     let end = End::bare(name, NOT_STARTED, 0);
     if let Err(error) = store::count(&end, CallerId::find()) {
-        crate::verbs::complain(&format!("{error:#}"));
+        crate::diagnostics::complain(&format!("{error:#}"));
     }
 }
 

@@ -3,8 +3,8 @@
 
 use super::Guardian;
 use crate::config::Config;
+use crate::escape::shown;
 use crate::event::Ending;
-use crate::report::escape::shown;
 use crate::report::record::{CallerId, open_as_caller};
 use crate::status::Level;
 use crate::trace::scribe::Scribe;

@@ -8,17 +8,17 @@ use crate::clock::Timestamp;
 use crate::control::protocol::Request;
 use crate::control::server::ClientId;
 use crate::dashboard::Dashboard;
+use crate::escape::escape;
 use crate::event::Ending;
 use crate::exporter::Exporter;
 use crate::policy::Rung;
 use crate::processes::{ProcessScan, Trends, rss_sum};
-use crate::report::escape::escape;
-use crate::report::words;
+use crate::report::state;
 use crate::status::{
     Io, Level, Limits, Memory, ProcessRow, SCHEMA_VERSION, State, Status, Tier, Usage, WatchLine,
 };
 use crate::sys::process::Spent;
-use crate::units::{Bytes, Limit};
+use crate::units::{Bytes, Limit, millis};
 use crate::workload::Workload;
 use crate::workload::usage::{Reading, UsageMeter};
 use std::net::TcpListener;
@@ -303,7 +303,7 @@ impl Guardian {
         let now = self.clock.now();
         let policy = &guard.policy;
         let sample = policy.last();
-        let (state, reason, kill_at) = describe(policy.rung());
+        let (state, reason, kill_at) = state::of(policy.rung());
         let starting = guard.starting.is_some() && state == State::Running;
         Status {
             schema: SCHEMA_VERSION,
@@ -344,37 +344,23 @@ impl Guardian {
             in_force.map_or((guard.policy.trip_wire(), None), |it| (it.high, it.max.value()));
         let ceiling = max.map_or(lines.ceiling, Bytes);
         Limits {
-            limit: lines.limit,
             trip_wire: if kernel { high } else { Limit::Max },
-            relief_line: lines.relief,
-            second_line: lines.second,
             ceiling,
             swap: if kernel { self.config.swap } else { Limit::Max },
-            swap_room: lines.swap,
             pids: self.config.pids.0,
-            grace_ms: millis(guard.policy.grace()),
+            ..state::limits(&guard.policy, kernel)
         }
     }
 
     fn memory(&self, index: usize) -> Memory {
         let policy = &self.guards[index].policy;
-        let sample = policy.last();
-        let (peak, peak_footprint) = policy.peaks();
         let counted = self.counts_huge_pages();
+        let seen = state::memory(policy);
         Memory {
-            current: sample.current,
-            footprint: sample.footprint(),
             rss: self.publisher.rows_at.map(|_| rss_sum(&self.publisher.rows)),
-            anon: sample.anon,
-            shmem: sample.shmem,
-            cache: sample.cache,
-            kernel: sample.kernel,
-            swap: sample.swap,
-            swap_cached: sample.swap_cached,
-            hugetlb: if counted { sample.hugetlb } else { self.unseen.huge_pages.uncounted },
+            hugetlb: if counted { seen.hugetlb } else { self.unseen.huge_pages.uncounted },
             hugetlb_counted: counted,
-            peak,
-            peak_footprint,
+            ..seen
         }
     }
 }
@@ -383,24 +369,5 @@ impl Guardian {
 fn still(rows: &mut [ProcessRow]) {
     for row in rows {
         (row.growth, row.cpu_permille) = (row.growth.map(|_| 0), row.cpu_permille.map(|_| 0));
-    }
-}
-
-pub(super) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// What a rung is to people: state, reason, and when SIGKILL comes.
-pub(crate) fn describe(rung: Rung) -> (State, Option<String>, Option<Timestamp>) {
-    match rung {
-        Rung::Watching { .. } => (State::Running, None, None),
-        Rung::Terminating { reason, kill_at, .. } => {
-            (State::Terminating, Some(words::reason(&reason)), Some(kill_at))
-        }
-        Rung::Killing { reason, why, .. } => {
-            let text = format!("{}; {}", words::reason(&reason), words::kill_reason(&why));
-            (State::Killing, Some(text), None)
-        }
-        Rung::Ended => (State::Ended, None, None),
     }
 }

@@ -4,15 +4,16 @@
 use super::Guardian;
 use crate::clock::Timestamp;
 use crate::config::Config;
+use crate::escape::{escape_cut, shown};
 use crate::event::{Ending, Event};
 use crate::policy::{Actions, PolicyConfig};
-use crate::report::escape::{escape_cut, shown};
 use crate::report::record::{CallerId, open_as_caller};
 use crate::status::{Level, Tier};
 use crate::trace::format::{Rules, Start, VERSION, nanos};
 use crate::trace::queue::Queue;
 use crate::trace::scribe::{self, Scribe};
 use crate::trace::writer::Writer;
+use crate::units::millis;
 use anyhow::{Context, Result};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -87,7 +88,7 @@ impl Guardian {
             command: words.map(|word| escape_cut(word.as_bytes(), LETTERS)).collect(),
             pid: u32::try_from(pid).unwrap_or(0),
             tier,
-            unix_ms: u64::try_from(crate::clock::unix_time().as_millis()).unwrap_or(u64::MAX),
+            unix_ms: millis(crate::clock::unix_time()),
             t: nanos(now.0),
             term_signal: self.config.term_signal,
             rules: Rules::from(rules),

@@ -3,11 +3,12 @@
 
 use super::Guardian;
 use super::output_log::OutputLog;
-use crate::clock::Timestamp;
+use crate::clock::{Timestamp, pause};
 use crate::dashboard::Dashboard;
 use crate::event_loop::Token;
 use crate::status::Level;
 use crate::sys::terminal::open_anew;
+use crate::terminal_modes::restoration;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::fs::File;
 use std::io::Write;
@@ -21,7 +22,7 @@ const PIECE: usize = 8192;
 /// At the end a terminal that takes nothing for so long takes nothing any more.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two tries then.
-const PAUSE_MS: u8 = 10;
+const PAUSE: Duration = Duration::from_millis(10);
 /// Taken at the end: more than a terminal holds back, and an end to what is still being written.
 const LAST: usize = 1 << 20;
 
@@ -93,7 +94,7 @@ impl Guardian {
     /// The dashboard is gone.
     pub(super) fn begin_relay(&mut self) {
         let broken = self.publisher.dashboard.as_ref().is_some_and(Dashboard::recover);
-        let first = if broken { crate::tui::terminal::restoration() } else { Vec::new() };
+        let first = if broken { restoration() } else { Vec::new() };
         self.publisher.relay = Some(Relay::new(&first));
         self.await_terminal(true);
         self.fit_terminal();
@@ -158,8 +159,8 @@ impl Guardian {
                 room = room.saturating_sub(before - left);
                 moved = self.clock.now();
             } else {
-                // A poll of nothing: a terminal may say that it takes something, and then not take it.
-                let _ = poll(&mut [], PAUSE_MS);
+                // A terminal may say that it takes something, and then not take it.
+                pause(PAUSE);
             }
         }
     }

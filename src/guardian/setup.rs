@@ -20,20 +20,20 @@ use crate::control::server::{Access, Server};
 use crate::control::socket::{self, Owner, SocketChoice};
 use crate::control::told;
 use crate::dashboard::Dashboard;
+use crate::escape::shown;
 use crate::event::{DeedResult, Event, Sample};
 use crate::event_loop::{EventLoop, Token};
 use crate::exporter;
+use crate::lines::Lines;
 use crate::placement::Wish;
 use crate::placement::demand::Unmet;
 use crate::placement::leftovers;
 use crate::placement::surroundings::Surroundings;
 use crate::policy::breach::counter_slack;
 use crate::policy::interval::Cadence;
-use crate::policy::lines::Lines;
 use crate::policy::reclaim::ReclaimAt;
 use crate::policy::{Policy, PolicyConfig};
 use crate::report::console::Console;
-use crate::report::escape::shown;
 use crate::report::log::Log;
 use crate::report::record::{CallerId, RecordFile};
 use crate::report::words;
@@ -318,7 +318,7 @@ impl Guardian {
         let tier = workload.tier();
         let place = workload.watched().map_or_else(
             || "no cgroup".to_owned(),
-            |cgroup| crate::report::escape::escape(cgroup.path().as_os_str().as_encoded_bytes()),
+            |cgroup| crate::escape::escape(cgroup.path().as_os_str().as_encoded_bytes()),
         );
         let ceiling = match tier {
             _ if self.config.dry_run => "dry run: no limit in force, nothing is ended".to_owned(),

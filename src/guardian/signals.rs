@@ -86,7 +86,7 @@ impl Guardian {
             }
             let guard = self.guards.iter().position(|guard| guard.child_pid == pid);
             match (guard, change) {
-                (Some(index), Change::Ended(ending)) => {
+                (Some(index), Change::Ended(status)) => {
                     self.guards[index].workload.child_reaped();
                     // What it said last is why it ended.
                     self.look_at_start();
@@ -94,10 +94,10 @@ impl Guardian {
                         return;
                     }
                     self.check_empty(index);
-                    self.deliver(index, Event::ChildExited(ending));
+                    self.deliver(index, Event::ChildExited(status.into()));
                 }
                 (Some(index), Change::Stopped(signal)) => self.child_stopped(index, signal),
-                (None, Change::Ended(ending)) => self.other_child_ended(pid, ending),
+                (None, Change::Ended(status)) => self.other_child_ended(pid, status.into()),
                 (None, Change::Stopped(SIGTSTP)) if self.publisher.dashboard_pid() == Some(pid) => {
                     self.dashboard_stopped();
                 }

@@ -6,20 +6,20 @@
 pub mod orders;
 mod quarry;
 
-use crate::cli::{KillMode, OnDeath};
-use crate::clock::{Clock, Timestamp};
+use crate::cli::OnDeath;
+use crate::clock::{Clock, Timestamp, pause};
+use crate::escape::shown;
 use crate::ledger::{End, store};
 use crate::placement;
 use crate::report::console::Console;
-use crate::report::escape::shown;
 use crate::report::post_mortem::{Milestone, Moment, PostMortem, archive};
 use crate::report::record::CallerId;
 use crate::report::words::signal_name;
-use crate::units::{Limit, show_duration};
+use crate::units::{Limit, millis, show_duration};
+use crate::workload::kill_mode::KillMode;
 use crate::workload::process_sampler::ProcessSampler;
 use anyhow::{Context, Result};
 use clap::Parser;
-use nix::poll::poll;
 use nix::sys::signal::SigSet;
 use orders::{OrderFile, Orders, Stage};
 use quarry::Quarry;
@@ -34,7 +34,7 @@ use std::time::Duration;
 pub const VERB: &str = "__keeper";
 
 /// Between two looks at a workload that ends.
-const PAUSE_MS: u8 = 10;
+const PAUSE: Duration = Duration::from_millis(10);
 /// So long the cgroup of a killed workload may need to become empty; a task in uninterruptible sleep holds it longer.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The trip-wire stands at least so far above what is in use: a write below that reclaims before it returns.
@@ -192,7 +192,7 @@ impl Keeper {
 
     fn count_end(&mut self) {
         let ran = self.clock.now().0 + Duration::from_millis(self.handed.now_ms);
-        let ran_ms = u64::try_from(ran.as_millis()).unwrap_or(u64::MAX);
+        let ran_ms = millis(ran);
         let end = End::of_guardian(&self.handed.name, ran_ms, self.sent.take());
         if let Err(error) = store::count(&end, CallerId::find()) {
             self.say(&format!("{error:#}"));
@@ -247,7 +247,7 @@ impl Keeper {
             if self.quarry.current(&mut self.sampler) >= second {
                 return Some("memory reached the second line");
             }
-            pause();
+            pause(PAUSE);
         }
         None
     }
@@ -259,7 +259,7 @@ impl Keeper {
         self.say(&format!("sent SIGKILL to the workload: {why}"));
         let began = self.clock.now();
         while !self.quarry.is_empty() && self.clock.now().since(began) < PATIENCE {
-            pause();
+            pause(PAUSE);
             self.quarry.kill();
         }
     }
@@ -303,7 +303,7 @@ impl Keeper {
         let began = self.clock.now();
         loop {
             match self.quarry.remove() {
-                Err(_) if self.clock.now().since(began) < Duration::from_secs(5) => pause(),
+                Err(_) if self.clock.now().since(began) < Duration::from_secs(5) => pause(PAUSE),
                 result => return result,
             }
         }
@@ -315,9 +315,4 @@ impl Keeper {
         self.said.push(Moment { at_us, what: Milestone::Told, text: text.to_owned() });
         self.console.say(&format!("the guardian {} is gone: {text}", self.handed.guardian));
     }
-}
-
-/// A poll of nothing; that it may be interrupted does not matter.
-fn pause() {
-    let _ = poll(&mut [], PAUSE_MS);
 }

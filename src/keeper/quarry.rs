@@ -2,10 +2,10 @@
 //! is no parent of theirs: nobody tells it of an end, and it looks.
 
 use crate::cgroup::Cgroup;
-use crate::config::KillMode;
 use crate::placement::leftovers::{self, Mark};
 use crate::sys::process::PidFd;
 use crate::units::Limit;
+use crate::workload::kill_mode::KillMode;
 use crate::workload::knobs::Knobs;
 use crate::workload::members::{Members, Source};
 use crate::workload::process_sampler::ProcessSampler;

@@ -11,7 +11,7 @@ pub mod store;
 use crate::report::post_mortem::{EndReason, Verdict};
 use crate::report::words::signal_name;
 use crate::status::Status;
-use crate::units::Bytes;
+use crate::units::{Bytes, millis};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -120,7 +120,7 @@ fn word(reason: EndReason) -> String {
 }
 
 fn now_ms() -> u64 {
-    u64::try_from(crate::clock::unix_time().as_millis()).unwrap_or(u64::MAX)
+    millis(crate::clock::unix_time())
 }
 
 /// All that ended.

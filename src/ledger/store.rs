@@ -4,14 +4,13 @@
 //! with the process that holds it. Nothing is synced: what a loss of power takes is some counts, and a counter that begins anew.
 
 use super::{End, Ledger};
-use crate::clock::Clock;
-use crate::report::escape::shown;
+use crate::clock::{Clock, pause};
+use crate::escape::shown;
 use crate::report::post_mortem::archive;
 use crate::report::record::{CallerId, as_caller};
 use anyhow::{Context as _, Result};
 use nix::fcntl::{Flock, FlockArg};
 use nix::libc;
-use nix::poll::{PollTimeout, poll};
 use nix::sys::resource::{Resource, getrlimit};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -31,7 +30,7 @@ const LARGEST: u64 = 256 << 10;
 /// So long the others are waited for, each of whom needs a millisecond.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two tries to get the lock.
-const PAUSE_MS: u8 = 5;
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Counts an end in the caller's ledger. Where the caller has no place to keep one (no home, not writable) nothing is counted, as
 /// nobody asked for it; gives whether it was.
@@ -113,8 +112,7 @@ fn hold(mut file: File) -> io::Result<Flock<File>> {
         if clock.now().0 >= PATIENCE {
             return Err(io::Error::other("another guardian holds the lock for long"));
         }
-        // A poll of nothing; that it may be interrupted does not matter.
-        let _ = poll(&mut [], PollTimeout::from(PAUSE_MS));
+        pause(PAUSE);
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::{Placed, enable, is_busy, usable};
 use crate::cgroup::{Cgroup, files};
-use crate::report::escape::shown;
+use crate::escape::shown;
 use anyhow::{Context, Result, bail};
 
 /// The leaf.

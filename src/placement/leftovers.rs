@@ -4,7 +4,7 @@
 
 use super::WORKLOAD;
 use crate::cgroup::{Cgroup, attribute, files};
-use crate::report::escape::shown;
+use crate::escape::shown;
 use procfs::process::Process;
 use std::path::{Path, PathBuf};
 

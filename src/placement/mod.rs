@@ -9,11 +9,11 @@ mod plain;
 mod scope;
 pub mod surroundings;
 
+use crate::cgroup::hugetlb::pool;
 use crate::cgroup::{Cgroup, files};
-use crate::report::escape::shown;
+use crate::escape::shown;
 use crate::systemd::Manager;
 use crate::units::Bytes;
-use crate::workload::huge_pages::pool;
 use anyhow::{Context, Result, anyhow, bail};
 use inner::Vacated;
 use leftovers::Mark;

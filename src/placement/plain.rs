@@ -4,7 +4,7 @@ use super::surroundings::Surroundings;
 use super::{Placed, enable, inner, usable};
 use crate::cgroup::Cgroup;
 use crate::cgroup::hierarchy::unrestricted;
-use crate::report::escape::shown;
+use crate::escape::shown;
 use anyhow::{Context, Result, anyhow};
 use std::path::Path;
 

@@ -4,11 +4,10 @@
 use super::surroundings::Surroundings;
 use super::{Placed, WORKLOAD, Wish, enable, usable};
 use crate::cgroup::Cgroup;
-use crate::clock::Clock;
+use crate::clock::{Clock, pause};
 use crate::sys::keeper::Keeper;
 use crate::systemd::{Manager, Scope};
 use anyhow::{Context, Result, bail};
-use nix::poll::{PollTimeout, poll};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -76,8 +75,7 @@ fn wait_for(around: &Surroundings, pid: i32, unit: &str) -> Result<PathBuf> {
         {
             return Ok(path);
         }
-        // A poll of nothing, for a millisecond; that it may be interrupted does not matter.
-        let _ = poll(&mut [], PollTimeout::from(1u8));
+        pause(Duration::from_millis(1));
     }
     bail!("systemd did not start {unit} within {} s", PATIENCE.as_secs())
 }

@@ -129,7 +129,7 @@ fn container() -> Option<String> {
     let environment = std::fs::read("/proc/1/environ").unwrap_or_default();
     let told =
         environment.split(|byte| *byte == 0).find_map(|pair| pair.strip_prefix(b"container="));
-    let told = told.map(crate::report::escape::escape).filter(|name| !name.is_empty());
+    let told = told.map(crate::escape::escape).filter(|name| !name.is_empty());
     told.or_else(|| marked.map(|(_, name)| (*name).to_owned()))
 }
 

@@ -2,8 +2,8 @@
 
 use crate::clock::Timestamp;
 use crate::event::Sample;
+use crate::lines::BATCH;
 use crate::policy::interval::{SUDDEN, TERMINATING};
-use crate::policy::lines::BATCH;
 use crate::units::Bytes;
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::event::{Reason, Sample};
-use crate::policy::lines::Lines;
+use crate::lines::Lines;
 use crate::policy::reclaim::Reclaim;
 use crate::units::{Bytes, Limit};
 use std::time::Duration;

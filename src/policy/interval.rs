@@ -1,7 +1,7 @@
 //! When to look again: often where the limit could be reached soon, seldom where not.
 
 use crate::event::Sample;
-use crate::policy::lines::Lines;
+use crate::lines::Lines;
 use crate::units::Bytes;
 use std::time::Duration;
 

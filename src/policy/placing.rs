@@ -4,7 +4,7 @@
 use super::{Actions, Policy, Rung};
 use crate::clock::Timestamp;
 use crate::event::{Action, DeedResult, InForce, Notice, Sample};
-use crate::policy::lines::{Lines, RELIEF_ROOM};
+use crate::lines::{Lines, RELIEF_ROOM};
 use crate::units::{Bytes, Limit};
 
 /// Each try goes by what was in use when the one before was refused: growth by a MiB in the microseconds between is no rule.

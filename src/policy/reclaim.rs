@@ -4,7 +4,7 @@
 
 use crate::clock::Timestamp;
 use crate::event::{Held, Sample};
-use crate::policy::lines::{BATCH, Lines};
+use crate::lines::{BATCH, Lines};
 use crate::units::{Bytes, Limit};
 use std::time::Duration;
 

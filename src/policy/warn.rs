@@ -1,7 +1,7 @@
 //! The first rung: tells that the limit is near, by share or by time, once for each approach. Never ends anything.
 
 use crate::event::Notice;
-use crate::policy::lines::Lines;
+use crate::lines::Lines;
 use crate::policy::rate::Growth;
 use crate::units::{Bytes, Percent};
 use std::time::Duration;

@@ -4,7 +4,7 @@
 mod sysv;
 mod tmpfs;
 
-use crate::report::escape::tame;
+use crate::escape::tame;
 use crate::status::{Remains, RemainsPart};
 use crate::units::Bytes;
 use std::collections::HashSet;

@@ -2,7 +2,7 @@
 
 use super::{LEAST_PART, Search};
 use crate::clock::Clock;
-use crate::report::escape::escape;
+use crate::escape::escape;
 use crate::status::RemainsPart;
 use crate::units::Bytes;
 use nix::sys::statvfs::statvfs;

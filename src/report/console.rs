@@ -1,7 +1,7 @@
 //! Our own lines on stderr, without ever waiting for it: a terminal stopped with Ctrl-S or a full pipe must not hold up a kill.
 
 use super::words::counted;
-use crate::clock::Clock;
+use crate::clock::{Clock, pause};
 use crate::sys::terminal::open_anew;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::collections::VecDeque;
@@ -18,7 +18,7 @@ const WAITING: usize = 256;
 const PATIENCE_WITH_PEOPLE: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_millis(250);
 /// Between two tries then.
-const PAUSE_MS: u8 = 10;
+const PAUSE: Duration = Duration::from_millis(10);
 /// A pipe that takes anything takes so much at once (pipe(7), PIPE_BUF).
 const PIECE: usize = 4096;
 
@@ -100,8 +100,8 @@ impl Console {
             if before != (self.waiting.len(), self.written) {
                 moved = clock.now();
             } else {
-                // A poll of nothing: a terminal may say that it takes something, and then not take it.
-                let _ = poll(&mut [], PAUSE_MS);
+                // A terminal may say that it takes something, and then not take it.
+                pause(PAUSE);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The post-mortems that are kept: which one is meant by a word, and the list of them for programs.
 
-use super::escape::{escape, shown};
 use super::post_mortem::{EndReason, PostMortem, archive};
+use crate::escape::{escape, shown};
 use crate::nearest::nearest;
 use anyhow::{Result, bail};
 use serde::Serialize;

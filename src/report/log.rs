@@ -2,6 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::status::{EventLine, Level};
+use crate::units::millis;
 use std::collections::VecDeque;
 
 /// So many are kept.
@@ -19,7 +20,7 @@ impl Log {
         if self.lines.len() == KEPT {
             self.lines.pop_front();
         }
-        let at_ms = u64::try_from(now.0.as_millis()).unwrap_or(u64::MAX);
+        let at_ms = millis(now.0);
         self.lines.push_back(EventLine { at_ms, level, text });
         &self.lines[self.lines.len() - 1]
     }

@@ -1,13 +1,12 @@
 //! Read-only renderings of what happened: lines for people, summaries, records.
 
 pub mod console;
-pub mod escape;
 pub mod html;
 pub mod kept;
 pub mod log;
-pub mod metrics;
 pub mod misread;
 pub mod post_mortem;
 pub mod record;
+pub mod state;
 pub mod text;
 pub mod words;

@@ -1,7 +1,7 @@
 //! The record of a run for machines (`--json FILE`): opened before the command starts, with the rights of the caller, written at the end.
 
+use crate::escape::shown;
 use crate::event::{Cause, Ending, Outcome};
-use crate::report::escape::shown;
 use crate::report::words;
 use crate::status::{EventLine, Remains, SCHEMA_VERSION, Status};
 use crate::sys::memory::PageFaults;

@@ -100,6 +100,6 @@ fn number(file: RawFd) -> io::Result<u64> {
     // SAFETY: the buffer is valid for its length.
     let read = unsafe { libc::read(file, text.as_mut_ptr().cast(), text.len()) };
     let read = usize::try_from(read).map_err(|_| io::Error::last_os_error())?;
-    let number = crate::cgroup::files::number(&text[..read]);
+    let number = std::str::from_utf8(&text[..read]).ok().and_then(|text| text.trim().parse().ok());
     number.ok_or_else(|| io::Error::from_raw_os_error(libc::EIO))
 }

@@ -1,13 +1,13 @@
 //! Signals by pidfd and by group, and wait(2) with every signal number: nix knows no real-time signals.
 
-use crate::event::Ending;
 use nix::libc;
 use nix::sys::signal::{SigSet, Signal};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::process::Stdio;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{ExitStatus, Stdio};
 
 /// A handle of one process that no other process can slip into.
 #[derive(Debug)]
@@ -105,7 +105,7 @@ fn act_on_group(signal: Signal) {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     /// It ended and is reaped.
-    Ended(Ending),
+    Ended(ExitStatus),
     /// This signal stopped it.
     Stopped(i32),
     /// It goes on.
@@ -178,10 +178,8 @@ pub fn next_change() -> Option<(i32, Change, Spent)> {
         Change::Stopped(libc::WSTOPSIG(status))
     } else if libc::WIFCONTINUED(status) {
         Change::Continued
-    } else if libc::WIFSIGNALED(status) {
-        Change::Ended(Ending::Signaled(libc::WTERMSIG(status)))
     } else {
-        Change::Ended(Ending::Exited(u8::try_from(libc::WEXITSTATUS(status)).unwrap_or(u8::MAX)))
+        Change::Ended(ExitStatus::from_raw(status))
     };
     Some((pid, change, Spent::from(&usage)))
 }

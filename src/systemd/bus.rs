@@ -47,7 +47,7 @@ fn authenticate(stream: &mut UnixStream, uid: u32) -> Result<()> {
         }
     }
     if !line.starts_with(b"OK ") {
-        bail!("refused: {}", crate::report::escape::escape(line.trim_ascii()));
+        bail!("refused: {}", crate::escape::escape(line.trim_ascii()));
     }
     stream.write_all(b"BEGIN\r\n").map_err(Into::into)
 }
@@ -82,7 +82,7 @@ pub fn answer(stream: &mut impl Read) -> Result<bool> {
 /// An error's body begins with what went wrong: a length, the text, a NUL.
 fn error_text(body: &[u8]) -> String {
     let text = body.get(4..).unwrap_or_default().split(|byte| *byte == 0).next();
-    crate::report::escape::escape(text.unwrap_or_default())
+    crate::escape::escape(text.unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 pub mod bus;
 
-use crate::report::escape::shown;
+use crate::escape::shown;
 use anyhow::{Context, Result};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! What a policy did, in a few words that do not change: what a replay is compared by. The words for people are elsewhere.
 
 use crate::event::{Action, Cause, Notice, OneSignal, Outcome};
-use crate::policy::lines::Lines;
+use crate::lines::Lines;
 use crate::report::words::{kill_word, reason_word};
 
 /// The words for an action. `None` for a look: that what it saw is there is its trace.

@@ -2,10 +2,11 @@
 
 use super::format::{End, Row, Start, VERSION, What, moment};
 use crate::clock::Timestamp;
+use crate::escape::tame;
 use crate::event::{Event, Sample};
-use crate::report::escape::tame;
 use crate::report::misread::misread;
 use crate::report::words::counted;
+use crate::units::millis;
 use std::io::{BufRead, Read};
 
 /// The longest line: the first, with 64 words of 256 characters, stays below.
@@ -84,7 +85,7 @@ impl Trace {
 
     /// The same in milliseconds, as a status would have it.
     pub fn length_ms(&self) -> u64 {
-        u64::try_from(self.last().0.as_millis()).unwrap_or(u64::MAX)
+        millis(self.last().0)
     }
 
     /// All looks.

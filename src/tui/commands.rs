@@ -371,7 +371,8 @@ mod tests {
                 for name in names.split_whitespace().filter(|name| name.chars().count() == 1) {
                     let mut app = new();
                     let before = format!("{app:?}");
-                    let mut did = effects(&mut app, name) != [] || format!("{app:?}") != before;
+                    let mut did =
+                        !effects(&mut app, name).is_empty() || format!("{app:?}") != before;
                     // Without events and processes there is nowhere to go.
                     did |= matches!(name, "[" | "]" | "j" | "k");
                     assert!(did, "{name:?} of {names:?}, pane {has_pane}, visiting {visiting}");

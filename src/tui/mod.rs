@@ -26,6 +26,7 @@ mod signals;
 mod snapshot;
 pub mod specials;
 pub mod table;
+pub mod target;
 pub mod terminal;
 pub mod top;
 pub mod transcript;

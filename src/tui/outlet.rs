@@ -2,7 +2,7 @@
 //! reads, holds nobody up. Never blocks where the terminal can be opened anew.
 
 use super::signals::Signals;
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, Timestamp, pause};
 use crate::sys::terminal::open_anew;
 use anyhow::Context as _;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -17,7 +17,7 @@ use std::time::Duration;
 /// Who takes nothing for so long takes nothing any more.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two tries then: a terminal may say that it takes something, and then not take it (a line's end that becomes two bytes).
-const PAUSE_MS: u8 = 10;
+const PAUSE: Duration = Duration::from_millis(10);
 /// Written at once where the terminal is shared, and so may block after all.
 const PIECE: usize = 256;
 /// What the kernel holds back for a slow terminal is less: once so much was taken, nothing from before us is left in there.
@@ -109,7 +109,7 @@ impl Outlet {
                 return Ok(false);
             }
             // Cut short by a signal, the next round only comes sooner.
-            let _ = poll(&mut [], PAUSE_MS);
+            pause(PAUSE);
         }
     }
 }

@@ -2,32 +2,13 @@
 
 use super::app::{App, Effect, Mode};
 use super::keys::{Gesture, Input};
+use super::target::Target;
 use super::view::help;
 use crate::clock::Timestamp;
-use ratatui::crossterm::event::{KeyCode, KeyEvent};
+use ratatui::crossterm::event::KeyCode;
 
 /// Rows that a turn of the wheel moves by.
 const LINES: usize = 3;
-
-/// What is somewhere on the screen, for the mouse.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// A key of the footer.
-    Key(KeyEvent),
-    /// This row of the process table.
-    Process(usize),
-    /// The rest of it.
-    Processes,
-    /// The events.
-    Events,
-    /// The command's screen, whose first cell is here.
-    Pane {
-        /// Column and row.
-        corner: (u16, u16),
-    },
-    /// Nothing that can be pointed at.
-    Elsewhere,
-}
 
 impl App {
     /// Takes what the mouse did there.

@@ -1,7 +1,7 @@
 //! What is known at a moment, saved as JSON: what `status json`, `ps json` and `events json` say. No post-mortem: the run goes on.
 
 use super::app::Picture;
-use crate::report::escape::shown;
+use crate::escape::shown;
 use crate::report::record::{CallerId, as_caller};
 use crate::status::{EventLine, ProcessRow, Status};
 use anyhow::{Context as _, Result, bail};

@@ -3,16 +3,15 @@
 
 use super::outlet::{self, Outlet};
 use crate::sys::terminal::{is_foreground, read_at_once};
+use crate::terminal_modes::{Mouse, restoration};
 use anyhow::Context as _;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use nix::sys::termios::{FlushArg, tcflush};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
-use ratatui::crossterm::Command;
-use ratatui::crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
-use ratatui::crossterm::style::ResetColor;
+use ratatui::crossterm::event::EnableBracketedPaste;
 use ratatui::crossterm::terminal::{
-    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+    Clear, ClearType, EnterAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use ratatui::crossterm::{cursor, queue};
 use std::cell::Cell;
@@ -72,30 +71,6 @@ impl Drop for Guard<'_> {
         self.0.discard();
         restore();
     }
-}
-
-/// Clicks and the wheel alone are told (modes 1000 and 1006): crossterm's command asks for every movement as well.
-struct Mouse(bool);
-
-impl Command for Mouse {
-    fn write_ansi(&self, f: &mut impl std::fmt::Write) -> std::fmt::Result {
-        f.write_str(if self.0 { "\x1b[?1000h\x1b[?1006h" } else { "\x1b[?1006l\x1b[?1000l" })
-    }
-}
-
-/// What a terminal is told that is to be as before.
-pub fn restoration() -> Vec<u8> {
-    let mut bytes = Vec::new();
-    // Writing to memory cannot fail.
-    let _ = queue!(
-        bytes,
-        DisableBracketedPaste,
-        Mouse(false),
-        ResetColor,
-        LeaveAlternateScreen,
-        cursor::Show
-    );
-    bytes
 }
 
 /// Puts the terminal back, once. Errors are left alone: a terminal that has gone needs nothing.

@@ -1,8 +1,8 @@
 //! The control stream: watch lines in, request lines out. Never blocks; what is too long or not understood is told and left out.
 
 use crate::control::receiving::{self, Received, receive};
+use crate::escape::tame;
 use crate::fleet::row::clean;
-use crate::report::escape::tame;
 use crate::status::{EventLine, ProcessRow, WatchLine};
 use anyhow::Context as _;
 use std::io::{ErrorKind, Write as _};

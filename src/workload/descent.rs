@@ -5,9 +5,9 @@
 //! there before and lives, and is in no list, calls for a walk; and there is one from time to time, and before each deed.
 
 use super::list::{List, each_entry, touched};
-use super::members::Apart;
 use super::proc_file::{self, is_gone};
-use super::proc_stat::Stat;
+use super::proc_stat::parent_of;
+use super::strangers::Apart;
 use crate::cgroup::files;
 use crate::clock::{Clock, Timestamp};
 use std::fs::File;
@@ -176,11 +176,6 @@ fn unless_hidden(error: io::Error) -> io::Result<()> {
 
 fn number(name: &[u8]) -> Option<i32> {
     files::number(name).and_then(|number| i32::try_from(number).ok())
-}
-
-/// The parent of a process that is there and no zombie.
-pub(super) fn parent_of(pid: i32, text: &mut [u8]) -> io::Result<Option<i32>> {
-    Ok(Stat::of(pid, text)?.filter(|stat| stat.living).map(|stat| stat.parent))
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! Notices who is of the workload and not in its cgroup: moved by systemd, say, which a workload may ask for a scope.
 //! Nothing holds it back; it is told. Off the way to a kill: a look costs some reads in /proc, and some memory.
 
-use crate::report::escape::escape;
+use super::children::by_threads;
+use super::members::is_below;
+use crate::escape::escape;
 use procfs::process::Process;
 use std::path::Path;
 
@@ -21,33 +23,21 @@ pub struct Escaped {
 /// Those who are left out are no part of it. Nobody, where the kernel does not tell of children (CONFIG_PROC_CHILDREN).
 pub fn look(left_out: &[i32], cgroup: &Path) -> Vec<Escaped> {
     let mut left = THREADS;
-    let mut descendants = children(nix::unistd::getpid().as_raw(), &mut left);
+    let mut descendants = by_threads(nix::unistd::getpid().as_raw(), &mut left);
     descendants.retain(|pid| !left_out.contains(pid));
     let mut next = 0;
     while let Some(&pid) = descendants.get(next) {
-        descendants.extend(children(pid, &mut left));
+        descendants.extend(by_threads(pid, &mut left));
         next += 1;
     }
     descendants.into_iter().filter_map(|pid| outside(pid, cgroup)).collect()
-}
-
-/// The children of a process: each thread has its own (proc_pid_task(5)).
-pub(super) fn children(pid: i32, left: &mut usize) -> Vec<i32> {
-    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    let mut found = Vec::new();
-    for thread in threads.take(*left) {
-        *left -= 1;
-        let list = std::fs::read_to_string(thread.path().join("children")).unwrap_or_default();
-        found.extend(list.split_whitespace().filter_map(|word| word.parse::<i32>().ok()));
-    }
-    found
 }
 
 /// Where this process is, if that is not in the cgroup.
 fn outside(pid: i32, cgroup: &Path) -> Option<Escaped> {
     let text = std::fs::read(format!("/proc/{pid}/cgroup")).ok()?;
     let place = text.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"0::"))?;
-    let left = !super::members::is_below(place, cgroup) && is_alive(pid);
+    let left = !is_below(place, cgroup) && is_alive(pid);
     left.then(|| Escaped { pid, to: escape(place) })
 }
 

@@ -1,84 +1,8 @@
-//! Huge pages of hugetlbfs: memory that `memory.current` does not have, unless the cgroup file system is mounted so. What a
-//! workload has of it, its cgroup tells where the hugetlb controller is on; else each process does.
+//! Huge pages of hugetlbfs by process, for where no cgroup counts them (`cgroup::hugetlb`).
 
 use super::proc_file;
-use crate::cgroup::{Cgroup, files, hierarchy};
+use crate::cgroup::files;
 use crate::units::Bytes;
-use nix::fcntl::OFlag;
-use procfs::FromRead as _;
-use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt;
-
-/// The files `hugetlb.<size>.current` of a cgroup, held open; none where the controller is off.
-#[derive(Debug, Default)]
-pub struct HugePages {
-    files: Vec<File>,
-}
-
-impl HugePages {
-    /// Opens them, unless the same pages are in `memory.current`.
-    pub fn open(cgroup: &Cgroup) -> HugePages {
-        if in_memory_current() {
-            return HugePages::default();
-        }
-        let open = |size: String| cgroup.file(&format!("hugetlb.{size}.current"), OFlag::O_RDONLY);
-        HugePages { files: sizes().into_iter().filter_map(|size| open(size).ok()).collect() }
-    }
-
-    /// Whether the cgroup tells.
-    pub fn are_counted(&self) -> bool {
-        !self.files.is_empty()
-    }
-
-    /// All sizes. Allocates nothing.
-    ///
-    /// # Errors
-    /// ENODEV when the cgroup is gone.
-    pub fn sum(&self, buffer: &mut [u8]) -> io::Result<Bytes> {
-        let mut sum = Bytes(0);
-        for file in &self.files {
-            let length = file.read_at(buffer, 0)?;
-            sum = sum.saturating_add(Bytes(files::number(&buffer[..length]).unwrap_or(0)));
-        }
-        Ok(sum)
-    }
-}
-
-/// The number behind a key at the start of a line, `Key:   123 kB`.
-fn kib(text: &[u8], key: &[u8]) -> Option<u64> {
-    let line = text.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(key))?;
-    files::number(line.trim_ascii().strip_suffix(b"kB")?)
-}
-
-/// The sizes that this kernel has, as its cgroup files are called (mem_fmt() in mm/hugetlb_cgroup.c).
-fn sizes() -> Vec<String> {
-    let entries = std::fs::read_dir("/sys/kernel/mm/hugepages").into_iter().flatten().flatten();
-    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-    let kib = |name: String| name.strip_prefix("hugepages-")?.strip_suffix("kB")?.parse().ok();
-    names.filter_map(kib).map(size_name).collect()
-}
-
-fn size_name(kib: u64) -> String {
-    match kib {
-        0..1024 => format!("{kib}KB"),
-        1024..1_048_576 => format!("{}MB", kib >> 10),
-        _ => format!("{}GB", kib >> 20),
-    }
-}
-
-/// Whether they are memory like any other: `memory_hugetlb_accounting`, from Linux 6.6 on (cgroup-v2.rst).
-pub fn in_memory_current() -> bool {
-    let mounts = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
-    let mut mounts = hierarchy::mounts(&mounts, "cgroup2");
-    mounts.any(|mount| mount.super_options.contains_key("memory_hugetlb_accounting"))
-}
-
-/// The pool of this machine, all sizes, used or not: without one nobody has any.
-pub fn pool() -> Bytes {
-    let machine = procfs::Meminfo::from_file("/proc/meminfo").ok();
-    Bytes(machine.and_then(|machine| machine.hugetlb).unwrap_or(0))
-}
 
 /// What a process has mapped and touched; shared pages count for each that does. Takes no lock of the process.
 pub fn of_process(pid: i32, text: &mut [u8]) -> Bytes {
@@ -86,13 +10,8 @@ pub fn of_process(pid: i32, text: &mut [u8]) -> Bytes {
     Bytes(status.and_then(|status| kib(status, b"HugetlbPages:")).unwrap_or(0) << 10)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_called_as_the_kernel_does() {
-        let names = [64, 2048, 32_768, 1_048_576, 16_777_216].map(size_name);
-        assert_eq!(names, ["64KB", "2MB", "32MB", "1GB", "16GB"]);
-    }
+/// The number behind a key at the start of a line, `Key:   123 kB`.
+fn kib(text: &[u8], key: &[u8]) -> Option<u64> {
+    let line = text.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(key))?;
+    files::number(line.trim_ascii().strip_suffix(b"kB")?)
 }

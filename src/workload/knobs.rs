@@ -7,8 +7,8 @@
 //! nothing is written below what is in use but by a [`super::line_writer`].
 
 use crate::cgroup::{Cgroup, files, write_whole};
+use crate::escape::shown;
 use crate::event::InForce;
-use crate::report::escape::shown;
 use crate::units::{Bytes, Limit};
 use anyhow::{Context, Result};
 use nix::fcntl::OFlag;

@@ -4,7 +4,7 @@
 use super::knobs::{Knobs, Refusal};
 use crate::cgroup::Cgroup;
 use crate::event::{DeedResult, Ending, InForce};
-use crate::policy::lines::Lines;
+use crate::lines::Lines;
 use crate::sys::line_writer as process;
 use crate::units::{Bytes, Limit};
 use nix::libc;

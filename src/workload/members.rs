@@ -2,13 +2,15 @@
 //! Descent is enough where there is no cgroup: as subreaper every orphan of the workload becomes our child.
 //! Allocates nothing up to 8192 processes. Opens what has no descriptor of its own: sub-cgroups, files of /proc, pidfds.
 
-use super::descent::{self, Descent};
+use super::children::children_of;
+use super::descent::Descent;
 use super::list::{List, PROCS, open_in};
 use super::proc_file::{self, is_gone};
+use super::proc_stat::parent_of;
 use super::spares::{Spares, is_shortage};
-use super::strangers::{self, Strangers};
+use super::strangers::{Apart, Strangers};
 use crate::cgroup::{Cgroup, files};
-use crate::report::escape::shown;
+use crate::escape::shown;
 use crate::sys::process::PidFd;
 use anyhow::{Context, Result};
 use nix::fcntl::OFlag;
@@ -43,27 +45,6 @@ pub struct Members {
     left_out: Vec<i32>,
     strangers: Strangers,
     spares: Spares,
-}
-
-/// Children of ours that are no part of the workload.
-#[derive(Debug)]
-pub(super) struct Apart<'a> {
-    pub(super) left_out: &'a mut Vec<i32>,
-    pub(super) strangers: &'a mut Strangers,
-}
-
-impl Apart<'_> {
-    /// Whether this child of ours is no part of the workload.
-    pub(super) fn has(&mut self, child: i32) -> bool {
-        if self.left_out.contains(&child) {
-            return true;
-        }
-        let theirs = self.strangers.adopt(child);
-        if theirs {
-            self.left_out.push(child);
-        }
-        theirs
-    }
 }
 
 impl Members {
@@ -125,12 +106,12 @@ impl Members {
     pub fn left_out(&mut self) -> &[i32] {
         if !self.strangers.is_empty() {
             let mut children = Vec::new();
-            strangers::children_of(nix::unistd::getpid().as_raw(), &mut children);
+            children_of(nix::unistd::getpid().as_raw(), &mut children);
             let mut apart = Apart { left_out: &mut self.left_out, strangers: &mut self.strangers };
             for child in children {
                 apart.has(child);
             }
-            self.strangers.learn(&mut strangers::children_of);
+            self.strangers.learn(&mut children_of);
         }
         &self.left_out
     }
@@ -275,7 +256,7 @@ impl Members {
         let text = &mut self.list.text;
         match &self.source {
             Source::Descendants => {
-                let parent = descent::parent_of(pid, text)?;
+                let parent = parent_of(pid, text)?;
                 Ok(parent.is_some_and(|parent| {
                     parent == nix::unistd::getpid().as_raw() || self.list.pids.contains(&parent)
                 }))

@@ -3,10 +3,12 @@
 //! to each process opens a handle of it for a moment; descriptors are kept in reserve for that.
 
 pub mod cgroup_sampler;
+mod children;
 pub mod descent;
 pub mod escapees;
 pub mod estimate;
 pub mod huge_pages;
+pub mod kill_mode;
 pub mod knobs;
 pub mod line_writer;
 mod list;
@@ -22,16 +24,16 @@ pub mod strangers;
 pub mod usage;
 
 use crate::cgroup::Cgroup;
-use crate::config::KillMode;
 use crate::event::{DeedResult, Ending, InForce, Sample};
+use crate::lines::Lines;
 use crate::placement::{Placed, Row};
-use crate::policy::lines::Lines;
 use crate::status::Tier;
 use crate::sys::process::{self, PidFd};
 use crate::units::{Bytes, Limit};
 use anyhow::Result;
 use cgroup_sampler::CgroupSampler;
 use escapees::Escaped;
+use kill_mode::KillMode;
 use knobs::Knobs;
 use line_writer::{LineWriter, result_of};
 use members::{Members, Source};

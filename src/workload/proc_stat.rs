@@ -72,6 +72,11 @@ impl Stat {
     }
 }
 
+/// The parent of a process that is there and no zombie.
+pub(super) fn parent_of(pid: i32, text: &mut [u8]) -> io::Result<Option<i32>> {
+    Ok(Stat::of(pid, text)?.filter(|stat| stat.living).map(|stat| stat.parent))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,11 +4,30 @@
 //! As subreaper we become the parent of their orphans too. Whose an orphan is tells the last list of who descends from them;
 //! of those that came since, the process group does: the command has one of its own.
 
-use super::descent;
-use super::escapees;
-use super::proc_file;
+use super::children::children_of;
 use super::proc_stat::Stat;
 use nix::unistd::{Pid, getpgid, getpid};
+
+/// Children of ours that are no part of the workload.
+#[derive(Debug)]
+pub(super) struct Apart<'a> {
+    pub(super) left_out: &'a mut Vec<i32>,
+    pub(super) strangers: &'a mut Strangers,
+}
+
+impl Apart<'_> {
+    /// Whether this child of ours is no part of the workload.
+    pub(super) fn has(&mut self, child: i32) -> bool {
+        if self.left_out.contains(&child) {
+            return true;
+        }
+        let theirs = self.strangers.adopt(child);
+        if theirs {
+            self.left_out.push(child);
+        }
+        theirs
+    }
+}
 
 /// All that is known of them.
 #[derive(Debug, Default)]
@@ -96,18 +115,4 @@ fn children_now() -> Vec<i32> {
     let mut found = Vec::new();
     children_of(getpid().as_raw(), &mut found);
     found
-}
-
-/// By the kernel's lists, or where it has none (CONFIG_PROC_CHILDREN) by asking everybody.
-pub(super) fn children_of(pid: i32, found: &mut Vec<i32>) {
-    if proc_file::open(format_args!("/proc/thread-self/children")).is_ok() {
-        found.extend(escapees::children(pid, &mut { usize::MAX }));
-        return;
-    }
-    let mut text = [0; 2048];
-    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    found.extend(pids.filter(
-        |it| matches!(descent::parent_of(*it, &mut text), Ok(Some(parent)) if parent == pid),
-    ));
 }

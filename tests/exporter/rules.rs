@@ -8,9 +8,9 @@ pub const RULES: &str = include_str!("../../docs/prometheus/alerts.yml");
 const DASHBOARD: &str = include_str!("../../docs/prometheus/grafana.json");
 const TRIED: &str = include_str!("../../docs/prometheus/alerts_test.yml");
 const EXPORTED: [&str; 4] = [
-    include_str!("../../src/report/metrics/mod.rs"),
-    include_str!("../../src/report/metrics/live.rs"),
-    include_str!("../../src/report/metrics/ended.rs"),
+    include_str!("../../src/metrics/mod.rs"),
+    include_str!("../../src/metrics/live.rs"),
+    include_str!("../../src/metrics/ended.rs"),
     include_str!("../../src/exporter/gathering.rs"),
 ];
 

@@ -3,7 +3,7 @@
 use crate::clients::status;
 use crate::states::{FOREVER, kill};
 use crate::support::Scene;
-use sentinel::report::metrics::{Subject, metrics_text};
+use sentinel::metrics::{Subject, metrics_text};
 use std::collections::{BTreeMap, BTreeSet};
 
 type Labels = BTreeMap<String, String>;

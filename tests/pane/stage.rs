@@ -63,7 +63,7 @@ impl Stage {
         words: &[&str],
     ) -> Stage {
         let (master, slave) = pair(rows, columns);
-        slave.set_permissions(Permissions::from_mode(0)).unwrap();
+        slave.set_permissions(Permissions::from_mode(0o0)).unwrap();
         // root has its way with any file, unless it gives that up.
         let humble = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"];
         let humble = if nix::unistd::Uid::effective().is_root() { &humble[..] } else { &[] };

@@ -4,8 +4,8 @@
 use crate::policy::deeds::deed;
 use sentinel::clock::Timestamp;
 use sentinel::event::{Action, Command, DeedResult, Ending, Event, Notice, Sample};
+use sentinel::lines::Lines;
 use sentinel::policy::interval::Cadence;
-use sentinel::policy::lines::Lines;
 use sentinel::policy::thrash::ThrashRule;
 use sentinel::policy::warn::WarnRule;
 use sentinel::policy::{OnExit, Policy, PolicyConfig};

@@ -5,7 +5,7 @@ use crate::policy::deeds::deed;
 use crate::policy::workload::{Plan, Workload};
 use sentinel::clock::Timestamp;
 use sentinel::event::{Action, Command, DeedResult, Event};
-use sentinel::policy::lines::Lines;
+use sentinel::lines::Lines;
 use sentinel::policy::{Actions, Policy, PolicyConfig};
 use std::time::Duration;
 

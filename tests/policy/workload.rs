@@ -2,7 +2,7 @@
 //! Coarse on purpose: it throttles, reclaims, freezes, kills and runs out of memory, and nothing else.
 
 use sentinel::event::{Ending, Event, Sample};
-use sentinel::policy::lines::Lines;
+use sentinel::lines::Lines;
 use sentinel::units::{Bytes, MIB};
 use std::time::Duration;
 

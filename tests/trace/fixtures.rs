@@ -1,9 +1,9 @@
 //! Recorded runs that came to something, of tier `kernel` (Linux 6.1) and tier `hybrid`: the policy of today decides as it did then.
 
+use sentinel::replay::compare::compare;
+use sentinel::replay::what_if::{Changes, Verdict, ask};
 use sentinel::status::Tier;
 use sentinel::trace::reader::{Trace, read};
-use sentinel::trace::replay::compare;
-use sentinel::trace::what_if::{Changes, Verdict, ask};
 use sentinel::units::Bytes;
 
 /// Part of the test's program: a guest has that alone.

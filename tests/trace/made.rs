@@ -2,8 +2,8 @@
 
 use sentinel::clock::Timestamp;
 use sentinel::event::{Action, Ending, Event, Sample};
+use sentinel::lines::Lines;
 use sentinel::policy::interval::Cadence;
-use sentinel::policy::lines::Lines;
 use sentinel::policy::warn::WarnRule;
 use sentinel::policy::{OnExit, Policy, PolicyConfig};
 use sentinel::status::Tier;

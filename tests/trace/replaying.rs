@@ -3,8 +3,8 @@
 use crate::made::{LEAK, text, trace};
 use crate::support::pty::Pty;
 use crate::support::{Run, Running, Scene, binary};
+use sentinel::replay::compare::compare;
 use sentinel::trace::reader::read;
-use sentinel::trace::replay::compare;
 
 fn replay(scene: &Scene, options: &[&str], file: &str) -> Run {
     let mut sentinel = scene.sentinel();

@@ -4,7 +4,7 @@ use crate::made::{LEAK, Leak, trace};
 use sentinel::cli::{Amount, Span};
 use sentinel::clock::Timestamp;
 use sentinel::event::{KillReason, Reason};
-use sentinel::trace::what_if::{Answer, Changes, Verdict, Why, ask};
+use sentinel::replay::what_if::{Answer, Changes, Verdict, Why, ask};
 use sentinel::units::{Bytes, Limit};
 use std::time::Duration;
 

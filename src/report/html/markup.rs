@@ -1,7 +1,7 @@
 //! The only way to markup here: tags, attributes' names and fixed pieces are literals, and everything else goes through
 //! [`push_escaped`]. What is written is HTML that an XML parser can read too, so that a test can.
 
-use crate::report::escape::is_instruction;
+use crate::escape::is_instruction;
 use std::fmt::{self, Display, Write as _};
 
 /// An attribute: its name, which is ours, and its value, which may be anybody's.
@@ -87,7 +87,7 @@ impl fmt::Write for Escaping<'_> {
 }
 
 /// One character, safe between tags and in a quoted attribute. What would instruct a reader (control and format characters, and
-/// the two that no XML may have) is shown as its number, as `report::escape` does.
+/// the two that no XML may have) is shown as its number, as `escape` does.
 fn push_escaped(out: &mut String, c: char) {
     match c {
         '&' => out.push_str("&amp;"),

@@ -2,7 +2,7 @@
 //! caller's rights, so that under sudo the files are the user's, and nothing is written where the user could not.
 
 use super::{PostMortem, SCHEMA};
-use crate::report::escape::{shown, tame};
+use crate::escape::{shown, tame};
 use crate::report::misread::misread;
 use crate::report::record::{CallerId, as_caller};
 use anyhow::{Context, Result, anyhow, bail};

@@ -1,7 +1,7 @@
 //! A post-mortem as text for a terminal of 80 columns: the verdict first, then what to do, then the evidence.
 
 use super::{Mappings, PostMortem, Reading, archive};
-use crate::report::escape::shown;
+use crate::escape::shown;
 use crate::report::words;
 use crate::status::Memory;
 use crate::units::{Bytes, show_duration};

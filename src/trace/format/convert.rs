@@ -5,8 +5,8 @@ use super::{
     nanos,
 };
 use crate::event::{Command, Deed, DeedResult, Ending, Event, InForce, OneSignal, Sample};
+use crate::lines::Lines;
 use crate::policy::interval::Cadence;
-use crate::policy::lines::Lines;
 use crate::policy::reclaim::ReclaimAt;
 use crate::policy::thrash::ThrashRule;
 use crate::policy::warn::WarnRule;

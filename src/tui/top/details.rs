@@ -2,12 +2,12 @@
 
 use super::member::Member;
 use super::state::Top;
-use super::view::whole;
+use crate::escape::cut;
 use crate::fleet::row::time;
 use crate::report::words;
 use crate::status::Level;
-use crate::tui::view::gauge::tone;
-use crate::tui::view::ink::{cells, cut, head, name, put, row, upwards, wrap};
+use crate::tui::view::gauge::{tone, whole};
+use crate::tui::view::ink::{cells, head, name, put, row, upwards, wrap};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Style};

@@ -5,6 +5,7 @@ use crate::control::listing::{Listed, Unreachable, is_stopped};
 use crate::fleet::row::time;
 use crate::status::WatchLine;
 use crate::tui::wire::Wire;
+use crate::units::millis;
 use std::time::Duration;
 
 /// A guardian that tells nothing for so long is said to be silent: statuses come five times a second.
@@ -97,7 +98,7 @@ impl Link {
         if self.over || quiet < SILENCE {
             return Heard::Lines(Vec::new());
         }
-        let quiet = time(u64::try_from(quiet.as_millis()).unwrap_or(u64::MAX));
+        let quiet = time(millis(quiet));
         Heard::Silent(match is_stopped(self.pid) {
             true => format!("stopped by a signal, silent for {quiet}"),
             false => format!("no answer for {quiet}"),

@@ -13,6 +13,7 @@ use super::signals::Signals;
 use super::terminal;
 use crate::fleet::choose;
 use crate::sys::terminal::is_terminal;
+use crate::terminal_modes::is_dumb;
 use anyhow::{Result, ensure};
 use clap::Parser;
 use std::ffi::OsString;
@@ -40,13 +41,12 @@ struct Wanted {
 pub fn run(words: &[OsString]) -> Result<u8> {
     let wanted = match Wanted::try_parse_from(words) {
         Ok(wanted) => wanted,
-        Err(error) => return Ok(crate::verbs::usage(&error, "sentinel top")),
+        Err(error) => return Ok(crate::diagnostics::usage(&error, "sentinel top")),
     };
     let (input, output) = (std::io::stdin(), std::io::stdout());
     let terminals = is_terminal(input.as_fd()) && is_terminal(output.as_fd());
     ensure!(terminals, "top needs a terminal; without one: sentinel ps");
-    let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
-    ensure!(!dumb, "top cannot draw on a terminal of type dumb; there: sentinel ps");
+    ensure!(!is_dumb(), "top cannot draw on a terminal of type dumb; there: sentinel ps");
     let chosen = wanted.who.as_deref().map(choose::find).transpose()?;
     let signals = Signals::hold()?;
     terminal::restore_on_panic();
@@ -58,7 +58,7 @@ pub fn run(words: &[OsString]) -> Result<u8> {
     };
     drop(guard);
     if let Some(text) = ended? {
-        crate::verbs::complain(&text);
+        crate::diagnostics::complain(&text);
     }
     Ok(0)
 }

@@ -3,15 +3,17 @@
 use super::details;
 use super::member::Member;
 use super::state::{Mode, Top, help};
+use crate::escape::cut;
 use crate::fleet::columns::{Column, Table};
 use crate::fleet::row::{Note, Row};
-use crate::status::{Limits, State, Status};
-use crate::tui::pointing::Target;
+use crate::status::{State, Status};
 use crate::tui::prompt::Question;
+use crate::tui::target::Target;
 use crate::tui::view::footer;
-use crate::tui::view::gauge::tone;
+use crate::tui::view::frame::frame as boxed;
+use crate::tui::view::gauge::{tone, whole};
 use crate::tui::view::help;
-use crate::tui::view::ink::{across, cells, cut, fit, put, row};
+use crate::tui::view::ink::{across, cells, fit, put, row};
 use crate::tui::view::overlay;
 use crate::units::Bytes;
 use ratatui::Frame;
@@ -234,11 +236,6 @@ fn share_style(top: &Top, row: &Row) -> Style {
     if colour == Color::Green { Style::new() } else { top.look.badge(colour) }
 }
 
-/// What a full bar is: the limit with the room that swap gives; where that has no end, the limit.
-pub(super) fn whole(limits: &Limits) -> Bytes {
-    limits.allowance().value().map_or(limits.limit, Bytes)
-}
-
 /// In the selected row it is turned over with all the rest.
 fn bar(top: &Top, row: &Row, width: usize, selected: bool) -> Span<'static> {
     let Some(status) = &row.status else { return Span::raw(" ".repeat(width)) };
@@ -334,7 +331,7 @@ fn boxes(top: &Top, area: Rect, buffer: &mut Buffer) -> Option<Position> {
             };
             let (text, keys) = question.words(limits);
             let frame = top.look.strong(colour);
-            let inner = overlay::frame(&cut(&who, 40), frame, (52, 6), area, buffer);
+            let inner = boxed(&cut(&who, 40), frame, (52, 6), area, buffer);
             let bold = Style::new().add_modifier(Modifier::BOLD);
             let keys = Line::from(top.look.alarm(keys, colour));
             let lines = vec![Line::styled(text, bold), Line::default(), keys];

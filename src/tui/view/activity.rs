@@ -1,8 +1,9 @@
 //! What the workload does, with a small curve each: CPU, disk, waiting for memory; and the kernel's counters. Needs room; where there
 //! is little, `pressure.rs` says it in one row.
 
-use super::ink::{cut, fit, head, name, put, row, upwards};
-use super::pressure::{counters, cpu, share, traffic};
+use super::ink::{fit, head, name, put, row, upwards};
+use super::pressure::{counters, cpu, share};
+use crate::escape::cut;
 use crate::status::Status;
 use crate::tui::activity::Second;
 use crate::tui::app::App;
@@ -133,10 +134,4 @@ fn curve(values: &[Option<u64>], whole: u64, style: Style) -> Line<'static> {
     let part = |value: u64| upwards(super::ink::cells(value, whole, 8).max(1), 0);
     let text: String = values.iter().map(|value| value.map_or(' ', part)).collect();
     Line::styled(text, style)
-}
-
-/// What the one row says of the disk.
-pub(super) fn disk(app: &App, status: &Status) -> Option<String> {
-    let rates = app.picture().activity.rates(status)?;
-    Some(traffic(rates))
 }

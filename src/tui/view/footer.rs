@@ -1,7 +1,8 @@
 //! The last row: what is being asked, else what there is to tell, else the keys.
 
-use super::ink::{cut, fit, places, put};
+use super::ink::{fit, places, put};
 use super::overlay;
+use crate::escape::cut;
 use crate::tui::app::{App, Mode};
 use crate::tui::look::Look;
 use ratatui::buffer::Buffer;

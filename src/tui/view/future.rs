@@ -1,7 +1,7 @@
 //! Where the growth leads: a dotted line from now to the limit, the time of the crossing below it. Nothing where there is no forecast.
 
+use super::axes::{Place, put_at, row_of, whole};
 use super::ink::row;
-use super::plot::{Place, put_at, row_of, whole};
 use crate::status::{State, Status};
 use crate::tui::look::Look;
 use crate::units::{Bytes, show_duration};

@@ -52,6 +52,11 @@ pub fn top(status: &Status) -> Bytes {
     lines(status).next_back().map_or(status.limits.limit, |(.., value)| value)
 }
 
+/// What a full bar is: the limit with the room that swap gives; where that has no end, the limit.
+pub fn whole(limits: &Limits) -> Bytes {
+    limits.allowance().value().map_or(limits.limit, Bytes)
+}
+
 /// Draws as much of it as there are rows; all numbers where no other panel has them.
 pub fn draw(app: &App, area: Rect, all: bool, buffer: &mut Buffer) {
     let Some(status) = app.picture().status.as_deref() else { return };

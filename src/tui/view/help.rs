@@ -1,8 +1,8 @@
 //! The help: which keys do what in the place where it is asked for, and nothing that does nothing there. It scrolls where the terminal
 //! has no room for all of it.
 
+use super::frame::frame;
 use super::ink::wrap;
-use super::overlay::frame;
 use crate::tui::app::App;
 use crate::tui::look::Look;
 use ratatui::buffer::Buffer;

@@ -1,5 +1,6 @@
 //! Drawing in small: lines that fit, bars, head lines. Everything here stays within the rectangle that it is given.
 
+use crate::escape::cut;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
@@ -46,25 +47,6 @@ pub fn places(widths: &[usize], gap: usize, width: usize) -> Vec<Option<usize>> 
         Some(start)
     };
     widths.iter().map(place).collect()
-}
-
-/// `text` in at most `width` columns, `…` at the end where something was cut.
-pub fn cut(text: &str, width: usize) -> String {
-    if Span::raw(text).width() <= width {
-        return text.to_owned();
-    }
-    let mut out = String::new();
-    for c in text.chars() {
-        out.push(c);
-        if Span::raw(out.as_str()).width() >= width {
-            out.pop();
-            break;
-        }
-    }
-    if width > 0 {
-        out.push('…');
-    }
-    out
 }
 
 /// `text` in at most `rows` rows of at most `width` columns, broken between words where that is possible; the last is cut.
@@ -136,14 +118,6 @@ pub fn name(text: &str) -> Span<'static> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn text_is_cut_by_columns_not_characters() {
-        assert_eq!(cut("short", 5), "short");
-        assert_eq!(cut("longer", 5), "long…");
-        assert_eq!(cut("漢字漢字", 5), "漢字…");
-        assert_eq!(cut("x", 0), "");
-    }
 
     #[test]
     fn text_is_wrapped_between_words() {

@@ -1,6 +1,7 @@
 //! The rungs: warn, TERM, KILL, the present one lit, with the countdown and the reason once the workload is being ended.
 
-use super::ink::{cells, cut, put};
+use super::ink::{cells, put};
+use crate::escape::cut;
 use crate::status::{State, Status};
 use crate::tui::app::App;
 use crate::tui::look::Look;

@@ -1,9 +1,11 @@
 //! Drawing: the [`App`] and the command's screen to a frame. No I/O, no change of state; one file a panel.
 
 mod activity;
+mod axes;
 mod command;
 mod events;
 pub(crate) mod footer;
+pub mod frame;
 mod future;
 pub(crate) mod gauge;
 pub(crate) mod help;
@@ -20,7 +22,7 @@ mod title;
 
 use super::app::{App, Mode};
 use super::pane::Pane;
-use super::pointing::Target;
+use super::target::Target;
 use plan::{Plan, Wishes, pane_inner, plan};
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};

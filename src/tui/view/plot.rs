@@ -1,5 +1,6 @@
 //! Memory over the last minutes as a filled curve, the lines across it, and to the right of now where the growth leads.
 
+use super::axes::{Place, put_at, row_of, whole};
 use super::future;
 use super::gauge::{lines, tone, top};
 use super::ink::{cells, fit, head, name, put, row, upwards};
@@ -7,7 +8,7 @@ use crate::status::Status;
 use crate::tui::app::App;
 use crate::tui::history::Level;
 use crate::tui::look::Look;
-use crate::units::{Bytes, show_duration};
+use crate::units::Bytes;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Style};
@@ -27,23 +28,6 @@ const LEAST_PAST: u16 = 20;
 const WITH_AXIS: u16 = 4;
 /// How far the scale goes beyond the highest line, in quarters of it, where the curve is higher.
 const STEPS: [u64; 10] = [5, 6, 8, 10, 12, 16, 24, 32, 64, 128];
-
-/// Where things are.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
-    /// Curve of the past.
-    pub past: Rect,
-    /// What is ahead.
-    pub ahead: Rect,
-    /// Names and values of the lines.
-    pub labels: Rect,
-    /// Times below both, if there is room.
-    pub axis: Rect,
-    /// What the full height is.
-    pub scale: Bytes,
-    /// What the width of the past is.
-    pub window_ms: u64,
-}
 
 /// Draws it.
 pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
@@ -85,13 +69,6 @@ fn title(app: &App, width: usize) -> Line<'static> {
         groups.push(said("⠒ where it leads".to_owned()));
     }
     fit(groups, 1, width.saturating_sub(6))
-}
-
-/// A time of whole seconds or minutes, as people say it.
-pub(super) fn whole(time: Duration) -> String {
-    let text = show_duration(time);
-    let text = text.trim_end_matches("00s");
-    text.strip_suffix(".0s").map_or(text.to_owned(), |seconds| format!("{seconds}s"))
 }
 
 /// A little over the highest line, and where the curve is higher in steps, so that it seldom changes.
@@ -147,14 +124,6 @@ fn column(look: Look, status: &Status, at: (u16, Level), place: &Place, buffer: 
     }
 }
 
-/// The row of a value, from the top, if it is in the picture.
-pub(super) fn row_of(value: Bytes, place: &Place) -> Option<u16> {
-    let height = place.past.height;
-    let from_bottom = cells(value.0, place.scale.0, usize::from(height));
-    let from_bottom = u16::try_from(from_bottom).ok()?.min(height.checked_sub(1)?);
-    Some(height - 1 - from_bottom)
-}
-
 /// The lowest line first: where two share a row the limit is seen.
 fn rules(look: Look, status: &Status, place: &Place, buffer: &mut Buffer) {
     let mut taken: Vec<u16> = Vec::new();
@@ -203,21 +172,6 @@ fn axis(look: Look, place: &Place, buffer: &mut Buffer) {
     }
 }
 
-/// Writes a time into the axis so that column `back` of it is at `x`.
-pub(super) fn put_at(
-    look: Look,
-    place: &Place,
-    (x, back): (u16, u16),
-    text: String,
-    buffer: &mut Buffer,
-) {
-    let length = u16::try_from(text.len()).unwrap_or(u16::MAX).min(place.axis.width);
-    let last = place.axis.right().saturating_sub(length);
-    let x = x.saturating_sub(back).clamp(place.axis.x, last.max(place.axis.x));
-    let area = Rect { x, width: length, ..place.axis };
-    put(buffer, area, Span::styled(text, look.dim()));
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -233,14 +187,5 @@ mod tests {
         assert!(distinct.len() <= 8, "{distinct:?}");
         assert!((0..).zip(&scales).all(|(mib, scale)| *scale >= Bytes::mib(mib)));
         assert!(scale(Bytes(0), Bytes(u64::MAX)) >= Bytes(1));
-    }
-
-    #[test]
-    fn times_are_said_in_whole_units() {
-        for (seconds, expected) in
-            [(30, "30s"), (15, "15s"), (60, "1m"), (150, "2m30s"), (300, "5m")]
-        {
-            assert_eq!(whole(Duration::from_secs(seconds)), expected);
-        }
     }
 }

@@ -1,8 +1,8 @@
 //! What the workload does and the kernel's counters in one row, what matters most first; in lower tiers, why it is one.
 
-use super::ink::{cut, fit, put};
+use super::ink::{fit, put};
+use crate::escape::cut;
 use crate::status::{Status, Tier};
-use crate::tui::activity::Traffic;
 use crate::tui::app::App;
 use crate::tui::look::Look;
 use ratatui::buffer::Buffer;
@@ -50,9 +50,7 @@ fn groups(app: &App, status: &Status) -> Vec<Vec<Span<'static>>> {
     let (alarms, rest): (Vec<_>, Vec<_>) =
         counters(look, status).into_iter().partition(|group| group[1].style != Style::new());
     groups.splice(0..0, alarms);
-    groups.extend(
-        super::activity::disk(app, status).map(|text| named(look, "disk", text, Style::new())),
-    );
+    groups.extend(disk(app, status).map(|text| named(look, "disk", text, Style::new())));
     groups.extend(rest);
     groups
 }
@@ -65,9 +63,10 @@ pub(super) fn cpu(permille: u32) -> String {
     }
 }
 
-/// Both ways.
-pub(super) fn traffic(rates: Traffic) -> String {
-    format!("{}/s read, {}/s written", rates.read, rates.written)
+/// The traffic of its disks, both ways.
+fn disk(app: &App, status: &Status) -> Option<String> {
+    let rates = app.picture().activity.rates(status)?;
+    Some(format!("{}/s read, {}/s written", rates.read, rates.written))
 }
 
 /// A share of time spent waiting.

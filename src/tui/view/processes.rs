@@ -1,6 +1,7 @@
 //! The process table: as many columns as fit, the chosen row in view.
 
-use super::ink::{across, cells, cut, head, name, put, row};
+use super::ink::{across, cells, head, name, put, row};
+use crate::escape::cut;
 use crate::status::ProcessRow;
 use crate::tui::app::{App, Mode};
 use crate::tui::look::Look;

@@ -1,6 +1,7 @@
 //! The first row: state, command, and to the right tier and uptime. Live even while the panels stand still.
 
-use super::ink::{cut, fit, put};
+use super::ink::{fit, put};
+use crate::escape::cut;
 use crate::status::{State, Status};
 use crate::tui::app::App;
 use crate::units::show_duration;

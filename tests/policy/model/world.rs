@@ -5,7 +5,7 @@ use crate::policy::model::promises::{Monitor, Verdict};
 use crate::policy::model::tally::{Seen, Tally};
 use sentinel::clock::Timestamp;
 use sentinel::event::{Action, Command, Deed, DeedResult, Ending, Event, InForce, Sample};
-use sentinel::policy::lines::Lines;
+use sentinel::lines::Lines;
 use sentinel::policy::reclaim::tried_line;
 use sentinel::policy::{Policy, Rung};
 use sentinel::units::{Bytes, Limit, MIB};

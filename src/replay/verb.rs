@@ -1,13 +1,14 @@
 //! `sentinel replay FILE`: shows a trace, says whether it leads to the same decisions now, and what other rules would have done.
 
+use super::compare::{Comparison, compare};
 use super::player;
-use super::reader::{self, Trace};
-use super::replay::{Comparison, compare};
 use super::screening;
 use super::what_if::{Changes, ask};
 use super::what_if_text;
-use crate::report::escape::shown;
+use crate::escape::shown;
 use crate::sys::terminal::{is_foreground, is_terminal};
+use crate::terminal_modes::is_dumb;
+use crate::trace::reader::{self, Trace};
 use crate::tui::Options;
 use anyhow::{Context, Result};
 use clap::Parser;
@@ -58,7 +59,7 @@ fn speed(text: &str) -> Result<f64, String> {
 pub fn run(words: &[OsString]) -> Result<u8> {
     let wanted = match Replay::try_parse_from(words) {
         Ok(wanted) => wanted,
-        Err(error) => return Ok(crate::verbs::usage(&error, "sentinel replay")),
+        Err(error) => return Ok(crate::diagnostics::usage(&error, "sentinel replay")),
     };
     let path = shown(&wanted.file);
     let file = File::open(&wanted.file).with_context(|| format!("cannot open {path}"))?;
@@ -74,11 +75,11 @@ pub fn run(words: &[OsString]) -> Result<u8> {
     if !wanted.plain && is_screen() {
         show(trace, wanted.speed.unwrap_or(1.0))?;
     } else {
-        if !crate::verbs::heard(player::to_text(io::stdout().lock(), &trace, wanted.speed))? {
+        if !crate::diagnostics::heard(player::to_text(io::stdout().lock(), &trace, wanted.speed))? {
             return Ok(status(&comparison));
         }
     }
-    comparison.missing.iter().for_each(|missing| crate::verbs::complain(missing));
+    comparison.missing.iter().for_each(|missing| crate::diagnostics::complain(missing));
     say(&comparison.to_string())?;
     Ok(status(&comparison))
 }
@@ -100,14 +101,15 @@ fn json(value: &impl serde::Serialize) -> Result<String> {
 }
 
 fn say(text: &str) -> Result<()> {
-    crate::verbs::heard(writeln!(io::stdout().lock(), "{text}").context("cannot write the answer"))
-        .map(drop)
+    crate::diagnostics::heard(
+        writeln!(io::stdout().lock(), "{text}").context("cannot write the answer"),
+    )
+    .map(drop)
 }
 
 fn is_screen() -> bool {
-    let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
     let (input, output) = (io::stdin(), io::stdout());
-    !dumb && is_terminal(input.as_fd()) && is_terminal(output.as_fd()) && is_foreground(&input)
+    !is_dumb() && is_terminal(input.as_fd()) && is_terminal(output.as_fd()) && is_foreground(&input)
 }
 
 /// The dashboard here, the guardian that it believes to see in a thread.

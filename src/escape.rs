@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use unicode_width::UnicodeWidthStr as _;
 
 /// `text` with everything that a terminal or a log reader could take for an instruction written as `\xNN`, `\u{NNNN}`, `\n` or `\t`,
 /// and backslashes doubled, so that the result is unambiguous and one line.
@@ -27,6 +28,25 @@ pub fn escape_cut(text: &[u8], max: usize) -> String {
         return whole;
     }
     whole.chars().take(max.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// `text` in at most `width` columns of a terminal, `…` at the end where something was cut.
+pub fn cut(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut out = String::new();
+    for c in text.chars() {
+        out.push(c);
+        if out.width() >= width {
+            out.pop();
+            break;
+        }
+    }
+    if width > 0 {
+        out.push('…');
+    }
+    out
 }
 
 /// A line that is on its way out, made safe whatever it was made of: what is escaped already stays as it is.
@@ -74,6 +94,14 @@ fn is_invisible(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_is_cut_by_columns_not_characters() {
+        assert_eq!(cut("short", 5), "short");
+        assert_eq!(cut("longer", 5), "long…");
+        assert_eq!(cut("漢字漢字", 5), "漢字…");
+        assert_eq!(cut("x", 0), "");
+    }
 
     #[test]
     fn escape_sequences_are_shown_not_obeyed() {

@@ -1,13 +1,12 @@
 //! Plays a trace as lines of text: in its own time, faster, or at once.
 
 use super::picture::Picture;
-use super::reader::Trace;
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, Timestamp, pause};
 use crate::report::text;
 use crate::status::{EventLine, WatchLine};
+use crate::trace::reader::Trace;
 use anyhow::{Context, Result};
-use nix::poll::{PollTimeout, poll};
-use std::io::{self, Write};
+use std::io::Write;
 use std::time::Duration;
 
 /// Text has a line for so much of the run.
@@ -71,10 +70,7 @@ fn wait(time: Duration) {
         if left.is_zero() {
             return;
         }
-        let left = i32::try_from(left.as_millis().saturating_add(1)).unwrap_or(i32::MAX);
-        // Woken too early, it waits again.
-        let _: Result<i32, io::Error> =
-            poll(&mut [], PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX))
-                .map_err(io::Error::from);
+        // Up to the next millisecond. Woken too early, it waits again.
+        pause(left.saturating_add(Duration::from_millis(1)));
     }
 }

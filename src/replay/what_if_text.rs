@@ -1,12 +1,12 @@
 //! The answer to a question of `--what-if`, for people and for programs.
 
-use super::format::nanos;
-use super::reader::Trace;
 use super::what_if::{Answer, Verdict, Why};
 use crate::clock::Timestamp;
 use crate::event::Notice;
 use crate::policy::PolicyConfig;
 use crate::report::words;
+use crate::trace::format::nanos;
+use crate::trace::reader::Trace;
 use crate::units::{Bytes, Limit, show_duration};
 use serde::Serialize;
 use std::time::Duration;

@@ -1,16 +1,14 @@
 //! What a guardian would have told at one moment of a trace: made of the policy that replays it.
 
-use super::format::moment;
-use super::reader::Trace;
 use crate::clock::Timestamp;
 use crate::event::{Action, Event};
-use crate::guardian::describe;
 use crate::policy::{Policy, PolicyConfig, Rung};
-use crate::report::words;
-use crate::status::{EventLine, Level, Limits, Memory, SCHEMA_VERSION, Status, Tier};
-use crate::units::{Bytes, Limit};
+use crate::report::{state, words};
+use crate::status::{EventLine, Level, Limits, SCHEMA_VERSION, Status, Tier};
+use crate::trace::format::moment;
+use crate::trace::reader::Trace;
+use crate::units::millis;
 use std::mem::{Discriminant, discriminant};
-use std::time::Duration;
 
 /// A trace on its way through its policy.
 #[derive(Debug)]
@@ -67,7 +65,7 @@ impl<'a> Picture<'a> {
     pub(super) fn status(&self, now: Timestamp) -> Status {
         let (policy, start) = (&self.policy, &self.trace.start);
         let sample = policy.last();
-        let (state, reason, kill_at) = describe(policy.rung());
+        let (state, reason, kill_at) = state::of(policy.rung());
         Status {
             schema: SCHEMA_VERSION,
             version: start.version.clone(),
@@ -86,7 +84,7 @@ impl<'a> Picture<'a> {
             reason,
             kill_in_ms: kill_at.map(|at| millis(at.since(now))),
             limits: self.limits(),
-            memory: self.memory(),
+            memory: state::memory(policy),
             growth: if policy.frozen() { 0 } else { policy.growth().per_second() },
             forecast_ms: policy.forecast().filter(|_| !policy.frozen()).map(millis),
             pressure: sample.pressure,
@@ -99,43 +97,7 @@ impl<'a> Picture<'a> {
     }
 
     fn limits(&self) -> Limits {
-        let lines = self.policy.lines();
         let kernel = self.trace.start.tier == Tier::Kernel && !self.dry_run;
-        Limits {
-            limit: lines.limit,
-            trip_wire: if kernel { self.policy.trip_wire() } else { Limit::Max },
-            relief_line: lines.relief,
-            second_line: lines.second,
-            ceiling: lines.ceiling,
-            swap: if kernel { lines.swap } else { Limit::Max },
-            swap_room: lines.swap,
-            // Not in the trace.
-            pids: Limit::Max,
-            grace_ms: millis(self.policy.grace()),
-        }
+        state::limits(&self.policy, kernel)
     }
-
-    fn memory(&self) -> Memory {
-        let sample = self.policy.last();
-        let (peak, peak_footprint) = self.policy.peaks();
-        Memory {
-            current: sample.current,
-            footprint: sample.footprint(),
-            rss: None,
-            anon: sample.anon,
-            shmem: sample.shmem,
-            cache: sample.cache,
-            kernel: sample.kernel,
-            swap: sample.swap,
-            swap_cached: sample.swap_cached,
-            hugetlb: sample.hugetlb,
-            hugetlb_counted: sample.hugetlb > Bytes(0),
-            peak,
-            peak_footprint,
-        }
-    }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,5 +1,7 @@
 //! The lines that memory is compared with, and their arithmetic: limit < relief line < second line < ceiling.
 
+#![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_macros))]
+
 use crate::units::{Bytes, Limit, MIB, Percent};
 
 /// Headroom above the limit unless asked otherwise: the larger of this and [`HEADROOM_SHARE`] of the limit.
@@ -12,7 +14,7 @@ const HEADROOM_SHARE: Percent = Percent(10);
 /// The second line lies at least so far under the ceiling.
 const MARGIN: Bytes = Bytes::mib(2);
 /// The trip-wire stands at least so far above what is in use when it goes to the relief line: a workload may go on meanwhile.
-pub(super) const RELIEF_ROOM: Bytes = Bytes::mib(1);
+pub const RELIEF_ROOM: Bytes = Bytes::mib(1);
 /// What each process may charge before the kernel throttles it: MEMCG_CHARGE_BATCH of 64 pages (mm/memcontrol.c).
 pub const BATCH: Bytes = Bytes(64 * 4096);
 /// Less headroom leaves no room for the lines between limit and ceiling.

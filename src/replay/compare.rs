@@ -1,10 +1,10 @@
 //! A trace through the policy that it was recorded with: the same events, at the same moments, must lead to the same decisions.
 
-use super::deed::deed;
-use super::format::moment;
-use super::reader::Trace;
 use crate::policy::{Policy, PolicyConfig};
 use crate::report::words::counted;
+use crate::trace::deed::deed;
+use crate::trace::format::moment;
+use crate::trace::reader::Trace;
 use serde::Serialize;
 use std::fmt;
 

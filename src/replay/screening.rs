@@ -2,11 +2,12 @@
 //! Each look and each rung of the ladder is told at its own moment, so that plot and ladder are the same at every speed.
 
 use super::picture::Picture;
-use super::reader::{Recorded, Trace};
 use crate::clock::{Clock, Timestamp};
 use crate::status::{EventLine, Level, WatchLine};
+use crate::trace::reader::{Recorded, Trace};
 use crate::tui::history::{SLOT_MS, SLOTS};
 use crate::tui::replay::SPEEDS;
+use crate::units::millis;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;
@@ -241,7 +242,7 @@ impl<'a> Screening<'a> {
 
     /// What was known when a slot of the plot began is its own too: at a slow speed a status in between tells it.
     fn begin_slot(&mut self, at: Timestamp, plotted: bool) {
-        let slot = u64::try_from(at.0.as_millis()).unwrap_or(u64::MAX) / SLOT_MS;
+        let slot = millis(at.0) / SLOT_MS;
         let began = Timestamp::from_millis(slot.saturating_mul(SLOT_MS));
         if std::mem::replace(&mut self.slot, slot) < slot && plotted && began > self.at {
             self.say_status(began);

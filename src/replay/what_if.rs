@@ -2,13 +2,13 @@
 //! told something that it would not have been told, or the other way round. Behind it the trace says nothing about the other run.
 
 pub use super::changes::Changes;
-use super::format::moment;
-use super::reader::{Recorded, Trace};
 use crate::clock::Timestamp;
 use crate::event::{Action, Cause, Event, KillReason, Notice, Outcome, Reason, Sample};
-use crate::policy::lines::LinesError;
+use crate::lines::LinesError;
 use crate::policy::{Policy, PolicyConfig, Rung};
 use crate::status::Tier;
+use crate::trace::format::moment;
+use crate::trace::reader::{Recorded, Trace};
 use crate::units::Bytes;
 use std::time::Duration;
 

@@ -2,8 +2,8 @@
 
 use crate::cli::{Amount, Span, ThrashSetting};
 use crate::event::{Command, Event};
+use crate::lines::{Lines, LinesError};
 use crate::policy::PolicyConfig;
-use crate::policy::lines::{Lines, LinesError};
 use crate::policy::thrash::ThrashRule;
 use crate::units::{Bytes, Percent};
 
