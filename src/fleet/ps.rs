@@ -69,7 +69,9 @@ pub fn run(words: &[OsString]) -> Result<u8> {
     let none = told.is_empty();
     match wanted.json {
         true => print(&json(told)?)?,
-        false if none && foreign > 0 => complain("no guardian of yours is running; sentinel -- COMMAND starts one"),
+        false if none && foreign > 0 => {
+            complain("no guardian of yours is running; sentinel -- COMMAND starts one")
+        }
         false if none => complain("no guardian is running; sentinel -- COMMAND starts one"),
         false => print(&text(&told.into_iter().map(row).collect::<Vec<_>>(), width()))?,
     }
