@@ -78,7 +78,7 @@ pub struct Settings {
     #[arg(long, value_name = "N")]
     #[serde(deserialize_with = "from_text")]
     pub pids: Option<Count>,
-    /// Ends the workload after this time
+    /// Ends the workload after this time; 0: never
     #[arg(long, value_name = "DURATION")]
     #[serde(deserialize_with = "from_text")]
     pub timeout: Option<Span>,

@@ -34,7 +34,7 @@ pub fn of_dashboard(app: &App) -> Vec<Entry> {
             let interrupt = app.interrupt.clone().unwrap_or_else(|| "no key".to_owned());
             let mut entries = entries(&[ACTS, OWN, PANELS]);
             let place = entries.iter().position(|(key, _)| key == "Ctrl-Z").unwrap_or(0);
-            entries.insert(place, (interrupt, "goes to the command, always"));
+            entries.insert(place, (interrupt, "goes to the command; closes a box"));
             entries
         }
         (None, false) => entries(&[ACTS, WITHOUT_PANE, PANELS]),
