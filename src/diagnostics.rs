@@ -18,7 +18,7 @@ pub fn usage(error: &clap::Error, program: &str) -> u8 {
 }
 
 /// What is wrong, without clap's layout of many lines.
-fn mistake(error: &clap::Error) -> String {
+pub fn mistake(error: &clap::Error) -> String {
     let argument = error.get(ContextKind::InvalidArg).map(ToString::to_string);
     let text = match (error.kind(), argument, error.source()) {
         (ErrorKind::MissingRequiredArgument, Some(argument), _) => {

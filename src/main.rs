@@ -1,7 +1,7 @@
 //! The command `sentinel`: reads what was typed, runs it, prints one line when something is wrong, and exits.
 
-use clap::Parser;
-use sentinel::cli::Cli;
+use clap::{CommandFactory as _, Parser};
+use sentinel::cli::{Cli, Settings};
 use sentinel::config::Config;
 use sentinel::guardian::not_started::{self, FAILED};
 use std::ffi::OsString;
@@ -46,13 +46,26 @@ fn run_verb() -> u8 {
 fn run(words: &[OsString]) -> anyhow::Result<u8> {
     let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
-        Err(error) => return Ok(sentinel::diagnostics::usage(&error, "sentinel")),
+        Err(error) => {
+            if error.use_stderr() {
+                let text = sentinel::diagnostics::mistake(&error);
+                not_started::record_refusal(&understood(words), None, &anyhow::Error::msg(text));
+            }
+            return Ok(sentinel::diagnostics::usage(&error, "sentinel"));
+        }
     };
     let (asked, command) = (cli.settings.clone(), cli.command.first().cloned());
     let config = Config::new(cli).inspect_err(|error| {
         not_started::record_refusal(&asked, command.as_deref(), error);
     })?;
     sentinel::guardian::start(config)?.run()
+}
+
+/// What clap makes of the words in front of a mistake: where the record goes, if that was said by then.
+fn understood(words: &[OsString]) -> Settings {
+    let matches = Cli::command().ignore_errors(true).try_get_matches_from(words);
+    let json = matches.ok().and_then(|found| found.get_one("json").cloned());
+    Settings { json, ..Settings::default() }
 }
 
 fn fail(error: &anyhow::Error) -> u8 {

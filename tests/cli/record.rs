@@ -63,6 +63,8 @@ fn a_run_that_could_not_be_started_leaves_a_record_that_says_so() {
         (&[][..], "/nonexistent/program", 127, "/nonexistent/program"),
         (&[], &plain, 126, "plain"),
         (&["-m", "900000G"], "true", 125, "memory"),
+        (&["-m", "abc"], "true", 125, "is not a size"),
+        (&["--memroy", "5M"], "true", 125, "--memroy"),
         (&["--grace", "1s", "--second-line", "1M"], "true", 125, "second line"),
     ] {
         scene.write("record.json", "of the run before, which was longer".repeat(100));
