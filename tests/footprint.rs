@@ -87,6 +87,9 @@ fn one_address_space_counts_once() {
 
 #[test]
 fn locked_pages_of_files_count() {
+    if !stage::may_lock() {
+        return;
+    }
     agrees(&format!("{LOCKED}lock(40)\n"));
     // All that is mapped, or only what is counted anyway.
     agrees(&format!("{LOCKED}lock(40)\nheld = fill(20)\nlibc.mlockall(3)\n"));

@@ -195,10 +195,14 @@ impl Guardian {
             self.foreground.hand_over(child);
         }
         self.foreground.resumed = true;
+        // From the moment in which it goes on a Ctrl-Z may come, and a second SIGCONT would undo that: where signals freeze, thawing
+        // is the only one, and where the cgroup does, this comes while it is frozen.
+        if self.guards[index].workload.freezes_at_once() {
+            let _ = self.foreground.send(child, SIGCONT);
+        }
         if !self.guards[index].policy.frozen() {
             self.freeze(index, false);
         }
-        let _ = self.foreground.send(child, SIGCONT);
     }
 
     /// We were continued (`fg` or `bg`): the terminal may be ours to hand over.

@@ -365,6 +365,11 @@ impl Workload {
         ended
     }
 
+    /// Whether the kernel freezes it as one; else by a signal to each process.
+    pub fn freezes_at_once(&self) -> bool {
+        self.knobs.as_ref().is_some_and(|knobs| knobs.can_freeze())
+    }
+
     /// Stops the workload where it is, or lets it go on. Where that takes a signal to each process, it is begun.
     ///
     /// # Errors

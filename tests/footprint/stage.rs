@@ -45,6 +45,17 @@ def lock(mib):
     assert libc.mlock(address(mapped), ctypes.c_size_t(mib << 20)) == 0
 ";
 
+/// Whether 150 MiB can be locked (RLIMIT_MEMLOCK): an ordinary user has 8 of them.
+pub fn may_lock() -> bool {
+    let (_, hard) =
+        nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_MEMLOCK).unwrap();
+    let may = is_root() || hard >= 160 << 20;
+    if !may {
+        crate::support::skip("RLIMIT_MEMLOCK is too low to lock 150 MiB");
+    }
+    may
+}
+
 /// The places where memory is summed over processes.
 pub fn places() -> Vec<&'static str> {
     let run = Scene::new().run(&[], &["true"]);

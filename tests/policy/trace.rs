@@ -43,7 +43,7 @@ pub struct Story {
 }
 
 /// A simulated run ends at the latest when an operator has had enough, at this millisecond.
-const LAST: u64 = 8_000;
+pub const LAST: u64 = 8_000;
 
 impl Trace {
     /// Plays events as they are, whether or not they answer an action.
