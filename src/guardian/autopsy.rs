@@ -10,6 +10,7 @@ use crate::report::post_mortem::verdict::{advice, verdict};
 use crate::report::post_mortem::{
     EndReason, Milestone, Moment, PostMortem, Run, SCHEMA, Verdict, archive,
 };
+use crate::report::state::memory_at;
 use crate::status::{Counters, Level, Limits, Memory, Pressure, Remains, Status, Tier};
 use crate::units::{Limit, millis};
 use crate::workload::Workload;
@@ -144,18 +145,7 @@ impl Guardian {
         let Some((_, sample)) = guard.term.or(guard.kill) else {
             return (status.memory, status.pressure);
         };
-        let memory = Memory {
-            current: sample.current,
-            footprint: sample.footprint(),
-            anon: sample.anon,
-            shmem: sample.shmem,
-            cache: sample.cache,
-            kernel: sample.kernel,
-            swap: sample.swap,
-            swap_cached: sample.swap_cached,
-            ..status.memory
-        };
-        (memory, sample.pressure)
+        (memory_at(&sample, status.memory), sample.pressure)
     }
 
     fn run_of(&self, status: &Status) -> Run {

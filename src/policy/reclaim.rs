@@ -286,8 +286,17 @@ mod tests {
         reclaimed: u64,
     }
 
-    /// When something was found to be held, in tenths of a second, and what.
+    /// When something of one process was found to be held, in tenths of a second, and what.
     fn found(
+        place: ReclaimAt,
+        lines: &Lines,
+        tenths: impl Iterator<Item = Tenth>,
+    ) -> Option<(u64, Held)> {
+        found_of(1, place, lines, tenths)
+    }
+
+    fn found_of(
+        processes: u64,
         place: ReclaimAt,
         lines: &Lines,
         tenths: impl Iterator<Item = Tenth>,
@@ -301,7 +310,7 @@ mod tests {
                 current: Bytes::mib(it.current),
                 cache: Bytes::mib(it.cache),
                 slab: Bytes::mib(it.slab),
-                processes: 1,
+                processes,
                 ..sum
             };
             reclaim.observe(&sample, lines, Timestamp::from_millis(tenth * 100));
@@ -345,23 +354,7 @@ mod tests {
     /// Each of many processes may be over the limit by its batch, for a moment.
     #[test]
     fn a_crowd_that_stays_between_the_limit_and_its_batches_is_found_out_later() {
-        let crowd = |tenth: Tenth| {
-            let (mut reclaim, mut sum) = (Reclaim::new(ReclaimAt::TripWire), Sample::default());
-            (1..600_u64).find_map(|at| {
-                sum.scanned += tenth.scanned;
-                sum.reclaimed += tenth.reclaimed;
-                sum.counters.high = at;
-                let sample = Sample {
-                    current: Bytes::mib(tenth.current),
-                    cache: Bytes::mib(tenth.cache),
-                    slab: Bytes::mib(tenth.slab),
-                    processes: 32,
-                    ..sum
-                };
-                reclaim.observe(&sample, &lines(), Timestamp::from_millis(at * 100));
-                Some((at, reclaim.held()?))
-            })
-        };
+        let crowd = |tenth| found_of(32, ReclaimAt::TripWire, &lines(), always(tenth));
         let links = Tenth { current: 106, slab: 105, ..READER };
         assert_eq!(crowd(links), Some((101, Held::Slab(Bytes::mib(105)))));
         let pipes = Tenth { current: 98, scanned: 10_000, reclaimed: 10, ..READER };

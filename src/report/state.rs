@@ -2,6 +2,7 @@
 
 use super::words;
 use crate::clock::Timestamp;
+use crate::event::Sample;
 use crate::policy::{Policy, Rung};
 use crate::status::{Limits, Memory, State};
 use crate::units::{Bytes, Limit, millis};
@@ -23,22 +24,29 @@ pub fn of(rung: Rung) -> (State, Option<String>, Option<Timestamp>) {
 
 /// Memory at its last look. What the processes have together is not known to it.
 pub fn memory(policy: &Policy) -> Memory {
-    let sample = policy.last();
-    let (peak, peak_footprint) = policy.peaks();
+    let (sample, (peak, peak_footprint)) = (policy.last(), policy.peaks());
+    let rest = Memory {
+        hugetlb: sample.hugetlb,
+        hugetlb_counted: sample.hugetlb > Bytes(0),
+        peak,
+        peak_footprint,
+        ..Memory::default()
+    };
+    memory_at(sample, rest)
+}
+
+/// Memory as a look had it, with the rest of it, which no look has.
+pub fn memory_at(sample: &Sample, rest: Memory) -> Memory {
     Memory {
         current: sample.current,
         footprint: sample.footprint(),
-        rss: None,
         anon: sample.anon,
         shmem: sample.shmem,
         cache: sample.cache,
         kernel: sample.kernel,
         swap: sample.swap,
         swap_cached: sample.swap_cached,
-        hugetlb: sample.hugetlb,
-        hugetlb_counted: sample.hugetlb > Bytes(0),
-        peak,
-        peak_footprint,
+        ..rest
     }
 }
 
