@@ -1,5 +1,7 @@
 //! What a person types, and what a configuration file says: text to typed settings. No other input or output.
 
+pub mod attach;
+
 use crate::choice::choice;
 use crate::signal_names::signal_number;
 use crate::units::{Bytes, Limit, Percent, Size, parse_count, parse_duration};

@@ -1,13 +1,14 @@
 //! The settings of one run, validated once: the rest of the program sees only this.
 
 mod as_caller;
+mod attach;
 mod file;
+mod ward_rules;
 
 use crate::account::Account;
-use crate::cgroup::hierarchy::OuterLimit;
 use crate::cli::{Cli, ExitSetting, OnDeath, ReportSetting, Settings, ThrashSetting, TierSetting};
 use crate::escape::escape;
-use crate::lines::{BATCH, Lines, SMALLEST_HEADROOM, default_headroom, whole_pages};
+use crate::lines::whole_pages;
 use crate::policy::OnExit;
 use crate::policy::thrash::ThrashRule;
 use crate::policy::warn::WarnRule;
@@ -21,8 +22,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use as_caller::OfCaller;
+pub use attach::Targets;
 use file::Origin;
 pub use file::parse;
+pub use ward_rules::WardRules;
 
 /// Where the mailbox is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,35 +59,8 @@ impl Asked {
 /// What a run is to be like. Sizes are typed values until the outer limit is known.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The command and its arguments.
-    pub command: Vec<OsString>,
-    /// The limit as typed, or the default.
-    pub memory: Size,
-    memory_given: bool,
-    headroom: Option<Bytes>,
-    second_line: Option<Bytes>,
-    /// Time from SIGTERM to SIGKILL.
-    pub grace: Duration,
-    /// The polite signal.
-    pub term_signal: i32,
-    /// Who gets it.
-    pub kill_mode: KillMode,
-    /// `memory.swap.max`.
-    pub swap: Limit,
-    /// Room beyond the limit that swap gives here: none until the place of the workload is known.
-    pub swap_room: Limit,
-    /// `pids.max`, and whether it was asked for.
-    pub pids: (Limit, bool),
-    /// Wall-clock limit.
-    pub timeout: Option<Duration>,
-    /// When to warn.
-    pub warn: WarnRule,
-    /// When thrashing ends the workload.
-    pub thrash: Option<ThrashRule>,
-    /// What happens to the rest when the command ends.
-    pub on_exit: OnExit,
-    /// What the keeper does when we are killed.
-    pub on_guardian_death: OnDeath,
+    /// What holds for the workload.
+    pub rules: WardRules,
     /// Which of these were asked for.
     pub asked: Asked,
     /// Go without what was asked for and cannot be put in force.
@@ -95,20 +71,10 @@ pub struct Config {
     pub cgroup: Option<PathBuf>,
     /// The slice for a scope.
     pub slice: Option<String>,
-    /// The user that the command runs as, if not ours.
-    pub account: Option<Account>,
     /// The command gains no privileges by exec.
     pub no_new_privs: bool,
-    /// Decide and tell, never act.
-    pub dry_run: bool,
-    /// When a post-mortem is kept.
-    pub report: ReportSetting,
-    /// Exit status when we ended the workload for a limit.
-    pub limit_exit_code: Option<u8>,
     /// The mailbox.
     pub socket: SocketSetting,
-    /// Name of the run: letters, digits, `._-`.
-    pub name: String,
     /// No dashboard.
     pub plain: bool,
     /// Where the record goes.
@@ -131,8 +97,6 @@ pub struct Config {
 
 const GRACE: Duration = Duration::from_secs(3);
 const MEMORY: Size = Size::Absolute(Bytes::mib(100));
-/// What is left above is room for an end by signals, sampled and not throttled.
-const OBSERVED_MEMORY: Size = Size::Share(Percent(80));
 const PIDS: u64 = 4096;
 const WARN: WarnRule = WarnRule { share: Percent(80), within: Duration::from_secs(10) };
 const THRASH: ThrashRule = ThrashRule { share: Percent(80), hold: Duration::from_secs(60) };
@@ -160,72 +124,9 @@ impl Config {
         Ok(config)
     }
 
-    /// The limit that was asked for. Where nothing was and the limit of a container is there to be read: a share of that.
-    pub fn wanted_memory(&self, tier: Tier, outer: &OuterLimit) -> Size {
-        match tier {
-            Tier::Observed if !self.memory_given && outer.path.is_some() => OBSERVED_MEMORY,
-            Tier::Kernel | Tier::Observed | Tier::Hybrid | Tier::Polled => self.memory,
-        }
-    }
-
-    /// Why the grace period may be cut short by mere number, where headroom or processes were asked for.
-    pub fn crowd_note(&self, lines: &Lines) -> Option<String> {
-        let little = self.headroom.is_some_and(|asked| asked < default_headroom(lines.limit));
-        (little || self.pids.1).then(|| crowded(lines, self.pids.0)).flatten()
-    }
-
-    /// The lines, now that it is known what is available.
-    ///
-    /// # Errors
-    /// When the limit is above an outer one, which is named, or the lines leave no room.
-    pub fn lines(&self, memory: Size, outer: &OuterLimit) -> Result<Lines> {
-        let limit = memory.of(outer.bytes);
-        let room = outer.bytes.saturating_sub(limit);
-        if limit >= outer.bytes || room < SMALLEST_HEADROOM {
-            bail!("{}", too_much(limit, outer));
-        }
-        let headroom = match self.headroom {
-            Some(headroom) if headroom > room => {
-                bail!("headroom {headroom} is more than the {room} that {} leaves", source(outer))
-            }
-            Some(headroom) => headroom,
-            None => default_headroom(limit).min(room),
-        };
-        Ok(Lines::new(limit, Some(headroom), self.second_line)?.with_swap(self.swap_room))
-    }
-}
-
-/// What headroom or processes asked for leave no room for, and the numbers that would do.
-///
-/// Each process may charge a batch before the kernel throttles it, and above the relief line no more than that is left.
-fn crowded(lines: &Lines, pids: Limit) -> Option<String> {
-    let room = lines.room_for_processes();
-    let (allowed, needed) = match pids {
-        Limit::At(pids) if pids <= room => return None,
-        // Somewhat over half of the headroom is above the relief line.
-        Limit::At(pids) => (pids.to_string(), Some(Bytes(BATCH.0.saturating_mul(pids) * 2))),
-        Limit::Max => ("any number".to_owned(), None),
-    };
-    let more = needed.map_or_else(String::new, |headroom| format!("--headroom {headroom} or "));
-    Some(format!(
-        "headroom {} has room for {room} processes that grow at once ({BATCH} each before they are throttled), and --pids allows {allowed}: SIGKILL may be right behind SIGTERM then; {more}--pids {room} would do",
-        lines.headroom()
-    ))
-}
-
-fn too_much(limit: Bytes, outer: &OuterLimit) -> String {
-    let most = outer.bytes.saturating_sub(SMALLEST_HEADROOM);
-    format!(
-        "limit {limit} is above what {} allows ({}); at most {most} leaves room to act: use for instance -m 80%",
-        source(outer),
-        outer.bytes
-    )
-}
-
-fn source(outer: &OuterLimit) -> String {
-    match &outer.path {
-        Some(path) => escape(path.as_os_str().as_bytes()),
-        None => "this machine's memory".to_owned(),
+    /// Whether there must be a keeper.
+    pub fn insists_on_keeper(&self) -> bool {
+        self.asked.on_guardian_death && !self.best_effort && !self.rules.dry_run
     }
 }
 
@@ -234,15 +135,42 @@ fn source(outer: &OuterLimit) -> String {
 /// # Errors
 /// When a name in them is none.
 pub fn build(s: Settings, command: Vec<OsString>) -> Result<Config> {
+    if s.metrics.is_some() && s.socket.as_ref().is_some_and(|socket| socket.as_os_str() == "off") {
+        bail!("no metrics without a mailbox: leave out --socket off");
+    }
+    let (asked, rules) = (Asked::of(&s), rules(&s, command)?);
+    Ok(Config {
+        rules,
+        asked,
+        best_effort: s.best_effort,
+        require: lowest_tier(s.require),
+        cgroup: s.cgroup,
+        slice: s.slice.map(slice).transpose()?,
+        no_new_privs: s.no_new_privs,
+        socket: match s.socket {
+            None => SocketSetting::Default,
+            Some(path) if path.as_os_str() == "off" => SocketSetting::Off,
+            Some(path) => SocketSetting::At(path),
+        },
+        plain: s.plain,
+        json: s.json.map(record_path).transpose()?,
+        json_fd: s.json_fd,
+        record: s.record,
+        record_size: record_size(s.record_size)?,
+        log: s.log,
+        metrics: s.metrics,
+        quiet: s.quiet,
+        of_caller: OfCaller::default(),
+    })
+}
+
+fn rules(s: &Settings, command: Vec<OsString>) -> Result<WardRules> {
     let thrash = match s.thrash {
         Some(ThrashSetting::Off) => None,
         Some(ThrashSetting::At(share, hold)) => Some(ThrashRule { share, hold }),
         None => Some(THRASH),
     };
-    if s.metrics.is_some() && s.socket.as_ref().is_some_and(|socket| socket.as_os_str() == "off") {
-        bail!("no metrics without a mailbox: leave out --socket off");
-    }
-    Ok(Config {
+    Ok(WardRules {
         memory: s.memory.unwrap_or(MEMORY),
         memory_given: s.memory.is_some(),
         headroom: s.headroom,
@@ -260,35 +188,15 @@ pub fn build(s: Settings, command: Vec<OsString>) -> Result<Config> {
         },
         thrash,
         on_guardian_death: s.on_guardian_death.unwrap_or(OnDeath::Terminate),
-        asked: Asked::of(&s),
-        best_effort: s.best_effort,
         on_exit: match s.on_exit {
             Some(ExitSetting::Terminate) => OnExit::Terminate,
             Some(ExitSetting::Wait) | None => OnExit::Wait,
         },
-        require: lowest_tier(s.require),
-        cgroup: s.cgroup,
-        slice: s.slice.map(slice).transpose()?,
         account: s.user.as_deref().map(Account::find).transpose()?,
-        no_new_privs: s.no_new_privs,
         dry_run: s.dry_run,
         report: s.report.unwrap_or(ReportSetting::Acted),
         limit_exit_code: s.limit_exit_code,
-        socket: match s.socket {
-            None => SocketSetting::Default,
-            Some(path) if path.as_os_str() == "off" => SocketSetting::Off,
-            Some(path) => SocketSetting::At(path),
-        },
-        name: name(s.name, &command)?,
-        plain: s.plain,
-        json: s.json.map(record_path).transpose()?,
-        json_fd: s.json_fd,
-        record: s.record,
-        record_size: record_size(s.record_size)?,
-        log: s.log,
-        metrics: s.metrics,
-        quiet: s.quiet,
-        of_caller: OfCaller::default(),
+        name: name(s.name.clone(), &command)?,
         command,
     })
 }
@@ -361,65 +269,6 @@ fn name(given: Option<String>, command: &[OsString]) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::Parser;
-
-    fn config(words: &[&str]) -> Config {
-        let words = ["sentinel"].iter().chain(words).chain(&["--", "/bin/true"]);
-        Config::new(Cli::try_parse_from(words).unwrap()).unwrap()
-    }
-
-    fn outer(mib: u64) -> OuterLimit {
-        OuterLimit { bytes: Bytes::mib(mib), path: Some("/sys/fs/cgroup/job/memory.max".into()) }
-    }
-
-    #[test]
-    fn a_share_is_of_the_outer_limit() {
-        let config = config(&["-m", "50%"]);
-        let lines = config.lines(config.memory, &outer(1000)).unwrap();
-        assert_eq!(lines.limit, Bytes::mib(500));
-    }
-
-    #[test]
-    fn a_limit_above_the_outer_one_names_it() {
-        let config = config(&["-m", "200M"]);
-        let error = config.lines(config.memory, &outer(128)).unwrap_err().to_string();
-        assert!(error.contains("/sys/fs/cgroup/job/memory.max"), "{error}");
-    }
-
-    #[test]
-    fn headroom_shrinks_to_what_the_outer_limit_leaves() {
-        let config = config(&["-m", "100M"]);
-        let lines = config.lines(config.memory, &outer(110)).unwrap();
-        assert_eq!(lines.ceiling, Bytes::mib(110));
-        assert!(config.lines(config.memory, &outer(103)).is_err());
-    }
-
-    #[test]
-    fn swap_is_room_beyond_the_limit_once_it_is_known_to_be_there() {
-        let mut config = config(&["-m", "100M", "--swap", "1000000"]);
-        assert_eq!(config.swap, Limit::At(15 << 16), "whole pages");
-        let lines = |config: &Config| config.lines(config.memory, &outer(1000)).unwrap();
-        assert_eq!(lines(&config).allowance(), Bytes::mib(100));
-        config.swap_room = Limit::At(256 << 20);
-        let with_room = lines(&config);
-        assert_eq!(with_room.allowance(), Bytes::mib(356));
-        assert_eq!(with_room.ceiling, Bytes::mib(164), "memory itself has no more");
-    }
-
-    #[test]
-    fn headroom_that_is_little_for_the_processes_is_told() {
-        let note = |words: &[&str]| {
-            let config = config(words);
-            config.crowd_note(&config.lines(config.memory, &outer(8000)).unwrap())
-        };
-        assert_eq!(note(&[]), None, "nothing was asked for");
-        assert_eq!(note(&["--pids", "141"]), None);
-        let text = note(&["--pids", "200"]).unwrap();
-        assert!(text.contains("room for 141") && text.contains("--headroom 100.0M or"), "{text}");
-        let text = note(&["--headroom", "4M", "--pids", "max"]).unwrap();
-        assert!(text.contains("any number") && text.ends_with("; --pids 12 would do"), "{text}");
-        assert_eq!(note(&["--headroom", "2G"]), None);
-    }
 
     #[test]
     fn names_are_made_safe_or_refused() {

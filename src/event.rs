@@ -81,6 +81,8 @@ pub enum Ending {
     Exited(u8),
     /// This signal ended it.
     Signaled(i32),
+    /// It was not ours to wait for: what we did not start tells nobody how it ended.
+    Unseen,
 }
 
 impl From<ExitStatus> for Ending {

@@ -1,9 +1,10 @@
 //! The command `sentinel`: reads what was typed, runs it, prints one line when something is wrong, and exits.
 
 use clap::{CommandFactory as _, Parser};
+use sentinel::cli::attach::Attach;
 use sentinel::cli::{Cli, Settings};
 use sentinel::config::Config;
-use sentinel::guardian::not_started::{self, FAILED};
+use sentinel::host::not_started::{self, FAILED};
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -33,6 +34,7 @@ fn run_verb() -> u8 {
         "ps" => sentinel::fleet::ps::run(&words[1..]),
         "top" => sentinel::tui::top::run(&words[1..]),
         "metrics" => sentinel::exporter::run(&words[1..]),
+        "attach" => attach(&words[1..]),
         "doctor" => sentinel::verbs::doctor(&words[1..]),
         "replay" => sentinel::replay::verb::run(&words[1..]),
         sentinel::keeper::VERB => sentinel::keeper::run(&words[2..]),
@@ -58,7 +60,16 @@ fn run(words: &[OsString]) -> anyhow::Result<u8> {
     let config = Config::new(cli).inspect_err(|error| {
         not_started::record_refusal(&asked, command.as_deref(), error);
     })?;
-    sentinel::guardian::start(config)?.run()
+    sentinel::host::start(config)?.run()
+}
+
+fn attach(words: &[OsString]) -> anyhow::Result<u8> {
+    let asked = match Attach::try_parse_from(words) {
+        Ok(asked) => asked,
+        Err(error) => return Ok(sentinel::diagnostics::usage(&error, "sentinel")),
+    };
+    let (config, targets) = Config::of_attach(asked)?;
+    sentinel::host::attach(config, &targets)?.run()
 }
 
 /// What clap makes of the words in front of a mistake: where the record goes, if that was said by then.

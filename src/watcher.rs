@@ -1,21 +1,44 @@
-//! inotify on the cgroup files that notify (`memory.events`, `cgroup.events`, `pids.events`), one instance for all workloads.
+//! inotify on the cgroup files that notify (`memory.events`, `cgroup.events`, `pids.events`), and on directories whose cgroups come and
+//! go: one instance for all wards.
 
-use inotify::{Inotify, WatchDescriptor, WatchMask};
+use crate::ward::WardId;
+use inotify::{EventMask, Inotify, WatchDescriptor, WatchMask};
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
 /// The files that notify.
 const FILES: [&str; 3] = ["cgroup.events", "memory.events", "pids.events"];
-/// Room for many events of watches without names; a buffer too small for one is EINVAL for ever.
-const BUFFER: usize = 4096;
+/// Room for many events of watches without names, and some with; a buffer too small for one is EINVAL for ever.
+const BUFFER: usize = 16384;
 
-/// The watches, and which workload each belongs to.
+/// What a watch is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// A file of this ward's cgroup.
+    Ward(WardId),
+    /// Cgroups come and go in the directory with this number.
+    Directory(usize),
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// In a file of this ward's cgroup.
+    Ward(WardId),
+    /// A cgroup was made in the directory with this number.
+    Made(usize, OsString),
+    /// More happened than was kept for us.
+    Lost,
+}
+
+/// The watches.
 #[derive(Debug)]
 pub struct Watcher {
     inotify: Inotify,
-    owners: HashMap<WatchDescriptor, u32>,
+    owners: HashMap<WatchDescriptor, Purpose>,
     buffer: Box<[u8; BUFFER]>,
 }
 
@@ -33,10 +56,10 @@ impl Watcher {
     ///
     /// # Errors
     /// ENOSPC when the user's watches are used up (`fs.inotify.max_user_watches`).
-    pub fn watch(&mut self, cgroup: &Path, workload: u32) -> io::Result<()> {
+    pub fn watch(&mut self, cgroup: &Path, ward: WardId) -> io::Result<()> {
         for path in FILES.map(|file| cgroup.join(file)) {
             match self.inotify.watches().add(&path, WatchMask::MODIFY) {
-                Ok(descriptor) => self.owners.insert(descriptor, workload),
+                Ok(descriptor) => self.owners.insert(descriptor, Purpose::Ward(ward)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(error),
             };
@@ -44,19 +67,65 @@ impl Watcher {
         Ok(())
     }
 
-    /// The workloads whose files changed.
-    pub fn changed(&mut self) -> arrayvec::ArrayVec<u32, 64> {
-        let mut workloads = arrayvec::ArrayVec::new();
-        let Ok(events) = self.inotify.read_events(&mut self.buffer[..]) else { return workloads };
+    /// Watches the files of this ward's cgroup no more.
+    pub fn unwatch(&mut self, ward: WardId) {
+        let theirs = |(descriptor, purpose): (&WatchDescriptor, &Purpose)| {
+            (*purpose == Purpose::Ward(ward)).then(|| descriptor.clone())
+        };
+        let theirs: Vec<_> = self.owners.iter().filter_map(theirs).collect();
+        for descriptor in theirs {
+            self.owners.remove(&descriptor);
+            // The cgroup may be gone, and its watch with it.
+            let _ = self.inotify.watches().remove(descriptor);
+        }
+    }
+
+    /// Watches which cgroups are made in a directory, which gets this number. The caller lists it once afterwards.
+    ///
+    /// # Errors
+    /// As [`Watcher::watch`].
+    pub fn watch_directory(&mut self, directory: &Path, number: usize) -> io::Result<()> {
+        let descriptor = self.inotify.watches().add(directory, WatchMask::CREATE)?;
+        self.owners.insert(descriptor, Purpose::Directory(number));
+        Ok(())
+    }
+
+    /// What happened, in its order. Allocates nothing but the names of new cgroups.
+    pub fn changed(&mut self) -> arrayvec::ArrayVec<Change, 64> {
+        let mut changes = arrayvec::ArrayVec::new();
+        let Ok(events) = self.inotify.read_events(&mut self.buffer[..]) else { return changes };
+        let mut gone = Vec::new();
+        let mut lost = false;
         for event in events {
-            if let Some(workload) = self.owners.get(&event.wd)
-                && !workloads.contains(workload)
+            if event.mask.contains(EventMask::Q_OVERFLOW) {
+                lost = true;
+            } else if event.mask.contains(EventMask::IGNORED) {
+                gone.push(event.wd);
+            } else if let Some(change) = change(self.owners.get(&event.wd), &event)
+                && !changes.contains(&change)
             {
-                // What does not fit is found by its next sample.
-                let _ = workloads.try_push(*workload);
+                lost |= changes.try_push(change).is_err();
             }
         }
-        workloads
+        // The directory is gone; its number may be another watch's from now on.
+        for descriptor in gone {
+            self.owners.remove(&descriptor);
+        }
+        if lost {
+            changes.pop();
+            changes.push(Change::Lost);
+        }
+        changes
+    }
+}
+
+fn change(purpose: Option<&Purpose>, event: &inotify::Event<&std::ffi::OsStr>) -> Option<Change> {
+    match (*purpose?, event.name) {
+        (Purpose::Ward(ward), _) => Some(Change::Ward(ward)),
+        (Purpose::Directory(number), Some(name)) if event.mask.contains(EventMask::ISDIR) => {
+            Some(Change::Made(number, name.to_owned()))
+        }
+        (Purpose::Directory(_), _) => None,
     }
 }
 

@@ -171,6 +171,7 @@ fn rules() -> PolicyConfig {
         thrash: None,
         timeout: None,
         on_exit: OnExit::Wait,
+        has_command: true,
         dry_run: false,
         cadence: Cadence::Polled,
         reclaim: sentinel::policy::reclaim::ReclaimAt::Nowhere,

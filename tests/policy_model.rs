@@ -45,6 +45,7 @@ fn config() -> PolicyConfig {
         thrash: None,
         timeout: None,
         on_exit: OnExit::Wait,
+        has_command: true,
         dry_run: false,
         cadence: Cadence::Events,
         reclaim: sentinel::policy::reclaim::ReclaimAt::TripWire,

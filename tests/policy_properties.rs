@@ -282,6 +282,7 @@ fn the_fullest_event_fits() {
         }),
         timeout: None,
         on_exit: sentinel::policy::OnExit::Wait,
+        has_command: true,
         dry_run: false,
         cadence: sentinel::policy::interval::Cadence::Events,
         reclaim: sentinel::policy::reclaim::ReclaimAt::TripWire,

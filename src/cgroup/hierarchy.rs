@@ -86,6 +86,20 @@ fn below(mount_point: &Path, root: &str, own: &Path) -> Option<PathBuf> {
     }
 }
 
+/// What /proc/PID/cgroup says of who is in the cgroup with this directory; `None` where that is not in a mounted tree of cgroup v2.
+pub fn place_of(directory: &Path) -> Option<PathBuf> {
+    let mounts_text = std::fs::read("/proc/self/mountinfo").ok()?;
+    place_in(&mounts_text, directory)
+}
+
+fn place_in(mountinfo: &[u8], directory: &Path) -> Option<PathBuf> {
+    let above = mounts(mountinfo, "cgroup2").filter(|it| directory.starts_with(&it.mount_point));
+    // Of mounts on top of each other the last one is seen.
+    let mount = above.max_by_key(|mount| mount.mount_point.components().count())?;
+    let rest = directory.strip_prefix(&mount.mount_point).ok()?;
+    Some(Path::new(&mount.root).join(rest))
+}
+
 impl Hierarchy {
     /// Whether its root has the controller.
     pub fn has_controller(&self, controller: &str) -> bool {
@@ -125,6 +139,13 @@ impl OuterLimit {
     #[must_use]
     pub fn above(mut self, workload: &Path) -> OuterLimit {
         workload.ancestors().skip(1).for_each(|directory| self.lower_to(directory));
+        self
+    }
+
+    /// With the limits of this cgroup itself, and those above it.
+    #[must_use]
+    pub fn including(mut self, cgroup: &Path) -> OuterLimit {
+        cgroup.ancestors().for_each(|directory| self.lower_to(directory));
         self
     }
 
@@ -172,6 +193,18 @@ mod tests {
         assert_eq!(at("/docker/x", "/docker/x/y"), Some("/sys/fs/cgroup/y".into()));
         assert_eq!(at("/docker/x", "/other"), None);
         assert_eq!(at("/", "/../outside"), None);
+    }
+
+    #[test]
+    fn a_directory_has_the_place_that_its_processes_tell() {
+        let mounts = b"23 1 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n\
+            24 1 0:26 /docker/x /mnt/x rw - cgroup2 cgroup2 rw\n\
+            25 1 0:7 / /tmp rw - tmpfs tmpfs rw\n";
+        let place = |path| place_in(mounts, Path::new(path));
+        assert_eq!(place("/sys/fs/cgroup/a/b"), Some("/a/b".into()));
+        assert_eq!(place("/sys/fs/cgroup"), Some("/".into()));
+        assert_eq!(place("/mnt/x/y"), Some("/docker/x/y".into()));
+        assert_eq!(place("/tmp/a"), None);
     }
 
     #[test]

@@ -1,27 +1,25 @@
 //! Huge pages of hugetlbfs: memory that `memory.current` does not have, unless the cgroup file system is mounted so. What a
 //! cgroup has of it, its files tell where the hugetlb controller is on.
 
+use super::kept::{Keeping, Kept};
 use super::{Cgroup, files, hierarchy};
 use crate::units::Bytes;
-use nix::fcntl::OFlag;
 use procfs::FromRead as _;
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 
-/// The files `hugetlb.<size>.current` of a cgroup, held open; none where the controller is off.
+/// The files `hugetlb.<size>.current` of a cgroup, none where the controller is off.
 #[derive(Debug, Default)]
 pub struct HugePages {
-    files: Vec<File>,
+    files: Vec<Kept>,
 }
 
 impl HugePages {
     /// Opens them, unless the same pages are in `memory.current`.
-    pub fn open(cgroup: &Cgroup) -> HugePages {
+    pub fn open(cgroup: &Cgroup, keeping: Keeping) -> HugePages {
         if in_memory_current() {
             return HugePages::default();
         }
-        let open = |size: String| cgroup.file(&format!("hugetlb.{size}.current"), OFlag::O_RDONLY);
+        let open = |size: String| Kept::new(cgroup, &format!("hugetlb.{size}.current"), keeping);
         HugePages { files: sizes().into_iter().filter_map(|size| open(size).ok()).collect() }
     }
 
@@ -37,8 +35,7 @@ impl HugePages {
     pub fn sum(&self, buffer: &mut [u8]) -> io::Result<Bytes> {
         let mut sum = Bytes(0);
         for file in &self.files {
-            let length = file.read_at(buffer, 0)?;
-            sum = sum.saturating_add(Bytes(files::number(&buffer[..length]).unwrap_or(0)));
+            sum = sum.saturating_add(Bytes(files::number(file.read(buffer)?).unwrap_or(0)));
         }
         Ok(sum)
     }

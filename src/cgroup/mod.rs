@@ -3,6 +3,7 @@
 pub mod files;
 pub mod hierarchy;
 pub mod hugetlb;
+pub mod kept;
 pub mod limits;
 mod removal;
 pub mod swap;
@@ -19,11 +20,14 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 /// One cgroup: its directory, held open, so that its files cannot be exchanged for others behind our back.
-#[derive(Debug)]
+///
+/// A copy of it shares the descriptor.
+#[derive(Clone, Debug)]
 pub struct Cgroup {
-    dir: File,
+    dir: Rc<File>,
     path: PathBuf,
 }
 
@@ -36,7 +40,7 @@ impl Cgroup {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let dir = nix::fcntl::open(path, flags, Mode::empty())
             .with_context(|| format!("open cgroup {}", shown(path)))?;
-        Ok(Cgroup { dir: File::from(dir), path: path.to_owned() })
+        Ok(Cgroup { dir: Rc::new(File::from(dir)), path: path.to_owned() })
     }
 
     /// Makes a directory below this one. A leftover of that name without processes is replaced.
@@ -45,11 +49,11 @@ impl Cgroup {
     /// When the kernel refuses, or a cgroup of that name is in use.
     pub fn create_child(&self, name: &str) -> Result<Cgroup> {
         let path = self.path.join(name);
-        let made = nix::sys::stat::mkdirat(&self.dir, name, Mode::from_bits_truncate(0o755));
+        let made = nix::sys::stat::mkdirat(&*self.dir, name, Mode::from_bits_truncate(0o755));
         if made == Err(nix::Error::EEXIST) {
-            unlinkat(&self.dir, name, UnlinkatFlags::RemoveDir)
+            unlinkat(&*self.dir, name, UnlinkatFlags::RemoveDir)
                 .with_context(|| format!("replace leftover cgroup {}", shown(&path)))?;
-            nix::sys::stat::mkdirat(&self.dir, name, Mode::from_bits_truncate(0o755))
+            nix::sys::stat::mkdirat(&*self.dir, name, Mode::from_bits_truncate(0o755))
                 .with_context(|| format!("make cgroup {}", shown(&path)))?;
         } else {
             made.with_context(|| format!("make cgroup {}", shown(&path)))?;
@@ -59,15 +63,15 @@ impl Cgroup {
             self.file(name, flags).with_context(|| format!("open cgroup {}", shown(&path)));
         let dir = opened.inspect_err(|_| {
             // Nobody else would: it is the reason that is told.
-            let _ = unlinkat(&self.dir, name, UnlinkatFlags::RemoveDir);
+            let _ = unlinkat(&*self.dir, name, UnlinkatFlags::RemoveDir);
         })?;
-        Ok(Cgroup { dir, path })
+        Ok(Cgroup { dir: Rc::new(dir), path })
     }
 
     /// Whether it is one, and not a directory with files of such names that somebody made.
     pub fn is_real(&self) -> bool {
         use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, fstatfs};
-        fstatfs(&self.dir).is_ok_and(|found| found.filesystem_type() == CGROUP2_SUPER_MAGIC)
+        fstatfs(&*self.dir).is_ok_and(|found| found.filesystem_type() == CGROUP2_SUPER_MAGIC)
     }
 
     /// The directory's path.
@@ -78,6 +82,11 @@ impl Cgroup {
     /// Its directory, open.
     pub fn directory(&self) -> BorrowedFd<'_> {
         self.dir.as_fd()
+    }
+
+    /// The same for somebody who keeps it.
+    pub fn shared_directory(&self) -> Rc<File> {
+        Rc::clone(&self.dir)
     }
 
     /// Opens one of its files.
@@ -91,7 +100,7 @@ impl Cgroup {
 
     /// Whether it has such a file.
     pub fn has(&self, name: &str) -> bool {
-        nix::sys::stat::fstatat(&self.dir, name, nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW).is_ok()
+        nix::sys::stat::fstatat(&*self.dir, name, nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW).is_ok()
     }
 
     /// A file's text. Cold path: allocates.
@@ -144,7 +153,7 @@ impl Cgroup {
     /// EBUSY while a process is left in it.
     pub fn remove(&self) -> Result<()> {
         let name = self.path.file_name().context("find the name of a cgroup")?;
-        let removed = removal::remove(&self.dir, name).map_err(io::Error::from);
+        let removed = removal::remove(&*self.dir, name).map_err(io::Error::from);
         removed.with_context(|| format!("remove cgroup {}", shown(&self.path)))
     }
 }

@@ -142,14 +142,14 @@ impl Placed {
     }
 
     /// The process that holds the place, if there is one; it ends before its time when systemd stops the scope.
-    pub fn keeper(&self) -> Option<i32> {
-        self.anchor.as_ref().and_then(Anchor::keeper)
+    pub fn anchor(&self) -> Option<i32> {
+        self.anchor.as_ref().and_then(Anchor::pid)
     }
 
-    /// The keeper was reaped.
-    pub fn keeper_ended(&mut self) {
+    /// That process was reaped.
+    pub fn anchor_ended(&mut self) {
         if let Some(anchor) = &mut self.anchor {
-            anchor.keeper_ended();
+            anchor.ended();
         }
     }
 }

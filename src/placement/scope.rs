@@ -1,39 +1,39 @@
-//! A cgroup in a transient scope of systemd's: `<scope>/workload`, with a keeper beside it, for the scope lives only as long
+//! A cgroup in a transient scope of systemd's: `<scope>/workload`, with a process beside it, the anchor, for the scope lives only as long
 //! as somebody is in it. Nothing is written to the scope's own limits: those are systemd's (CGROUP_DELEGATION.md).
 
 use super::surroundings::Surroundings;
 use super::{Placed, WORKLOAD, Wish, enable, usable};
 use crate::cgroup::Cgroup;
 use crate::clock::{Clock, pause};
-use crate::sys::keeper::Keeper;
+use crate::sys::anchor::AnchorProcess;
 use crate::systemd::{Manager, Scope};
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
 use std::time::Duration;
 
-const KEEPER: &str = "keeper";
+const ANCHOR: &str = "anchor";
 /// A job that is not done by then will not be.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What keeps the scope.
+/// What holds the scope.
 #[derive(Debug)]
 pub(super) struct Anchor {
-    keeper: Keeper,
+    process: AnchorProcess,
     leaf: Cgroup,
 }
 
 impl Anchor {
-    pub(super) fn keeper(&self) -> Option<i32> {
-        Some(self.keeper.pid()).filter(|pid| *pid > 0)
+    pub(super) fn pid(&self) -> Option<i32> {
+        Some(self.process.pid()).filter(|pid| *pid > 0)
     }
 
-    pub(super) fn keeper_ended(&mut self) {
-        self.keeper.was_reaped();
+    pub(super) fn ended(&mut self) {
+        self.process.was_reaped();
     }
 
     /// Lets go: the scope goes with its last process.
     pub(super) fn remove(self) -> Result<()> {
-        drop(self.keeper);
+        drop(self.process);
         self.leaf.remove()
     }
 }
@@ -41,28 +41,28 @@ impl Anchor {
 /// Makes the scope with the waiting child in it, and the cgroup in the scope.
 pub(super) fn make(around: &Surroundings, manager: Manager, wish: &Wish<'_>) -> Result<Placed> {
     let unit = format!("{}.scope", wish.name);
-    let keeper = Keeper::start().context("start the scope's keeper")?;
-    let pids = [wish.child, keeper.pid()].map(i32::cast_unsigned);
-    // Root can bring the keeper there; to anybody else the way from one cgroup to the other is open to systemd only.
+    let process = AnchorProcess::start().context("start the scope's anchor")?;
+    let pids = [wish.child, process.pid()].map(i32::cast_unsigned);
+    // Root can bring the anchor there; to anybody else the way from one cgroup to the other is open to systemd only.
     let pids = if manager == Manager::System { &pids[..1] } else { &pids[..] };
     manager.start(around.uid, &Scope { unit: &unit, slice: wish.slice, pids })?;
     let arrive = |pid| wait_for(around, pid, &unit);
     let scope = arrive(wish.child)?;
     if manager == Manager::User {
-        arrive(keeper.pid())?;
+        arrive(process.pid())?;
     }
-    furnish(&Cgroup::open(&scope)?, keeper, wish.child)
+    furnish(&Cgroup::open(&scope)?, process, wish.child)
 }
 
 /// Processes first: controllers can be turned on only when nobody is in the scope itself.
-fn furnish(scope: &Cgroup, keeper: Keeper, child: i32) -> Result<Placed> {
-    let leaf = scope.create_child(KEEPER)?;
-    leaf.write("cgroup.procs", &keeper.pid().to_string())?;
+fn furnish(scope: &Cgroup, process: AnchorProcess, child: i32) -> Result<Placed> {
+    let leaf = scope.create_child(ANCHOR)?;
+    leaf.write("cgroup.procs", &process.pid().to_string())?;
     let workload = scope.create_child(WORKLOAD)?;
     workload.write("cgroup.procs", &child.to_string())?;
     enable(scope)?;
     let cgroup = usable(workload)?;
-    Ok(Placed::new(cgroup, None, Some(Anchor { keeper, leaf })))
+    Ok(Placed::new(cgroup, None, Some(Anchor { process, leaf })))
 }
 
 /// The scope's directory, once the process is in it. Where a unit's cgroup is, only systemd knows: its path is never guessed.

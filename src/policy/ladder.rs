@@ -106,7 +106,7 @@ impl Policy {
             since: now,
             again_at: now + KILL_AGAIN,
             // Without a SIGTERM before, it is SIGKILL that ends the run, whoever was left of it.
-            child_first: self.child.is_some() && after.is_some(),
+            child_first: self.config.has_command && self.child.is_some() && after.is_some(),
             stuck_told: false,
         };
         actions.push(Action::Kill);
@@ -216,6 +216,6 @@ impl Policy {
     fn killed_by_kernel(&self, child: Ending) -> bool {
         const SIGKILL: i32 = 9;
         let killed = self.last.counters.oom_kill > 0 && self.last.own_oom != Some(0);
-        killed && child == Ending::Signaled(SIGKILL)
+        killed && matches!(child, Ending::Signaled(SIGKILL) | Ending::Unseen)
     }
 }

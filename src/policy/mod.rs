@@ -60,6 +60,8 @@ pub struct PolicyConfig {
     pub timeout: Option<Duration>,
     /// What happens to the rest when the command ends.
     pub on_exit: OnExit,
+    /// Whether there is a command that we started, and whose end is told. Else it is over as soon as nobody is left.
+    pub has_command: bool,
     /// Decide and tell, never act.
     pub dry_run: bool,
     /// How the tier learns of growth.
@@ -118,7 +120,7 @@ impl Policy {
             placing: Placing::new(config.lines),
             frozen: false,
             signalled: Signalled::default(),
-            child: None,
+            child: (!config.has_command).then_some(Ending::Unseen),
             emptied: false,
             told_would: false,
         }

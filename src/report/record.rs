@@ -277,6 +277,7 @@ fn describe(outcome: &Outcome, text: String) -> OutcomeRecord {
     let (child_exited, child_signal) = match outcome.child {
         Ending::Exited(code) => (Some(code), None),
         Ending::Signaled(signal) => (None, Some(signal)),
+        Ending::Unseen => (None, None),
     };
     let kernel_oom_kills = outcome.kernel_oom_kills;
     let rest_killed = outcome.rest_killed.as_ref().map(words::kill_word);

@@ -199,6 +199,7 @@ pub fn ending(ending: Ending) -> String {
     match ending {
         Ending::Exited(code) => format!("exited with {code}"),
         Ending::Signaled(signal) => format!("was ended by {}", signal_name(signal)),
+        Ending::Unseen => "ended by itself".to_owned(),
     }
 }
 
@@ -257,6 +258,7 @@ pub fn exit_status(outcome: &Outcome, term_signal: i32, limit_exit_code: Option<
         | Cause::Guardian { reason: Reason::ChildExited, .. } => match outcome.child {
             Ending::Exited(code) => code,
             Ending::Signaled(signal) => by_signal(signal),
+            Ending::Unseen => 0,
         },
         Cause::Guardian { reason, killed } => match limit_exit_code {
             Some(code) if reason != Reason::Operator => code,

@@ -15,10 +15,8 @@ pub const IN_USE: u8 = 255;
 pub struct Lines<'a> {
     /// For `memory.high`.
     pub high: &'a [u8],
-    /// For `memory.max`.
-    pub max: &'a [u8],
-    /// The same as a number.
-    pub ceiling: u64,
+    /// For `memory.max`, and the same as a number; `None`: it stays.
+    pub max: Option<(&'a [u8], u64)>,
 }
 
 /// Starts it. It is a child like any other, to be reaped; it dies with the guardian.
@@ -65,10 +63,11 @@ fn write(cgroup: RawFd, lines: Lines<'_>, parent: u32) -> ! {
 /// False when more than the ceiling is in use.
 fn write_both(lines: Lines<'_>) -> io::Result<bool> {
     with(c"memory.high", libc::O_WRONLY, |file| put(file, lines.high))?;
-    if with(c"memory.current", libc::O_RDONLY, number)? >= lines.ceiling {
+    let Some((max, ceiling)) = lines.max else { return Ok(true) };
+    if with(c"memory.current", libc::O_RDONLY, number)? >= ceiling {
         return Ok(false);
     }
-    with(c"memory.max", libc::O_WRONLY, |file| put(file, lines.max))?;
+    with(c"memory.max", libc::O_WRONLY, |file| put(file, max))?;
     Ok(true)
 }
 

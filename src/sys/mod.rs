@@ -2,10 +2,10 @@
 
 #![expect(unsafe_code, reason = "this is the place for it; each block says why it is sound")]
 
+pub mod anchor;
 pub mod burial;
 pub mod caller;
 pub mod inherited;
-pub mod keeper;
 pub mod line_writer;
 pub mod memory;
 pub mod priority;

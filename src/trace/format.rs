@@ -80,6 +80,9 @@ pub struct Rules {
     timeout_ns: Option<u64>,
     /// True: what is left when the command ends is ended too.
     end_rest: bool,
+    /// True: it was not started by us, and nobody tells how it ends.
+    #[serde(default, skip_serializing_if = "zero")]
+    attached: bool,
     dry_run: bool,
     /// True: the kernel tells of growth; false: looks alone do.
     events: bool,
@@ -114,6 +117,8 @@ pub enum What {
     Exited(u8),
     /// This signal ended the command.
     Signaled(i32),
+    /// The command ended, and nobody told how.
+    Unseen {},
     /// Nobody is left.
     Empty {},
     /// Somebody asked for something.

@@ -189,6 +189,7 @@ fn take(trace: &mut Trace, row: Row, line: usize) -> Result<(), BadTrace> {
         | What::Deadline {}
         | What::Exited(_)
         | What::Signaled(_)
+        | What::Unseen {}
         | What::Empty {}
         | What::Operator(_)
         | What::TripWire(_)

@@ -4,7 +4,7 @@
 //! The lists are exact only while nobody ends (proc_pid_task(5)): who follows somebody who ends may be missed. So whoever was
 //! there before and lives, and is in no list, calls for a walk; and there is one from time to time, and before each deed.
 
-use super::list::{List, each_entry, touched};
+use super::list::{List, ROOM, each_entry, touched};
 use super::proc_file::{self, is_gone};
 use super::proc_stat::parent_of;
 use super::strangers::Apart;
@@ -37,7 +37,12 @@ pub(super) struct Descent {
 impl Descent {
     pub(super) fn new() -> Descent {
         let has_lists = proc_file::open(format_args!("/proc/thread-self/children")).is_ok();
-        Descent { parents: touched((0, 0)), before: touched(0), has_lists, ..Descent::unused() }
+        Descent {
+            parents: touched((0, 0), ROOM),
+            before: touched(0, ROOM),
+            has_lists,
+            ..Descent::unused()
+        }
     }
 
     /// For a workload that has a cgroup.
@@ -194,7 +199,7 @@ mod tests {
         };
         let mut child = std::thread::spawn(spawn).join().unwrap().unwrap();
         let (root, own) = (File::open("/proc").unwrap(), i32::try_from(child.id()).unwrap());
-        let mut list = List::new();
+        let mut list = List::new(ROOM);
         let mut descent = Descent::new();
         assert!(descent.has_lists);
         // Other tests have children too.

@@ -2,7 +2,7 @@
 //! Nothing holds it back; it is told. Off the way to a kill: a look costs some reads in /proc, and some memory.
 
 use super::children::by_threads;
-use super::members::is_below;
+use super::members::Home;
 use crate::escape::escape;
 use procfs::process::Process;
 use std::path::Path;
@@ -30,14 +30,15 @@ pub fn look(left_out: &[i32], cgroup: &Path) -> Vec<Escaped> {
         descendants.extend(by_threads(pid, &mut left));
         next += 1;
     }
-    descendants.into_iter().filter_map(|pid| outside(pid, cgroup)).collect()
+    let home = Home::of(cgroup);
+    descendants.into_iter().filter_map(|pid| outside(pid, &home)).collect()
 }
 
 /// Where this process is, if that is not in the cgroup.
-fn outside(pid: i32, cgroup: &Path) -> Option<Escaped> {
+fn outside(pid: i32, home: &Home) -> Option<Escaped> {
     let text = std::fs::read(format!("/proc/{pid}/cgroup")).ok()?;
     let place = text.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"0::"))?;
-    let left = !is_below(place, cgroup) && is_alive(pid);
+    let left = !home.holds(place) && is_alive(pid);
     left.then(|| Escaped { pid, to: escape(place) })
 }
 

@@ -6,6 +6,7 @@
 //! `O_NONBLOCK` ("memcg: introduce non-blocking limit setting option"); older kernels take no notice of the flag, and there
 //! nothing is written below what is in use but by a [`super::line_writer`].
 
+use crate::cgroup::kept::{Keeping, Kept, read};
 use crate::cgroup::{Cgroup, files, write_whole};
 use crate::escape::shown;
 use crate::event::InForce;
@@ -14,7 +15,7 @@ use anyhow::{Context, Result};
 use nix::fcntl::OFlag;
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::unix::fs::FileExt;
+use std::rc::Rc;
 
 /// The first kernel that need not reclaim before such a write returns.
 const NON_BLOCKING: (u32, u32) = (6, 16);
@@ -22,9 +23,9 @@ const NON_BLOCKING: (u32, u32) = (6, 16);
 /// The knobs.
 #[derive(Debug)]
 pub struct Knobs {
-    events: File,
+    events: Kept,
     memory: Option<Memory>,
-    freeze: Option<File>,
+    freeze: Option<Freezer>,
     kill: Option<File>,
 }
 
@@ -32,10 +33,28 @@ pub struct Knobs {
 #[derive(Debug)]
 struct Memory {
     high: File,
-    max: File,
-    current: File,
+    /// Of a cgroup of others it is read, and never written.
+    max: Ceiling,
+    current: Rc<File>,
     /// Whether a write below what is in use reclaims before it returns.
     waits: bool,
+}
+
+/// `memory.max`.
+#[derive(Debug)]
+enum Ceiling {
+    /// Ours to move.
+    Ours(File),
+    /// Of a cgroup that somebody else made.
+    Theirs(Kept),
+}
+
+/// `cgroup.freeze`.
+#[derive(Debug)]
+enum Freezer {
+    Open(File),
+    /// Opened when it is used.
+    Named(Cgroup),
 }
 
 /// Why a line is not where it was to go.
@@ -60,14 +79,39 @@ impl Knobs {
     /// When `cgroup.events` cannot be opened.
     pub fn open(cgroup: &Cgroup) -> Result<Knobs> {
         let name = |file| format!("open {}", shown(&cgroup.path().join(file)));
+        let events = Kept::new(cgroup, "cgroup.events", Keeping::Open);
         Ok(Knobs {
-            events: cgroup
-                .file("cgroup.events", OFlag::O_RDONLY)
-                .with_context(|| name("cgroup.events"))?,
+            events: events.with_context(|| name("cgroup.events"))?,
             memory: Memory::open(cgroup).ok(),
-            freeze: cgroup.file("cgroup.freeze", OFlag::O_RDWR).ok(),
+            freeze: cgroup.file("cgroup.freeze", OFlag::O_RDWR).ok().map(Freezer::Open),
             kill: cgroup.file("cgroup.kill", OFlag::O_WRONLY).ok(),
         })
+    }
+
+    /// Those of a cgroup that somebody else made, with its `memory.current` if it has one. Its `memory.max` is theirs and stays.
+    ///
+    /// # Errors
+    /// As [`Knobs::open`].
+    pub fn of_others(cgroup: &Cgroup, current: Option<Rc<File>>) -> Result<Knobs> {
+        let name = |file| format!("open {}", shown(&cgroup.path().join(file)));
+        let events = Kept::new(cgroup, "cgroup.events", Keeping::Sparing);
+        let freezes = cgroup.file("cgroup.freeze", OFlag::O_RDWR).is_ok();
+        Ok(Knobs {
+            events: events.with_context(|| name("cgroup.events"))?,
+            memory: current.and_then(|current| Memory::of_others(cgroup, current).ok()),
+            freeze: freezes.then(|| Freezer::Named(cgroup.clone())),
+            kill: cgroup.file("cgroup.kill", OFlag::O_WRONLY).ok(),
+        })
+    }
+
+    /// Whether `memory.high` is ours to move.
+    pub fn has_lines(&self) -> bool {
+        self.memory.is_some()
+    }
+
+    /// Whether `memory.max` is.
+    pub fn moves_max(&self) -> bool {
+        self.memory.as_ref().is_some_and(|memory| matches!(memory.max, Ceiling::Ours(_)))
     }
 
     /// Whether a live process is in the cgroup or below it.
@@ -76,8 +120,7 @@ impl Knobs {
     /// ENODEV when the cgroup is gone.
     pub fn populated(&self) -> io::Result<bool> {
         let mut text = [0; 128];
-        let length = self.events.read_at(&mut text, 0)?;
-        let events = files::cgroup_events(&text[..length]);
+        let events = files::cgroup_events(self.events.read(&mut text)?);
         Ok(events.ok_or(io::ErrorKind::InvalidData)?.populated)
     }
 
@@ -87,7 +130,7 @@ impl Knobs {
     /// Without the memory controller, and when the cgroup is gone.
     pub fn in_force(&self) -> io::Result<InForce> {
         let memory = self.memory()?;
-        Ok(InForce { high: read_limit(&memory.high)?, max: read_limit(&memory.max)? })
+        Ok(InForce { high: read_limit(&memory.high)?, max: memory.max.limit()? })
     }
 
     /// Writes `memory.high` and reads it back, unless that would wait.
@@ -102,14 +145,15 @@ impl Knobs {
         write_limit(&memory.high, limit)
     }
 
-    /// Writes `memory.max` and reads it back. Never below what is in use, which the kernel answers with a kill.
+    /// Writes `memory.max` and reads it back; that of others stays. Never below what is in use, which the kernel answers with a kill.
     ///
     /// # Errors
     /// As [`Knobs::set_memory_high`].
     pub fn set_memory_max(&self, limit: Limit) -> Result<(), Refusal> {
         let memory = self.memory()?;
+        let Ceiling::Ours(max) = &memory.max else { return Ok(()) };
         memory.leave_room(limit)?;
-        write_limit(&memory.max, limit)
+        write_limit(max, limit)
     }
 
     /// `memory.current`.
@@ -134,8 +178,14 @@ impl Knobs {
     /// # Errors
     /// When the kernel refuses it.
     pub fn freeze(&self, frozen: bool) -> io::Result<()> {
-        let Some(file) = &self.freeze else { return Err(io::ErrorKind::Unsupported.into()) };
-        write_whole(file, if frozen { b"1" } else { b"0" })
+        let value = if frozen { b"1" } else { b"0" };
+        match &self.freeze {
+            None => Err(io::ErrorKind::Unsupported.into()),
+            Some(Freezer::Open(file)) => write_whole(file, value),
+            Some(Freezer::Named(cgroup)) => {
+                write_whole(&cgroup.file("cgroup.freeze", OFlag::O_RDWR)?, value)
+            }
+        }
     }
 
     /// Writes `cgroup.kill`; false where there is none.
@@ -153,21 +203,40 @@ impl Knobs {
     }
 }
 
+impl Ceiling {
+    fn limit(&self) -> io::Result<Limit> {
+        let mut text = [0u8; 24];
+        match self {
+            Ceiling::Ours(file) => read_limit(file),
+            Ceiling::Theirs(kept) => limit_in(kept.read(&mut text)?),
+        }
+    }
+}
+
 impl Memory {
     fn open(cgroup: &Cgroup) -> io::Result<Memory> {
         let writable = |file| cgroup.file(file, OFlag::O_RDWR | OFlag::O_NONBLOCK);
         Ok(Memory {
             high: writable("memory.high")?,
-            max: writable("memory.max")?,
-            current: cgroup.file("memory.current", OFlag::O_RDONLY)?,
+            max: Ceiling::Ours(writable("memory.max")?),
+            current: Rc::new(cgroup.file("memory.current", OFlag::O_RDONLY)?),
+            waits: kernel_release() < NON_BLOCKING,
+        })
+    }
+
+    fn of_others(cgroup: &Cgroup, current: Rc<File>) -> io::Result<Memory> {
+        Ok(Memory {
+            high: cgroup.file("memory.high", OFlag::O_RDWR | OFlag::O_NONBLOCK)?,
+            max: Ceiling::Theirs(Kept::new(cgroup, "memory.max", Keeping::Sparing)?),
+            current,
             waits: kernel_release() < NON_BLOCKING,
         })
     }
 
     fn in_use(&self) -> io::Result<Bytes> {
         let mut text = [0; 24];
-        let length = read(&self.current, &mut text)?;
-        files::number(&text[..length]).map(Bytes).ok_or_else(|| io::ErrorKind::InvalidData.into())
+        let text = read(&self.current, &mut text)?;
+        files::number(text).map(Bytes).ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
     /// Between this and the write are some microseconds, which is what the room of the relief line is for.
@@ -195,17 +264,11 @@ fn write_limit(file: &File, limit: Limit) -> Result<(), Refusal> {
 
 fn read_limit(file: &File) -> io::Result<Limit> {
     let mut text = [0u8; 24];
-    let length = read(file, &mut text)?;
-    files::limit(&text[..length]).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    limit_in(read(file, &mut text)?)
 }
 
-fn read(file: &File, text: &mut [u8]) -> io::Result<usize> {
-    loop {
-        match file.read_at(text, 0) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            length => return length,
-        }
-    }
+fn limit_in(text: &[u8]) -> io::Result<Limit> {
+    files::limit(text).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
 /// Major and minor number of the running kernel; 0 where it does not say so.

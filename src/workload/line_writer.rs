@@ -29,16 +29,16 @@ impl LineWriter {
         let (high, max) = (Limit::At(lines.limit.0), Limit::At(lines.ceiling.0));
         let set = knobs.set_memory_high(high).and_then(|()| knobs.set_memory_max(max));
         if let Err(Refusal::InUse(_)) = set {
-            return self.start(cgroup, lines);
+            return self.start(cgroup, lines, knobs.moves_max());
         }
         self.wanted = knobs.in_force().ok();
         result_of(set)
     }
 
-    fn start(&mut self, cgroup: &Cgroup, lines: &Lines) -> DeedResult {
+    fn start(&mut self, cgroup: &Cgroup, lines: &Lines, moves_max: bool) -> DeedResult {
         let (high, max) = (lines.limit.0.to_string(), lines.ceiling.0.to_string());
-        let ceiling = lines.ceiling.0;
-        let texts = process::Lines { high: high.as_bytes(), max: max.as_bytes(), ceiling };
+        let max = moves_max.then_some((max.as_bytes(), lines.ceiling.0));
+        let texts = process::Lines { high: high.as_bytes(), max };
         match process::start(cgroup.directory(), texts) {
             Ok(pid) => {
                 self.writing = Some((pid, *lines));
@@ -99,15 +99,17 @@ impl LineWriter {
 
 /// What the lines are is what is read back.
 fn check(ending: Ending, lines: &Lines, knobs: &Knobs) -> DeedResult {
-    let wanted = InForce { high: Limit::At(lines.limit.0), max: Limit::At(lines.ceiling.0) };
+    let (high, max) = (Limit::At(lines.limit.0), Limit::At(lines.ceiling.0));
     match ending {
         Ending::Exited(process::IN_USE) => {
             DeedResult::InUse(knobs.current().unwrap_or(Bytes(u64::MAX)))
         }
         Ending::Exited(errno @ 1..) => DeedResult::Failed(errno.into()),
         // Or somebody killed it, before `memory.max` or behind it.
-        Ending::Exited(0) | Ending::Signaled(_) => match knobs.in_force() {
-            Ok(in_force) if in_force == wanted => DeedResult::Done,
+        Ending::Exited(0) | Ending::Signaled(_) | Ending::Unseen => match knobs.in_force() {
+            Ok(now) if now.high == high && (now.max == max || !knobs.moves_max()) => {
+                DeedResult::Done
+            }
             Ok(_) => DeedResult::Failed(0),
             Err(error) => DeedResult::Failed(errno(&error)),
         },

@@ -12,8 +12,13 @@ use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 
 /// Room for this many processes from the start, so that listing them seldom allocates.
-const ROOM: usize = 8192;
-const TEXT: usize = 64 * 1024;
+pub(super) const ROOM: usize = 8192;
+/// The same where there are many workloads: more is made as they grow, between the deeds.
+pub(super) const LITTLE_ROOM: usize = 64;
+/// Of text, for each process.
+const TEXT: usize = 8;
+/// The least of text: any file of /proc that is read into it.
+const LEAST_TEXT: usize = 8192;
 /// And for cgroups so deep.
 const DEEP: usize = 256;
 const DIRECTORY: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY);
@@ -32,8 +37,8 @@ pub(super) struct List {
 }
 
 /// Room whose pages are there: the first use of a page must not wait for memory on the day when there is none.
-pub(super) fn touched<T: Clone>(value: T) -> Vec<T> {
-    let mut room = vec![value; ROOM];
+pub(super) fn touched<T: Clone>(value: T, room: usize) -> Vec<T> {
+    let mut room = vec![value; room];
     std::hint::black_box(room.as_mut_slice());
     room.clear();
     room
@@ -41,10 +46,11 @@ pub(super) fn touched<T: Clone>(value: T) -> Vec<T> {
 
 impl List {
     /// An empty one with its room.
-    pub(super) fn new() -> List {
+    pub(super) fn new(room: usize) -> List {
         let mut places = vec![1; DEEP];
         places.clear();
-        List { pids: touched(0), places, text: vec![1; TEXT].into(), trouble: None }
+        let text = vec![1; (room * TEXT).max(LEAST_TEXT)].into();
+        List { pids: touched(0, room), places, text, trouble: None }
     }
 
     /// Remembers the first thing that kept the list from being whole.
@@ -86,7 +92,7 @@ impl List {
         }
     }
 
-    fn collect_in(&mut self, directory: &File) {
+    pub(super) fn collect_in(&mut self, directory: &File) {
         match open_in_cgroup(directory, PROCS, OFlag::O_RDONLY) {
             Ok(mut file) => self.collect(&mut file),
             Err(error) => self.note(Err(error)),
@@ -201,7 +207,7 @@ mod tests {
         for number in 2000..2300 {
             cgroup(&deep.join(number.to_string()), number);
         }
-        let mut list = List::new();
+        let mut list = List::new(ROOM);
         list.walk_below(&File::open(scene.path()).unwrap());
         list.pids.sort_unstable();
         let wanted: Vec<i32> = (1..=400).chain(1000..1003).chain(2000..2300).collect();

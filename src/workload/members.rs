@@ -4,24 +4,28 @@
 
 use super::children::children_of;
 use super::descent::Descent;
-use super::list::{List, PROCS, open_in};
+use super::list::{LITTLE_ROOM, List, PROCS, ROOM, open_in};
 use super::proc_file::{self, is_gone};
 use super::proc_stat::parent_of;
 use super::spares::{Spares, is_shortage};
 use super::strangers::{Apart, Strangers};
-use crate::cgroup::{Cgroup, files};
+use crate::cgroup::{Cgroup, files, hierarchy};
 use crate::escape::shown;
 use crate::sys::process::PidFd;
 use anyhow::{Context, Result};
 use nix::fcntl::OFlag;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Seek as _};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 /// Where the list comes from.
 #[derive(Debug)]
 pub enum Source {
-    /// A cgroup.
-    Cgroup(std::path::PathBuf),
+    /// A cgroup, and what its processes are known by.
+    Cgroup(PathBuf, Home),
     /// Our descendants.
     Descendants,
 }
@@ -29,7 +33,7 @@ pub enum Source {
 impl Source {
     /// The members of this cgroup.
     pub fn of(cgroup: &Cgroup) -> Source {
-        Source::Cgroup(cgroup.path().to_owned())
+        Source::Cgroup(cgroup.path().to_owned(), Home::of(cgroup.path()))
     }
 }
 
@@ -37,8 +41,8 @@ impl Source {
 #[derive(Debug)]
 pub struct Members {
     source: Source,
-    root: File,
-    /// `cgroup.procs` of the cgroup itself, held open.
+    root: Rc<File>,
+    /// `cgroup.procs` of the cgroup itself, where it is held open.
     procs: Option<File>,
     list: List,
     descent: Descent,
@@ -54,25 +58,45 @@ impl Members {
     /// When the cgroup's directory, its `cgroup.procs` or /proc cannot be opened.
     pub fn new(source: Source) -> Result<Members> {
         let path = match &source {
-            Source::Cgroup(path) => path.as_path(),
-            Source::Descendants => std::path::Path::new("/proc"),
+            Source::Cgroup(path, _) => path.as_path(),
+            Source::Descendants => Path::new("/proc"),
         };
-        let root = File::open(path).with_context(|| format!("open {}", shown(path)))?;
+        let root = Rc::new(File::open(path).with_context(|| format!("open {}", shown(path)))?);
         let procs = match &source {
-            Source::Cgroup(path) => Some(
+            Source::Cgroup(path, _) => Some(
                 open_in(&root, PROCS, OFlag::O_RDONLY)
                     .with_context(|| format!("open {}", shown(&path.join("cgroup.procs"))))?,
             ),
             Source::Descendants => None,
         };
-        let list = List::new();
         let descent = match &source {
-            Source::Cgroup(_) => Descent::unused(),
+            Source::Cgroup(..) => Descent::unused(),
             Source::Descendants => Descent::new(),
         };
         let spares = Spares::take().context("cannot keep descriptors for later")?;
-        let (left_out, strangers) = (Vec::new(), Strangers::default());
+        let (list, left_out, strangers) = (List::new(ROOM), Vec::new(), Strangers::default());
         Ok(Members { source, root, procs, list, descent, left_out, strangers, spares })
+    }
+
+    /// Those of a cgroup beside many others, with few descriptors and little room.
+    pub fn of_others(cgroup: &Cgroup, spares: Spares) -> Members {
+        Members {
+            source: Source::of(cgroup),
+            root: cgroup.shared_directory(),
+            procs: None,
+            list: List::new(LITTLE_ROOM),
+            descent: Descent::unused(),
+            left_out: Vec::new(),
+            strangers: Strangers::default(),
+            spares,
+        }
+    }
+
+    /// Makes room for so many: not on the way to a deed.
+    pub fn make_room(&mut self, room: usize) {
+        if self.list.pids.capacity() < room {
+            self.list = List::new(room);
+        }
     }
 
     /// Children of ours from before the command was, who are no part of the workload, nor are theirs.
@@ -143,15 +167,20 @@ impl Members {
 
     fn list_once(&mut self, exactly: bool) {
         self.list.trouble = None;
-        match &mut self.procs {
-            Some(procs) => {
+        match (&self.source, &mut self.procs) {
+            (Source::Cgroup(..), procs) => {
                 self.list.pids.clear();
-                let rewound = procs.rewind();
-                self.list.note(rewound);
-                self.list.collect(procs);
+                match procs {
+                    Some(procs) => {
+                        let rewound = procs.rewind();
+                        self.list.note(rewound);
+                        self.list.collect(procs);
+                    }
+                    None => self.list.collect_in(&self.root),
+                }
                 self.list.walk_below(&self.root);
             }
-            None => {
+            (Source::Descendants, _) => {
                 let mut apart =
                     Apart { left_out: &mut self.left_out, strangers: &mut self.strangers };
                 if exactly {
@@ -187,7 +216,7 @@ impl Members {
             return Ok(false);
         }
         match (self.trouble(), &self.source) {
-            (None, Source::Cgroup(_)) => Ok(true),
+            (None, Source::Cgroup(..)) => Ok(true),
             (None, Source::Descendants) => Ok(!self.has_children()),
             (Some(error), _) => Err(error),
         }
@@ -261,28 +290,43 @@ impl Members {
                     parent == nix::unistd::getpid().as_raw() || self.list.pids.contains(&parent)
                 }))
             }
-            Source::Cgroup(path) => in_cgroup(pid, path, text),
+            Source::Cgroup(_, home) => in_cgroup(pid, home, text),
         }
     }
 }
 
-fn in_cgroup(pid: i32, path: &std::path::Path, text: &mut [u8]) -> io::Result<bool> {
+/// The cgroup whose processes are meant, as /proc/PID/cgroup names it.
+#[derive(Clone, Debug)]
+pub struct Home(Named);
+
+#[derive(Clone, Debug)]
+enum Named {
+    /// By its whole path.
+    Place(PathBuf),
+    /// By its directory's name, where no mounted tree has it.
+    Name(Option<OsString>),
+}
+
+impl Home {
+    /// Of the cgroup with this directory.
+    pub fn of(directory: &Path) -> Home {
+        let name = || Named::Name(directory.file_name().map(OsStr::to_owned));
+        Home(hierarchy::place_of(directory).map_or_else(name, Named::Place))
+    }
+
+    /// Whether a place that /proc/PID/cgroup names is this cgroup, or one below it.
+    pub fn holds(&self, place: &[u8]) -> bool {
+        let place = Path::new(OsStr::from_bytes(place));
+        match &self.0 {
+            Named::Place(home) => place.starts_with(home),
+            Named::Name(Some(name)) => place.iter().any(|part| part == name),
+            Named::Name(None) => true,
+        }
+    }
+}
+
+fn in_cgroup(pid: i32, home: &Home, text: &mut [u8]) -> io::Result<bool> {
     let Some(text) = proc_file::read(pid, "cgroup", text)? else { return Ok(false) };
     let mut lines = text.split(|byte| *byte == b'\n');
-    Ok(lines.any(|line| line.strip_prefix(b"0::").is_some_and(|place| is_below(place, path))))
-}
-
-/// Whether a place that /proc/PID/cgroup names is the cgroup with this directory, or one below it.
-pub fn is_below(place: &[u8], path: &std::path::Path) -> bool {
-    use std::os::unix::ffi::OsStrExt;
-    let Some(name) = unique_name(path).map(OsStrExt::as_bytes) else { return true };
-    place.split(|byte| *byte == b'/').any(|part| part == name)
-}
-
-/// The part of the path that is unique on the machine, `sentinel-NAME-PID`: the last, or in a scope the last but one.
-fn unique_name(path: &std::path::Path) -> Option<&std::ffi::OsStr> {
-    match path.file_name() {
-        Some(name) if name == crate::placement::WORKLOAD => path.parent()?.file_name(),
-        name => name,
-    }
+    Ok(lines.any(|line| line.strip_prefix(b"0::").is_some_and(|place| home.holds(place))))
 }

@@ -7,6 +7,7 @@ mod children;
 pub mod descent;
 pub mod escapees;
 pub mod estimate;
+pub mod foreign;
 pub mod huge_pages;
 pub mod kill_mode;
 pub mod knobs;
@@ -24,6 +25,7 @@ pub mod strangers;
 pub mod usage;
 
 use crate::cgroup::Cgroup;
+use crate::cgroup::kept::Keeping;
 use crate::event::{DeedResult, Ending, InForce, Sample};
 use crate::lines::Lines;
 use crate::placement::{Placed, Row};
@@ -33,14 +35,16 @@ use crate::units::{Bytes, Limit};
 use anyhow::Result;
 use cgroup_sampler::CgroupSampler;
 use escapees::Escaped;
+use foreign::Foreign;
 use kill_mode::KillMode;
 use knobs::Knobs;
 use line_writer::{LineWriter, result_of};
+use list::{LITTLE_ROOM, ROOM};
 use members::{Members, Source};
 use nix::libc::{SIGCONT, SIGKILL, SIGSTOP};
 use process_sampler::ProcessSampler;
 use signalling::Signalling;
-use spares::is_shortage;
+use spares::{Spares, is_shortage};
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
@@ -83,6 +87,8 @@ fn same(result: &io::Result<()>) -> io::Result<()> {
 pub struct Workload {
     tier: Tier,
     placed: Option<Placed>,
+    /// Somebody else's cgroup, which was there before us.
+    foreign: Option<Foreign>,
     /// Our own cgroup, where that is what can be read.
     observed: Option<Cgroup>,
     knobs: Option<Knobs>,
@@ -109,9 +115,9 @@ impl Workload {
         let cgroup = placed.as_ref().map(|placed| &placed.cgroup);
         let knobs = cgroup.map(Knobs::open).transpose()?;
         let with_memory = cgroup.filter(|_| tier == Tier::Kernel).or(observed.as_ref());
-        let by_cgroup = with_memory.map(CgroupSampler::open).transpose()?;
+        let by_cgroup = with_memory.map(|it| CgroupSampler::open(it, Keeping::Open)).transpose()?;
         let mut members = Members::new(cgroup.map_or(Source::Descendants, Source::of))?;
-        placed.as_ref().and_then(Placed::keeper).into_iter().for_each(|pid| members.leave_out(pid));
+        placed.as_ref().and_then(Placed::anchor).into_iter().for_each(|pid| members.leave_out(pid));
         let mut by_process = ProcessSampler::new();
         if by_cgroup.is_none() {
             by_process.prepare();
@@ -120,18 +126,65 @@ impl Workload {
         Ok(Workload {
             tier,
             placed,
+            foreign: None,
             observed,
             knobs,
             by_cgroup,
             by_process,
             members,
             line_writer: LineWriter::default(),
-            signalling: Signalling::default(),
+            signalling: Signalling::with_room(ROOM),
             held: false,
             child,
             trouble,
             unsure: false,
         })
+    }
+
+    /// Opens what is needed for a workload that runs already, in a cgroup of others; `spares` are shared with all others.
+    ///
+    /// # Errors
+    /// When a file that is needed cannot be opened.
+    pub fn of_others(foreign: Foreign, spares: Spares) -> Result<Workload> {
+        let cgroup = foreign.cgroup();
+        let accounted = cgroup.has("memory.current");
+        let open = || CgroupSampler::open(cgroup, Keeping::Sparing);
+        let by_cgroup = accounted.then(open).transpose()?;
+        let knobs = Knobs::of_others(cgroup, by_cgroup.as_ref().map(CgroupSampler::current))?;
+        let members = Members::of_others(cgroup, spares);
+        let tier = match by_cgroup {
+            Some(_) if knobs.has_lines() => Tier::Kernel,
+            Some(_) => Tier::Observed,
+            None => Tier::Hybrid,
+        };
+        Ok(Workload {
+            tier,
+            placed: None,
+            foreign: Some(foreign),
+            observed: None,
+            knobs: Some(knobs),
+            by_cgroup,
+            by_process: ProcessSampler::new(),
+            members,
+            line_writer: LineWriter::default(),
+            signalling: Signalling::with_room(LITTLE_ROOM),
+            held: false,
+            child: None,
+            trouble: None,
+            unsure: false,
+        })
+    }
+
+    /// Makes room for what a workload of so many processes takes when it is ended: not on the way to a deed.
+    pub fn make_room(&mut self, processes: u64) {
+        let room = usize::try_from(processes.saturating_mul(2)).unwrap_or(0).min(ROOM);
+        self.members.make_room(room);
+        self.signalling.make_room(room);
+    }
+
+    /// Whether it was there before us, and stays.
+    pub fn is_foreign(&self) -> bool {
+        self.foreign.is_some()
     }
 
     /// The command's process runs. Keeps a handle of it.
@@ -182,7 +235,8 @@ impl Workload {
 
     /// The cgroup's directory.
     pub fn cgroup(&self) -> Option<&Cgroup> {
-        self.placed.as_ref().map(|placed| &placed.cgroup)
+        let made = self.placed.as_ref().map(|placed| &placed.cgroup);
+        made.or(self.foreign.as_ref().map(Foreign::cgroup))
     }
 
     /// The cgroup whose files say what happens: the workload's, or where it has none our own.
@@ -208,28 +262,28 @@ impl Workload {
         self.placed.as_ref().map_or(Ok(()), |placed| placed.admit(child))
     }
 
-    /// Whether a process keeps the workload's scope.
-    pub fn has_keeper(&self) -> bool {
-        self.placed.as_ref().and_then(Placed::keeper).is_some()
+    /// Whether a process of ours holds the workload's scope.
+    pub fn has_anchor(&self) -> bool {
+        self.placed.as_ref().and_then(Placed::anchor).is_some()
     }
 
     /// Whether systemd-oomd marked the workload's cgroup, or the scope around it: it counts its kills in `user.oomd_ooms`
     /// before the first, and in `user.oomd_kill` after the last, when the cgroup may be gone (systemd: oomd-util.c).
     pub fn killed_by_oomd(&self) -> bool {
         let Some(cgroup) = self.cgroup() else { return false };
-        let scope = cgroup.path().parent().filter(|_| self.has_keeper());
+        let scope = cgroup.path().parent().filter(|_| self.has_anchor());
         [Some(cgroup.path()), scope].into_iter().flatten().any(|directory| {
             crate::cgroup::attribute(directory, "user.oomd_ooms").is_some_and(|count| count != "0")
         })
     }
 
-    /// Whether this process, which ended, was the one that keeps the workload's scope.
-    pub fn keeper_ended(&mut self, pid: i32) -> bool {
-        let Some(placed) = self.placed.as_mut().filter(|placed| placed.keeper() == Some(pid))
+    /// Whether this process, which ended, was the one that holds the workload's scope.
+    pub fn anchor_ended(&mut self, pid: i32) -> bool {
+        let Some(placed) = self.placed.as_mut().filter(|placed| placed.anchor() == Some(pid))
         else {
             return false;
         };
-        placed.keeper_ended();
+        placed.anchor_ended();
         true
     }
 
@@ -337,8 +391,8 @@ impl Workload {
     /// Puts lines in force, or begins to; `None` in a tier without lines of the kernel.
     pub fn set_lines(&mut self, lines: &Lines) -> Option<DeedResult> {
         let knobs = self.knobs.as_ref().filter(|_| self.tier == Tier::Kernel)?;
-        let cgroup = &self.placed.as_ref()?.cgroup;
-        let result = self.line_writer.set(knobs, cgroup, lines);
+        let cgroup = self.cgroup()?.clone();
+        let result = self.line_writer.set(knobs, &cgroup, lines);
         self.line_writer.pid().into_iter().for_each(|pid| self.members.leave_out(pid));
         Some(result)
     }
@@ -488,7 +542,8 @@ impl Workload {
     /// What the cgroup, of which no process is left, still has of tmpfs and shared memory, in memory and in swap: nothing else of
     /// it can be in swap any more.
     pub fn left_in_tmpfs(&self) -> Option<Bytes> {
-        let cgroup = self.cgroup()?;
+        // What others leave in theirs is their matter.
+        let cgroup = &self.placed.as_ref()?.cgroup;
         let number = |name| crate::cgroup::files::number(cgroup.read(name).ok()?.as_bytes());
         let stat = crate::cgroup::files::memory_stat(cgroup.read("memory.stat").ok()?.as_bytes());
         if cgroup.populated().unwrap_or(true) {
@@ -502,24 +557,27 @@ impl Workload {
     /// Page faults of the workload, minor and major: `pgfault`, of which `pgmajfault`, of `memory.stat`. `None` without a cgroup of its own
     /// that has it.
     pub fn page_faults(&self) -> Option<(u64, u64)> {
-        let text = self.cgroup()?.read("memory.stat").ok()?;
+        let text = self.placed.as_ref()?.cgroup.read("memory.stat").ok()?;
         let (all, major) = crate::cgroup::files::page_faults(text.as_bytes())?;
         Some((all.saturating_sub(major), major))
     }
 
     /// `memory.peak`, which sees what no look did; `None` before Linux 5.19 and in lower tiers.
     pub fn kernel_peak(&self) -> Option<Bytes> {
-        let text = self.cgroup()?.read("memory.peak").ok()?;
+        let text = self.placed.as_ref()?.cgroup.read("memory.peak").ok()?;
         crate::cgroup::files::number(text.as_bytes()).map(Bytes)
     }
 
-    /// Removes the cgroup.
+    /// Removes the cgroup; one of others gets back what we wrote.
     ///
     /// # Errors
-    /// While a process is left in it.
+    /// While a process is left in it; when what was there before cannot be put back.
     pub fn remove(&mut self) -> Result<()> {
         // A write that goes on holds the directory.
         self.line_writer.end();
+        if let Some(foreign) = &mut self.foreign {
+            return foreign.give_back();
+        }
         self.placed.take().map_or(Ok(()), |placed| placed.remove())
     }
 }

@@ -44,26 +44,32 @@ pub struct Signalling {
     active: bool,
 }
 
-impl Default for Signalling {
-    fn default() -> Self {
+impl Signalling {
+    /// With room for so many.
+    pub fn with_room(room: usize) -> Signalling {
         Signalling {
             signals: [0; 2],
             but: None,
-            list: touched(0),
+            list: touched(0, room),
             next: 0,
             steps: 0,
             lists: 0,
             found_new: false,
-            done: touched((0, 0)),
+            done: touched((0, 0), room),
             sorted: 0,
             reached: 0,
             trouble: None,
             active: false,
         }
     }
-}
 
-impl Signalling {
+    /// Makes room for so many, while nobody is signalled.
+    pub fn make_room(&mut self, room: usize) {
+        if self.list.capacity() < room && !self.active {
+            (self.list, self.done) = (touched(0, room), touched((0, 0), room));
+        }
+    }
+
     /// Whether there is somebody left to signal.
     pub fn is_active(&self) -> bool {
         self.active

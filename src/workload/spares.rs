@@ -5,15 +5,17 @@ use arrayvec::ArrayVec;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
+use std::cell::RefCell;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::rc::Rc;
 
 /// The deepest that a look or a signal goes: sub-cgroups of a few levels, a file in them, a handle of a process.
 const COUNT: usize = 8;
 
-/// The descriptors.
-#[derive(Debug)]
-pub struct Spares(ArrayVec<OwnedFd, COUNT>);
+/// The descriptors. A copy of it shares them.
+#[derive(Clone, Debug)]
+pub struct Spares(Rc<RefCell<ArrayVec<OwnedFd, COUNT>>>);
 
 impl Spares {
     /// Takes them.
@@ -21,22 +23,23 @@ impl Spares {
     /// # Errors
     /// Without so many descriptors a run is not begun.
     pub fn take() -> io::Result<Spares> {
-        let mut spares = Spares(ArrayVec::new());
+        let spares = Spares(Rc::default());
         spares.refill()?;
         Ok(spares)
     }
 
     /// Gives them back to the system, for what is to be done now.
-    pub fn release(&mut self) {
-        self.0.clear();
+    pub fn release(&self) {
+        self.0.borrow_mut().clear();
     }
 
     /// Takes them again, as many as can be had.
     ///
     /// # Errors
     /// As open(2); those that were had are kept.
-    pub fn refill(&mut self) -> io::Result<()> {
-        while !self.0.is_full() {
+    pub fn refill(&self) -> io::Result<()> {
+        let mut spares = self.0.borrow_mut();
+        while !spares.is_full() {
             // A file of its own each: the system's limit counts files, ours descriptors.
             let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
             let spare = match open("/dev/null", flags, Mode::empty()) {
@@ -46,7 +49,7 @@ impl Spares {
                 }
                 spare => spare,
             };
-            self.0.push(spare?);
+            spares.push(spare?);
         }
         Ok(())
     }

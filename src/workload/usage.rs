@@ -2,13 +2,11 @@
 //! /proc/PID/io is not read in the guardian: its reader waits while the process is at execve(2), and that may be throttled.
 
 use crate::baseline::{Baseline, per_second};
+use crate::cgroup::kept::{Keeping, Kept};
 use crate::cgroup::{Cgroup, files};
 use crate::clock::Timestamp;
 use crate::status::{Io, Usage};
 use crate::units::Bytes;
-use nix::fcntl::OFlag;
-use std::fs::File;
-use std::os::unix::fs::FileExt as _;
 use std::time::Duration;
 
 /// Rates are over one to two of these.
@@ -30,7 +28,7 @@ pub struct Reading {
 /// The open files, and what was read before.
 #[derive(Debug)]
 pub struct UsageMeter {
-    files: Option<(File, Option<File>)>,
+    files: Option<(Kept, Option<Kept>)>,
     first: Option<Reading>,
     baseline: Option<Baseline<Reading>>,
     buffer: Box<[u8; BUFFER]>,
@@ -41,12 +39,12 @@ impl UsageMeter {
     /// [`UsageMeter::take`] alone, and begin at nothing too.
     pub fn of_its_own(cgroup: Option<&Cgroup>) -> UsageMeter {
         let first = Some(Reading { cpu_usec: 0, io: Some((0, 0)) });
-        UsageMeter { first, ..UsageMeter::of_ours(cgroup) }
+        UsageMeter { first, ..UsageMeter::of_ours(cgroup, Keeping::Open) }
     }
 
-    /// Opens the files of a cgroup that was in use before: what the first reading says was before.
-    pub fn of_ours(cgroup: Option<&Cgroup>) -> UsageMeter {
-        let open = |name| cgroup?.file(name, OFlag::O_RDONLY).ok();
+    /// Those of a cgroup that was in use before: what the first reading says was before.
+    pub fn of_ours(cgroup: Option<&Cgroup>, keeping: Keeping) -> UsageMeter {
+        let open = |name| Kept::new(cgroup?, name, keeping).ok();
         let files = open("cpu.stat").map(|cpu| (cpu, open("io.stat")));
         UsageMeter { files, first: None, baseline: None, buffer: Box::new([0; BUFFER]) }
     }
@@ -60,10 +58,8 @@ impl UsageMeter {
     pub fn read(&mut self, now: Timestamp) -> Option<Usage> {
         let (cpu, io) = self.files.as_ref()?;
         let buffer = &mut self.buffer[..];
-        let length = cpu.read_at(buffer, 0).ok()?;
-        let cpu_usec = files::cpu_stat(&buffer[..length])?;
-        let length = io.as_ref().and_then(|io| io.read_at(buffer, 0).ok());
-        let io = length.map(|length| files::io_stat(&buffer[..length]));
+        let cpu_usec = files::cpu_stat(cpu.read(buffer).ok()?)?;
+        let io = io.as_ref().and_then(|io| io.read(buffer).ok()).map(files::io_stat);
         Some(self.take(Reading { cpu_usec, io }, now))
     }
 
@@ -106,7 +102,7 @@ mod tests {
 
     #[test]
     fn rates_are_of_the_last_seconds_and_totals_of_our_time() {
-        let mut meter = UsageMeter::of_ours(None);
+        let mut meter = UsageMeter::of_ours(None, Keeping::Open);
         let reading = |ms: u64| Reading { cpu_usec: 7_000_000 + ms * 500, io: Some((ms, 9)) };
         assert_eq!(meter.take(reading(0), at(0)).cpu_permille, None);
         let mut usage = Usage::default();
@@ -128,7 +124,7 @@ mod tests {
 
     #[test]
     fn after_a_long_silence_there_is_no_rate() {
-        let mut meter = UsageMeter::of_ours(None);
+        let mut meter = UsageMeter::of_ours(None, Keeping::Open);
         let _ = meter.take(Reading::default(), at(0));
         let usage = meter.take(Reading { cpu_usec: 5, io: None }, at(60_000));
         assert_eq!((usage.cpu_permille, usage.io), (None, None));

@@ -40,6 +40,7 @@ pub fn configs() -> impl Strategy<Value = PolicyConfig> {
             thrash: hold.map(|hold| ThrashRule { share: Percent(70), hold }),
             timeout,
             on_exit,
+            has_command: true,
             dry_run,
             cadence,
             reclaim: match cadence {

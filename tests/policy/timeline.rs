@@ -95,6 +95,7 @@ pub fn rules() -> PolicyConfig {
         thrash: None,
         timeout: None,
         on_exit: OnExit::Wait,
+        has_command: true,
         dry_run: false,
         cadence: Cadence::Events,
         reclaim: sentinel::policy::reclaim::ReclaimAt::TripWire,

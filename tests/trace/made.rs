@@ -41,6 +41,7 @@ pub fn rules(leak: &Leak) -> PolicyConfig {
         thrash: None,
         timeout: None,
         on_exit: OnExit::Wait,
+        has_command: true,
         dry_run: leak.dry_run,
         cadence: Cadence::Polled,
         reclaim: sentinel::policy::reclaim::ReclaimAt::Nowhere,

@@ -33,7 +33,7 @@ pub fn reason(outcome: &Outcome, fork_refused: bool) -> EndReason {
         Cause::Itself => match outcome.child {
             Ending::Exited(0) => EndReason::Exited,
             Ending::Exited(_) if fork_refused => EndReason::Pids,
-            Ending::Exited(_) => EndReason::Exited,
+            Ending::Exited(_) | Ending::Unseen => EndReason::Exited,
             Ending::Signaled(_) => EndReason::Signaled,
         },
     }
@@ -58,6 +58,7 @@ pub fn verdict(outcome: &Outcome, status: &Status, text: &str, exit: u8, term: i
     let (child_exited, child_signal) = match outcome.child {
         Ending::Exited(code) => (Some(code), None),
         Ending::Signaled(signal) => (None, Some(signal)),
+        Ending::Unseen => (None, None),
     };
     Verdict {
         reason,

@@ -44,6 +44,7 @@ impl From<&PolicyConfig> for Rules {
             thrash: config.thrash.map(|rule| (rule.share.0, nanos(rule.hold))),
             timeout_ns: config.timeout.map(nanos),
             end_rest: config.on_exit == OnExit::Terminate,
+            attached: !config.has_command,
             dry_run: config.dry_run,
             events: config.cadence == Cadence::Events,
             slack: config.slack.0,
@@ -71,6 +72,7 @@ impl From<Rules> for PolicyConfig {
             thrash: rules.thrash.map(thrash),
             timeout: rules.timeout_ns.map(time),
             on_exit: if rules.end_rest { OnExit::Terminate } else { OnExit::Wait },
+            has_command: !rules.attached,
             dry_run: rules.dry_run,
             cadence: if rules.events { Cadence::Events } else { Cadence::Polled },
             reclaim: match rules.reclaim {
@@ -215,6 +217,7 @@ impl From<&Event> for What {
             Event::Deadline => What::Deadline {},
             Event::ChildExited(Ending::Exited(status)) => What::Exited(*status),
             Event::ChildExited(Ending::Signaled(signal)) => What::Signaled(*signal),
+            Event::ChildExited(Ending::Unseen) => What::Unseen {},
             Event::Empty => What::Empty {},
             Event::Operator(command) => What::Operator(match command {
                 Command::Terminate => Asked::Terminate,
@@ -241,6 +244,7 @@ impl What {
             What::Deadline {} => Event::Deadline,
             What::Exited(status) => Event::ChildExited(Ending::Exited(*status)),
             What::Signaled(signal) => Event::ChildExited(Ending::Signaled(*signal)),
+            What::Unseen {} => Event::ChildExited(Ending::Unseen),
             What::Empty {} => Event::Empty,
             What::Operator(asked) => Event::Operator(match asked {
                 Asked::Terminate => Command::Terminate,

@@ -1,7 +1,7 @@
 //! The file of `--log` seen from the guardian: a scribe writes it, so that no disk holds up the loop. The dashboard feeds it while it
 //! shows the command's output, the relay afterwards.
 
-use super::Guardian;
+use super::Host;
 use crate::config::Config;
 use crate::escape::shown;
 use crate::event::Ending;
@@ -67,10 +67,10 @@ impl OutputLog {
     }
 }
 
-impl Guardian {
+impl Host {
     /// Whether this process, which ended, was the log's scribe.
     pub(super) fn log_ended(&mut self, pid: i32, ending: Ending) -> bool {
-        let Some(log) = self.publisher.log.as_mut().filter(|log| log.scribe.pid == pid) else {
+        let Some(log) = self.attendants.log.as_mut().filter(|log| log.scribe.pid == pid) else {
             return false;
         };
         log.scribe.pid = 0;
@@ -85,11 +85,11 @@ impl Guardian {
 
     /// Nothing more comes: waits until the file has all of it.
     pub(super) fn finish_log(&mut self) {
-        if let Some(log) = &mut self.publisher.log {
+        if let Some(log) = &mut self.attendants.log {
             log.scribe.close();
         }
         let until = self.clock.now() + PATIENCE;
-        while self.publisher.log.as_ref().is_some_and(|log| log.scribe.pid > 0) {
+        while self.attendants.log.as_ref().is_some_and(|log| log.scribe.pid > 0) {
             let now = self.clock.now();
             if now >= until {
                 break;
@@ -97,7 +97,7 @@ impl Guardian {
             self.events.wait(now, Some(now + Duration::from_millis(10)));
             self.reap();
         }
-        let Some(log) = &self.publisher.log else { return };
+        let Some(log) = &self.attendants.log else { return };
         let path = shown(&log.path);
         if log.scribe.pid > 0 {
             self.say(Level::Warning, format!("the disk is slow: {path} is still being written"));

@@ -1,24 +1,16 @@
 //! What a post-mortem needs and nobody can find out afterwards: looks, moments, tables of processes. Taken note of behind all
-//! deeds, in room made at the start; what can block is asked of a witness, a process of its own, and never waited for here.
+//! deeds, in room made beforehand.
 
-use super::Guardian;
-use crate::clock::{Clock, Timestamp};
+use super::Ward;
+use crate::clock::Timestamp;
 use crate::event::{Action, Event, Notice, Sample};
 use crate::lines::Lines;
 use crate::processes::ProcessScan;
-use crate::report::post_mortem::{EarlierLines, Grower, Mappings, Milestone, Moment, Reading};
+use crate::report::post_mortem::{EarlierLines, Grower, Milestone, Moment, Reading};
 use crate::report::words;
 use crate::status::ProcessRow;
-use crate::sys::process::nowhere;
 use crate::units::{Bytes, millis};
-use crate::witness;
-use crate::workload::Workload;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::collections::{HashMap, VecDeque};
-use std::io::{BufRead, BufReader, Write};
-use std::os::fd::AsFd;
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// So far back it goes.
@@ -27,6 +19,8 @@ const WINDOW: Duration = Duration::from_secs(60);
 const SPACING: Duration = Duration::from_millis(100);
 const FINE: Duration = Duration::from_secs(1);
 const READINGS: usize = 720;
+/// So many have room beforehand: more is made between the deeds.
+const ROOM: usize = 32;
 const MOMENTS: usize = 300;
 /// So many moves of the lines are kept, the last ones.
 const MOVES: usize = 32;
@@ -37,10 +31,6 @@ const FIRST_TABLE: Duration = Duration::from_secs(1);
 const TABLE_EVERY: Duration = Duration::from_secs(10);
 /// Rows that are kept of a table.
 const ROWS: usize = 30;
-/// Questions to the witness in a run: its answers wait in a pipe.
-const QUESTIONS: u8 = 4;
-/// The witness has this long when all is over.
-const PATIENCE: Duration = Duration::from_millis(300);
 
 /// A table of processes, and when it was made.
 #[derive(Debug)]
@@ -48,13 +38,6 @@ struct Table {
     at: Timestamp,
     rows: Vec<ProcessRow>,
     sizes: HashMap<u32, Bytes>,
-}
-
-/// The process that reads mappings.
-#[derive(Debug)]
-struct Witness {
-    child: Child,
-    asked: u8,
 }
 
 /// All of it.
@@ -69,21 +52,19 @@ pub(super) struct Evidence {
     tables: VecDeque<Table>,
     scan: Option<ProcessScan>,
     table_at: Timestamp,
-    witness: Option<Witness>,
 }
 
 impl Default for Evidence {
     fn default() -> Evidence {
         Evidence {
-            readings: VecDeque::with_capacity(READINGS),
+            readings: VecDeque::with_capacity(ROOM),
             latest: None,
-            before_the_end: VecDeque::with_capacity(READINGS),
-            moments: Vec::with_capacity(MOMENTS),
+            before_the_end: VecDeque::with_capacity(ROOM),
+            moments: Vec::new(),
             earlier_lines: Vec::with_capacity(MOVES),
-            tables: VecDeque::with_capacity(8),
+            tables: VecDeque::new(),
             scan: None,
             table_at: Timestamp(FIRST_TABLE),
-            witness: None,
         }
     }
 }
@@ -138,11 +119,20 @@ impl Evidence {
         }
     }
 
+    /// Into room that is there: an event can be on the way to a kill.
     fn keep(&mut self, reading: Reading) {
-        if self.readings.len() == READINGS {
+        if self.readings.len() == READINGS.min(self.readings.capacity()) {
             self.readings.pop_front();
         }
         self.readings.push_back(reading);
+    }
+
+    /// For the events of the next turn.
+    fn make_room(&mut self) {
+        let free = self.readings.capacity() - self.readings.len();
+        if free < ROOM && self.readings.capacity() < READINGS {
+            self.readings.reserve(ROOM);
+        }
     }
 
     /// The readings of the minute up to the decision, and of the last minute since.
@@ -202,63 +192,12 @@ impl Evidence {
             self.tables.remove(1);
         }
     }
-
-    /// Never waits: a pipe takes four bytes or is broken.
-    fn ask(&mut self, pid: u32) {
-        let Some(witness) = self.witness.as_mut().filter(|w| w.asked < QUESTIONS) else { return };
-        let input = witness.child.stdin.as_mut();
-        if input.is_some_and(|input| input.write_all(&pid.to_le_bytes()).is_ok()) {
-            witness.asked += 1;
-        }
-    }
-
-    /// The last answer of the witness that has come, or comes in time. It ends then.
-    pub(super) fn mappings(&mut self) -> Option<Mappings> {
-        let mut witness = self.witness.take()?;
-        let answers = witness.child.stdout.take().map(|out| last_answer(out, witness.asked));
-        end(witness.child);
-        answers.flatten()
-    }
-
-    /// Where it must not be in the way of telling who is left.
-    pub(super) fn dismiss_witness(&mut self) -> bool {
-        self.witness.take().is_some_and(|witness| {
-            end(witness.child);
-            true
-        })
-    }
 }
 
 fn last_minute(mut readings: Vec<Reading>) -> Vec<Reading> {
     let end = readings.last().map_or(0, |last| last.at_us);
     readings.retain(|reading| end.saturating_sub(reading.at_us) <= micros(WINDOW));
     readings
-}
-
-fn end(mut child: Child) {
-    // It has nothing to lose, and may be waiting for a lock.
-    let _ = child.kill();
-    let _ = child.wait();
-}
-
-fn last_answer(out: std::process::ChildStdout, asked: u8) -> Option<Mappings> {
-    let (mut out, clock) = (BufReader::new(out), Clock::start());
-    let (mut found, mut line) = (None, String::new());
-    for _ in 0..asked {
-        let left = PATIENCE.saturating_sub(clock.now().0);
-        let waiting = out.buffer().contains(&b'\n') || {
-            let mut ready = [PollFd::new(out.get_ref().as_fd(), PollFlags::POLLIN)];
-            let left = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
-            poll(&mut ready, left).is_ok_and(|count| count > 0)
-        };
-        line.clear();
-        // A line is written at once.
-        if !waiting || out.read_line(&mut line).is_err() {
-            break;
-        }
-        found = serde_json::from_str::<Option<Mappings>>(&line).ok().flatten().or(found);
-    }
-    found
 }
 
 fn reading(sample: &Sample, at: Timestamp) -> Reading {
@@ -280,17 +219,11 @@ pub(super) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-impl Guardian {
+impl Ward {
     /// Before the deeds of an event, for these lead to further looks: a copy into room that is there.
-    pub(super) fn keep_look(
-        &mut self,
-        index: usize,
-        event: &Event,
-        actions: &[Action],
-        now: Timestamp,
-    ) {
+    pub(super) fn keep_look(&mut self, event: &Event, actions: &[Action], now: Timestamp) {
         let Event::Sample(sample) = event else { return };
-        let term = self.guards[index].term.map(|(at, _)| at);
+        let term = self.story.term.map(|(at, _)| at);
         let fine = term.is_some_and(|at| now.since(at) < FINE);
         let spacing = if fine { SPACING / 10 } else { SPACING };
         let decides = |action: &Action| matches!(action, Action::Terminate | Action::Kill);
@@ -331,54 +264,27 @@ impl Guardian {
     }
 
     fn want_table(&mut self) {
-        let pids = self.guards[0].workload.processes().to_vec();
+        let pids = self.workload.processes().to_vec();
         self.evidence.scan.get_or_insert_with(|| ProcessScan::new(&pids));
     }
 
-    /// A little at a time, once a turn of the loop.
-    pub(super) fn gather(&mut self) {
+    /// A little at a time, once a turn of the loop. Gives the largest process, where there is something to ask about it.
+    pub fn gather(&mut self) -> Option<u32> {
         let now = self.clock.now();
+        self.evidence.make_room();
+        if self.workload.is_foreign() {
+            self.workload.make_room(self.policy.last().processes);
+        }
         if self.evidence.scan.is_none() && now >= self.evidence.table_at {
             self.evidence.table_at = now + TABLE_EVERY;
             self.want_table();
         }
         if !self.evidence.scan.as_mut().is_some_and(ProcessScan::step) {
-            return;
+            return None;
         }
-        let Some(scan) = self.evidence.scan.take() else { return };
-        let rows = scan.finish();
+        let rows = self.evidence.scan.take()?.finish();
         let largest = rows.first().map(|row| row.pid);
-        self.evidence.add_table(now, rows, self.guards[0].term.is_some());
-        let concerned = self.guards[0].policy.warned() || self.guards[0].term.is_some();
-        if let Some(pid) = largest.filter(|_| concerned) {
-            self.evidence.ask(pid);
-        }
-    }
-
-    /// Before the command runs: nothing is forked later. Without it the mappings are missing, and nothing else.
-    pub(super) fn start_witness(&mut self, workload: &mut Workload) {
-        if !self.wants_report() {
-            return;
-        }
-        let mut command = Command::new("/proc/self/exe");
-        command.arg0("sentinel-witness").arg(witness::VERB).process_group(0);
-        let Ok(nowhere) = nowhere() else { return };
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(nowhere);
-        let Ok(child) = command.spawn() else { return };
-        if let Ok(pid) = i32::try_from(child.id()) {
-            workload.leave_out(pid);
-        }
-        self.evidence.witness = Some(Witness { child, asked: 0 });
-    }
-
-    /// Whether this process, which ended and was reaped, was the witness.
-    pub(super) fn witness_ended(&mut self, pid: i32) -> bool {
-        let ours = |witness: &Witness| i32::try_from(witness.child.id()) == Ok(pid);
-        let ended = self.evidence.witness.as_ref().is_some_and(ours);
-        if ended {
-            // The number may be somebody else's by now: it is neither killed nor waited for.
-            self.evidence.witness = None;
-        }
-        ended
+        self.evidence.add_table(now, rows, self.is_terminated());
+        largest.filter(|_| self.policy.warned() || self.is_terminated())
     }
 }

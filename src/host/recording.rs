@@ -1,19 +1,19 @@
-//! The trace of `--record` seen from the guardian: events are kept as they happen, and handed to the scribe once a turn of the loop,
-//! behind all deeds. Nothing here waits but the end of the run.
+//! The trace of `--record` seen from the guardian: events are kept by the ward as they happen, and handed to the scribe once a turn
+//! of the loop, behind all deeds. Nothing here waits but the end of the run.
 
-use super::Guardian;
+use super::Host;
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::escape::{escape_cut, shown};
-use crate::event::{Ending, Event};
-use crate::policy::{Actions, PolicyConfig};
+use crate::event::Ending;
+use crate::policy::PolicyConfig;
 use crate::report::record::{CallerId, open_as_caller};
-use crate::status::{Level, Tier};
+use crate::status::Level;
 use crate::trace::format::{Rules, Start, VERSION, nanos};
-use crate::trace::queue::Queue;
 use crate::trace::scribe::{self, Scribe};
 use crate::trace::writer::Writer;
 use crate::units::millis;
+use crate::ward::{Ward, WardId};
 use anyhow::{Context, Result};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -30,7 +30,6 @@ const LETTERS: usize = 256;
 pub(super) struct Recording {
     path: PathBuf,
     scribe: Scribe,
-    queue: Queue,
     writer: Writer,
     /// The scribe failed, and people were told.
     broken: bool,
@@ -43,8 +42,8 @@ impl Recording {
         let file = open_as_caller(&path, caller, "the trace")?;
         let scribe =
             Scribe::start(file).context("cannot start the process that writes the trace")?;
-        let (queue, writer) = (Queue::default(), Writer::new(config.record_size.0));
-        Ok(Some(Recording { path, scribe, queue, writer, broken: false }))
+        let writer = Writer::new(config.record_size.0);
+        Ok(Some(Recording { path, scribe, writer, broken: false }))
     }
 
     /// The process that writes.
@@ -52,17 +51,16 @@ impl Recording {
         self.scribe.pid
     }
 
-    /// Keeps an event and what is about to be done about it; allocates nothing.
-    pub(super) fn keep(&mut self, at: Timestamp, event: Event, actions: &Actions) {
-        self.queue.push(at, event, actions);
-    }
-
-    fn hand_over(&mut self) {
+    /// Takes over what happened to a ward.
+    fn take(&mut self, ward: &mut Ward) {
         let writer = &mut self.writer;
-        let lost = self.queue.drain(|step| writer.step(step));
+        let lost = ward.drain_steps(|step| writer.step(step));
         if lost > 0 {
             writer.lose(lost);
         }
+    }
+
+    fn hand_over(&mut self) {
         while self.scribe.listens() && !self.writer.waiting().is_empty() {
             match self.scribe.hand_over(self.writer.waiting()) {
                 0 => return,
@@ -72,39 +70,39 @@ impl Recording {
     }
 }
 
-impl Guardian {
+impl Host {
     /// The first line of the trace: from here on events are kept.
-    pub(super) fn begin_recording(
-        &mut self,
-        (pid, tier): (i32, Tier),
-        rules: &PolicyConfig,
-        now: Timestamp,
-    ) {
-        let Some(recording) = &mut self.recording else { return };
-        let words = self.config.command.iter().take(WORDS);
+    pub(super) fn begin_recording(&mut self, id: WardId, pid: i32, rules: &PolicyConfig) {
+        let (Some(recording), Some(ward)) = (&mut self.attendants.recording, self.wards.get(id))
+        else {
+            return;
+        };
+        let words = ward.rules.command.iter().take(WORDS);
         recording.writer.start(&Start {
             format: VERSION,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             command: words.map(|word| escape_cut(word.as_bytes(), LETTERS)).collect(),
             pid: u32::try_from(pid).unwrap_or(0),
-            tier,
+            tier: ward.tier(),
             unix_ms: millis(crate::clock::unix_time()),
-            t: nanos(now.0),
-            term_signal: self.config.term_signal,
+            t: nanos(self.clock.now().0),
+            term_signal: ward.rules.term_signal,
             rules: Rules::from(rules),
         });
     }
 
     /// Once a turn of the loop, behind all deeds.
     pub(super) fn record_events(&mut self) {
-        if let Some(recording) = &mut self.recording {
+        if let Some(recording) = &mut self.attendants.recording {
+            self.wards.iter_mut().for_each(|ward| recording.take(ward));
             recording.hand_over();
         }
     }
 
     /// Whether this process, which ended, was the scribe.
     pub(super) fn scribe_ended(&mut self, pid: i32, ending: Ending) -> bool {
-        let Some(recording) = self.recording.as_mut().filter(|it| it.scribe.pid == pid) else {
+        let Some(recording) = self.attendants.recording.as_mut().filter(|it| it.scribe.pid == pid)
+        else {
             return false;
         };
         recording.scribe.pid = 0;
@@ -120,7 +118,7 @@ impl Guardian {
 
     /// Where the kernel tells only whether we have children at all, we must have none of our own.
     pub(super) fn give_up_recording(&mut self) -> bool {
-        let Some(mut recording) = self.recording.take_if(|it| it.scribe.pid > 0) else {
+        let Some(mut recording) = self.attendants.recording.take_if(|it| it.scribe.pid > 0) else {
             return false;
         };
         recording.scribe.close();
@@ -133,9 +131,9 @@ impl Guardian {
 
     /// The last line; then the file is whole, or it is said what is missing.
     pub(super) fn end_recording(&mut self, text: &str, exit_status: u8) {
+        self.record_events();
         let now = self.clock.now();
-        let Some(recording) = &mut self.recording else { return };
-        recording.hand_over();
+        let Some(recording) = &mut self.attendants.recording else { return };
         recording.writer.end(now, text.to_owned(), exit_status);
         let (lost, thinned) = recording.writer.left_out();
         let path = shown(&recording.path);
@@ -158,7 +156,7 @@ impl Guardian {
     /// True once the scribe has ended.
     fn wait_for_scribe(&mut self, until: Timestamp) -> bool {
         loop {
-            let Some(recording) = &mut self.recording else { return true };
+            let Some(recording) = &mut self.attendants.recording else { return true };
             if recording.scribe.pid == 0 {
                 return true;
             }

@@ -1,7 +1,7 @@
 //! Once the dashboard is gone: what the command writes to its terminal goes on to ours, as far as that takes it. Never waits:
 //! a terminal that nobody reads holds up the command, and nothing else.
 
-use super::Guardian;
+use super::Host;
 use super::output_log::OutputLog;
 use crate::clock::{Timestamp, pause};
 use crate::dashboard::Dashboard;
@@ -90,19 +90,19 @@ impl Relay {
     }
 }
 
-impl Guardian {
+impl Host {
     /// The dashboard is gone.
     pub(super) fn begin_relay(&mut self) {
-        let broken = self.publisher.dashboard.as_ref().is_some_and(Dashboard::recover);
+        let broken = self.attendants.dashboard.as_ref().is_some_and(Dashboard::recover);
         let first = if broken { restoration() } else { Vec::new() };
-        self.publisher.relay = Some(Relay::new(&first));
+        self.relay = Some(Relay::new(&first));
         self.await_terminal(true);
         self.fit_terminal();
     }
 
     /// Nobody but us shows the command's terminal any more: it has the size of ours. Before, that is the dashboard's matter.
     pub(super) fn fit_terminal(&self) {
-        let (Some(dashboard), Some(_)) = (&self.publisher.dashboard, &self.publisher.relay) else {
+        let (Some(dashboard), Some(_)) = (&self.attendants.dashboard, &self.relay) else {
             return;
         };
         if let Ok(size) = rustix::termios::tcgetwinsize(std::io::stdout()) {
@@ -113,11 +113,10 @@ impl Guardian {
 
     /// The command wrote something, or closed its terminal.
     pub(super) fn relay(&mut self) {
-        let (Some(dashboard), Some(relay)) = (&self.publisher.dashboard, &mut self.publisher.relay)
-        else {
+        let (Some(dashboard), Some(relay)) = (&self.attendants.dashboard, &mut self.relay) else {
             return;
         };
-        let log = &mut self.publisher.log;
+        let log = &mut self.attendants.log;
         let more = relay.take(&dashboard.master, log.is_some());
         relay.push(log.as_mut());
         if !more || !relay.is_empty() {
@@ -127,11 +126,11 @@ impl Guardian {
 
     /// Tries again what our terminal did not take.
     pub(super) fn resume_relay(&mut self) {
-        let Some(relay) = &mut self.publisher.relay else { return };
+        let Some(relay) = &mut self.relay else { return };
         if relay.is_empty() {
             return;
         }
-        relay.push(self.publisher.log.as_mut());
+        relay.push(self.attendants.log.as_mut());
         if relay.is_empty() {
             self.await_terminal(true);
         }
@@ -139,8 +138,7 @@ impl Guardian {
 
     /// Nothing is guarded any more: what the command wrote last, for as long as our terminal takes it.
     pub(super) fn finish_relay(&mut self) {
-        let (Some(dashboard), Some(relay)) = (&self.publisher.dashboard, &mut self.publisher.relay)
-        else {
+        let (Some(dashboard), Some(relay)) = (&self.attendants.dashboard, &mut self.relay) else {
             return;
         };
         let (mut room, mut moved) = (LAST, self.clock.now());
@@ -148,7 +146,7 @@ impl Guardian {
             if relay.is_empty() && (room == 0 || !holds_more(&dashboard.master)) {
                 return;
             }
-            let log = &mut self.publisher.log;
+            let log = &mut self.attendants.log;
             if relay.is_empty() && !relay.take(&dashboard.master, log.is_some()) {
                 return;
             }
@@ -166,7 +164,7 @@ impl Guardian {
     }
 
     fn await_terminal(&mut self, wait: bool) {
-        let Some(dashboard) = &self.publisher.dashboard else { return };
+        let Some(dashboard) = &self.attendants.dashboard else { return };
         if !wait {
             self.events.remove(&dashboard.master);
         } else if let Err(error) = self.events.add(&dashboard.master, Token::Pty) {

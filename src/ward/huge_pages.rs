@@ -1,6 +1,6 @@
 //! Huge pages that no limit counts: looked for aside, a few processes a turn, and told when they do not grow any more.
 
-use super::Guardian;
+use super::Ward;
 use crate::cgroup::hugetlb::{in_memory_current, pool};
 use crate::clock::Timestamp;
 use crate::status::Level;
@@ -55,20 +55,19 @@ impl HugePagesWatch {
     }
 }
 
-impl Guardian {
+impl Ward {
     /// Whether huge pages are in what is compared with the limit.
     pub(super) fn counts_huge_pages(&self) -> bool {
-        self.unseen.huge_pages.charged || self.guards[0].workload.counts_huge_pages()
+        self.huge_pages.charged || self.workload.counts_huge_pages()
     }
 
     /// Called once a turn of the loop.
-    pub(super) fn watch_huge_pages(&mut self) {
+    pub fn watch_huge_pages(&mut self) {
         let now = self.clock.now();
-        if self.counts_huge_pages() || self.unseen.huge_pages.waiting.is_empty() && !self.begin(now)
-        {
+        if self.counts_huge_pages() || self.huge_pages.waiting.is_empty() && !self.begin(now) {
             return;
         }
-        let watch = &mut self.unseen.huge_pages;
+        let watch = &mut self.huge_pages;
         for pid in watch.waiting.drain(..watch.waiting.len().min(STEP)) {
             watch.sum = watch.sum.saturating_add(of_process(pid, &mut watch.text[..]));
         }
@@ -85,19 +84,19 @@ impl Guardian {
     }
 
     fn begin(&mut self, now: Timestamp) -> bool {
-        if now < self.unseen.huge_pages.at {
+        if now < self.huge_pages.at {
             return false;
         }
-        self.unseen.huge_pages.at = now + EVERY;
+        self.huge_pages.at = now + EVERY;
         if pool() == Bytes(0) {
-            self.unseen.huge_pages.uncounted = Bytes(0);
+            self.huge_pages.uncounted = Bytes(0);
             return false;
         }
-        let pids = self.guards[0].workload.processes_lately();
-        self.unseen.huge_pages.waiting = pids.to_vec();
-        self.unseen.huge_pages.sum = Bytes(0);
+        let pids = self.workload.processes_lately();
+        self.huge_pages.waiting = pids.to_vec();
+        self.huge_pages.sum = Bytes(0);
         // What was known last is kept when all is over.
-        !self.unseen.huge_pages.waiting.is_empty()
+        !self.huge_pages.waiting.is_empty()
     }
 }
 

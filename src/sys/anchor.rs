@@ -8,23 +8,23 @@ use std::os::fd::{AsRawFd, RawFd};
 
 /// The process. Dropped, it ends.
 #[derive(Debug)]
-pub struct Keeper {
+pub struct AnchorProcess {
     pid: i32,
     leash: Option<io::PipeWriter>,
 }
 
-impl Keeper {
+impl AnchorProcess {
     /// Starts it.
     ///
     /// # Errors
     /// Without processes or descriptors.
-    pub fn start() -> io::Result<Keeper> {
+    pub fn start() -> io::Result<AnchorProcess> {
         let (end, leash) = io::pipe()?;
         // SAFETY: the child makes system calls only and ends in _exit.
         match unsafe { libc::fork() } {
             -1 => Err(io::Error::last_os_error()),
             0 => stay(end.as_raw_fd()),
-            pid => Ok(Keeper { pid, leash: Some(leash) }),
+            pid => Ok(AnchorProcess { pid, leash: Some(leash) }),
         }
     }
 
@@ -39,7 +39,7 @@ impl Keeper {
     }
 }
 
-impl Drop for Keeper {
+impl Drop for AnchorProcess {
     fn drop(&mut self) {
         drop(self.leash.take());
         if self.pid > 0 {

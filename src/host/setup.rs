@@ -1,27 +1,27 @@
 //! From settings to a running, guarded command. Whatever fails here fails before the command runs, and leaves nothing behind.
 
+use super::Host;
+use super::attendants::Attendants;
 use super::demands;
-use super::evidence::Evidence;
 use super::foreground::Foreground;
 use super::not_started::{self, Interrupted};
 use super::output_log::OutputLog;
-use super::publish::Publisher;
 use super::recording::Recording;
 use super::tier::{self, Found};
-use super::unseen::Unseen;
-use super::{Guard, Guardian};
+use super::visit::Visit;
+use super::wards::Wards;
+use super::witness::Witness;
 use crate::cgroup::hierarchy::{self, OuterLimit};
 use crate::cgroup::limits::{self, WorkloadLimits};
 use crate::cgroup::swap::SwapAround;
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Clock;
 use crate::command;
-use crate::config::{Config, SocketSetting};
+use crate::config::{Config, SocketSetting, Targets};
 use crate::control::server::{Access, Server};
 use crate::control::socket::{self, Owner, SocketChoice};
 use crate::control::told;
 use crate::dashboard::Dashboard;
 use crate::escape::shown;
-use crate::event::{DeedResult, Event, Sample};
 use crate::event_loop::{EventLoop, Token};
 use crate::exporter;
 use crate::lines::Lines;
@@ -29,21 +29,18 @@ use crate::placement::Wish;
 use crate::placement::demand::Unmet;
 use crate::placement::leftovers;
 use crate::placement::surroundings::Surroundings;
-use crate::policy::breach::counter_slack;
-use crate::policy::interval::Cadence;
-use crate::policy::reclaim::ReclaimAt;
-use crate::policy::{Policy, PolicyConfig};
 use crate::report::console::Console;
 use crate::report::log::Log;
 use crate::report::record::{CallerId, RecordFile};
 use crate::report::words;
 use crate::status::{Level, Tier};
 use crate::sys::caller::Caller;
-use crate::sys::memory::{self, PageFaults};
+use crate::sys::memory;
 use crate::sys::signals::Signals;
 use crate::sys::spawn::{self, Place, Program, Waiting};
-use crate::units::{Bytes, Limit};
-use crate::watcher::Watcher;
+use crate::units::Limit;
+use crate::ward::{Emptied, Setting, Ward, WardId};
+use crate::workload::spares::Spares;
 use crate::workload::strangers::Strangers;
 use crate::workload::{Workload, proc_file};
 use anyhow::{Context, Result, bail};
@@ -52,18 +49,17 @@ use std::net::TcpListener;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::time::Duration;
 
 /// Starts the command under guard.
 ///
 /// # Errors
 /// When a limit cannot be put in force, the mailbox not opened, the command not run: nothing runs then.
-pub fn start(config: Config) -> Result<Guardian> {
+pub fn start(config: Config) -> Result<Host> {
     // From here on what is sent to us is for the command, or ends the start: nothing that was made stays behind.
     let caller = Caller::remember();
     let signals = Signals::block().context("cannot read signals")?;
     let strangers = Strangers::so_far();
-    let (mut records, name) = (Vec::new(), config.name.clone());
+    let (mut records, name) = (Vec::new(), config.rules.name.clone());
     let result = open_records(&config, &mut records)
         .and_then(|()| begin(config, caller, signals, strangers, &mut records));
     if let Err(error) = &result {
@@ -87,72 +83,51 @@ fn begin(
     signals: Signals,
     strangers: Strangers,
     records: &mut Vec<RecordFile>,
-) -> Result<Guardian> {
-    let (path, id) = (command::find(&config.command)?, CallerId::find());
+) -> Result<Host> {
+    let (path, id) = (command::find(&config.rules.command)?, CallerId::find());
     let around = Surroundings::look()?;
     let outer = hierarchy::outer_limit(&around.hierarchies)?;
-    config.lines(config.memory, &outer)?;
+    config.rules.lines(config.rules.memory, &outer)?;
     let recording = Recording::start(&config, id)?;
     let metrics = open_metrics(&config)?;
     let server = open_mailbox(&config, id)?;
     crate::sys::process::become_subreaper().context("cannot become a subreaper")?;
     let dashboard = open_terminal(&config, server.is_some());
     let has_dashboard = matches!(dashboard, Ok(Some(_)));
-    let foreground = Foreground::new(has_dashboard, config.account.is_some(), &caller);
+    let foreground = Foreground::new(has_dashboard, config.rules.account.is_some(), &caller);
     let log = OutputLog::start(&config, has_dashboard, id)?;
     let waiting = prepare(&path, &config, dashboard.as_ref().ok(), &foreground, caller)?;
     let (found, refused) = find_tier(&around, &config, waiting.pid())?;
     let outer = found.placed.iter().fold(outer, |outer, placed| outer.above(placed.cgroup.path()));
     let (lines, notes) = settle(&mut config, &found, &around, &outer, refused)?;
-    let (tier, reason) = (found.tier, found.reason);
+    let (tier, tier_reason) = (found.tier, found.reason);
     let left = found.placed.as_ref().map(|placed| leftovers::clear_beside(&placed.cgroup));
     let mut workload = Workload::new(tier, found.placed, found.observed)?;
     workload.leave_out_strangers(strangers);
-    recording.iter().for_each(|recording| workload.leave_out(recording.pid()));
-    log.iter().for_each(|log| workload.leave_out(log.pid()));
-    let mut guardian = Guardian {
-        caller,
-        clock: Clock::start(),
-        events: EventLoop::new().context("cannot make an epoll instance")?,
-        signals,
-        watcher: None,
-        server,
-        console: Console::new(),
-        log: Log::default(),
-        guards: Vec::new(),
-        foreground,
-        publisher: Publisher::keeping(log),
-        tier_reason: reason,
-        records: Vec::new(),
-        keeper: None,
-        memory_locked: false,
-        evidence: Evidence::default(),
-        caller_id: id,
-        recording,
-        outer,
-        unseen: Unseen::new(tier),
-        escapes_at: Timestamp::default(),
-        escaped: Vec::new(),
-        unanswered: Vec::new(),
-        not_started: None,
-        config,
-    };
-    guardian.say_notes(left.unwrap_or_default().into_iter().chain(notes));
-    guardian.wire(&workload)?;
-    guardian.begin_dashboard(dashboard, &mut workload);
+    let traced = recording.is_some();
+    let mut host = Host::new(&config, (caller, id), signals, server)?;
+    host.foreground = foreground;
+    host.attendants = Attendants { recording, log, ..Attendants::default() };
+    host.say_notes(left.unwrap_or_default().into_iter().chain(notes));
+    host.wire()?;
+    let insists = config.insists_on_keeper();
+    let setting = Setting { workload, lines, outer, tier_reason, emptied: Emptied::Ends };
+    let (ward, rules) = host.adopt(config.rules, setting, traced)?;
+    host.begin_dashboard(dashboard);
     if let Some(listener) = metrics {
-        guardian.open_exporter(listener, &mut workload)?;
+        host.open_exporter(listener)?;
     }
-    guardian.announce(&around, &workload, &lines);
-    guardian.launch(waiting, workload, lines)?;
-    guardian.records = std::mem::take(records);
-    Ok(guardian)
+    host.announce(ward, &around);
+    host.begin_recording(ward, waiting.pid(), &rules);
+    host.launch(ward, waiting, insists)?;
+    host.records = std::mem::take(records);
+    Ok(host)
 }
 
 /// The command's terminal, where a dashboard is wanted and can get what it shows.
 fn open_terminal(config: &Config, has_mailbox: bool) -> Result<Option<Dashboard>> {
     let wanted = has_mailbox && Dashboard::wanted(config.plain);
-    let user = config.account.as_ref().map(|account| account.identity.uid());
+    let user = config.rules.account.as_ref().map(|account| account.identity.uid());
     wanted.then(|| Dashboard::new(user)).transpose()
 }
 
@@ -164,9 +139,10 @@ fn prepare(
     foreground: &Foreground,
     caller: Caller,
 ) -> Result<Waiting> {
-    let mut program = Program::new(path, &config.command).context("cannot run the command")?;
+    let mut program =
+        Program::new(path, &config.rules.command).context("cannot run the command")?;
     program.no_new_privs = config.no_new_privs;
-    if let Some(account) = &config.account {
+    if let Some(account) = &config.rules.account {
         program.identity = Some(account.identity.clone());
         for (name, value) in account.variables() {
             program.set_variable(name, value).context("cannot run the command")?;
@@ -177,7 +153,7 @@ fn prepare(
             dashboard.connect(&mut program)?;
             Place::Session { terminal: dashboard.terminal_of_child() }
         }
-        (None, _) if config.account.is_some() => Place::Detached,
+        (None, _) if config.rules.account.is_some() => Place::Detached,
         (None, Some(terminal)) => Place::Foreground(terminal.as_fd()),
         (None, None) if foreground.is_shared() => Place::Ours,
         (None, None) => Place::Group,
@@ -187,7 +163,7 @@ fn prepare(
 
 /// The best tier, and the cgroup that was named if one without it had to do.
 fn find_tier(around: &Surroundings, config: &Config, child: i32) -> Result<(Found, Option<Unmet>)> {
-    let name = format!("sentinel-{}-{}", config.name, std::process::id());
+    let name = format!("sentinel-{}-{}", config.rules.name, std::process::id());
     let slice = config.slice.as_deref();
     let find =
         |given| tier::find(around, &Wish { name: &name, given, slice, child }, config.require);
@@ -195,7 +171,7 @@ fn find_tier(around: &Surroundings, config: &Config, child: i32) -> Result<(Foun
     let option = format!("--cgroup {}", shown(given));
     match find(Some(given)) {
         Ok(found) => Ok((found, None)),
-        Err(error) if config.best_effort || config.dry_run => {
+        Err(error) if config.best_effort || config.rules.dry_run => {
             Ok((find(None)?, Some(Unmet { option, why: format!("{error:#}") })))
         }
         Err(error) => {
@@ -217,9 +193,9 @@ fn settle(
     let mut unmet = demands::unmet(config, &demands::means(found, swap.as_ref()));
     unmet.extend(refused);
     let without = demands::answer(&unmet, config, found, around)?;
-    let (room, less_swap) = swap.map_or((Limit::At(0), None), |swap| swap.room(config.swap));
-    config.swap_room = room;
-    let lines = config.lines(config.wanted_memory(found.tier, outer), outer)?;
+    let (room, less_swap) = swap.map_or((Limit::At(0), None), |swap| swap.room(config.rules.swap));
+    config.rules.swap_room = room;
+    let lines = config.rules.lines(config.rules.wanted_memory(found.tier, outer), outer)?;
     let note = put_in_force(config, found, &lines)?;
     Ok((lines, [without, less_swap, note].into_iter().flatten().collect()))
 }
@@ -227,20 +203,21 @@ fn settle(
 /// Writes the limits of the cgroup, as far as the tier has them. Gives what could not be had and was not asked for.
 fn put_in_force(config: &mut Config, found: &Found, lines: &Lines) -> Result<Option<String>> {
     let Some(placed) = found.placed.as_ref().filter(|_| found.tier == Tier::Kernel) else {
-        config.pids.0 = Limit::Max;
+        config.rules.pids.0 = Limit::Max;
         return Ok(None);
     };
-    if config.dry_run {
-        config.pids.0 = Limit::Max;
+    if config.rules.dry_run {
+        config.rules.pids.0 = Limit::Max;
         return Ok(None);
     }
     let mut note = None;
     if !placed.cgroup.has("pids.max") {
         let text = "no pids controller here: the number of processes is not limited";
-        note = (!config.pids.1).then(|| text.to_owned());
-        config.pids.0 = Limit::Max;
+        note = (!config.rules.pids.1).then(|| text.to_owned());
+        config.rules.pids.0 = Limit::Max;
     }
-    let limits = WorkloadLimits { lines: *lines, swap: config.swap, pids: config.pids.0 };
+    let limits =
+        WorkloadLimits { lines: *lines, swap: config.rules.swap, pids: config.rules.pids.0 };
     limits::apply(&placed.cgroup, &limits).context("cannot put the limits in force")?;
     Ok(note)
 }
@@ -259,12 +236,106 @@ fn open_mailbox(config: &Config, id: CallerId) -> Result<Option<Server>> {
         SocketSetting::At(path) => SocketChoice::At(path.clone()),
     };
     let owner = Owner { uid: id.uid, gid: id.gid };
-    let mailbox = socket::open_mailbox(choice, owner, &config.name, std::process::id())?;
+    let mailbox = socket::open_mailbox(choice, owner, &config.rules.name, std::process::id())?;
     let access = Access { owner_uid: id.uid, others_may_read: false };
     Server::new(mailbox, access).map(Some).context("cannot serve the mailbox")
 }
 
-impl Guardian {
+/// Guards what runs already.
+///
+/// # Errors
+/// When something of it cannot be guarded: what was written until then is put back.
+pub fn attach(config: Config, targets: &Targets) -> Result<Host> {
+    let (caller, id) = (Caller::remember(), CallerId::find());
+    let signals = Signals::block().context("cannot read signals")?;
+    let metrics = open_metrics(&config)?;
+    let server = open_mailbox(&config, id)?;
+    let mut host = Host::new(&config, (caller, id), signals, server)?;
+    host.visit = Some(Visit {
+        rules: config.rules,
+        machine: hierarchy::outer_limit(&[])?,
+        directories: Vec::new(),
+        spares: Spares::take().context("cannot keep descriptors for later")?,
+        released: false,
+    });
+    host.wire()?;
+    if let Some(listener) = metrics {
+        host.open_exporter(listener)?;
+    }
+    host.harden();
+    match host.join_all(targets) {
+        Ok(()) => Ok(host),
+        Err(error) => {
+            // It is the error that is told.
+            host.wards.iter_mut().for_each(|ward| drop(ward.workload.remove()));
+            Err(error)
+        }
+    }
+}
+
+impl Host {
+    /// A host that guards nothing yet.
+    fn new(
+        config: &Config,
+        (caller, caller_id): (Caller, CallerId),
+        signals: Signals,
+        server: Option<Server>,
+    ) -> Result<Host> {
+        Ok(Host {
+            name: config.rules.name.clone(),
+            quiet: config.quiet,
+            caller,
+            caller_id,
+            clock: Clock::start(),
+            events: EventLoop::new().context("cannot make an epoll instance")?,
+            signals,
+            watcher: None,
+            server,
+            console: Console::new(),
+            log: Log::default(),
+            wards: Wards::default(),
+            foreground: Foreground::default(),
+            visit: None,
+            exit_status: None,
+            attendants: Attendants::default(),
+            relay: None,
+            waiting: Vec::new(),
+            unanswered: Vec::new(),
+            records: Vec::new(),
+            own_files: config.record.iter().chain(&config.json).cloned().collect(),
+            memory_locked: false,
+            not_started: None,
+        })
+    }
+
+    fn join_all(&mut self, targets: &Targets) -> Result<()> {
+        let notices = std::iter::empty();
+        self.say_notes(notices);
+        for cgroup in &targets.cgroups {
+            let id = self.join(cgroup, Emptied::Ends)?;
+            if let Some(ward) = self.wards.get_mut(id) {
+                let lines = announcement(ward);
+                lines.into_iter().for_each(|(level, text)| ward.say(level, text));
+            }
+        }
+        for directory in &targets.directories {
+            self.visit_directory(directory)?;
+            let count = self.wards.iter().count() as u64;
+            let many = words::counted(count, "cgroup", "cgroups");
+            let text = format!("{many} of {}, and what comes there", shown(directory));
+            self.say(Level::Info, text);
+        }
+        self.speak();
+        Ok(())
+    }
+
+    /// Whatever the memory of the machine: we stay, and act.
+    fn harden(&mut self) {
+        memory::lower_oom_score();
+        self.memory_locked = memory::lock();
+        crate::sys::priority::raise();
+    }
+
     fn say_notes(&mut self, notes: impl Iterator<Item = String>) {
         let notices = self.server.as_mut().map(Server::take_notices).unwrap_or_default();
         for text in notices.into_iter().chain(notes) {
@@ -272,194 +343,119 @@ impl Guardian {
         }
     }
 
-    fn begin_dashboard(&mut self, found: Result<Option<Dashboard>>, workload: &mut Workload) {
+    fn begin_dashboard(&mut self, found: Result<Option<Dashboard>>) {
         match found {
-            Ok(Some(dashboard)) => self.open_dashboard(dashboard, workload),
+            Ok(Some(dashboard)) => self.open_dashboard(dashboard),
             Ok(None) => {}
             Err(error) => self.say(Level::Warning, format!("no dashboard: {error:#}")),
         }
     }
 
-    /// Makes the watches; the first look comes after the start.
-    fn wire(&mut self, workload: &Workload) -> Result<()> {
+    /// What is waited for whatever is guarded.
+    fn wire(&mut self) -> Result<()> {
         self.events.add(&self.signals, Token::Signals).context("cannot wait for signals")?;
         if let Some(server) = &self.server {
             self.events.add(server, Token::Mailbox).context("cannot wait for the mailbox")?;
-        }
-        if let Some(file) = workload.memory_events() {
-            self.events
-                .add(file, Token::MemoryEvents(0))
-                .context("cannot wait for memory.events")?;
-        }
-        if let Some(cgroup) = workload.watched() {
-            let watch = || {
-                let mut watcher = Watcher::new()?;
-                watcher.watch(cgroup.path(), 0)?;
-                Ok::<Watcher, std::io::Error>(watcher)
-            };
-            match watch() {
-                Ok(watcher) => {
-                    self.events.add(&watcher, Token::Files).context("cannot wait for inotify")?;
-                    self.watcher = Some(watcher);
-                }
-                Err(error) => {
-                    let text = format!(
-                        "inotify cannot be had ({error}): sampling and EPOLLPRI do alone; raise fs.inotify.max_user_instances or max_user_watches"
-                    );
-                    self.say(Level::Warning, text);
-                }
-            }
         }
         Ok(())
     }
 
     /// The tier, where the workload is, and what is lost, one line each.
-    fn announce(&mut self, around: &Surroundings, workload: &Workload, lines: &Lines) {
-        let tier = workload.tier();
-        let place = workload.watched().map_or_else(
-            || "no cgroup".to_owned(),
-            |cgroup| crate::escape::escape(cgroup.path().as_os_str().as_encoded_bytes()),
-        );
-        let ceiling = match tier {
-            _ if self.config.dry_run => "dry run: no limit in force, nothing is ended".to_owned(),
-            Tier::Kernel => format!("memory.max {}", lines.ceiling),
-            Tier::Observed | Tier::Hybrid | Tier::Polled => {
-                format!("SIGKILL without grace from {} on", lines.second)
-            }
-        };
-        let row = workload.row().map_or_else(String::new, |row| format!(" ({row})"));
-        let limit = words::limit(lines.limit, lines.swap);
-        self.say(
-            Level::Info,
-            format!("tier {}{row}: {place}, limit {limit}, {ceiling}", tier.name()),
-        );
-        if let Some(note) = self.config.crowd_note(lines).filter(|_| tier == Tier::Kernel) {
-            self.say(Level::Warning, note);
+    fn announce(&mut self, id: WardId, around: &Surroundings) {
+        let Some(ward) = self.wards.get_mut(id) else { return };
+        let tier = ward.tier();
+        for (level, text) in announcement(ward) {
+            ward.say(level, text);
         }
-        if let Some(lost) = tier::lost(tier) {
-            let (reason, hint) = (&self.tier_reason, tier::way_out(around));
-            // To somebody who hears it: what is quiet tells nothing and remembers nothing. The reason can name this very run's cgroup.
-            if !self.config.quiet
-                && told::is_news(self.caller_id.uid, &format!("{lost}; better: {hint}"))
-            {
-                let text = format!(
-                    "{lost}; because {reason}; better: {hint} (said once; later: sentinel doctor)"
-                );
-                self.say(Level::Info, text);
-            }
+        let lost = tier::lost(tier).map(|lost| (lost, tier::way_out(around)));
+        // To somebody who hears it: what is quiet tells nothing and remembers nothing. The reason can name this very run's cgroup.
+        let lost = lost.filter(|(lost, hint)| {
+            !self.quiet && told::is_news(self.caller_id.uid, &format!("{lost}; better: {hint}"))
+        });
+        if let Some((lost, hint)) = lost {
+            let reason = ward.tier_reason();
+            let text = format!(
+                "{lost}; because {reason}; better: {hint} (said once; later: sentinel doctor)"
+            );
+            ward.say(Level::Info, text);
         }
         if matches!(tier, Tier::Hybrid | Tier::Polled) && proc_file::hides_others() {
             let text = "/proc is mounted with hidepid: memory of what the command starts as another user is not seen";
-            self.say(Level::Warning, text.to_owned());
+            ward.say(Level::Warning, text.to_owned());
         }
+        self.speak();
     }
 
     /// Runs the command and begins to guard it.
-    fn launch(&mut self, waiting: Waiting, mut workload: Workload, lines: Lines) -> Result<()> {
-        let (rules, now) = (self.policy_config(lines, workload.tier()), self.clock.now());
-        let policy = Policy::new(rules, now);
-        self.begin_recording((waiting.pid(), workload.tier()), &rules, now);
-        // Another user could not open the file that they name: it is ours, as all of the cgroup.
-        let shared = self.config.account.is_none();
-        let added = if shared { pressure_variables(&workload) } else { Vec::new() };
+    fn launch(&mut self, id: WardId, waiting: Waiting, insists: bool) -> Result<()> {
         // The command's process was forked before: it has none of this.
-        memory::lower_oom_score();
-        self.memory_locked = memory::lock();
-        crate::sys::priority::raise();
-        if let Err(error) = self.start_keeper(&mut workload, &lines, waiting.pid()) {
-            // What went wrong with the command is the error to tell; the cgroup is empty.
-            let _ = workload.remove();
-            return Err(error);
-        }
-        self.start_witness(&mut workload);
-        self.publisher.begin_usage(&workload, self.clock.now());
-        let admitted =
-            workload.admit(waiting.pid()).context("cannot put the command into its cgroup");
-        let asked_to_end = match self.signals.ending(&self.caller) {
-            Some(signal) => Err(Interrupted(signal).into()),
-            None => Ok(()),
-        };
-        let go =
-            |()| waiting.go(&added).map_err(|error| command::explain(error, &self.config.command));
-        let (child_pid, starting) = match admitted.and(asked_to_end).and_then(go) {
-            Ok(started) => started,
+        self.harden();
+        match self.let_go(id, waiting, insists) {
+            Ok(()) => Ok(()),
             Err(error) => {
                 self.foreground.reclaim(0, true);
                 // It may be opening the cgroup just now.
-                self.dismiss_keeper();
+                self.attendants.keeper = None;
                 // What went wrong with the command is the error to tell; the cgroup is empty.
-                let _ = workload.remove();
-                return Err(error);
-            }
-        };
-        self.publisher.close_terminal_of_child();
-        workload.started(child_pid);
-        match &starting {
-            None => self.tell_started(),
-            Some(starting) => {
-                self.events
-                    .add(starting, Token::Started)
-                    .context("cannot wait for the command to run")?;
+                self.wards.get_mut(id).into_iter().for_each(|ward| drop(ward.workload.remove()));
+                Err(error)
             }
         }
-        rehearse(&mut workload, policy.clone(), &lines, self.clock.now());
-        self.guards.push(Guard {
-            policy,
-            workload,
-            child_pid,
-            outcome: None,
-            term: None,
-            kill: None,
-            ended_at: None,
-            page_faults: PageFaults::default(),
-            scope_stopped: false,
-            told_failures: Vec::new(),
-            lines_result: DeedResult::Done,
-            deed_error: None,
-            starting,
-            end_at: None,
-            signalled_at: Timestamp::default(),
-        });
-        Ok(())
     }
 
-    fn policy_config(&self, lines: Lines, tier: Tier) -> PolicyConfig {
-        let config = &self.config;
-        let cpus = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
-        let (cadence, slack, reclaim) = match tier {
-            Tier::Kernel => {
-                let slack = counter_slack(cpus, procfs::page_size(), lines.limit);
-                (Cadence::Events, slack, ReclaimAt::TripWire)
-            }
-            Tier::Observed => (Cadence::Polled, Bytes(0), ReclaimAt::Ceiling),
-            // Sums over processes do not lag.
-            Tier::Hybrid | Tier::Polled => (Cadence::Polled, Bytes(0), ReclaimAt::Nowhere),
-        };
-        PolicyConfig {
-            lines,
-            grace: config.grace,
-            warn: config.warn,
-            thrash: config.thrash,
-            timeout: config.timeout,
-            on_exit: config.on_exit,
-            dry_run: config.dry_run,
-            cadence: if config.dry_run { Cadence::Polled } else { cadence },
-            reclaim: if config.dry_run { ReclaimAt::Nowhere } else { reclaim },
-            slack,
+    fn let_go(&mut self, id: WardId, waiting: Waiting, insists: bool) -> Result<()> {
+        self.start_keeper(id, waiting.pid(), insists)?;
+        let Some(ward) = self.wards.get_mut(id) else { return Ok(()) };
+        if ward.wants_report() {
+            self.attendants.witness = Witness::start();
+            self.leave_out_attendants();
         }
+        let Some(ward) = self.wards.get_mut(id) else { return Ok(()) };
+        // Another user could not open the file that they name: it is ours, as all of the cgroup.
+        let shared = ward.rules.account.is_none();
+        let added = if shared { pressure_variables(&ward.workload) } else { Vec::new() };
+        ward.begin_usage();
+        let pid = waiting.pid();
+        ward.workload.admit(pid).context("cannot put the command into its cgroup")?;
+        if let Some(signal) = self.signals.ending(&self.caller) {
+            return Err(Interrupted(signal).into());
+        }
+        let started = waiting.go(&added);
+        let (pid, starting) =
+            started.map_err(|error| command::explain(error, &ward.rules.command))?;
+        self.attendants.close_terminal_of_child();
+        if let Some(starting) = &starting {
+            let wait = self.events.add(starting, Token::Started);
+            wait.context("cannot wait for the command to run")?;
+        }
+        ward.started(pid, starting);
+        ward.rehearse();
+        Ok(())
     }
 }
 
-/// Goes the way to a kill once without doing anything, so that its code and data are in memory, where they are locked.
-fn rehearse(workload: &mut Workload, mut policy: Policy, lines: &Lines, now: Timestamp) {
-    let over = Sample { current: lines.ceiling, ..Sample::default() };
-    let later = now + Duration::from_secs(1 << 30);
-    for (event, at) in
-        [(Event::Sample(over), now), (Event::Sample(over), now), (Event::Deadline, later)]
-    {
-        std::hint::black_box(policy.handle(event, at));
-    }
-    workload.rehearse();
+/// The tier, where the workload is, and what is compared.
+fn announcement(ward: &Ward) -> Vec<(Level, String)> {
+    let (tier, lines, workload) = (ward.tier(), ward.policy().lines(), &ward.workload);
+    let place = workload.watched().map_or_else(
+        || "no cgroup".to_owned(),
+        |cgroup| crate::escape::escape(cgroup.path().as_os_str().as_encoded_bytes()),
+    );
+    let ceiling = match tier {
+        _ if ward.rules.dry_run => "dry run: no limit in force, nothing is ended".to_owned(),
+        Tier::Kernel => format!("memory.max {}", lines.ceiling),
+        Tier::Observed | Tier::Hybrid | Tier::Polled => {
+            format!("SIGKILL without grace from {} on", lines.second)
+        }
+    };
+    let row = workload.row().map_or_else(String::new, |row| format!(" ({row})"));
+    let limit = words::limit(lines.limit, lines.swap);
+    let text = format!("tier {}{row}: {place}, limit {limit}, {ceiling}", tier.name());
+    let note = ward.rules.crowd_note(lines).filter(|_| tier == Tier::Kernel);
+    [Some((Level::Info, text)), note.map(|note| (Level::Warning, note))]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// `some 200000 2000000` and a NUL, in base64: what systemd offers, and what an unprivileged process may write

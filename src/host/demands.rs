@@ -28,15 +28,15 @@ pub(super) fn means(found: &Found, swap: Option<&SwapAround>) -> Means {
 /// The demands that these means do not meet, as they were made.
 pub(super) fn unmet(config: &Config, means: &Means) -> Vec<Unmet> {
     let value = |demand| match demand {
-        Demand::Pids => {
-            (config.pids.1 && config.pids.0 != Limit::Max).then(|| config.pids.0.to_string())
-        }
-        Demand::Swap => match config.swap {
+        Demand::Pids => (config.rules.pids.1 && config.rules.pids.0 != Limit::Max)
+            .then(|| config.rules.pids.0.to_string()),
+        Demand::Swap => match config.rules.swap {
             Limit::At(0) => None,
             Limit::At(size) => Some(Bytes(size).to_string()),
             Limit::Max => Some("max".to_owned()),
         },
         Demand::Thrash => config
+            .rules
             .thrash
             .filter(|_| config.asked.thrash)
             .map(|rule| format!("{}:{}", rule.share, show_duration(rule.hold))),
@@ -67,7 +67,7 @@ pub(super) fn answer(
     if config.best_effort {
         return Ok(Some(format!("not in force in tier {tier}, as --best-effort allows: {listed}")));
     }
-    if config.dry_run {
+    if config.rules.dry_run {
         let text = format!(
             "a run without --dry-run would be refused: tier {tier} cannot put in force {listed}"
         );

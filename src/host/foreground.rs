@@ -1,15 +1,16 @@
 //! The terminal between a shell, the guardian and the command: handed over, taken back, and stops mirrored so that Ctrl-Z and `fg` work.
 
-use super::Guardian;
+use super::Host;
 use crate::sys::caller::Caller;
 use crate::sys::process::{send, send_group, stop_group, stop_self};
 use crate::sys::terminal::{Terminal, is_terminal};
+use crate::ward::{Ward, WardId};
 use nix::libc::{SIGCONT, SIGINT, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU};
 use std::io;
 use std::os::fd::AsFd;
 
 /// Who has the terminal.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Foreground {
     terminal: Option<Terminal>,
     /// Hand the terminal over at once, and not only when the command asks for it: nobody else of our job reads it.
@@ -37,16 +38,7 @@ impl Foreground {
         let eager = is_terminal(io::stdin().as_fd()) && is_terminal(io::stdout().as_fd());
         let in_front = terminal.as_ref().is_some_and(Terminal::is_ours);
         let shared = in_front && !eager && !session && caller.ignores(SIGTTIN);
-        Foreground {
-            terminal,
-            eager,
-            shared,
-            interrupted: false,
-            asked_to_stop: false,
-            passed_on: None,
-            by_process: false,
-            resumed: false,
-        }
+        Foreground { terminal, eager, shared, ..Foreground::default() }
     }
 
     /// Whether the command belongs in our process group.
@@ -134,21 +126,20 @@ impl Foreground {
     }
 }
 
-impl Guardian {
+impl Host {
     /// The command was stopped by this signal.
-    pub(super) fn child_stopped(&mut self, index: usize, signal: i32) {
-        let child = self.guards[index].child_pid;
+    pub(super) fn child_stopped(&mut self, id: WardId, signal: i32) {
+        let Some(ward) = self.wards.get(id) else { return };
         let wish = self.foreground.is_wish(signal);
         if wish && self.foreground.is_in_front() {
-            self.foreground.hand_over(child);
+            self.foreground.hand_over(ward.command_pid());
             // Gone meanwhile: its end is reported soon.
-            let _ = self.foreground.send(child, SIGCONT);
+            let _ = self.foreground.send(ward.command_pid(), SIGCONT);
             return;
         }
-        if !self.foreground.mirrors(signal) || self.guards[index].term.is_some() {
-            return;
+        if self.foreground.mirrors(signal) && !ward.is_terminated() {
+            self.suspend(id, wish);
         }
-        self.suspend(index, wish);
     }
 
     /// The dashboard was asked to stop, by Ctrl-Z or through us, and did.
@@ -159,49 +150,51 @@ impl Guardian {
 
     /// For a command that no stop signal stops: in a session of its own the kernel lets none (POSIX: orphaned process group).
     pub(super) fn suspend_all(&mut self) {
-        if self.guards.first().is_some_and(|guard| guard.term.is_none() && guard.kill.is_none()) {
-            self.suspend(0, false);
-        }
+        let ours = |ward: &&Ward| ward.command_pid() != 0 && !ward.is_being_ended();
+        let id = self.wards.iter().find(ours).map(Ward::id);
+        id.into_iter().for_each(|id| self.suspend(id, false));
     }
 
-    /// Stops the whole workload and then us. A frozen workload needs no guard; it goes on when we do. `wish`: the command wanted the
-    /// terminal, which was not ours to give.
-    fn suspend(&mut self, index: usize, wish: bool) {
+    /// Stops the whole workload of the command and then us. A frozen workload needs no guard; it goes on when we do. `wish`: the
+    /// command wanted the terminal, which was not ours to give.
+    fn suspend(&mut self, id: WardId, wish: bool) {
+        let Some(ward) = self.wards.get_mut(id) else { return };
         // Whoever stopped us by a signal continues us too; what the terminal stops is the whole job, a script around us included.
         let alone = self.foreground.by_process;
         self.foreground.forget_request();
-        let child = self.guards[index].child_pid;
-        self.freeze(index, true);
+        let child = ward.command_pid();
+        ward.freeze(true);
         // Nobody is looked after while we are stopped: all are stopped before.
-        while self.is_signalling() {
-            self.go_on_signalling();
+        while ward.workload.is_signalling() {
+            ward.go_on_signalling();
         }
         let had_terminal = self.foreground.has_terminal(child);
         // All that took a while. A shell whose `fg` came meanwhile saw us run, and sends no SIGCONT.
         let given = wish && self.foreground.is_in_front();
         self.foreground.reclaim(child, false);
+        self.speak();
         match (given, alone) {
             (true, _) => {}
             (false, true) => stop_self(),
             (false, false) => stop_group(),
         }
-        self.resume(index, had_terminal || given);
+        self.resume(id, had_terminal || given);
     }
 
     /// In a pipeline that reads the terminal elsewhere, Ctrl-C is for all of us: only who had the terminal gets it back.
-    fn resume(&mut self, index: usize, had_terminal: bool) {
-        let child = self.guards[index].child_pid;
+    fn resume(&mut self, id: WardId, had_terminal: bool) {
+        let Some(ward) = self.wards.get_mut(id) else { return };
         if had_terminal || self.foreground.eager {
-            self.foreground.hand_over(child);
+            self.foreground.hand_over(ward.command_pid());
         }
         self.foreground.resumed = true;
         // From the moment in which it goes on a Ctrl-Z may come, and a second SIGCONT would undo that: where signals freeze, thawing
         // is the only one, and where the cgroup does, this comes while it is frozen.
-        if self.guards[index].workload.freezes_at_once() {
-            let _ = self.foreground.send(child, SIGCONT);
+        if ward.workload.freezes_at_once() {
+            let _ = self.foreground.send(ward.command_pid(), SIGCONT);
         }
-        if !self.guards[index].policy.frozen() {
-            self.freeze(index, false);
+        if !ward.policy().frozen() {
+            ward.freeze(false);
         }
     }
 
@@ -212,11 +205,11 @@ impl Guardian {
             return;
         }
         self.foreground.forget_request();
-        for index in 0..self.guards.len() {
+        for pid in self.wards.iter().map(Ward::command_pid).filter(|pid| *pid != 0) {
             if self.foreground.eager {
-                self.foreground.hand_over(self.guards[index].child_pid);
+                self.foreground.hand_over(pid);
             }
-            let _ = self.foreground.send(self.guards[index].child_pid, SIGCONT);
+            let _ = self.foreground.send(pid, SIGCONT);
         }
     }
 }

@@ -1,54 +1,97 @@
-//! The end's last act: what was gathered becomes a post-mortem and is kept.
+//! What was gathered becomes a post-mortem.
 
-use super::Guardian;
+use super::Ward;
 use super::evidence::micros;
 use crate::cli::ReportSetting;
 use crate::escape::{escape, shown};
-use crate::event::{Cause, Ending, Outcome, Reason};
-use crate::lines::Lines;
-use crate::report::post_mortem::verdict::{advice, verdict};
+use crate::event::{Cause, Ending, Reason};
+use crate::report::post_mortem::verdict::advice;
 use crate::report::post_mortem::{
-    EndReason, Milestone, Moment, PostMortem, Run, SCHEMA, Verdict, archive,
+    EndReason, Mappings, Milestone, Moment, PostMortem, Run, SCHEMA, Verdict,
 };
+use crate::report::record::CallerId;
 use crate::report::state::memory_at;
-use crate::status::{Counters, Level, Limits, Memory, Pressure, Remains, Status, Tier};
+use crate::status::{Counters, Limits, Memory, Pressure, Remains, Status, Tier};
 use crate::units::{Limit, millis};
-use crate::workload::Workload;
 use anyhow::{Context, Result};
 use nix::libc::SIGINT;
 use std::os::unix::ffi::OsStrExt;
 
-impl Guardian {
+/// Where a run was, and whose: what is the same for every workload of a guardian.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The machine's name.
+    pub host: Option<String>,
+    /// Who called, by name.
+    pub caller: String,
+    /// The working directory.
+    pub directory: Option<String>,
+    /// The kernel's release.
+    pub kernel: String,
+}
+
+impl Origin {
+    /// As of now.
+    pub fn find(caller: CallerId) -> Origin {
+        let system = nix::sys::utsname::uname().ok();
+        let kernel = system.as_ref().map(|name| name.release().to_string_lossy().into_owned());
+        let host = system.as_ref().map(|name| escape(name.nodename().as_bytes()));
+        Origin {
+            host: host.filter(|name| !name.is_empty()),
+            caller: crate::account::name_of(caller.uid),
+            directory: std::env::current_dir().ok().map(|path| shown(&path)),
+            kernel: kernel.unwrap_or_default(),
+        }
+    }
+}
+
+/// What comes to a post-mortem from outside of the ward.
+#[derive(Debug)]
+pub struct Added {
+    /// The largest mappings, if somebody could look.
+    pub mappings: Option<Mappings>,
+    /// What stays in tmpfs.
+    pub left_in_tmpfs: Option<Remains>,
+}
+
+impl Ward {
     /// Whether there will be one, as far as can be known while it runs.
-    pub(super) fn wants_report(&self) -> bool {
-        self.config.report != ReportSetting::Never && !self.config.dry_run
+    pub fn wants_report(&self) -> bool {
+        self.rules.report != ReportSetting::Never && !self.rules.dry_run
     }
 
-    /// Keeps the post-mortem, if this end is worth one, and says where.
-    pub(super) fn keep_post_mortem(
-        &mut self,
-        (outcome, text, code): (&Outcome, &str, u8),
-        status: &Status,
-        remains: Option<&Remains>,
-    ) {
-        let verdict = verdict(outcome, status, text, code, self.config.term_signal);
-        let acted = verdict.reason != EndReason::Exited && !self.was_interrupted(outcome);
-        let wanted = match self.config.report {
+    /// Whether this end is worth one. Who pressed Ctrl-C knows why it `was_interrupted`.
+    pub fn is_worth_a_report(&self, verdict: &Verdict, was_interrupted: bool) -> bool {
+        let wanted = match self.rules.report {
             ReportSetting::Always => true,
-            ReportSetting::Acted => acted,
+            ReportSetting::Acted => verdict.reason != EndReason::Exited && !was_interrupted,
             ReportSetting::Never => false,
         };
-        if !wanted || self.config.dry_run {
-            self.evidence.dismiss_witness();
-            return;
-        }
-        let mappings = self.evidence.mappings();
+        wanted && !self.rules.dry_run
+    }
+
+    /// The post-mortem.
+    pub fn post_mortem(
+        &self,
+        verdict: Verdict,
+        status: &Status,
+        origin: Origin,
+        added: Added,
+    ) -> PostMortem {
         let samples = self.evidence.readings();
         let (memory, pressure) = self.at_the_decision(status);
-        let report = PostMortem {
+        let run = Run {
+            tier: status.tier,
+            placement: status.placement.clone(),
+            cgroup: status.cgroup.clone(),
+            child_pid: status.child_pid,
+            ran_ms: status.uptime_ms,
+            ..self.this_run(origin)
+        };
+        PostMortem {
             schema: SCHEMA,
             version: status.version.clone(),
-            run: self.run_of(status),
+            run,
             advice: advice(&verdict, &status.limits, self.evidence.earlier_lines(), &samples),
             verdict,
             limits: status.limits,
@@ -60,24 +103,19 @@ impl Guardian {
             events: status.events,
             processes: self.evidence.processes(),
             growers: self.evidence.growers(),
-            mappings,
-            left_in_tmpfs: remains.cloned(),
-        };
-        match archive::save(&report, self.caller_id) {
-            Ok(path) => {
-                self.say(Level::Info, format!("post-mortem: sentinel report ({})", shown(&path)))
-            }
-            Err(error) => self.say(Level::Warning, format!("no post-mortem: {error:#}")),
+            mappings: added.mappings,
+            left_in_tmpfs: added.left_in_tmpfs,
         }
     }
 
-    /// Whether Ctrl-C is why it ended: who pressed it knows.
-    fn was_interrupted(&self, outcome: &Outcome) -> bool {
+    /// Whether Ctrl-C is why it ended: its own, or one that we passed on since the command did not run.
+    pub fn was_interrupted(&self, passed_on: bool) -> bool {
+        let Some(outcome) = self.outcome() else { return false };
         let by_child = outcome.child == Ending::Signaled(SIGINT);
         match outcome.cause {
             Cause::Itself => by_child,
             Cause::Guardian { reason: Reason::ChildExited, killed: None } => by_child,
-            Cause::Guardian { reason: Reason::Operator, .. } => self.foreground.was_interrupted(),
+            Cause::Guardian { reason: Reason::Operator, .. } => passed_on,
             Cause::Guardian { .. } | Cause::KernelOom | Cause::SystemdStop | Cause::SystemdOomd => {
                 false
             }
@@ -85,22 +123,21 @@ impl Guardian {
     }
 
     /// What the keeper writes when we are killed, as far as it is known at the start.
-    pub(super) fn report_of_our_death(
-        &mut self,
-        workload: &Workload,
-        lines: &Lines,
-        child: i32,
-    ) -> Result<String> {
+    ///
+    /// # Errors
+    /// It cannot be rendered.
+    pub fn report_of_our_death(&self, child: i32, origin: Origin) -> Result<String> {
+        let lines = self.policy.lines();
         let limits = Limits {
             limit: lines.limit,
             trip_wire: Limit::Max,
             relief_line: lines.relief,
             second_line: lines.second,
             ceiling: lines.ceiling,
-            swap: self.config.swap,
+            swap: self.rules.swap,
             swap_room: lines.swap,
-            pids: self.config.pids.0,
-            grace_ms: millis(self.config.grace),
+            pids: self.rules.pids.0,
+            grace_ms: millis(self.rules.grace),
         };
         let verdict = Verdict {
             reason: EndReason::GuardianDeath,
@@ -112,11 +149,11 @@ impl Guardian {
             child_signal: None,
         };
         let run = Run {
-            tier: workload.tier(),
-            placement: workload.row().map(|row| row.name().to_owned()),
-            cgroup: workload.cgroup().map(|cgroup| shown(cgroup.path())),
+            tier: self.tier(),
+            placement: self.workload.row().map(|row| row.name().to_owned()),
+            cgroup: self.workload.cgroup().map(|cgroup| shown(cgroup.path())),
             child_pid: child.cast_unsigned(),
-            ..self.this_run()
+            ..self.this_run(origin)
         };
         let report = PostMortem {
             schema: SCHEMA,
@@ -141,39 +178,26 @@ impl Guardian {
 
     /// Memory and pressure as the look had them that decided; those of the last look where nothing was.
     fn at_the_decision(&self, status: &Status) -> (Memory, Option<Pressure>) {
-        let guard = &self.guards[0];
-        let Some((_, sample)) = guard.term.or(guard.kill) else {
+        let Some((_, sample)) = self.story.term.or(self.story.kill) else {
             return (status.memory, status.pressure);
         };
         (memory_at(&sample, status.memory), sample.pressure)
     }
 
-    fn run_of(&self, status: &Status) -> Run {
-        Run {
-            tier: status.tier,
-            placement: status.placement.clone(),
-            cgroup: status.cgroup.clone(),
-            child_pid: status.child_pid,
-            ran_ms: status.uptime_ms,
-            ..self.this_run()
-        }
-    }
-
-    /// What is the same for every workload of this guardian.
-    fn this_run(&self) -> Run {
+    fn this_run(&self, origin: Origin) -> Run {
         let now = millis(crate::clock::unix_time());
         let lived = millis(self.clock.now().0);
-        let system = nix::sys::utsname::uname().ok();
-        let kernel = system.as_ref().map(|name| name.release().to_string_lossy().into_owned());
-        let host = system.as_ref().map(|name| escape(name.nodename().as_bytes()));
-        let directory = std::env::current_dir().ok().map(|path| shown(&path));
+        let user = match &self.rules.account {
+            Some(account) => format!("{}, ran as {}", origin.caller, account.name()),
+            None => origin.caller,
+        };
         Run {
-            name: self.config.name.clone(),
-            command: self.config.command.iter().map(|word| escape(word.as_bytes())).collect(),
-            host: host.filter(|name| !name.is_empty()),
-            user: Some(self.user()),
-            directory,
-            kernel: kernel.unwrap_or_default(),
+            name: self.rules.name.clone(),
+            command: self.rules.command.iter().map(|word| escape(word.as_bytes())).collect(),
+            host: origin.host,
+            user: Some(user),
+            directory: origin.directory,
+            kernel: origin.kernel,
             tier: Tier::Polled,
             placement: None,
             cgroup: None,
@@ -184,14 +208,6 @@ impl Guardian {
         }
     }
 
-    fn user(&self) -> String {
-        let caller = crate::account::name_of(self.caller_id.uid);
-        match &self.config.account {
-            Some(account) => format!("{caller}, ran as {}", account.name()),
-            None => caller,
-        }
-    }
-
     /// With the decision, which is known by the look that it was made with.
     fn timeline(&self) -> Vec<Moment> {
         let mut moments = self.evidence.moments();
@@ -199,7 +215,7 @@ impl Guardian {
         if let Some(end) = moments.iter().position(|moment| moment.what == Milestone::Empty) {
             moments.truncate(end + 1);
         }
-        if let Some((at, sample)) = self.guards[0].term {
+        if let Some((at, sample)) = self.story.term {
             let text = format!(
                 "decided: footprint {}, memory.current {}",
                 sample.footprint(),

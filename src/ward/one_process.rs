@@ -1,31 +1,31 @@
 //! A signal for one process of the workload, as an operator asks for it.
 
-use super::Guardian;
+use super::Ward;
 use crate::event::{Command, Deed, Event, OneSignal};
 use crate::report::words::signal_name;
 use nix::libc::{EPERM, ESRCH};
 use std::io::Error;
 
-impl Guardian {
+impl Ward {
     /// What came of asking for it, or why it was not sent.
-    pub(super) fn ask_for_signal(&mut self, one: OneSignal) -> Result<String, String> {
+    pub fn ask_for_signal(&mut self, one: OneSignal) -> Result<String, String> {
         let (name, pid) = (signal_name(one.signal), one.pid);
-        if self.config.dry_run {
+        if self.rules.dry_run {
             return Err(format!("{name} was not sent to {pid}: a dry run does nothing"));
         }
-        self.guards[0].deed_error = None;
-        self.deliver(0, Event::Operator(Command::Signal(one)));
-        match self.guards[0].deed_error.take() {
+        self.story.deed_error = None;
+        self.handle(Event::Operator(Command::Signal(one)));
+        match self.story.deed_error.take() {
             None => Ok(format!("ok: sent {name} to {pid}\n")),
             Some(error) => Err(error),
         }
     }
 
-    pub(super) fn signal_one(&mut self, index: usize, one: OneSignal) {
-        let result = self.guards[index].workload.signal_process(one.pid, one.signal);
+    pub(super) fn signal_one(&mut self, one: OneSignal) {
+        let result = self.workload.signal_process(one.pid, one.signal);
         let refusal = result.as_ref().err().map(|error| refusal(one, error));
-        self.done(index, Deed::Signal(one), &result.map_err(anyhow::Error::new));
-        self.guards[index].deed_error = refusal;
+        self.done(Deed::Signal(one), &result.map_err(anyhow::Error::new));
+        self.story.deed_error = refusal;
     }
 }
 

@@ -1,0 +1,113 @@
+//! The end of a ward: its cgroup removed, the summary said, the record, the post-mortem and the count written. It is guarded no more, so
+//! this may wait.
+
+use super::Host;
+use super::witness::Witness;
+use crate::escape::shown;
+use crate::ledger::{self, store};
+use crate::report::post_mortem::archive;
+use crate::status::{Level, Remains, Status, WatchLine};
+use crate::sys::memory::PageFaults;
+use crate::ward::{Added, End, Origin, Ward, WardId};
+use std::time::Duration;
+
+/// systemd's signal for the anchor of a scope comes after that for the workload, not long after.
+const ANCHOR_LATE: Duration = Duration::from_millis(200);
+
+/// What it used and left behind.
+type Left = (PageFaults, Option<Remains>);
+
+impl Host {
+    /// Finds out who ended it, if we did not. To be called while its cgroup is still there.
+    pub(super) fn attribute(&mut self, id: WardId) {
+        let started = self.clock.now();
+        while self.wards.get(id).is_some_and(Ward::may_be_systemds)
+            && self.clock.now().since(started) < ANCHOR_LATE
+        {
+            self.events.wait(self.clock.now(), Some(started + ANCHOR_LATE));
+            self.take_signals();
+        }
+        self.wards.get_mut(id).into_iter().for_each(Ward::attribute);
+    }
+
+    /// Watchers see how it ended.
+    pub(super) fn publish_last_words(&mut self, id: WardId) {
+        let Some(ward) = self.wards.get(id) else { return };
+        let (Some(end), status) = (ward.end(), Box::new(ward.status())) else { return };
+        let text = crate::escape::tame(&end.text);
+        if let Some(server) = &mut self.server {
+            server.publish(&WatchLine::Status { status, processes: None });
+            server.publish(&WatchLine::End { text, exit_status: end.exit_status });
+        }
+    }
+
+    /// Says and keeps how it ended, and removes what was made for it. Gives the exit status.
+    pub(super) fn conclude(&mut self, id: WardId, was_interrupted: bool) -> Option<u8> {
+        let own_files: Vec<_> =
+            self.own_files.iter().filter_map(|path| path.metadata().ok()).collect();
+        let ward = self.wards.get_mut(id)?;
+        let end = ward.end()?;
+        let (status, page_faults) = (ward.last_status(), ward.page_faults());
+        ward.tell_escaped();
+        let remains = ward.find_remains(own_files.into_iter());
+        ward.remove_cgroup();
+        let (level, lines) = ward.summary(&end, &status);
+        lines.into_iter().for_each(|line| ward.say(level, line));
+        if let Some(remains) = &remains {
+            ward.say(Level::Info, crate::remains::text(remains));
+        }
+        self.speak();
+        let left = (page_faults, remains);
+        self.keep_post_mortem(id, &end, &status, &left, was_interrupted);
+        self.end_recording(&end.text, end.exit_status);
+        self.write_records(id, &end, &status, &left);
+        self.count_end(id, &end, &status);
+        Some(end.exit_status)
+    }
+
+    /// Keeps the post-mortem, if this end is worth one, and says where.
+    fn keep_post_mortem(
+        &mut self,
+        id: WardId,
+        end: &End,
+        status: &Status,
+        (_, remains): &Left,
+        was_interrupted: bool,
+    ) {
+        let Some(ward) = self.wards.get(id) else { return };
+        let verdict = ward.verdict(end, status);
+        if !ward.is_worth_a_report(&verdict, was_interrupted) {
+            self.dismiss_witness();
+            return;
+        }
+        let mappings = self.attendants.witness.take().and_then(Witness::mappings);
+        let added = Added { mappings, left_in_tmpfs: remains.clone() };
+        let report = ward.post_mortem(verdict, status, Origin::find(self.caller_id), added);
+        match archive::save(&report, self.caller_id) {
+            Ok(path) => {
+                self.say(Level::Info, format!("post-mortem: sentinel report ({})", shown(&path)));
+            }
+            Err(error) => self.say(Level::Warning, format!("no post-mortem: {error:#}")),
+        }
+    }
+
+    fn write_records(&mut self, id: WardId, end: &End, status: &Status, (faults, remains): &Left) {
+        let events = self.log.lines();
+        for record in std::mem::take(&mut self.records) {
+            let Some(ward) = self.wards.get(id) else { return };
+            let ended = ward.ended(end, *faults, remains.clone(), self.memory_locked);
+            if let Err(error) = record.write(ended, status, events.clone()) {
+                self.say(Level::Error, format!("{error:#}"));
+            }
+        }
+    }
+
+    /// For those who look only now and then.
+    fn count_end(&mut self, id: WardId, end: &End, status: &Status) {
+        let Some(ward) = self.wards.get(id) else { return };
+        let counted = ledger::End::of(&ward.rules.name, &ward.verdict(end, status), status);
+        if let Err(error) = store::count(&counted, self.caller_id) {
+            self.say(Level::Warning, format!("{error:#}"));
+        }
+    }
+}

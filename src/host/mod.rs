@@ -1,0 +1,287 @@
+//! The host: what there is once per guardian process. One loop that brings each ward what happens to it, and people what the wards
+//! have to say. No `?` leaves it while a workload lives.
+
+mod attendants;
+mod conclude;
+mod demands;
+mod finish;
+mod foreground;
+mod keeper;
+pub mod not_started;
+mod output_log;
+mod publish;
+mod recording;
+mod relay;
+mod requests;
+mod say;
+mod setup;
+mod signals;
+mod tier;
+mod visit;
+mod wards;
+mod witness;
+
+pub use setup::{attach, start};
+
+use crate::clock::{Clock, Timestamp};
+use crate::config::WardRules;
+use crate::control::protocol::Request;
+use crate::control::server::{ClientId, Server};
+use crate::event_loop::{EventLoop, Token};
+use crate::policy::PolicyConfig;
+use crate::report::console::Console;
+use crate::report::log::Log;
+use crate::report::record::{CallerId, RecordFile};
+use crate::status::Level;
+use crate::sys::caller::Caller;
+use crate::sys::signals::Signals;
+use crate::sys::spawn::SpawnError;
+use crate::ward::{Setting, Ward, WardId};
+use crate::watcher::{Change, Watcher};
+use anyhow::{Context, Result};
+use attendants::Attendants;
+use foreground::Foreground;
+use relay::Relay;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+use visit::Visit;
+use wards::Wards;
+
+/// The guardian of this process.
+#[derive(Debug)]
+pub struct Host {
+    /// As the mailbox is listed.
+    name: String,
+    /// Say only what went wrong.
+    quiet: bool,
+    caller: Caller,
+    caller_id: CallerId,
+    clock: Clock,
+    events: EventLoop,
+    signals: Signals,
+    watcher: Option<Watcher>,
+    server: Option<Server>,
+    console: Console,
+    log: Log,
+    wards: Wards,
+    foreground: Foreground,
+    /// Where what is guarded was started by others.
+    visit: Option<Visit>,
+    /// Of the last ward that ended, where others go on.
+    exit_status: Option<u8>,
+    attendants: Attendants,
+    /// Output of the command that stdout did not take yet.
+    relay: Option<Relay>,
+    /// Who waits for a ward's process table.
+    waiting: Vec<(ClientId, WardId, Request)>,
+    unanswered: Vec<requests::Unanswered>,
+    records: Vec<RecordFile>,
+    /// Files that we write beside the workload.
+    own_files: Vec<PathBuf>,
+    memory_locked: bool,
+    /// Why the command could not be run, if that came late.
+    not_started: Option<(Vec<OsString>, SpawnError)>,
+}
+
+impl Host {
+    /// Takes a workload under guard: makes the watches; the first look comes with the loop.
+    ///
+    /// # Errors
+    /// Without the descriptors that it takes.
+    fn adopt(
+        &mut self,
+        rules: WardRules,
+        setting: Setting,
+        traced: bool,
+    ) -> Result<(WardId, PolicyConfig)> {
+        let id = self.wards.next_id();
+        let (mut ward, config) = Ward::new(id, rules, setting, self.clock, traced);
+        if let Some(file) = ward.workload.memory_events() {
+            let token = Token::MemoryEvents(id.to_number());
+            self.events.add(file, token).context("cannot wait for memory.events")?;
+        }
+        self.attendants.pids().for_each(|pid| ward.workload.leave_out(pid));
+        if let Err(error) = self.watch(&ward) {
+            let text = format!(
+                "inotify cannot be had ({error}): sampling and EPOLLPRI do alone; raise fs.inotify.max_user_instances or max_user_watches"
+            );
+            ward.say(Level::Warning, text);
+        }
+        self.wards.add(ward);
+        Ok((id, config))
+    }
+
+    /// One inotify for all wards: the first one makes it.
+    fn watch(&mut self, ward: &Ward) -> std::io::Result<()> {
+        let Some(cgroup) = ward.workload.watched() else { return Ok(()) };
+        self.ensure_watcher()?.watch(cgroup.path(), ward.id())
+    }
+
+    fn ensure_watcher(&mut self) -> std::io::Result<&mut Watcher> {
+        match &mut self.watcher {
+            Some(watcher) => Ok(watcher),
+            none => {
+                let watcher = Watcher::new()?;
+                self.events.add(&watcher, Token::Files)?;
+                Ok(none.insert(watcher))
+            }
+        }
+    }
+
+    /// Guards until every workload has ended. Gives the exit status.
+    ///
+    /// # Errors
+    /// When it turned out late that the command cannot be run: nothing ran then.
+    pub fn run(mut self) -> Result<u8> {
+        self.after_start();
+        while self.not_started.is_none() && !self.is_done() {
+            let now = self.clock.now();
+            let ready = self.events.wait(now, self.deadline(now));
+            for token in ready {
+                self.serve(token);
+            }
+            self.deadlines();
+            self.wards.iter_mut().for_each(Ward::go_on_signalling);
+            self.answer_late();
+            self.brief_keeper();
+            self.record_events();
+            self.speak();
+            self.part_with_ended();
+            self.publish();
+            self.look_aside();
+            self.speak();
+            self.console.flush();
+        }
+        match self.not_started.take() {
+            Some((command, error)) => {
+                let error = crate::command::explain(error, &command);
+                not_started::record(std::mem::take(&mut self.records), &error);
+                not_started::count(&self.name);
+                self.abandon();
+                Err(error)
+            }
+            None if self.visit.is_some() => Ok(self.detach()),
+            None => Ok(self.finish()),
+        }
+    }
+
+    /// What goes through all of /proc, which can wait where ten thousand are to be signalled.
+    fn look_aside(&mut self) {
+        if self.is_signalling() {
+            return;
+        }
+        for ward in self.wards.iter_mut() {
+            ward.notice_escapes();
+            if let Some(pid) = ward.gather() {
+                self.attendants.witness.iter_mut().for_each(|witness| witness.ask(pid));
+            }
+            ward.watch_huge_pages();
+        }
+    }
+
+    fn is_signalling(&self) -> bool {
+        self.wards.iter().any(|ward| ward.workload.is_signalling())
+    }
+
+    /// The command was let go: it runs by now, or it cannot.
+    fn look_at_start(&mut self) {
+        for ward in self.wards.iter_mut() {
+            let Some((starting, result)) = ward.look_at_start() else { continue };
+            self.events.remove(&starting);
+            if let Err(error) = result {
+                self.not_started = Some((ward.rules.command.clone(), error));
+            }
+        }
+    }
+
+    /// Undoes what was made for a command that cannot be run.
+    fn abandon(mut self) {
+        self.foreground.reclaim(0, true);
+        // It may be opening the cgroup just now.
+        self.attendants.keeper = None;
+        for ward in self.wards.iter_mut() {
+            ward.child_pid().into_iter().for_each(crate::sys::process::reap);
+            // What went wrong with the command is the error to tell; the cgroup is empty.
+            let _ = ward.workload.remove();
+        }
+    }
+
+    /// What happened between making the watches and now is seen by looking once.
+    fn after_start(&mut self) {
+        self.wards.iter_mut().for_each(Ward::look);
+        self.take_signals();
+        self.reap();
+        self.brief_keeper();
+        self.speak();
+    }
+
+    fn serve(&mut self, token: Token) {
+        match token {
+            Token::MemoryEvents(number) => self.changed(WardId::from_number(number)),
+            Token::Files => {
+                let changes = self.watcher.as_mut().map(Watcher::changed).unwrap_or_default();
+                for change in changes {
+                    match change {
+                        Change::Ward(id) => self.changed(id),
+                        Change::Made(directory, name) => self.arrived(directory, &name),
+                        Change::Lost => self.catch_up(),
+                    }
+                }
+            }
+            Token::Started => self.look_at_start(),
+            Token::Signals => self.take_signals(),
+            Token::Mailbox => self.take_requests(),
+            Token::Pty => self.relay(),
+        }
+    }
+
+    /// A file of the workload's cgroup changed: look, and see whether anybody is left.
+    fn changed(&mut self, id: WardId) {
+        if let Some(ward) = self.wards.get_mut(id) {
+            ward.look();
+            self.check_empty(id);
+        }
+    }
+
+    /// Tells the policy when nobody is left. Where the kernel tells only whether we have children at all, we must have none of our own.
+    fn check_empty(&mut self, id: WardId) {
+        let Some(ward) = self.wards.get_mut(id) else { return };
+        ward.check_empty();
+        if !ward.has_ended() && ward.workload.is_unsure() && self.give_up_company() {
+            self.wards.get_mut(id).into_iter().for_each(Ward::check_empty);
+        }
+    }
+
+    /// Without `cgroup.events` nobody tells that the last process is gone, unless it was our child.
+    fn check_empty_without_events(&mut self, id: WardId) {
+        let told = self.watcher.is_some();
+        let ward = self.wards.get(id);
+        if ward.is_some_and(|ward| !told || ward.workload.cgroup().is_none()) {
+            self.check_empty(id);
+        }
+    }
+
+    fn deadline(&self, now: Timestamp) -> Option<Timestamp> {
+        let wards = self.wards.iter().filter_map(|ward| ward.next_deadline(now));
+        let server = self.server.as_ref().and_then(Server::next_deadline);
+        let console = self.console.waits().then(|| now + Duration::from_millis(50));
+        let relay = self.relay.as_ref().and_then(|relay| relay.next_deadline(now));
+        let others = [server, console, relay, self.answer_at()];
+        wards.chain(others.into_iter().flatten()).min()
+    }
+
+    fn deadlines(&mut self) {
+        let mut id = self.wards.after(None);
+        while let Some(this) = id {
+            if self.wards.get_mut(this).is_some_and(Ward::deadlines) {
+                self.check_empty_without_events(this);
+            }
+            id = self.wards.after(id);
+        }
+        let now = self.clock.now();
+        if self.server.as_ref().and_then(Server::next_deadline).is_some_and(|at| now >= at) {
+            self.take_requests();
+        }
+    }
+}

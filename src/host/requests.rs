@@ -1,0 +1,199 @@
+//! Requests of the mailbox: answered at once from what is known, or by a ward.
+
+use super::Host;
+use crate::clock::Timestamp;
+use crate::control::protocol::{Request, help_text};
+use crate::control::runtime_dir::listed_name;
+use crate::control::server::{ClientId, Server};
+use crate::event::{Command, OneSignal};
+use crate::metrics::{Subject, metrics_text};
+use crate::report::text;
+use crate::status::{Level, WatchLine};
+use crate::units::Size;
+use crate::ward::{Answer, Wanted, Ward, WardId};
+use serde::Serialize;
+use std::time::Duration;
+
+/// So long an answer waits for the lines to be in force.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// Somebody who set a limit and waits to hear what came of it.
+#[derive(Debug)]
+pub(super) struct Unanswered {
+    client: ClientId,
+    ward: WardId,
+    wanted: Wanted,
+    at: Timestamp,
+}
+
+impl Host {
+    pub(super) fn take_requests(&mut self) {
+        let now = self.clock.now();
+        let requests = self.server.as_mut().map(|server| server.turn(now)).unwrap_or_default();
+        for (client, request) in requests {
+            self.answer(client, request);
+        }
+        let notices = self.server.as_mut().map(Server::take_notices).unwrap_or_default();
+        for notice in notices {
+            self.say(Level::Warning, notice);
+        }
+    }
+
+    /// Who begins to watch gets the lines of the log first.
+    fn tell_the_past(&mut self, client: ClientId) {
+        let Some(server) = &mut self.server else { return };
+        for line in self.log.lines() {
+            server.tell(client, &WatchLine::Event(line));
+        }
+    }
+
+    fn answer(&mut self, client: ClientId, request: Request) {
+        match request {
+            Request::Ping => self.reply(client, Ok("pong\n".to_owned())),
+            Request::Watch { .. } => self.tell_the_past(client),
+            Request::Help => self.reply(client, Ok(help_text().to_owned())),
+            Request::Events { json } => {
+                let lines = self.log.lines();
+                self.reply(client, Ok(either(json, &lines, |lines| text::events_text(lines))));
+            }
+            Request::Status { .. }
+            | Request::Ps { .. }
+            | Request::Limits { .. }
+            | Request::Metrics
+            | Request::SetMemory { .. }
+            | Request::SetPids(_)
+            | Request::SetGrace(_)
+            | Request::Signal { .. }
+            | Request::Freeze
+            | Request::Thaw
+            | Request::Terminate
+            | Request::Kill => self.ask_ward(client, request),
+        }
+    }
+
+    /// What one ward answers.
+    fn ask_ward(&mut self, client: ClientId, request: Request) {
+        let Some(id) = self.wards.after(None) else { return };
+        if let Request::SetMemory { size, force } = request {
+            return self.set_memory(client, id, size, force);
+        }
+        let (name, uid) = (listed_name(&self.name), self.caller_id.uid);
+        let Some(ward) = self.wards.get_mut(id) else { return };
+        let answer = match request {
+            Request::Status { .. } | Request::Ps { .. } => {
+                ward.hurry_table();
+                return self.waiting.push((client, id, request));
+            }
+            Request::Limits { json } => Ok(either(json, &ward.status().limits, text::limits_text)),
+            Request::Metrics => {
+                let subject = Subject { guard: &name, uid, pid: std::process::id() };
+                Ok(metrics_text(subject, &ward.status()))
+            }
+            Request::SetPids(limit) => ward.set_pids(limit),
+            Request::SetGrace(grace) => command(ward, Command::SetGrace(grace)),
+            Request::Signal { pid, signal } => {
+                let pid = i32::try_from(pid).unwrap_or(0);
+                ward.ask_for_signal(OneSignal { pid, signal })
+            }
+            Request::Freeze => command(ward, Command::Freeze),
+            Request::Thaw => command(ward, Command::Thaw),
+            Request::Terminate => command(ward, Command::Terminate),
+            Request::Kill => command(ward, Command::Kill),
+            Request::Ping
+            | Request::Watch { .. }
+            | Request::Help
+            | Request::Events { .. }
+            | Request::SetMemory { .. } => return,
+        };
+        self.reply(client, answer);
+    }
+
+    /// The process table of this ward is there.
+    pub(super) fn answer_with_table(&mut self, id: WardId) {
+        let here = |(_, ward, _): &(ClientId, WardId, Request)| *ward == id;
+        let (due, rest) = std::mem::take(&mut self.waiting).into_iter().partition(here);
+        self.waiting = rest;
+        for (client, _, request) in due {
+            let Some(ward) = self.wards.get(id) else { return };
+            let answer = if let Request::Ps { json } = request {
+                either(json, &ward.rows(), |rows| text::ps_text(rows))
+            } else {
+                let json = matches!(request, Request::Status { json: true });
+                either(json, &ward.status(), text::status_text)
+            };
+            self.reply(client, Ok(answer));
+        }
+    }
+
+    fn set_memory(&mut self, client: ClientId, id: WardId, size: Size, force: bool) {
+        let Some(ward) = self.wards.get_mut(id) else { return };
+        let lines = match ward.lines_for(size, force) {
+            Ok(lines) => lines,
+            Err(refusal) => return self.reply(client, Err(refusal)),
+        };
+        self.answer_replaced(id);
+        let Some(ward) = self.wards.get_mut(id) else { return };
+        let (wanted, at) = (ward.set_memory(lines), self.clock.now() + PATIENCE);
+        self.unanswered.push(Unanswered { client, ward: id, wanted, at });
+        self.answer_late();
+    }
+
+    /// Another limit, or the end, came before theirs was in force.
+    pub(super) fn answer_replaced(&mut self, id: WardId) {
+        self.answer_some(|waiting| waiting.ward == id, |_, wanted| wanted.replaced());
+    }
+
+    /// When somebody is answered who waits for lines to be in force.
+    pub(super) fn answer_at(&self) -> Option<Timestamp> {
+        self.unanswered.iter().map(|waiting| waiting.at).min()
+    }
+
+    /// Answers those whose lines are in force, or will not be, or have not been for so long.
+    pub(super) fn answer_late(&mut self) {
+        if self.unanswered.is_empty() {
+            return;
+        }
+        let now = self.clock.now();
+        let pending: Vec<_> =
+            self.wards.iter().filter(|ward| ward.lines_are_pending()).map(Ward::id).collect();
+        let due = |waiting: &Unanswered| !pending.contains(&waiting.ward) || now >= waiting.at;
+        self.answer_some(due, Ward::lines_answer);
+    }
+
+    fn answer_some(
+        &mut self,
+        due: impl Fn(&Unanswered) -> bool,
+        answer: impl Fn(&Ward, &Wanted) -> Answer,
+    ) {
+        let (due, rest) = std::mem::take(&mut self.unanswered).into_iter().partition(due);
+        self.unanswered = rest;
+        for Unanswered { client, ward, wanted, .. } in due {
+            let ward = self.wards.get(ward);
+            let answer = ward.map_or_else(|| wanted.replaced(), |ward| answer(ward, &wanted));
+            self.reply(client, answer);
+        }
+    }
+
+    fn reply(&mut self, client: ClientId, answer: Answer) {
+        let Some(server) = &mut self.server else { return };
+        match answer {
+            Ok(text) => server.reply(client, true, text),
+            Err(error) => server.reply(client, false, error),
+        }
+    }
+}
+
+fn command(ward: &mut Ward, command: Command) -> Answer {
+    #[cfg(debug_assertions)]
+    assert!(std::env::var_os("__SENTINEL_PANIC").is_none(), "as a test asked for");
+    ward.obey(command)
+}
+
+/// As JSON, one line, or as text.
+fn either<T: Serialize>(json: bool, value: &T, text: impl Fn(&T) -> String) -> String {
+    if !json {
+        return text(value);
+    }
+    let line = serde_json::to_string(value);
+    line.map_or_else(|error| format!("error: {error}\n"), |line| line + "\n")
+}

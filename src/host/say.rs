@@ -1,0 +1,33 @@
+//! What people get to hear: on the console, in the log, from the mailbox. Said behind all deeds of a turn.
+
+use super::Host;
+use crate::escape::tame;
+use crate::status::{Level, WatchLine};
+use crate::ward::{Said, Ward};
+
+impl Host {
+    /// Says what the wards have to say.
+    pub(super) fn speak(&mut self) {
+        let said: Vec<_> = self.wards.iter_mut().flat_map(Ward::take_said).collect();
+        said.into_iter().for_each(|said| self.tell_people(said));
+    }
+
+    /// Says something that is no ward's own: their post-mortems have it all the same.
+    pub(super) fn say(&mut self, level: Level, text: String) {
+        self.speak();
+        let said = Said { at: self.clock.now(), level, text: tame(&text) };
+        self.wards.iter_mut().for_each(|ward| ward.heard(&said));
+        self.tell_people(said);
+    }
+
+    fn tell_people(&mut self, Said { at, level, text }: Said) {
+        let line = self.log.add(at, level, text);
+        if let Some(server) = &mut self.server {
+            server.publish(&WatchLine::Event(line.clone()));
+        }
+        if !self.quiet || level != Level::Info {
+            let text = line.text.clone();
+            self.console.say(&text);
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Guarding what somebody else started: cgroups that are there, or come and go in a directory. Little is written to them, and what was
+//! there before is put back.
+
+use super::Host;
+use super::wards::Wards;
+use crate::cgroup::Cgroup;
+use crate::cgroup::hierarchy::{OuterLimit, place_of};
+use crate::config::WardRules;
+use crate::escape::{escape, shown};
+use crate::event::DeedResult;
+use crate::status::{Level, Tier};
+use crate::units::Bytes;
+use crate::ward::{Emptied, Setting, Ward, WardId};
+use crate::workload::Workload;
+use crate::workload::foreign::Foreign;
+use crate::workload::spares::Spares;
+use anyhow::{Context, Result, bail, ensure};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// What is guarded that others started, and how.
+#[derive(Debug)]
+pub(super) struct Visit {
+    /// For each of them.
+    pub(super) rules: WardRules,
+    /// The machine's memory.
+    pub(super) machine: OuterLimit,
+    /// Every cgroup in these is guarded, as they come and go.
+    pub(super) directories: Vec<PathBuf>,
+    /// Descriptors for the worst day.
+    pub(super) spares: Spares,
+    /// We were asked to go: what is being ended is ended first.
+    pub(super) released: bool,
+}
+
+impl Host {
+    /// Takes a cgroup under guard that somebody else made.
+    ///
+    /// # Errors
+    /// When it is not one that can be guarded, or the limit cannot be put in force.
+    pub(super) fn join(&mut self, directory: &Path, emptied: Emptied) -> Result<WardId> {
+        let visit = self.visit.as_ref().context("not attached to anything")?;
+        let cgroup = Cgroup::open(directory)?;
+        check(&cgroup, &self.wards)?;
+        let outer = visit.machine.clone().including(directory);
+        let mut rules = visit.rules.clone();
+        rules.name = name_of(directory);
+        let lines = rules.lines_of_others(&outer)?;
+        let mut workload = Workload::of_others(Foreign::new(cgroup)?, visit.spares.clone())?;
+        let in_force = if rules.dry_run { None } else { workload.set_lines(&lines) };
+        match in_force {
+            None | Some(DeedResult::Done) => {}
+            Some(result) => bail!("{}", refusal(result, directory, lines.limit)),
+        }
+        let tier_reason = reason(workload.tier(), directory);
+        let setting = Setting { workload, lines, outer, tier_reason, emptied };
+        let (id, _) = self.adopt(rules, setting, false)?;
+        if let Some(ward) = self.wards.get_mut(id) {
+            ward.begin_usage();
+            ward.look();
+            ward.rehearse();
+        }
+        Ok(id)
+    }
+
+    /// Watches a directory, and guards what is in it by now.
+    ///
+    /// # Errors
+    /// Without inotify, and when it is no directory of cgroups.
+    pub(super) fn visit_directory(&mut self, directory: &Path) -> Result<()> {
+        ensure!(
+            Cgroup::open(directory)?.is_real(),
+            "{} is not in a cgroup v2 file system",
+            shown(directory)
+        );
+        let number = self.visit.as_ref().map_or(0, |visit| visit.directories.len());
+        let watch =
+            self.ensure_watcher().and_then(|watcher| watcher.watch_directory(directory, number));
+        watch.with_context(|| format!("watch {}", shown(directory)))?;
+        if let Some(visit) = &mut self.visit {
+            visit.directories.push(directory.to_owned());
+        }
+        self.look_into(number);
+        Ok(())
+    }
+
+    /// Guards what is in a directory and is not guarded yet.
+    fn look_into(&mut self, number: usize) {
+        let Some(directory) = self.visit.as_ref().and_then(|it| it.directories.get(number)) else {
+            return;
+        };
+        let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+        let made = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        let names: Vec<_> = made.map(|entry| entry.file_name()).collect();
+        names.iter().for_each(|name| self.arrived(number, name));
+    }
+
+    /// A cgroup was made. Gone by now is an outcome; one that cannot be guarded is told, and the others are.
+    pub(super) fn arrived(&mut self, number: usize, name: &OsStr) {
+        let Some(directory) = self.visit.as_ref().and_then(|it| it.directories.get(number)) else {
+            return;
+        };
+        let path = directory.join(name);
+        if self.wards.iter().any(|ward| ward.is_in(&path)) {
+            return;
+        }
+        if let Err(error) = self.join(&path, Emptied::Waits)
+            && path.exists()
+        {
+            let text = format!("{} is not guarded: {error:#}", shown(&path));
+            self.say(Level::Warning, text);
+        }
+    }
+
+    /// More happened than we were told: everything is looked at.
+    pub(super) fn catch_up(&mut self) {
+        let directories = self.visit.as_ref().map_or(0, |visit| visit.directories.len());
+        (0..directories).for_each(|number| self.look_into(number));
+        let mut id = self.wards.after(None);
+        while let Some(this) = id {
+            self.changed(this);
+            id = self.wards.after(id);
+        }
+    }
+
+    /// Concludes those that ended, and guards anew what goes on in the same cgroup.
+    pub(super) fn part_with_ended(&mut self) {
+        if self.visit.is_none() {
+            return;
+        }
+        let mut id = self.wards.after(None);
+        while let Some(this) = id {
+            if self.wards.get(this).is_some_and(Ward::has_ended) {
+                self.part_with(this);
+            }
+            id = self.wards.after(id);
+        }
+    }
+
+    fn part_with(&mut self, id: WardId) {
+        self.answer_replaced(id);
+        self.publish_last_words(id);
+        let exit_status = self.conclude(id, false);
+        let Some(ward) = self.wards.remove(id) else { return };
+        if let Some(watcher) = &mut self.watcher {
+            watcher.unwatch(id);
+        }
+        let stays = ward.emptied() == Emptied::Waits;
+        match ward.workload.cgroup().filter(|_| stays).map(|cgroup| cgroup.path().to_owned()) {
+            Some(path) if path.exists() => {
+                if let Err(error) = self.join(&path, Emptied::Waits) {
+                    let text = format!("{} is not guarded any more: {error:#}", shown(&path));
+                    self.say(Level::Warning, text);
+                }
+            }
+            Some(_) => {}
+            None => self.exit_status = exit_status.or(self.exit_status),
+        }
+    }
+
+    /// Whether there is nothing to do any more: we were asked to go and end nobody, or nobody is left and nobody can come.
+    pub(super) fn is_done(&self) -> bool {
+        let Some(visit) = &self.visit else { return self.wards.iter().all(Ward::has_ended) };
+        let ending = self.wards.iter().any(Ward::is_being_ended);
+        let nobody = self.wards.iter().next().is_none() && visit.directories.is_empty();
+        nobody || visit.released && !ending
+    }
+
+    /// Gives everything back and says so.
+    pub(super) fn detach(mut self) -> u8 {
+        for ward in self.wards.iter_mut() {
+            ward.remove_cgroup();
+        }
+        let count = self.wards.iter().count();
+        if count > 0 {
+            let many = crate::report::words::counted(count as u64, "cgroup is", "cgroups are");
+            self.say(Level::Info, format!("detached: {many} as before, and guarded no more"));
+        }
+        self.speak();
+        if let Some(server) = self.server.take()
+            && let Err(error) = server.shutdown()
+        {
+            self.say(Level::Warning, format!("remove the socket: {error}"));
+        }
+        self.attendants.keeper = None;
+        self.console.finish();
+        self.exit_status.unwrap_or(0)
+    }
+}
+
+/// What cannot be guarded.
+fn check(cgroup: &Cgroup, wards: &Wards) -> Result<()> {
+    let path = cgroup.path();
+    ensure!(cgroup.is_real(), "{} is not in a cgroup v2 file system", shown(path));
+    let place = place_of(path).with_context(|| format!("find {} in a mount", shown(path)))?;
+    let own = std::fs::read("/proc/self/cgroup").unwrap_or_default();
+    let own = own.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"0::"));
+    let above = own.is_some_and(|own| Path::new(OsStr::from_bytes(own)).starts_with(&place));
+    ensure!(!above, "{} is the cgroup that sentinel itself is in, or above it", shown(path));
+    let twice = wards.iter().any(|ward| ward.is_in(path));
+    ensure!(!twice, "{} is guarded already", shown(path));
+    Ok(())
+}
+
+/// Why the tier is no better.
+fn reason(tier: Tier, directory: &Path) -> String {
+    let place = shown(directory);
+    match tier {
+        Tier::Kernel => String::new(),
+        Tier::Observed => format!("memory.high of {place} cannot be written"),
+        Tier::Hybrid | Tier::Polled => format!(
+            "{place} has no memory controller: its parent's cgroup.subtree_control does not list memory"
+        ),
+    }
+}
+
+fn refusal(result: DeedResult, directory: &Path, limit: Bytes) -> String {
+    let place = shown(directory);
+    match result {
+        DeedResult::InUse(current) => format!(
+            "limit {limit} is below what {place} has in use, {current}: choose a limit above it"
+        ),
+        DeedResult::Failed(errno) => {
+            let error = std::io::Error::from_raw_os_error(errno);
+            format!("cannot write {limit} to memory.high of {place}: {error}")
+        }
+        DeedResult::Pending | DeedResult::Done => {
+            format!("limit {limit} of {place} is not in force")
+        }
+    }
+}
+
+/// The cgroup's own name, as it can be shown and typed.
+fn name_of(directory: &Path) -> String {
+    let name = directory.file_name().unwrap_or(directory.as_os_str());
+    escape(name.as_bytes())
+}

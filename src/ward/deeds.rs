@@ -1,0 +1,246 @@
+//! Does what the policy says, in its order; words come after deeds.
+
+use super::Ward;
+use crate::clock::Timestamp;
+use crate::event::{Action, Deed, DeedResult, Event, InForce, Notice, Sample};
+use crate::lines::Lines;
+use crate::report::post_mortem::Milestone;
+use crate::report::words;
+use crate::status::Level;
+use crate::sys::memory::PageFaults;
+use crate::units::Limit;
+use crate::workload::Reached;
+use crate::workload::signalling::STEP;
+use anyhow::{Context as _, anyhow};
+use std::io;
+use std::time::Duration;
+
+const SIGNAL: &str = "signal every process";
+/// We may have been stopped in between.
+const LONGEST_STEP: Duration = Duration::from_millis(200);
+
+impl Ward {
+    /// Hands an event to the policy and does what it says.
+    pub fn handle(&mut self, event: Event) {
+        let (now, before) = (self.clock.now(), PageFaults::now());
+        let lines = *self.policy.lines();
+        let actions = self.policy.handle(event, now);
+        if lines != *self.policy.lines() {
+            self.evidence.lines_moved(now, &lines);
+        }
+        if let Some(steps) = &mut self.steps {
+            steps.push(now, event, &actions);
+        }
+        self.keep_look(&event, &actions, now);
+        for action in &actions {
+            self.apply(*action, now);
+            if matches!(action, Action::Terminate | Action::Kill) {
+                self.story.page_faults.add_since(before);
+            }
+        }
+        self.note(&event, &actions, now);
+    }
+
+    fn apply(&mut self, action: Action, decided: Timestamp) {
+        match action {
+            Action::Look => self.look(),
+            Action::SetTripWire(limit) => self.set_trip_wire(limit),
+            Action::SetLines(lines) => self.set_lines(&lines),
+            Action::SetPids(limit) => self.limit_pids(limit),
+            Action::Signal(one) => self.signal_one(one),
+            Action::Freeze => self.freeze(true),
+            Action::Thaw => self.freeze(false),
+            Action::Terminate => self.terminate(decided),
+            Action::Kill => self.kill(decided),
+            Action::Tell(notice) => self.tell(&notice),
+            Action::Finish(outcome) => {
+                self.story.outcome = Some(outcome);
+                self.story.ended_at = Some(self.clock.now());
+            }
+        }
+    }
+
+    /// Goes the way to a kill once without doing anything, so that its code and data are in memory, where they are locked.
+    pub fn rehearse(&mut self) {
+        let (mut policy, now) = (self.policy.clone(), self.clock.now());
+        let over = Sample { current: policy.lines().ceiling, ..Sample::default() };
+        let later = now + Duration::from_secs(1 << 30);
+        for (event, at) in
+            [(Event::Sample(over), now), (Event::Sample(over), now), (Event::Deadline, later)]
+        {
+            std::hint::black_box(policy.handle(event, at));
+        }
+        self.workload.rehearse();
+    }
+
+    fn set_trip_wire(&mut self, limit: Limit) {
+        if let Some(current) = self.workload.give_up_lines() {
+            self.lines_done(DeedResult::InUse(current));
+        }
+        let Some(result) = self.workload.set_trip_wire(limit) else { return };
+        let high = self.workload.in_force().map(|lines| lines.high);
+        if let DeedResult::Failed(errno) = result {
+            self.note_failure("move memory.high", &Err(cause(errno)));
+        }
+        let high = high.unwrap_or(self.policy.trip_wire());
+        self.handle(Event::Done(Deed::TripWire(high), result));
+    }
+
+    fn set_lines(&mut self, lines: &Lines) {
+        match self.workload.set_lines(lines) {
+            Some(result) => self.lines_done(result),
+            None => self.lines_are_compared_only(lines),
+        }
+    }
+
+    /// What came of new lines, or comes of them now.
+    pub fn lines_done(&mut self, result: DeedResult) {
+        self.story.lines_result = result;
+        if let DeedResult::Failed(errno) = result {
+            let error = cause(errno);
+            self.say(Level::Error, format!("the new limit is not in force: {error}"));
+        }
+        // Where they cannot be read, the cgroup is gone.
+        let Some(in_force) = self.workload.in_force() else { return };
+        self.handle(Event::Done(Deed::Lines(in_force), result));
+    }
+
+    /// No kernel enforces them in this tier.
+    fn lines_are_compared_only(&mut self, lines: &Lines) {
+        let (high, max) = (Limit::At(lines.limit.0), Limit::At(lines.ceiling.0));
+        self.story.lines_result = DeedResult::Done;
+        let deed = Deed::Lines(InForce { high, max });
+        self.handle(Event::Done(deed, DeedResult::Done));
+    }
+
+    /// The policy hears what came of a deed; whoever asked for it, if it failed, why.
+    pub(super) fn done(&mut self, deed: Deed, result: &anyhow::Result<()>) {
+        let came = match result {
+            Ok(()) => DeedResult::Done,
+            Err(error) => {
+                self.story.deed_error = Some(format!("{error:#}"));
+                let cause = error.root_cause().downcast_ref::<io::Error>();
+                DeedResult::Failed(cause.and_then(io::Error::raw_os_error).unwrap_or(0))
+            }
+        };
+        self.handle(Event::Done(deed, came));
+    }
+
+    fn limit_pids(&mut self, limit: Limit) {
+        let cgroup = self.workload.cgroup();
+        let result = match cgroup.filter(|cgroup| cgroup.has("pids.max")) {
+            Some(cgroup) => crate::cgroup::limits::set_pids(cgroup, limit),
+            None => Err(anyhow!("there is no pids controller for the workload in this tier")),
+        };
+        if result.is_ok() {
+            self.rules.pids.0 = limit;
+        }
+        self.done(Deed::Pids(limit), &result);
+    }
+
+    /// Stops the workload, or lets it go on; the policy hears what came of it.
+    pub fn freeze(&mut self, frozen: bool) {
+        let (deed, what) = if frozen { (Deed::Freeze, "freeze") } else { (Deed::Thaw, "thaw") };
+        let result = self.workload.freeze(frozen);
+        self.note_failure(what, &result);
+        let result = result.with_context(|| format!("{what} every process"));
+        self.done(deed, &result);
+    }
+
+    fn terminate(&mut self, decided: Timestamp) {
+        let (signal, mode) = (self.rules.term_signal, self.rules.kill_mode);
+        let mut reached = self.workload.terminate(signal, mode);
+        if self.starting().is_some() {
+            // The command has not run, so no handler of it waits for a grace; and what is frozen hears SIGKILL alone.
+            reached = self.workload.kill();
+        }
+        self.story.term.get_or_insert((decided, *self.policy.last()));
+        self.signalled(Deed::Terminate, SIGNAL, reached);
+    }
+
+    /// What came of a signal: the policy is told of the command, people of the others.
+    fn signalled(&mut self, deed: Deed, what: &'static str, reached: Reached) {
+        let Reached { command, all } = reached;
+        let came = match &command {
+            Ok(()) => {
+                self.note_failure(what, &all);
+                DeedResult::Done
+            }
+            Err(error) => {
+                let errno = error.raw_os_error().unwrap_or(0);
+                let signal = words::signal_name(self.rules.term_signal);
+                let text = words::refused(deed == Deed::Kill, errno, &signal);
+                self.story.deed_error = Some(text);
+                DeedResult::Failed(errno)
+            }
+        };
+        self.handle(Event::Done(deed, came));
+    }
+
+    /// Signals further processes, where there are many. Called once a turn of the loop, with looks in between; for as long as
+    /// those took, which where memory is summed is longer the more processes there are.
+    pub fn go_on_signalling(&mut self) {
+        if !self.workload.is_signalling() {
+            return;
+        }
+        let elsewhere = self.clock.now().since(self.story.signalled_at);
+        let result = self.workload.go_on(elsewhere.clamp(STEP, LONGEST_STEP));
+        self.note_failure(SIGNAL, &result);
+        self.story.signalled_at = self.clock.now();
+    }
+
+    fn kill(&mut self, decided: Timestamp) {
+        let reached = self.workload.kill();
+        self.story.kill.get_or_insert((decided, *self.policy.last()));
+        self.signalled(Deed::Kill, "kill every process at once", reached);
+    }
+
+    /// Words come after deeds: a signal that was refused is told as that, and not as sent.
+    fn tell(&mut self, notice: &Notice) {
+        let refused = (matches!(notice, Notice::Terminating { .. })
+            && self.policy.was_refused(false))
+            || (matches!(notice, Notice::Killing { .. }) && self.policy.was_refused(true));
+        if refused {
+            return;
+        }
+        let signal = words::signal_name(self.rules.term_signal);
+        let (level, text) = words::notice(notice, &signal);
+        self.say_as(milestone(notice), level, text);
+    }
+
+    /// A deed that failed is told once; the policy goes on by what it sees.
+    pub(super) fn note_failure(&mut self, what: &'static str, result: &io::Result<()>) {
+        let Err(error) = result else { return };
+        if error.raw_os_error() != Some(nix::libc::ENODEV) && self.story.is_news(what) {
+            self.say(Level::Error, format!("failed to {what}: {error}"));
+        }
+    }
+}
+
+/// An errno in words.
+pub(super) fn cause(errno: i32) -> io::Error {
+    match errno {
+        0 => io::Error::other("the kernel says something else than was written"),
+        errno => io::Error::from_raw_os_error(errno),
+    }
+}
+
+fn milestone(notice: &Notice) -> Milestone {
+    match notice {
+        Notice::NearLimit { .. } | Notice::NearInTime { .. } => Milestone::Warned,
+        Notice::Terminating { .. } => Milestone::Term,
+        Notice::Killing { .. } => Milestone::Kill,
+        Notice::WouldTerminate { .. }
+        | Notice::StillThere { .. }
+        | Notice::SignalRefused { .. }
+        | Notice::KernelOom { .. }
+        | Notice::PidsMax { .. }
+        | Notice::Leftover { .. }
+        | Notice::Frozen
+        | Notice::Thawed
+        | Notice::NewLines(_)
+        | Notice::NewGrace(_)
+        | Notice::NewPids(_)
+        | Notice::Signalled(_) => Milestone::Told,
+    }
+}
