@@ -13,9 +13,9 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// What sentinel does besides running a command: the first word.
-pub const VERBS: [&str; 8] =
-    ["report", "status", "ctl", "ps", "top", "metrics", "doctor", "replay"];
+/// What sentinel does besides running a command: as the first word none of these is a command.
+pub const VERBS: [&str; 9] =
+    ["status", "ps", "top", "ctl", "report", "replay", "metrics", "doctor", "help"];
 
 /// Why a command cannot be run. The exit statuses are those of env(1) and timeout(1).
 #[derive(Debug, thiserror::Error)]
@@ -109,6 +109,10 @@ fn cause(error: &io::Error) -> String {
 
 /// A verb that was probably meant.
 fn guess(word: &OsStr, has_slash: bool) -> String {
+    // As with systemd-run and docker.
+    if word == "run" {
+        return " (a command needs no verb: sentinel [OPTIONS] -- COMMAND)".to_owned();
+    }
     let verb = word.to_str().filter(|_| !has_slash).and_then(|word| nearest(word, &VERBS));
     verb.map_or_else(String::new, |(verb, _)| format!(" (did you mean: sentinel {verb}?)"))
 }

@@ -5,7 +5,7 @@ mod file;
 
 use crate::account::Account;
 use crate::cgroup::hierarchy::OuterLimit;
-use crate::cli::{Cli, ExitSetting, OnDeath, ReportSetting, Settings, ThrashSetting, TierSetting};
+use crate::cli::{ExitSetting, OnDeath, ReportSetting, Run, Settings, ThrashSetting, TierSetting};
 use crate::escape::escape;
 use crate::lines::{BATCH, Lines, SMALLEST_HEADROOM, default_headroom, whole_pages};
 use crate::policy::OnExit;
@@ -146,16 +146,16 @@ impl Config {
     ///
     /// # Errors
     /// When the file cannot be read or understood, or the name is none.
-    pub fn new(cli: Cli) -> Result<Config> {
-        let (file, origin) = file::settings(cli.config)?;
+    pub fn new(asked: Run) -> Result<Config> {
+        let (file, origin) = file::settings(asked.config)?;
         let named =
             |by_option: bool, by_file: bool| origin == Origin::Caller && !by_option && by_file;
         let of_caller = OfCaller {
-            socket: named(cli.settings.socket.is_some(), file.socket.is_some()),
-            metrics: named(cli.settings.metrics.is_some(), file.metrics.is_some()),
-            cgroup: named(cli.settings.cgroup.is_some(), file.cgroup.is_some()),
+            socket: named(asked.settings.socket.is_some(), file.socket.is_some()),
+            metrics: named(asked.settings.metrics.is_some(), file.metrics.is_some()),
+            cgroup: named(asked.settings.cgroup.is_some(), file.cgroup.is_some()),
         };
-        let mut config = Config { of_caller, ..build(cli.settings.or(file), cli.command)? };
+        let mut config = Config { of_caller, ..build(asked.settings.or(file), asked.command)? };
         config.check_cgroup()?;
         Ok(config)
     }
@@ -361,11 +361,12 @@ fn name(given: Option<String>, command: &[OsString]) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::Parser;
+    use crate::cli::Cli;
+    use clap::Parser as _;
 
     fn config(words: &[&str]) -> Config {
         let words = ["sentinel"].iter().chain(words).chain(&["--", "/bin/true"]);
-        Config::new(Cli::try_parse_from(words).unwrap()).unwrap()
+        Config::new(Cli::try_parse_from(words).unwrap().run).unwrap()
     }
 
     fn outer(mib: u64) -> OuterLimit {
