@@ -2,6 +2,7 @@
 
 mod as_caller;
 mod file;
+mod outputs;
 
 use crate::account::Account;
 use crate::cgroup::hierarchy::OuterLimit;
@@ -156,6 +157,7 @@ impl Config {
             cgroup: named(asked.settings.cgroup.is_some(), file.cgroup.is_some()),
         };
         let mut config = Config { of_caller, ..build(asked.settings.or(file), asked.command)? };
+        config.check_outputs()?;
         config.check_cgroup()?;
         Ok(config)
     }

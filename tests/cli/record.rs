@@ -1,5 +1,6 @@
 //! The record of a run says what was, whoever asked in between; and where nothing ran it says that.
 
+use crate::refusal::{attempt, refused};
 use crate::support::{Running, Scene, is_root, python, skip};
 use serde_json::Value;
 
@@ -75,6 +76,34 @@ fn a_run_that_could_not_be_started_leaves_a_record_that_says_so() {
         assert!(record["outcome"]["text"].as_str().unwrap().contains(needle), "{record:#}");
         assert!(record["status"].is_null(), "{record:#}");
     }
+}
+
+#[test]
+fn no_two_outputs_are_the_same_file() {
+    let scene = Scene::new();
+    let there = scene.write("there", "");
+    std::os::unix::fs::symlink(&there, scene.path("link")).unwrap();
+    std::fs::hard_link(&there, scene.path("second")).unwrap();
+    let by_dots = format!("{}/./made", scene.dir().display());
+    let (link, second, made) =
+        (scene.text_path("link"), scene.text_path("second"), scene.text_path("made"));
+    for (one, other) in
+        [(&there, &there), (&there, &link), (&second, &there), (&made, &made), (&made, &by_dots)]
+    {
+        for options in [["--json", "--record"], ["--record", "--log"], ["--json", "--socket"]] {
+            let mut sentinel =
+                attempt(&scene, &[options[0], one.as_str(), options[1], other.as_str()]);
+            let run = refused(&scene, &mut sentinel, 125);
+            let needle = format!("{} and {} write to the same file", options[0], options[1]);
+            assert!(run.stderr.contains(&needle), "{one} {other}: {run:?}");
+            let _ = std::fs::remove_file(&made);
+        }
+    }
+    // What many may write to.
+    let (run, record) = scene.recorded(&["--record", "/dev/null"], &["true"]);
+    run.expect(0);
+    assert_eq!(record["exit_status"], 0);
+    scene.run(&["--json", "/dev/null", "--record", "/dev/null"], &["true"]).expect(0);
 }
 
 #[test]
