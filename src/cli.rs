@@ -2,13 +2,15 @@
 //! completions (`docs/completions`) and the manual pages (`docs/man`) are made. No other input or output.
 
 mod settings;
+mod understood;
 mod usage;
 mod values;
 mod verbs;
 
 pub use crate::command::VERBS;
 pub use settings::Settings;
-pub use usage::{mistake, understood, way_out};
+pub use understood::understood;
+pub use usage::{mistake, way_out};
 pub use values::{
     Amount, Count, ExitSetting, OnDeath, ReportSetting, Span, TermSignal, ThrashSetting,
     TierSetting,
@@ -60,13 +62,14 @@ const AFTER_HELP: &str = concat!(
   sentinel -m 80% --grace 10s -- ./job  Ten seconds to save a checkpoint
   sentinel --timeout 1h --json job.json -- ./job
   sentinel -- top                       The command top; sentinel top is a verb
+  sentinel status                       What a run is at, from another terminal
   sentinel help report                  More about a verb"
     ),
     "\n\n",
     headed!(
         "Values",
-        "  SIZE      100M, 2GiB, 512Mi, 1.5G (powers of 1024); for -m also 80%
-  DURATION  500ms, .5s, 3s, 1m, 1h30m
+        "  SIZE      100M, 2GiB, 512Mi, 1.5G: powers of 1024; a number alone is bytes; for -m also 80%
+  DURATION  500ms, .5s, 3s, 1m, 1h30m; a number alone is seconds
   SHARE     80%
   Of an option that is repeated, the last one counts."
     ),

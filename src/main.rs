@@ -84,7 +84,7 @@ fn not_understood(error: &clap::Error, words: &[OsString]) -> u8 {
         let _ = error.print();
         return 0;
     }
-    let mistake = anyhow::Error::msg(cli::mistake(error));
+    let mistake = anyhow::Error::msg(cli::mistake(error, words));
     if let Some((asked, command)) = cli::understood(words) {
         not_started::record_refusal(&asked, command.as_deref(), &mistake);
     }

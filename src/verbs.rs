@@ -1,24 +1,27 @@
 //! What `sentinel` does besides running a command: talking to a guardian, showing a post-mortem or the dashboard.
 
 use crate::cli;
-use crate::control::{client, processes};
+use crate::control::{client, processes, protocol};
 use crate::fleet::choose;
 use crate::report::kept;
 use crate::report::post_mortem::{archive, text};
 use crate::report::record::CallerId;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use clap::Parser;
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::os::fd::RawFd;
 use std::path::PathBuf;
 
-/// `sentinel ctl VERB`: one request to one guardian.
+/// `sentinel ctl VERB`: one request to one guardian. What no guardian would understand is told without looking for one.
 ///
 /// # Errors
-/// When nobody listens there, or it is not clear who is meant.
+/// The request is none, nobody listens there, or it is not clear who is meant.
 pub fn ctl(asked: cli::Ctl) -> Result<u8> {
     let words: Vec<String> = std::iter::once(asked.verb).chain(asked.arguments).collect();
+    let line = client::request_line(&words)?;
+    protocol::parse_words(line.as_bytes())
+        .map_err(|problem| anyhow!("{problem}; try: sentinel ctl --help"))?;
     ask(asked.socket, asked.guardian, &words)
 }
 

@@ -36,7 +36,7 @@ complete -c sentinel -n "__fish_sentinel_needs_command" -l timeout -d 'End the w
 complete -c sentinel -n "__fish_sentinel_needs_command" -l thrash -d 'End a workload that stalls on memory for this share of the time, or off [default: 80%:1m]' -r
 complete -c sentinel -n "__fish_sentinel_needs_command" -l warn-at -d 'Warn at this share of the limit [default: 80%]' -r
 complete -c sentinel -n "__fish_sentinel_needs_command" -l warn-within -d 'Warn when the limit is this near in time [default: 10s]' -r
-complete -c sentinel -n "__fish_sentinel_needs_command" -l grace -d 'Time from SIGTERM to SIGKILL [default: 3s]' -r
+complete -c sentinel -n "__fish_sentinel_needs_command" -l grace -d 'Time from SIGTERM to SIGKILL; 0: none [default: 3s]' -r
 complete -c sentinel -n "__fish_sentinel_needs_command" -l term-signal -d 'Signal that asks the workload to end [default: TERM]' -r -f -a "TERM\t'end'
 INT\t'interrupt, as by Ctrl-C'
 HUP\t'the terminal is gone'
@@ -85,19 +85,19 @@ complete -c sentinel -n __sentinel_at_first_word -f -a "report" -d 'Show the pos
 complete -c sentinel -n __sentinel_at_first_word -f -a "replay" -d 'Show a recorded run again, and what other rules would have done'
 complete -c sentinel -n __sentinel_at_first_word -f -a "metrics" -d 'Serve the metrics of all guardians for Prometheus'
 complete -c sentinel -n __sentinel_at_first_word -f -a "doctor" -d 'Say which tier this place allows, and how to get a better one'
-complete -c sentinel -n __sentinel_at_first_word -f -a "help" -d 'Print this help, or that of a verb'
+complete -c sentinel -n __sentinel_at_first_word -f -a "help" -d 'Print the help of sentinel, or of a verb'
 complete -c sentinel -n "__fish_sentinel_using_subcommand status" -l socket -d 'The guardian\'s socket [default: /tmp/sentinel.socket]' -r -F
 complete -c sentinel -n "__fish_sentinel_using_subcommand status" -l json -d 'Print JSON'
-complete -c sentinel -n "__fish_sentinel_using_subcommand status" -s h -l help -d 'Print help'
+complete -c sentinel -n "__fish_sentinel_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sentinel -n "__fish_sentinel_using_subcommand ps" -l json -d 'Print JSON'
-complete -c sentinel -n "__fish_sentinel_using_subcommand ps" -s h -l help -d 'Print help'
-complete -c sentinel -n "__fish_sentinel_using_subcommand top" -s h -l help -d 'Print help'
+complete -c sentinel -n "__fish_sentinel_using_subcommand ps" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sentinel -n "__fish_sentinel_using_subcommand top" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sentinel -n "__fish_sentinel_using_subcommand ctl" -s g -l guardian -d 'The guardian, by the name of its run or a process id; sentinel ps lists them' -r -f
 complete -c sentinel -n "__fish_sentinel_using_subcommand ctl" -l socket -d 'The guardian\'s socket [default: /tmp/sentinel.socket]' -r -F
 complete -c sentinel -n "__fish_sentinel_using_subcommand ctl" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sentinel -n "__fish_sentinel_using_subcommand report" -l json -d 'Print JSON; docs/post-mortem.schema.json describes it'
 complete -c sentinel -n "__fish_sentinel_using_subcommand report" -l html -d 'Print a page for browsers, which needs no other file'
-complete -c sentinel -n "__fish_sentinel_using_subcommand report" -s h -l help -d 'Print help'
+complete -c sentinel -n "__fish_sentinel_using_subcommand report" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sentinel -n "__fish_sentinel_using_subcommand replay" -l speed -d 'How many times as fast to play it; text is printed at once without this' -r
 complete -c sentinel -n "__fish_sentinel_using_subcommand replay" -s m -l memory -d 'Memory limit' -r
 complete -c sentinel -n "__fish_sentinel_using_subcommand replay" -l headroom -d 'Room above the limit, up to memory.max' -r
@@ -111,13 +111,13 @@ complete -c sentinel -n "__fish_sentinel_using_subcommand replay" -l thrash -d '
 complete -c sentinel -n "__fish_sentinel_using_subcommand replay" -l plain -d 'Print lines of text instead of the dashboard'
 complete -c sentinel -n "__fish_sentinel_using_subcommand replay" -l json -d 'Print only the outcome, as JSON'
 complete -c sentinel -n "__fish_sentinel_using_subcommand replay" -l what-if -l whatif -d 'Say what the rules given here would have done, and play nothing'
-complete -c sentinel -n "__fish_sentinel_using_subcommand replay" -s h -l help -d 'Print help'
+complete -c sentinel -n "__fish_sentinel_using_subcommand replay" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sentinel -n "__fish_sentinel_using_subcommand metrics" -l listen -d 'Address and port' -r -f
 complete -c sentinel -n "__fish_sentinel_using_subcommand metrics" -l once -d 'Print them once, and serve nothing'
 complete -c sentinel -n "__fish_sentinel_using_subcommand metrics" -l handed -d 'The socket is our standard input, and the guardian has the other end of our standard output'
-complete -c sentinel -n "__fish_sentinel_using_subcommand metrics" -s h -l help -d 'Print help'
+complete -c sentinel -n "__fish_sentinel_using_subcommand metrics" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sentinel -n "__fish_sentinel_using_subcommand doctor" -l json -d 'Print JSON'
-complete -c sentinel -n "__fish_sentinel_using_subcommand doctor" -s h -l help -d 'Print help'
+complete -c sentinel -n "__fish_sentinel_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sentinel -n "__fish_sentinel_using_subcommand help" -s h -l help -d 'Print help'
 
 # A verb is the first word or none: options before it make it a command.
@@ -204,7 +204,7 @@ complete -c sentinel -n '__sentinel_is_first ctl' -f -a limits -d 'The lines tha
 complete -c sentinel -n '__sentinel_is_first ctl' -f -a events -d 'What happened so far'
 complete -c sentinel -n '__sentinel_is_first ctl' -f -a metrics -d 'The state in Prometheus\' text format'
 complete -c sentinel -n '__sentinel_is_first ctl' -f -a watch -d 'Status and events as they come, until Ctrl-C'
-complete -c sentinel -n '__sentinel_is_first ctl' -f -a set -d 'Set memory SIZE, grace DURATION or pids N'
+complete -c sentinel -n '__sentinel_is_first ctl' -f -a set -d 'Set memory SIZE [--force], grace DURATION or pids N'
 complete -c sentinel -n '__sentinel_is_first ctl' -f -a signal -d 'Send one process of the workload a signal: PID SIGNAL'
 complete -c sentinel -n '__sentinel_is_first ctl' -f -a freeze -d 'Stop the workload where it is'
 complete -c sentinel -n '__sentinel_is_first ctl' -f -a thaw -d 'Let it go on'

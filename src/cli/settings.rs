@@ -77,6 +77,8 @@ pub struct Settings {
     #[serde(deserialize_with = "from_text")]
     pub pids: Option<Count>,
     /// End the workload after this time; 0: never
+    ///
+    /// As at the limit: with the term signal, and SIGKILL after the grace period.
     #[arg(long, value_name = "DURATION", help_heading = LIMITS)]
     #[serde(deserialize_with = "from_text")]
     pub timeout: Option<Span>,
@@ -96,7 +98,7 @@ pub struct Settings {
     #[arg(long, value_name = "DURATION", help_heading = ENDING)]
     #[serde(deserialize_with = "from_text")]
     pub warn_within: Option<Span>,
-    /// Time from SIGTERM to SIGKILL [default: 3s]
+    /// Time from SIGTERM to SIGKILL; 0: none [default: 3s]
     #[arg(long, value_name = "DURATION", help_heading = ENDING)]
     #[serde(deserialize_with = "from_text")]
     pub grace: Option<Span>,
@@ -170,7 +172,7 @@ pub struct Settings {
     /// Write a record of the run to this file when it ends
     ///
     /// One JSON object: outcome, reason, times, peaks, CPU, pressure, counters. It is written also when the command could not be
-    /// started.
+    /// started, or an option is wrong.
     #[arg(long, value_name = "FILE", help_heading = RECORDS, value_hint = ValueHint::FilePath)]
     pub json: Option<PathBuf>,
     /// Write the same record to this open descriptor, 3 to 63

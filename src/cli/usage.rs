@@ -1,17 +1,20 @@
-//! What is wrong with the words of a command line, as one line with the way out; and what of them is understood all the same.
+//! What is wrong with the words of a command line, as one line with the way out.
 
-use super::{Cli, Settings};
+use super::Cli;
 use crate::choice::none_of;
 use crate::command::VERBS;
 use crate::escape::escape;
+use crate::nearest::nearest;
 use clap::CommandFactory as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::error::Error as _;
 use std::ffi::OsString;
 
-/// The mistake, without clap's layout of many lines.
-pub fn mistake(error: &clap::Error) -> String {
-    escape(format!("{}{}", what(error), suggestion(error)).as_bytes())
+/// The mistake in these words, without clap's layout of many lines, and what was probably meant.
+pub fn mistake(error: &clap::Error, words: &[OsString]) -> String {
+    let meant = suggestion(error).or_else(|| other_spelling(error, words));
+    let meant = meant.map_or_else(String::new, |name| format!(" (did you mean {name}?)"));
+    escape(format!("{}{meant}", what(error)).as_bytes())
 }
 
 /// The help that says how it would have been right.
@@ -21,33 +24,21 @@ pub fn way_out(words: &[OsString]) -> String {
 }
 
 /// The first word, if it is a verb.
-fn verb(words: &[OsString]) -> Option<&str> {
+pub(super) fn verb(words: &[OsString]) -> Option<&str> {
     words.get(1).and_then(|word| word.to_str()).filter(|word| VERBS.contains(word))
 }
 
-/// What can be made of the words of a run in which there is a mistake: where its record goes, and what it is called. `None` where a
-/// verb was meant.
-pub fn understood(words: &[OsString]) -> Option<(Settings, Option<OsString>)> {
-    if verb(words).is_some() {
-        return None;
-    }
-    let found = Cli::command().ignore_errors(true).try_get_matches_from(words);
-    let json = found.ok().and_then(|found| found.get_one("json").cloned());
-    Some((Settings { json, ..Settings::default() }, None))
-}
-
 fn what(error: &clap::Error) -> String {
-    let argument = error.get(ContextKind::InvalidArg).map(ToString::to_string);
-    match (error.kind(), argument, error.source()) {
+    match (error.kind(), context(error, ContextKind::InvalidArg), error.source()) {
         (ErrorKind::MissingRequiredArgument, Some(argument), _) => {
-            let name = argument.trim_matches(|c: char| !c.is_alphabetic()).to_lowercase();
-            format!("no {name} given")
+            format!("no {} given", bare(&argument).to_lowercase())
         }
         (ErrorKind::ValueValidation, Some(argument), Some(why)) => format!("{argument}: {why}"),
         (ErrorKind::InvalidValue, Some(argument), _) if possible_values(error).is_some() => {
-            let value = error.get(ContextKind::InvalidValue).map(ToString::to_string);
+            let value = context(error, ContextKind::InvalidValue).unwrap_or_default();
             let known = possible_values(error).unwrap_or_default();
-            format!("{argument}: {}", none_of(&value.unwrap_or_default(), known))
+            let argument = if argument.starts_with('-') { &argument } else { bare(&argument) };
+            format!("{argument}: {}", none_of(&value, known))
         }
         _ => {
             let text = error.to_string();
@@ -55,6 +46,15 @@ fn what(error: &clap::Error) -> String {
             first.strip_prefix("error: ").unwrap_or(first).to_owned()
         }
     }
+}
+
+fn context(error: &clap::Error, kind: ContextKind) -> Option<String> {
+    error.get(kind).map(ToString::to_string)
+}
+
+/// `<VERB>`, `[VERB]`, `<COMMAND>...` without their brackets.
+fn bare(argument: &str) -> &str {
+    argument.trim_matches(|c: char| !c.is_alphabetic())
 }
 
 fn possible_values(error: &clap::Error) -> Option<&[String]> {
@@ -65,15 +65,38 @@ fn possible_values(error: &clap::Error) -> Option<&[String]> {
 }
 
 /// The name that was probably meant, by clap.
-fn suggestion(error: &clap::Error) -> String {
+fn suggestion(error: &clap::Error) -> Option<String> {
     let kinds =
         [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand, ContextKind::SuggestedValue];
-    let found = kinds.into_iter().find_map(|kind| error.get(kind));
-    let text = match found {
-        Some(ContextValue::String(name)) => Some(name),
+    match kinds.into_iter().find_map(|kind| error.get(kind)) {
+        Some(ContextValue::String(name)) => Some(name.clone()),
         // By likeness, the best last.
-        Some(ContextValue::Strings(names)) => names.last(),
+        Some(ContextValue::Strings(names)) => names.last().cloned(),
         Some(_) | None => None,
+    }
+}
+
+/// What clap does not think of: a long option behind one dash (`-memory`, of which clap makes `-m emory`), a letter in the other case.
+fn other_spelling(error: &clap::Error, words: &[OsString]) -> Option<String> {
+    let wrong = match error.kind() {
+        ErrorKind::UnknownArgument => context(error, ContextKind::InvalidArg)?,
+        ErrorKind::ValueValidation => context(error, ContextKind::InvalidValue)?,
+        _ => return None,
     };
-    text.map_or_else(String::new, |name| format!(" (did you mean {name}?)"))
+    let mut tree = Cli::command();
+    tree.build();
+    let of = verb(words).and_then(|verb| tree.find_subcommand(verb)).unwrap_or(&tree);
+    let dashed = words.iter().filter_map(|word| word.to_str()?.strip_prefix('-'));
+    let mut ours = dashed.take_while(|tail| *tail != "-").filter(|tail| tail.len() > 2);
+    let is_wrong = |tail: &&str| {
+        !tail.starts_with('-') && (tail.ends_with(&wrong) || tail.contains(wrong.trim_matches('-')))
+    };
+    if let Some(tail) = ours.find(is_wrong) {
+        let longs: Vec<&str> = of.get_arguments().filter_map(clap::Arg::get_long).collect();
+        return nearest(tail, &longs).map(|(long, _)| format!("--{long}"));
+    }
+    let letter = wrong.strip_prefix('-').and_then(|letter| letter.parse::<char>().ok())?;
+    let shorts = of.get_arguments().filter_map(clap::Arg::get_short);
+    let other = shorts.into_iter().find(|short| short.eq_ignore_ascii_case(&letter))?;
+    Some(format!("-{other}"))
 }

@@ -24,7 +24,7 @@ pub const REQUESTS: &[(&str, &str)] = &[
     ("events", "What happened so far"),
     ("metrics", "The state in Prometheus' text format"),
     ("watch", "Status and events as they come, until Ctrl-C"),
-    ("set", "Set memory SIZE, grace DURATION or pids N"),
+    ("set", "Set memory SIZE [--force], grace DURATION or pids N"),
     ("signal", "Send one process of the workload a signal: PID SIGNAL"),
     ("freeze", "Stop the workload where it is"),
     ("thaw", "Let it go on"),
@@ -45,22 +45,40 @@ pub(super) use headed;
 #[derive(Debug, clap::Subcommand)]
 pub enum Verb {
     /// Show the state of a running workload
+    ///
+    /// The guardian may be left out: then the one at /tmp/sentinel.socket is asked, or else the only one that runs.
     Status(Status),
     /// List the guardians, or the processes of one
+    ///
+    /// Those are listed that you may ask: your own, and for root everybody's. One that does not answer is listed with the reason.
     Ps(Ps),
     /// Show all guardians live
+    ///
+    /// Enter shows the chosen one, ? lists the keys, q leaves.
     Top(Top),
     /// Send a request to a guardian
+    ///
+    /// One request, one answer; watch alone goes on until you leave. The same works without sentinel:
+    /// echo status | nc -U /tmp/sentinel.socket
     Ctl(Ctl),
     /// Show the post-mortem of a run that has ended
+    ///
+    /// The newest 50 are kept for each user, in ~/.local/state/sentinel, of root in /var/lib/sentinel.
     Report(Report),
     /// Show a recorded run again, and what other rules would have done
+    ///
+    /// The recorded samples and events go through the policy of this version; whether it decides the same is said at the end. With
+    /// --what-if it is asked what other rules would have decided: a run recorded with --dry-run answers best, as nothing was done to it.
     Replay(Replay),
     /// Serve the metrics of all guardians for Prometheus
+    ///
+    /// One exporter serves all guardians that you may ask, at /metrics. There is no password: anybody who can reach the address can read.
     Metrics(Metrics),
     /// Say which tier this place allows, and how to get a better one
+    ///
+    /// Nothing is started and nothing is changed.
     Doctor(Doctor),
-    /// Print this help, or that of a verb
+    /// Print the help of sentinel, or of a verb
     #[command(after_help = headed!("Examples", "  sentinel help report                     As sentinel report --help
   sentinel -- help                         Runs a command that is called help"))]
     Help {
@@ -70,9 +88,7 @@ pub enum Verb {
     },
 }
 
-/// Show the state of a running workload
-///
-/// The guardian may be left out: then the one at /tmp/sentinel.socket is asked, or else the only one that runs.
+/// What `sentinel status` is told.
 #[derive(Debug, clap::Args)]
 #[command(after_help = concat!(headed!("Examples", "  sentinel status                          The only guardian, or the one at the default socket
   sentinel status train                    The one whose run is called train
@@ -90,9 +106,7 @@ pub struct Status {
     pub json: bool,
 }
 
-/// List the guardians, or the processes of one
-///
-/// Those are listed that you may ask: your own, and for root everybody's. One that does not answer is listed with the reason.
+/// What `sentinel ps` is told.
 #[derive(Debug, clap::Args)]
 #[command(after_help = concat!(headed!("Examples", "  sentinel ps                              One line for each guardian
   sentinel ps train                        The processes of the workload called train
@@ -108,9 +122,7 @@ pub struct Ps {
     pub json: bool,
 }
 
-/// Show all guardians live
-///
-/// Enter shows the chosen one, ? lists the keys, q leaves.
+/// What `sentinel top` is told.
 #[derive(Debug, clap::Args)]
 #[command(after_help = headed!("Examples", "  sentinel top                             All guardians
   sentinel top train                       The dashboard of the run called train
@@ -121,18 +133,16 @@ pub struct Top {
     pub guardian: Option<String>,
 }
 
-/// Send a request to a guardian
-///
-/// One request, one answer; watch alone goes on until you leave. The same works without sentinel:
-/// echo status | nc -U /tmp/sentinel.socket
+/// What `sentinel ctl` is told.
 #[derive(Debug, clap::Args)]
 #[command(after_help = concat!(headed!("Examples", "  sentinel ctl set memory 4G               Another limit, while it runs
+  sentinel ctl set memory 1G --force       Also one below what is in use, which ends the workload
   sentinel ctl -g train set grace 1m       Of the run called train
   sentinel ctl signal 4711 HUP             To one process of the workload
   sentinel ctl terminate                   End it as at the limit
   sentinel ctl status json                 For programs"), "\n\n", headed!("Exit status", "  0    The guardian did what was asked
   1    It refused, and says why
-  125  No guardian answered, or it is not clear which one is meant")))]
+  125  No guardian answered, it is not clear which one is meant, or there is no such request")))]
 pub struct Ctl {
     /// The guardian, by the name of its run or a process id; sentinel ps lists them
     #[arg(long, short, value_name = GUARDIAN, conflicts_with = "socket", value_hint = ValueHint::Other)]
@@ -141,17 +151,14 @@ pub struct Ctl {
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub socket: Option<PathBuf>,
     /// What to ask for
-    #[arg(required = true, allow_hyphen_values = true, value_name = "VERB",
-        value_parser = Offering::<String>::new(REQUESTS))]
+    #[arg(required = true, value_name = "VERB", value_parser = Offering::<String>::new(REQUESTS))]
     pub verb: String,
     /// What the request needs besides
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS", value_hint = ValueHint::Other)]
     pub arguments: Vec<String>,
 }
 
-/// Show the post-mortem of a run that has ended
-///
-/// The newest 50 are kept for each user, in ~/.local/state/sentinel, of root in /var/lib/sentinel.
+/// What `sentinel report` is told.
 #[derive(Debug, clap::Args)]
 #[command(after_help = headed!("Examples", "  sentinel report                          The last one
   sentinel report list                     All that are kept
@@ -171,10 +178,7 @@ pub struct Report {
     pub html: bool,
 }
 
-/// Show a recorded run again, and what other rules would have done
-///
-/// The recorded samples and events go through the policy of this version; whether it decides the same is said at the end. With
-/// --what-if it is asked what other rules would have decided: a run recorded with --dry-run answers best, as nothing was done to it.
+/// What `sentinel replay` is told.
 #[derive(Debug, clap::Args)]
 #[command(after_help = concat!(headed!("Examples", "  sentinel replay t.jsonl                  The dashboard, as it was
   sentinel replay t.jsonl --speed 10       Ten times as fast
@@ -244,9 +248,7 @@ fn speed(text: &str) -> Result<f64, String> {
     factor.ok_or_else(|| format!("{text:?} is no speed: write for instance 10 or 0.5"))
 }
 
-/// Serve the metrics of all guardians for Prometheus
-///
-/// One exporter serves all guardians that you may ask, at /metrics. There is no password: anybody who can reach the address can read.
+/// What `sentinel metrics` is told.
 #[derive(Debug, clap::Args)]
 #[command(after_help = headed!("Examples", "  sentinel metrics                         At http://127.0.0.1:9799/metrics
   sentinel metrics --listen 10.0.0.5:9799  To be reached from elsewhere
@@ -263,9 +265,7 @@ pub struct Metrics {
     pub handed: bool,
 }
 
-/// Say which tier this place allows, and how to get a better one
-///
-/// Nothing is started and nothing is changed.
+/// What `sentinel doctor` is told.
 #[derive(Debug, clap::Args)]
 #[command(after_help = concat!(headed!("Examples", "  sentinel doctor                          What is found, and lines to paste
   sentinel doctor --json | jq -r .tier     For programs"), "\n\n", headed!("Exit status", "  0    The tier is kernel

@@ -201,6 +201,8 @@ fn each_verb_has_a_help_with_examples_and_the_program_s_version() {
         let help = told(&scene, &[verb, "--help"]);
         assert!(help.contains(&format!("\nUsage: sentinel {verb}")), "{help}");
         assert!(help.contains(&format!("\nExamples:\n  sentinel {verb}")), "{help}");
+        let about = help.split("\n\nUsage:").next().unwrap();
+        assert!(about.contains("\n\n") || verb == "help", "more than its line of the list: {help}");
         assert_eq!(help, told(&scene, &["help", verb]));
         let version = concat!("sentinel ", env!("CARGO_PKG_VERSION"), "\n");
         for option in ["-V", "--version"] {
@@ -214,12 +216,20 @@ fn typing_mistakes_of_verbs_and_of_their_options() {
     let scene = Scene::new();
     for (words, status, needle) in [
         (&["stauts"][..], 127, "command not found: stauts (did you mean: sentinel status?)"),
+        (&["STAUTS"], 127, "(did you mean: sentinel status?)"),
+        (&["version"], 127, "(did you mean: sentinel --version?)"),
         (&["hlep", "report"], 127, "(did you mean: sentinel help?)"),
         (&["-q", "report"], 127, "(did you mean: sentinel report?)"),
         (&["run", "-m", "1G", "true"], 127, "command not found: run (a command needs no verb"),
-        (&["help", "reprot"], 125, "none of status, ps"),
+        (&["help", "reprot"], 125, "sentinel: VERB: \"reprot\" is none of status, ps"),
         (&["help", "reprot"], 125, "(did you mean report?); try: sentinel help --help"),
         (&["--memroy", "1G", "true"], 125, "(did you mean --memory?); try: sentinel --help"),
+        (&["-memory", "1G", "true"], 125, "(did you mean --memory?); try: sentinel --help"),
+        (&["-timeout", "3s", "true"], 125, "(did you mean --timeout?); try: sentinel --help"),
+        (&["-M", "1G", "true"], 125, "(did you mean -m?); try: sentinel --help"),
+        (&["-v"], 125, "(did you mean -V?); try: sentinel --help"),
+        (&["-m", "lots", "--", "-memory"], 125, "or 80%; try: sentinel --help"),
+        (&["report", "-json"], 125, "(did you mean --json?); try: sentinel report --help"),
         (&["status", "--jsno"], 125, "(did you mean --json?); try: sentinel status --help"),
         (&["ps", "--jsno"], 125, "(did you mean --json?); try: sentinel ps --help"),
         (&["top", "--version=x"], 125, "try: sentinel top --help"),
@@ -244,6 +254,42 @@ fn typing_mistakes_of_verbs_and_of_their_options() {
     ] {
         let run = refused(&scene, scene.sentinel().args(words), status);
         assert!(run.stderr.contains(needle), "{words:?} does not say {needle:?}: {run:?}");
+    }
+}
+
+/// Whoever mistypes a request is not told that there is no guardian, and no guardian is needed to say so.
+#[test]
+fn typing_mistakes_of_requests_need_no_guardian() {
+    let scene = Scene::new();
+    for (words, needle) in [
+        (&["stats"][..], "unknown request stats, did you mean status; try: sentinel ctl --help"),
+        (&["set", "memry", "3G"], "unknown setting memry, did you mean set memory"),
+        (&["set", "memry"], "unknown setting memry, did you mean set memory"),
+        (&["set", "memory"], "set takes two words: set memory 2G"),
+        (&["set", "memory", "3Q"], "set memory: \"3Q\" is not a size"),
+        (&["set", "memory", "3G", "--froce"], "set memory takes --force or nothing"),
+        (&["memory", "3G"], "unknown request memory, did you mean set memory"),
+        (&["signal", "1", "TREM"], "signal: TREM is no signal"),
+        (&["status", "jsno"], "status takes json or nothing, not jsno"),
+        (&["kill", "-9"], "kill takes no further word, not -9"),
+        (&["--gaurdian", "x", "status"], "(did you mean --guardian?); try: sentinel ctl --help"),
+        (&["-guardian", "x", "status"], "unknown request x"),
+        (&["-q", "status"], "unexpected argument '-q' found; try: sentinel ctl --help"),
+    ] {
+        for guardian in [&[][..], &["--guardian", "nobody"], &["--socket", "/no/such/socket"]] {
+            if !guardian.is_empty() && words[0].starts_with('-') {
+                continue;
+            }
+            let run = refused(&scene, scene.sentinel().arg("ctl").args(guardian).args(words), 125);
+            assert!(run.stderr.contains(needle), "{words:?} does not say {needle:?}: {run:?}");
+        }
+    }
+    // What is right goes on to where there is no guardian.
+    for words in ["set memory 3G --FORCE", "STATUS JSON", "signal 1 term"] {
+        let mut sentinel = scene.sentinel();
+        sentinel.args(["ctl", "--socket", "/no/such/socket"]).args(words.split(' '));
+        let run = refused(&scene, &mut sentinel, 125);
+        assert!(run.stderr.contains("no guardian at /no/such/socket"), "{words}: {run:?}");
     }
 }
 

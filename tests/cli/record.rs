@@ -78,6 +78,36 @@ fn a_run_that_could_not_be_started_leaves_a_record_that_says_so() {
     }
 }
 
+/// Wherever the file is named: a job must not take the record of the run before for its own.
+#[test]
+fn an_option_that_is_wrong_is_recorded_in_a_file_named_behind_it() {
+    let scene = Scene::new();
+    let record = scene.text_path("record.json");
+    for mistake in [
+        &["-m", "abc"][..],
+        &["--memroy", "1G"],
+        &["--nonsense"],
+        &["--plain=yes"],
+        &["--kill-mode", "some"],
+        &["-Z"],
+    ] {
+        scene.write("record.json", "of the run before");
+        let mut sentinel = scene.sentinel();
+        sentinel.args(mistake).args(["--json", &record, "--", "true"]);
+        let run = refused(&scene, &mut sentinel, 125);
+        let record = scene.record();
+        assert_eq!(record["exit_status"], 125, "{record:#}");
+        assert_eq!(record["outcome"]["reason"], "not-started", "{record:#}");
+        let text = record["outcome"]["text"].as_str().unwrap();
+        assert!(!text.is_empty() && run.stderr.contains(text), "{mistake:?}: {text:?}: {run:?}");
+    }
+    // A file that the command is told is the command's.
+    scene.write("record.json", "of somebody else");
+    let mut sentinel = scene.sentinel();
+    refused(&scene, sentinel.args(["-m", "abc", "--", "true", "--json", &record]), 125);
+    assert_eq!(scene.read("record.json"), "of somebody else");
+}
+
 #[test]
 fn no_two_outputs_are_the_same_file() {
     let scene = Scene::new();

@@ -71,12 +71,9 @@ fn page(
     // An empty word needs its quotes, or the next one is taken for it.
     let title = written(|out| man.render_title(out)).replace(" 1  \"", " 1 \"\" \"");
     let mut text = title
-        + &body(&written(|out| {
-            man.render_name_section(out)?;
-            man.render_synopsis_section(out)?;
-            man.render_description_section(out)?;
-            man.render_options_section(out)
-        }));
+        + &body(&written(|out| man.render_name_section(out)))
+        + &body(&introduction(command))
+        + &body(&written(|out| man.render_options_section(out)));
     for heading in headings(command) {
         let section = |heading: &str| {
             written(|out| {
@@ -112,6 +109,32 @@ fn page(
     see_also(&mut roff, related);
     text += &body(&roff.render());
     (man.get_filename(), text)
+}
+
+/// How it is called, as its help says it, and what it does beyond its name's line.
+fn introduction(command: &Command) -> String {
+    let name = command.get_bin_name().unwrap();
+    let mut roff = Roff::new();
+    roff.control("SH", ["SYNOPSIS"]);
+    let usage = command.clone().render_usage().to_string();
+    for (index, line) in usage.trim_start_matches("Usage: ").lines().enumerate() {
+        if index > 0 {
+            roff.control("br", []);
+        }
+        let rest = line.trim().strip_prefix(name).unwrap();
+        roff.text([bold(name), roman(rest)]);
+    }
+    let about = command.get_long_about().or(command.get_about()).unwrap().to_string();
+    let known = if about.contains("\n\n") { 1 } else { 0 };
+    roff.control("SH", ["DESCRIPTION"]);
+    for (index, paragraph) in about.split("\n\n").skip(known).enumerate() {
+        if index > 0 {
+            roff.control("PP", []);
+        }
+        let end = if paragraph.ends_with('.') || known > 0 { "" } else { "." };
+        roff.text([roman(format!("{paragraph}{end}"))]);
+    }
+    roff.render()
 }
 
 fn headings(command: &Command) -> Vec<String> {
@@ -228,7 +251,8 @@ fn of_settings() -> String {
 const ABOUT_SETTINGS: [&str; 4] = [
     "A file of settings for runs, in TOML. A key is the long name of an option of sentinel(1) without its dashes, and means what the \
      option means; where an option is given too, the option counts. Of the files above only the first that is there is read.",
-    "Sizes, durations, shares and words are strings, as they would be written on the command line; numbers may be written as numbers. \
+    "Sizes, durations, shares and words are strings, as they would be written on the command line; numbers may be written as numbers \
+     (a size in bytes, a duration in seconds). \
      A key that is not known, or a value that is none, is an error: exit status 125, and nothing is started.",
     "What is set here has to be in force as if it were an option: see best-effort.",
     "Under sudo(8) the file of the user who called it is read, and paths in it are used with the rights of that user.",
