@@ -84,11 +84,11 @@ const AFTER_HELP: &str = concat!(
 );
 
 /// A command to run, and how.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct Run {
     /// Read settings from this file: TOML, with the option names as keys
     ///
-    /// Options go before it. Without this, ~/.config/sentinel/config.toml is read, or else /etc/sentinel/config.toml; see
+    /// Options override it. Without this, ~/.config/sentinel/config.toml is read, or else /etc/sentinel/config.toml; see
     /// sentinel.toml(5).
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,

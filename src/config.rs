@@ -197,6 +197,12 @@ impl Config {
     }
 }
 
+/// What options and the configuration file say, as far as it can be read: of a run that is refused.
+pub fn said(asked: Run) -> Settings {
+    let file = file::settings(asked.config).map(|(file, _)| file);
+    asked.settings.or(file.unwrap_or_default())
+}
+
 /// What headroom or processes asked for leave no room for, and the numbers that would do.
 ///
 /// Each process may charge a batch before the kernel throttles it, and above the relief line no more than that is left.

@@ -2,7 +2,7 @@
 
 use clap::error::ErrorKind;
 use sentinel::cli::{self, Cli, Run, Verb};
-use sentinel::config::Config;
+use sentinel::config::{self, Config};
 use sentinel::diagnostics::complain;
 use sentinel::guardian::not_started::{self, FAILED};
 use std::ffi::OsString;
@@ -65,11 +65,15 @@ fn run_verb(words: &[OsString]) -> anyhow::Result<u8> {
 }
 
 fn run(asked: Run) -> anyhow::Result<u8> {
-    let (settings, command) = (asked.settings.clone(), asked.command.first().cloned());
-    let config = Config::new(asked).inspect_err(|error| {
-        not_started::record_refusal(&settings, command.as_deref(), error);
-    })?;
+    let known = asked.clone();
+    let config = Config::new(asked).inspect_err(|error| record_refusal(known, error))?;
     sentinel::guardian::start(config)?.run()
+}
+
+/// Where the record goes a configuration file may say, too.
+fn record_refusal(asked: Run, error: &anyhow::Error) {
+    let command = asked.command.first().cloned();
+    not_started::record_refusal(&config::said(asked), command.as_deref(), error);
 }
 
 /// Prints help and version as asked for, a mistake as one line with the way out. Gives the exit status.
@@ -85,8 +89,8 @@ fn not_understood(error: &clap::Error, words: &[OsString]) -> u8 {
         return 0;
     }
     let mistake = anyhow::Error::msg(cli::mistake(error, words));
-    if let Some((asked, command)) = cli::understood(words) {
-        not_started::record_refusal(&asked, command.as_deref(), &mistake);
+    if let Some(asked) = cli::understood(words) {
+        record_refusal(asked, &mistake);
     }
     complain(&format!("{mistake}; try: {}", cli::way_out(words)));
     FAILED

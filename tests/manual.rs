@@ -25,10 +25,17 @@ fn folder(name: &str) -> PathBuf {
 fn is_current(name: &str, made: &Files) {
     let folder = folder(name);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
+        for entry in std::fs::read_dir(&folder).unwrap().flatten() {
+            if !made.contains_key(&*entry.file_name().to_string_lossy()) {
+                std::fs::remove_file(entry.path()).unwrap();
+            }
+        }
+        // Shells of other tests read them at the same time: each is there, old or new.
         for (file, text) in made {
-            std::fs::write(folder.join(file), text).unwrap();
+            let new = folder.with_file_name(format!("{file}.new"));
+            std::fs::write(&new, text).unwrap();
+            std::fs::rename(&new, folder.join(file)).unwrap();
         }
     }
     let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();

@@ -253,7 +253,7 @@ _sentinel_words() {
             return 0
             ;;
         sentinel__subcmd__ctl)
-            opts="-g -h --guardian --socket --help ping status ps limits events metrics watch set signal freeze thaw terminate kill help"
+            opts="-g -h -V --guardian --socket --help --version ping status ps limits events metrics watch set signal freeze thaw terminate kill help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -296,7 +296,7 @@ _sentinel_words() {
             return 0
             ;;
         sentinel__subcmd__doctor)
-            opts="-h --json --help"
+            opts="-h -V --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -310,7 +310,7 @@ _sentinel_words() {
             return 0
             ;;
         sentinel__subcmd__help)
-            opts="-h --help status ps top ctl report replay metrics doctor help"
+            opts="-h -V --help --version status ps top ctl report replay metrics doctor help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -324,7 +324,7 @@ _sentinel_words() {
             return 0
             ;;
         sentinel__subcmd__metrics)
-            opts="-h --listen --once --handed --help"
+            opts="-h -V --listen --once --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -345,7 +345,7 @@ _sentinel_words() {
             return 0
             ;;
         sentinel__subcmd__ps)
-            opts="-h --json --help"
+            opts="-h -V --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -359,7 +359,7 @@ _sentinel_words() {
             return 0
             ;;
         sentinel__subcmd__replay)
-            opts="-m -h --speed --plain --json --whatif --what-if --memory --headroom --second-line --swap --grace --timeout --warn-at --warn-within --thrash --help"
+            opts="-m -h -V --speed --plain --json --whatif --what-if --memory --headroom --second-line --swap --grace --timeout --warn-at --warn-within --thrash --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -417,7 +417,7 @@ _sentinel_words() {
             return 0
             ;;
         sentinel__subcmd__report)
-            opts="-h --json --html --help"
+            opts="-h -V --json --html --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -431,7 +431,7 @@ _sentinel_words() {
             return 0
             ;;
         sentinel__subcmd__status)
-            opts="-h --socket --json --help"
+            opts="-h -V --socket --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -460,7 +460,7 @@ _sentinel_words() {
             return 0
             ;;
         sentinel__subcmd__top)
-            opts="-h --help"
+            opts="-h -V --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -530,6 +530,8 @@ _sentinel() {
         elif ((REPLY == COMP_CWORD)); then
             mapfile -t COMPREPLY < <(compgen -c -- "$cur")
         fi
+    elif [[ $prev == --user && $verb == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -u -- "$cur")
     elif [[ $cur == -* ]]; then
         _sentinel_words "$1" "$cur" "$prev"
     elif ((COMP_CWORD == 1)); then
@@ -540,7 +542,11 @@ _sentinel() {
     elif [[ $verb == report && $prev == report ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_sentinel_post_mortems)" -- "$cur")
     elif [[ $verb == ctl && ${COMP_WORDS[COMP_CWORD - 2]} != -* && " ping status ps limits events metrics watch set signal freeze thaw terminate kill help " == *" $prev "* ]]; then
-        [[ $prev == set ]] && mapfile -t COMPREPLY < <(compgen -W "memory grace pids" -- "$cur")
+        if [[ $prev == set ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "memory grace pids" -- "$cur")
+        elif [[ " status ps limits events watch " == *" $prev "* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W json -- "$cur")
+        fi
     elif [[ $verb == replay && $prev != -* ]]; then
         : # Readline's own file names.
     else

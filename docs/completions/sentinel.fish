@@ -88,16 +88,21 @@ complete -c sentinel -n __sentinel_at_first_word -f -a "doctor" -d 'Say which ti
 complete -c sentinel -n __sentinel_at_first_word -f -a "help" -d 'Print the help of sentinel, or of a verb'
 complete -c sentinel -n "__fish_sentinel_using_subcommand status" -l socket -d 'The guardian\'s socket [default: /tmp/sentinel.socket]' -r -F
 complete -c sentinel -n "__fish_sentinel_using_subcommand status" -l json -d 'Print JSON'
-complete -c sentinel -n "__fish_sentinel_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sentinel -n "__fish_sentinel_using_subcommand status" -s h -l help -d 'Print help'
+complete -c sentinel -n "__fish_sentinel_using_subcommand status" -s V -l version -d 'Print version'
 complete -c sentinel -n "__fish_sentinel_using_subcommand ps" -l json -d 'Print JSON'
-complete -c sentinel -n "__fish_sentinel_using_subcommand ps" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c sentinel -n "__fish_sentinel_using_subcommand top" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sentinel -n "__fish_sentinel_using_subcommand ps" -s h -l help -d 'Print help'
+complete -c sentinel -n "__fish_sentinel_using_subcommand ps" -s V -l version -d 'Print version'
+complete -c sentinel -n "__fish_sentinel_using_subcommand top" -s h -l help -d 'Print help'
+complete -c sentinel -n "__fish_sentinel_using_subcommand top" -s V -l version -d 'Print version'
 complete -c sentinel -n "__fish_sentinel_using_subcommand ctl" -s g -l guardian -d 'The guardian, by the name of its run or a process id; sentinel ps lists them' -r -f
 complete -c sentinel -n "__fish_sentinel_using_subcommand ctl" -l socket -d 'The guardian\'s socket [default: /tmp/sentinel.socket]' -r -F
 complete -c sentinel -n "__fish_sentinel_using_subcommand ctl" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sentinel -n "__fish_sentinel_using_subcommand ctl" -s V -l version -d 'Print version'
 complete -c sentinel -n "__fish_sentinel_using_subcommand report" -l json -d 'Print JSON; docs/post-mortem.schema.json describes it'
 complete -c sentinel -n "__fish_sentinel_using_subcommand report" -l html -d 'Print a page for browsers, which needs no other file'
-complete -c sentinel -n "__fish_sentinel_using_subcommand report" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sentinel -n "__fish_sentinel_using_subcommand report" -s h -l help -d 'Print help'
+complete -c sentinel -n "__fish_sentinel_using_subcommand report" -s V -l version -d 'Print version'
 complete -c sentinel -n "__fish_sentinel_using_subcommand replay" -l speed -d 'How many times as fast to play it; text is printed at once without this' -r
 complete -c sentinel -n "__fish_sentinel_using_subcommand replay" -s m -l memory -d 'Memory limit' -r
 complete -c sentinel -n "__fish_sentinel_using_subcommand replay" -l headroom -d 'Room above the limit, up to memory.max' -r
@@ -111,14 +116,17 @@ complete -c sentinel -n "__fish_sentinel_using_subcommand replay" -l thrash -d '
 complete -c sentinel -n "__fish_sentinel_using_subcommand replay" -l plain -d 'Print lines of text instead of the dashboard'
 complete -c sentinel -n "__fish_sentinel_using_subcommand replay" -l json -d 'Print only the outcome, as JSON'
 complete -c sentinel -n "__fish_sentinel_using_subcommand replay" -l what-if -l whatif -d 'Say what the rules given here would have done, and play nothing'
-complete -c sentinel -n "__fish_sentinel_using_subcommand replay" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sentinel -n "__fish_sentinel_using_subcommand replay" -s h -l help -d 'Print help'
+complete -c sentinel -n "__fish_sentinel_using_subcommand replay" -s V -l version -d 'Print version'
 complete -c sentinel -n "__fish_sentinel_using_subcommand metrics" -l listen -d 'Address and port' -r -f
 complete -c sentinel -n "__fish_sentinel_using_subcommand metrics" -l once -d 'Print them once, and serve nothing'
-complete -c sentinel -n "__fish_sentinel_using_subcommand metrics" -l handed -d 'The socket is our standard input, and the guardian has the other end of our standard output'
-complete -c sentinel -n "__fish_sentinel_using_subcommand metrics" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sentinel -n "__fish_sentinel_using_subcommand metrics" -s h -l help -d 'Print help'
+complete -c sentinel -n "__fish_sentinel_using_subcommand metrics" -s V -l version -d 'Print version'
 complete -c sentinel -n "__fish_sentinel_using_subcommand doctor" -l json -d 'Print JSON'
-complete -c sentinel -n "__fish_sentinel_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sentinel -n "__fish_sentinel_using_subcommand doctor" -s h -l help -d 'Print help'
+complete -c sentinel -n "__fish_sentinel_using_subcommand doctor" -s V -l version -d 'Print version'
 complete -c sentinel -n "__fish_sentinel_using_subcommand help" -s h -l help -d 'Print help'
+complete -c sentinel -n "__fish_sentinel_using_subcommand help" -s V -l version -d 'Print version'
 
 # A verb is the first word or none: options before it make it a command.
 function __fish_sentinel_using_subcommand
@@ -194,6 +202,9 @@ end
 complete -c sentinel -n 'not __fish_sentinel_using_subcommand status ps top ctl report replay metrics doctor help' -f -a '(__sentinel_complete_command)'
 complete -c sentinel -n '__fish_sentinel_using_subcommand ctl' -s g -l guardian -x -a '(__sentinel_guardians)'
 complete -c sentinel -n '__fish_sentinel_using_subcommand ctl; and string match -q set -- (commandline -opc)[-1]' -f -a 'memory grace pids'
+complete -c sentinel -n '__fish_sentinel_using_subcommand ctl; and contains -- (commandline -opc)[-1] status ps limits events watch' -f -a json
+# No file where the generator knows of no word.
+complete -c sentinel -n '__fish_sentinel_using_subcommand status ps top ctl metrics doctor help' -f
 complete -c sentinel -n '__sentinel_is_first status' -k -f -a '(__sentinel_guardians)'
 complete -c sentinel -n '__sentinel_is_first ps' -k -f -a '(__sentinel_guardians)'
 complete -c sentinel -n '__sentinel_is_first top' -k -f -a '(__sentinel_guardians)'

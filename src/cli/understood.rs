@@ -2,36 +2,37 @@
 //! that could not be started goes where a word behind it may say.
 
 use super::usage::verb;
-use super::{Cli, Settings};
+use super::{Cli, Run, Settings};
 use crate::nearest::nearest;
 use clap::{Arg, Command, CommandFactory as _};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
-/// Where the record of a run with a mistake in its words goes and what the run is called, as settings, and its command. `None` where
-/// a verb was meant.
+/// Of a run with a mistake in its words: where its record goes and what it is called, or which file may say so, and the program that it
+/// would have run. `None` where a verb was meant.
 ///
 /// It goes on up to the first word that may be the command: what is behind that is the command's own, a file of its own too.
-pub fn understood(words: &[OsString]) -> Option<(Settings, Option<OsString>)> {
+pub fn understood(words: &[OsString]) -> Option<Run> {
     if verb(words).is_some() {
         return None;
     }
     let mut tree = Cli::command();
     tree.build();
-    let mut reading = Reading { tree: &tree, rest: words.get(1..)?, found: Settings::default() };
-    let command = reading.to_the_command();
-    Some((reading.found, command))
+    let found = Run { config: None, settings: Settings::default(), command: Vec::new() };
+    let mut reading = Reading { tree: &tree, rest: words.get(1..)?, found };
+    let command = reading.read_up_to_command();
+    Some(Run { command: command.into_iter().collect(), ..reading.found })
 }
 
 struct Reading<'a> {
     tree: &'a Command,
     rest: &'a [OsString],
-    found: Settings,
+    found: Run,
 }
 
 impl<'a> Reading<'a> {
-    fn to_the_command(&mut self) -> Option<OsString> {
+    fn read_up_to_command(&mut self) -> Option<OsString> {
         while let Some(word) = self.next() {
             let bytes = word.as_bytes();
             if bytes == b"--" {
@@ -116,10 +117,12 @@ impl<'a> Reading<'a> {
     /// Of a repeated option the last one counts.
     fn take(&mut self, option: &Arg, value: Option<&OsStr>) {
         let Some(value) = value else { return };
+        let (found, text) = (&mut self.found.settings, value.to_str());
         match option.get_id().as_str() {
-            "json" => self.found.json = Some(PathBuf::from(value)),
-            "json_fd" => self.found.json_fd = value.to_str().and_then(|number| number.parse().ok()),
-            "name" => self.found.name = value.to_str().map(str::to_owned),
+            "config" => self.found.config = Some(PathBuf::from(value)),
+            "json" => found.json = Some(PathBuf::from(value)),
+            "json_fd" => found.json_fd = text.and_then(|number| number.parse().ok()),
+            "name" => found.name = text.map(str::to_owned),
             _ => {}
         }
     }
@@ -132,19 +135,18 @@ fn takes_value(option: &Arg) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
-    fn read(line: &str) -> Option<(Option<String>, Option<i32>, Option<String>, Option<String>)> {
+    fn read(line: &str) -> Option<Run> {
         let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
-        let (found, command) = understood(&words)?;
-        let text = |word: OsString| word.into_string().unwrap();
-        let json = found.json.map(|path| text(path.into()));
-        Some((json, found.json_fd, found.name, command.map(text)))
+        understood(&words)
     }
 
     #[track_caller]
     fn json_and_command(line: &str, json: Option<&str>, command: Option<&str>) {
         let found = read(line).unwrap();
-        assert_eq!((found.0.as_deref(), found.3.as_deref()), (json, command), "{line}");
+        assert_eq!(found.settings.json.as_deref(), json.map(Path::new), "{line}");
+        assert_eq!(found.command, Vec::from_iter(command), "{line}");
     }
 
     #[test]
@@ -185,8 +187,9 @@ mod tests {
                 );
             }
         }
-        let found = read("sentinel -m abc --name a --json-fd 5 true").unwrap();
-        assert_eq!(found, (None, Some(5), Some("a".to_owned()), Some("true".to_owned())));
+        let found = read("sentinel -m abc --name a --json-fd 5 --config c true").unwrap();
+        assert_eq!((found.settings.name.as_deref(), found.settings.json_fd), (Some("a"), Some(5)));
+        assert_eq!(found.config.as_deref(), Some(Path::new("c")));
     }
 
     /// A file that is another command's is not ours to write.

@@ -78,22 +78,27 @@ fn suggestion(error: &clap::Error) -> Option<String> {
 
 /// What clap does not think of: a long option behind one dash (`-memory`, of which clap makes `-m emory`), a letter in the other case.
 fn other_spelling(error: &clap::Error, words: &[OsString]) -> Option<String> {
-    let wrong = match error.kind() {
-        ErrorKind::UnknownArgument => context(error, ContextKind::InvalidArg)?,
-        ErrorKind::ValueValidation => context(error, ContextKind::InvalidValue)?,
-        _ => return None,
+    let wrong = if error.kind() == ErrorKind::UnknownArgument {
+        context(error, ContextKind::InvalidArg)
+    } else if error.kind() == ErrorKind::ValueValidation {
+        context(error, ContextKind::InvalidValue)
+    } else {
+        None
     };
+    let wrong = wrong.filter(|wrong| !wrong.is_empty())?;
     let mut tree = Cli::command();
     tree.build();
     let of = verb(words).and_then(|verb| tree.find_subcommand(verb)).unwrap_or(&tree);
-    let dashed = words.iter().filter_map(|word| word.to_str()?.strip_prefix('-'));
-    let mut ours = dashed.take_while(|tail| *tail != "-").filter(|tail| tail.len() > 2);
-    let is_wrong = |tail: &&str| {
-        !tail.starts_with('-') && (tail.ends_with(&wrong) || tail.contains(wrong.trim_matches('-')))
-    };
-    if let Some(tail) = ours.find(is_wrong) {
+    // The word in which it is: a value in a word of its own is spelled as it is meant.
+    let ours = words.iter().filter_map(|word| word.to_str());
+    let ours = ours.take_while(|word| *word != "--" && (*word != wrong || word.starts_with('-')));
+    let is_wrong =
+        |tail: &&str| !tail.starts_with('-') && tail.contains(wrong.trim_start_matches('-'));
+    let tail = ours.filter_map(|word| word.strip_prefix('-')).find(is_wrong)?;
+    if tail.len() > 2 {
         let longs: Vec<&str> = of.get_arguments().filter_map(clap::Arg::get_long).collect();
-        return nearest(tail, &longs).map(|(long, _)| format!("--{long}"));
+        let name = tail.split('=').next()?;
+        return nearest(name, &longs).map(|(long, _)| format!("--{long}"));
     }
     let letter = wrong.strip_prefix('-').and_then(|letter| letter.parse::<char>().ok())?;
     let shorts = of.get_arguments().filter_map(clap::Arg::get_short);

@@ -160,12 +160,13 @@ pub struct Ctl {
 
 /// What `sentinel report` is told.
 #[derive(Debug, clap::Args)]
-#[command(after_help = headed!("Examples", "  sentinel report                          The last one
+#[command(after_help = concat!(headed!("Examples", "  sentinel report                          The last one
   sentinel report list                     All that are kept
   sentinel report train                    The last one of a run called train
   sentinel report 2                        The second newest
   sentinel report --html > why.html        As a page for any browser
-  sentinel report --json | jq .verdict     For programs"))]
+  sentinel report --json | jq .verdict     For programs"), "\n\n", headed!("Exit status", "  0    It was shown
+  125  There is none, or it cannot be read")))]
 pub struct Report {
     /// The last one, the list of all, the last of a run, the Nth newest, or a file
     #[arg(value_name = POST_MORTEM, default_value = "last", value_hint = ValueHint::FilePath)]

@@ -101,6 +101,15 @@ fn an_option_that_is_wrong_is_recorded_in_a_file_named_behind_it() {
         let text = record["outcome"]["text"].as_str().unwrap();
         assert!(!text.is_empty() && run.stderr.contains(text), "{mistake:?}: {text:?}: {run:?}");
     }
+    // Where a configuration file says so, too, and where it is the settings that make no sense.
+    let config = scene.write("config.toml", format!("json = \"{record}\"\n"));
+    for mistake in [["-m", "abc"], ["--second-line", "1M"]] {
+        scene.write("record.json", "of the run before");
+        let mut sentinel = scene.sentinel();
+        let words = ["--socket", "off", "--config", &config, "--", "true"];
+        refused(&scene, sentinel.args(mistake).args(words), 125);
+        assert_eq!(scene.record()["exit_status"], 125, "{mistake:?}");
+    }
     // A file that the command is told is the command's.
     scene.write("record.json", "of somebody else");
     let mut sentinel = scene.sentinel();

@@ -52,6 +52,8 @@ _sentinel() {
         elif ((REPLY == COMP_CWORD)); then
             mapfile -t COMPREPLY < <(compgen -c -- "$cur")
         fi
+    elif [[ $prev == --user && $verb == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -u -- "$cur")
     elif [[ $cur == -* ]]; then
         _sentinel_words "$1" "$cur" "$prev"
     elif ((COMP_CWORD == 1)); then
@@ -62,7 +64,11 @@ _sentinel() {
     elif [[ $verb == report && $prev == report ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_sentinel_post_mortems)" -- "$cur")
     elif [[ $verb == ctl && ${COMP_WORDS[COMP_CWORD - 2]} != -* && " @REQUESTS@ " == *" $prev "* ]]; then
-        [[ $prev == set ]] && mapfile -t COMPREPLY < <(compgen -W "memory grace pids" -- "$cur")
+        if [[ $prev == set ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "memory grace pids" -- "$cur")
+        elif [[ " @JSON_REQUESTS@ " == *" $prev "* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W json -- "$cur")
+        fi
     elif [[ $verb == replay && $prev != -* ]]; then
         : # Readline's own file names.
     else

@@ -5,6 +5,7 @@ use crate::Files;
 use clap::{Arg, Command, CommandFactory as _};
 use clap_complete::{Shell, generate};
 use sentinel::cli::{Cli, GUARDIAN, POST_MORTEM, REQUESTS, VERBS};
+use sentinel::control::protocol::parse;
 
 const BASH: &str = include_str!("completions.bash");
 const ZSH: &str = include_str!("completions.zsh");
@@ -23,7 +24,18 @@ fn tree() -> Command {
     for arg in tree.get_arguments().filter(|arg| !arg.is_positional()) {
         verbs = verbs.arg(arg.clone());
     }
-    verbs.version(env!("CARGO_PKG_VERSION")).subcommands(tree.get_subcommands().cloned())
+    verbs = verbs.version(env!("CARGO_PKG_VERSION")).propagate_version(true);
+    verbs.subcommands(tree.get_subcommands().cloned().map(shown))
+}
+
+/// The generators offer hidden options too.
+fn shown(verb: Command) -> Command {
+    let name = VERBS.into_iter().find(|name| *name == verb.get_name()).unwrap();
+    let mut kept = Command::new(name);
+    if let Some(about) = verb.get_about() {
+        kept = kept.about(about.clone());
+    }
+    kept.args(verb.get_arguments().filter(|arg| !arg.is_hide_set()).cloned())
 }
 
 fn generated(shell: Shell) -> String {
@@ -37,6 +49,11 @@ fn generated(shell: Shell) -> String {
 fn filled(template: &str) -> String {
     let mut tree = Cli::command();
     tree.build();
+    let of_json: Vec<&str> = REQUESTS
+        .iter()
+        .map(|(verb, _)| *verb)
+        .filter(|verb| parse(format!("{verb} json").as_bytes()).is_ok())
+        .collect();
     let is_guardian = |arg: &&Arg| {
         arg.get_value_names().is_some_and(|names| names.iter().any(|name| name == GUARDIAN))
     };
@@ -53,6 +70,7 @@ fn filled(template: &str) -> String {
             "@REQUESTS@",
             &REQUESTS.iter().map(|(verb, _)| *verb).collect::<Vec<_>>().join(" "),
         )
+        .replace("@JSON_REQUESTS@", &of_json.join(" "))
         .replace("@GUARDIAN_VERBS@", &verbs.join(" "))
         .replace("@VALUE_OPTIONS@", &with_values(&tree).join(" "))
 }

@@ -14,7 +14,13 @@ _sentinel_post_mortems() {
 
 # What follows a request.
 _sentinel_request_arguments() {
-    [[ $words[CURRENT-1] == set ]] && _wanted settings expl setting compadd memory grace pids
+    local -a with_json
+    with_json=(@JSON_REQUESTS@)
+    if [[ $words[CURRENT-1] == set ]]; then
+        _wanted settings expl setting compadd memory grace pids
+    elif (( with_json[(Ie)$words[CURRENT-1]] )); then
+        _wanted forms expl form compadd json
+    fi
 }
 
 # The index of the word that is a run's command, in REPLY; fails where the words so far are a verb's or options.
