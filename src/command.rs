@@ -13,9 +13,9 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// What sentinel does besides running a command: the first word.
-pub const VERBS: [&str; 8] =
-    ["report", "status", "ctl", "ps", "top", "metrics", "doctor", "replay"];
+/// What sentinel does besides running a command: as the first word none of these is a command.
+pub const VERBS: [&str; 10] =
+    ["attach", "status", "ps", "top", "ctl", "report", "replay", "metrics", "doctor", "help"];
 
 /// Why a command cannot be run. The exit statuses are those of env(1) and timeout(1).
 #[derive(Debug, thiserror::Error)]
@@ -107,10 +107,16 @@ fn cause(error: &io::Error) -> String {
     errno.map_or_else(|| error.to_string(), |errno| errno.desc().to_owned())
 }
 
-/// A verb that was probably meant.
+/// What was probably meant instead.
 fn guess(word: &OsStr, has_slash: bool) -> String {
-    let verb = word.to_str().filter(|_| !has_slash).and_then(|word| nearest(word, &VERBS));
-    verb.map_or_else(String::new, |(verb, _)| format!(" (did you mean: sentinel {verb}?)"))
+    let Some(word) = word.to_str().filter(|_| !has_slash) else { return String::new() };
+    match word.to_ascii_lowercase().as_str() {
+        // As with systemd-run and docker.
+        "run" => " (a command needs no verb: sentinel [OPTIONS] -- COMMAND)".to_owned(),
+        "version" => " (did you mean: sentinel --version?)".to_owned(),
+        word => nearest(word, &VERBS)
+            .map_or_else(String::new, |(verb, _)| format!(" (did you mean: sentinel {verb}?)")),
+    }
 }
 
 /// What kept the kernel from running the program of a command, with what it needs besides itself.
@@ -163,7 +169,14 @@ mod tests {
 
     #[test]
     fn a_verb_with_a_typing_mistake_is_named() {
-        for (word, verb) in [("staus", "status"), ("docter", "doctor"), ("repor", "report")] {
+        for (word, verb) in [
+            ("staus", "status"),
+            ("docter", "doctor"),
+            ("repor", "report"),
+            ("STATUS", "status"),
+            ("hlep", "help"),
+            ("version", "--version"),
+        ] {
             let error = find(&[word.into()]).unwrap_err().to_string();
             assert!(error.contains(&format!("did you mean: sentinel {verb}?")), "{error}");
         }

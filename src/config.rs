@@ -3,10 +3,11 @@
 mod as_caller;
 mod attach;
 mod file;
+mod outputs;
 mod ward_rules;
 
 use crate::account::Account;
-use crate::cli::{Cli, ExitSetting, OnDeath, ReportSetting, Settings, ThrashSetting, TierSetting};
+use crate::cli::{ExitSetting, OnDeath, ReportSetting, Run, Settings, ThrashSetting, TierSetting};
 use crate::escape::escape;
 use crate::lines::whole_pages;
 use crate::policy::OnExit;
@@ -110,16 +111,17 @@ impl Config {
     ///
     /// # Errors
     /// When the file cannot be read or understood, or the name is none.
-    pub fn new(cli: Cli) -> Result<Config> {
-        let (file, origin) = file::settings(cli.config)?;
+    pub fn new(asked: Run) -> Result<Config> {
+        let (file, origin) = file::settings(asked.config)?;
         let named =
             |by_option: bool, by_file: bool| origin == Origin::Caller && !by_option && by_file;
         let of_caller = OfCaller {
-            socket: named(cli.settings.socket.is_some(), file.socket.is_some()),
-            metrics: named(cli.settings.metrics.is_some(), file.metrics.is_some()),
-            cgroup: named(cli.settings.cgroup.is_some(), file.cgroup.is_some()),
+            socket: named(asked.settings.socket.is_some(), file.socket.is_some()),
+            metrics: named(asked.settings.metrics.is_some(), file.metrics.is_some()),
+            cgroup: named(asked.settings.cgroup.is_some(), file.cgroup.is_some()),
         };
-        let mut config = Config { of_caller, ..build(cli.settings.or(file), cli.command)? };
+        let mut config = Config { of_caller, ..build(asked.settings.or(file), asked.command)? };
+        config.check_outputs()?;
         config.check_cgroup()?;
         Ok(config)
     }
@@ -128,6 +130,12 @@ impl Config {
     pub fn insists_on_keeper(&self) -> bool {
         self.asked.on_guardian_death && !self.best_effort && !self.rules.dry_run
     }
+}
+
+/// What options and the configuration file say, as far as it can be read: of a run that is refused.
+pub fn said(asked: Run) -> Settings {
+    let file = file::settings(asked.config).map(|(file, _)| file);
+    asked.settings.or(file.unwrap_or_default())
 }
 
 /// The settings in force for a command.

@@ -1,85 +1,108 @@
 //! The command `sentinel`: reads what was typed, runs it, prints one line when something is wrong, and exits.
 
-use clap::{CommandFactory as _, Parser};
-use sentinel::cli::attach::Attach;
-use sentinel::cli::{Cli, Settings};
-use sentinel::config::Config;
+use clap::error::ErrorKind;
+use sentinel::cli::{self, Attach, Cli, Run, Verb};
+use sentinel::config::{self, Config};
+use sentinel::diagnostics::complain;
 use sentinel::host::not_started::{self, FAILED};
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|panic| {
         let text = format!("{panic}").replace('\n', " ");
-        sentinel::diagnostics::complain(&format!("failed inside: {text}; please report this"));
+        complain(&format!("failed inside: {text}; please report this"));
     }));
-    let result = std::panic::catch_unwind(run_verb);
+    let result = std::panic::catch_unwind(start);
     ExitCode::from(result.unwrap_or(FAILED))
 }
 
-fn run_verb() -> u8 {
+fn start() -> u8 {
     sentinel::sys::signals::survive_full_files();
     if sentinel::sys::privileges::are_borrowed() {
         let way_out = "remove its set-user-ID bit or capabilities, and use sudo";
-        sentinel::diagnostics::complain(&format!("refused: not made to be set-user-ID; {way_out}"));
+        complain(&format!("refused: not made to be set-user-ID; {way_out}"));
         return FAILED;
     }
     let words: Vec<OsString> = std::env::args_os().collect();
-    let verb = words.get(1).and_then(|word| word.to_str()).unwrap_or_default();
-    let result = match verb {
-        "report" => sentinel::verbs::report(&words[1..]),
-        sentinel::witness::VERB => Ok(sentinel::witness::run()),
-        "status" => sentinel::verbs::status(&words[1..]),
-        "ctl" => sentinel::verbs::talk(&words[1..]),
-        "ps" => sentinel::fleet::ps::run(&words[1..]),
-        "top" => sentinel::tui::top::run(&words[1..]),
-        "metrics" => sentinel::exporter::run(&words[1..]),
-        "attach" => attach(&words[1..]),
-        "doctor" => sentinel::verbs::doctor(&words[1..]),
-        "replay" => sentinel::replay::verb::run(&words[1..]),
-        sentinel::keeper::VERB => sentinel::keeper::run(&words[2..]),
-        sentinel::trace::scribe::VERB => Ok(sentinel::trace::scribe::run()),
-        sentinel::dashboard::VERB => sentinel::verbs::dashboard(&words[2..]),
-        _ => run(&words),
+    let first = words.get(1).and_then(|word| word.to_str()).unwrap_or_default();
+    let result = match attendant(first, &words) {
+        Some(result) => result,
+        None => run_verb(&words),
     };
     result.unwrap_or_else(|error| fail(&error))
 }
 
-fn run(words: &[OsString]) -> anyhow::Result<u8> {
-    let cli = match Cli::try_parse_from(words) {
+/// The processes that a guardian starts beside itself. They are told in words that are nobody else's business.
+fn attendant(role: &str, words: &[OsString]) -> Option<anyhow::Result<u8>> {
+    Some(match role {
+        sentinel::witness::VERB => Ok(sentinel::witness::run()),
+        sentinel::keeper::VERB => sentinel::keeper::run(&words[2..]),
+        sentinel::trace::scribe::VERB => Ok(sentinel::trace::scribe::run()),
+        sentinel::dashboard::VERB => sentinel::verbs::dashboard(&words[2..]),
+        _ => return None,
+    })
+}
+
+fn run_verb(words: &[OsString]) -> anyhow::Result<u8> {
+    let cli = match Cli::read(words) {
         Ok(cli) => cli,
-        Err(error) => {
-            if error.use_stderr() {
-                let text = sentinel::diagnostics::mistake(&error);
-                not_started::record_refusal(&understood(words), None, &anyhow::Error::msg(text));
-            }
-            return Ok(sentinel::diagnostics::usage(&error, "sentinel"));
-        }
+        Err(error) => return Ok(not_understood(&error, words)),
     };
-    let (asked, command) = (cli.settings.clone(), cli.command.first().cloned());
-    let config = Config::new(cli).inspect_err(|error| {
-        not_started::record_refusal(&asked, command.as_deref(), error);
-    })?;
+    match cli.verb {
+        None => run(cli.run),
+        Some(Verb::Attach(asked)) => attach(*asked),
+        Some(Verb::Status(asked)) => sentinel::verbs::status(asked),
+        Some(Verb::Ps(asked)) => sentinel::fleet::ps::run(&asked),
+        Some(Verb::Top(asked)) => sentinel::tui::top::run(&asked),
+        Some(Verb::Ctl(asked)) => sentinel::verbs::ctl(asked),
+        Some(Verb::Report(asked)) => sentinel::verbs::report(&asked),
+        Some(Verb::Replay(asked)) => sentinel::replay::verb::run(&asked),
+        Some(Verb::Metrics(asked)) => sentinel::exporter::run(&asked),
+        Some(Verb::Doctor(asked)) => sentinel::verbs::doctor(&asked),
+        Some(Verb::Help { verb }) => Ok(sentinel::verbs::help(verb.as_deref())),
+    }
+}
+
+fn run(asked: Run) -> anyhow::Result<u8> {
+    let known = asked.clone();
+    let config = Config::new(asked).inspect_err(|error| record_refusal(known, error))?;
     sentinel::host::start(config)?.run()
 }
 
-fn attach(words: &[OsString]) -> anyhow::Result<u8> {
-    let asked = match Attach::try_parse_from(words) {
-        Ok(asked) => asked,
-        Err(error) => return Ok(sentinel::diagnostics::usage(&error, "sentinel")),
-    };
+fn attach(asked: Attach) -> anyhow::Result<u8> {
     let (config, targets) = Config::of_attach(asked)?;
     sentinel::host::attach(config, &targets)?.run()
 }
 
-/// What clap makes of the words in front of a mistake: where the record goes, if that was said by then.
-fn understood(words: &[OsString]) -> Settings {
-    let matches = Cli::command().ignore_errors(true).try_get_matches_from(words);
-    let json = matches.ok().and_then(|found| found.get_one("json").cloned());
-    Settings { json, ..Settings::default() }
+/// Where the record goes a configuration file may say, too.
+fn record_refusal(asked: Run, error: &anyhow::Error) {
+    let command = asked.command.first().cloned();
+    not_started::record_refusal(&config::said(asked), command.as_deref(), error);
+}
+
+/// Prints help and version as asked for, a mistake as one line with the way out. Gives the exit status.
+fn not_understood(error: &clap::Error, words: &[OsString]) -> u8 {
+    if error.kind() == ErrorKind::DisplayVersion {
+        // Of a verb too it is the program's.
+        let _ = writeln!(std::io::stdout(), "sentinel {}", env!("CARGO_PKG_VERSION"));
+        return 0;
+    }
+    if !error.use_stderr() {
+        // Nobody reading the help is no mistake.
+        let _ = error.print();
+        return 0;
+    }
+    let mistake = anyhow::Error::msg(cli::mistake(error, words));
+    if let Some(asked) = cli::understood(words) {
+        record_refusal(asked, &mistake);
+    }
+    complain(&format!("{mistake}; try: {}", cli::way_out(words)));
+    FAILED
 }
 
 fn fail(error: &anyhow::Error) -> u8 {
-    sentinel::diagnostics::complain(&format!("{error:#}"));
+    complain(&format!("{error:#}"));
     not_started::exit_status(error)
 }

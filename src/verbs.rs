@@ -1,78 +1,35 @@
-//! What `sentinel` does besides running a command: talking to a guardian, showing the dashboard.
+//! What `sentinel` does besides running a command: talking to a guardian, showing a post-mortem or the dashboard.
 
-use crate::control::{client, processes};
-use crate::diagnostics::usage;
+use crate::cli;
+use crate::control::{client, processes, protocol};
 use crate::fleet::choose;
 use crate::report::kept;
 use crate::report::post_mortem::{archive, text};
 use crate::report::record::CallerId;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use clap::Parser;
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::os::fd::RawFd;
 use std::path::PathBuf;
 
-/// Talks to a running guardian: sends one line, prints the answer.
-#[derive(Debug, Parser)]
-#[command(name = "sentinel ctl", args_override_self = true, bin_name = "sentinel ctl", version)]
-struct Talk {
-    /// The guardian's socket [default: /tmp/sentinel.socket]
-    #[arg(long, value_name = "PATH")]
-    socket: Option<PathBuf>,
-    /// The guardian, by the name of its run or a process id: sentinel ps lists them
-    #[arg(long, short, value_name = "NAME|PID", conflicts_with = "socket")]
-    guardian: Option<String>,
-    /// What to ask: status, ps, limits, events, metrics, watch, set, signal, freeze, thaw, terminate, kill, ping, help
-    #[arg(
-        required = true,
-        trailing_var_arg = true,
-        allow_hyphen_values = true,
-        value_name = "VERB"
-    )]
-    words: Vec<String>,
-}
-
-/// The state of a workload: `sentinel ctl status`.
-#[derive(Debug, Parser)]
-#[command(
-    name = "sentinel status",
-    args_override_self = true,
-    bin_name = "sentinel status",
-    version
-)]
-struct AskedStatus {
-    /// The guardian's socket [default: /tmp/sentinel.socket]
-    #[arg(long, value_name = "PATH")]
-    socket: Option<PathBuf>,
-    /// For programs
-    #[arg(long)]
-    json: bool,
-    /// The guardian, by the name of its run or a process id: sentinel ps lists them
-    #[arg(value_name = "NAME|PID", conflicts_with = "socket")]
-    guardian: Option<String>,
-}
-
-/// `sentinel ctl VERB`: one request to one guardian.
+/// `sentinel ctl VERB`: one request to one guardian. What no guardian would understand is told without looking for one.
 ///
 /// # Errors
-/// When nobody listens there, or it is not clear who is meant.
-pub fn talk(words: &[OsString]) -> Result<u8> {
-    match Talk::try_parse_from(words) {
-        Ok(talk) => ask(talk.socket, talk.guardian, &talk.words),
-        Err(error) => Ok(usage(&error, "sentinel ctl")),
-    }
+/// The request is none, nobody listens there, or it is not clear who is meant.
+pub fn ctl(asked: cli::Ctl) -> Result<u8> {
+    let words: Vec<String> = std::iter::once(asked.verb).chain(asked.arguments).collect();
+    let line = client::request_line(&words)?;
+    protocol::parse_words(line.as_bytes())
+        .map_err(|problem| anyhow!("{problem}; try: sentinel ctl --help"))?;
+    ask(asked.socket, asked.guardian, &words)
 }
 
 /// `sentinel status [NAME|PID]`.
 ///
 /// # Errors
-/// As [`talk`].
-pub fn status(words: &[OsString]) -> Result<u8> {
-    let asked = match AskedStatus::try_parse_from(words) {
-        Ok(asked) => asked,
-        Err(error) => return Ok(usage(&error, "sentinel status")),
-    };
+/// As [`ctl`].
+pub fn status(asked: cli::Status) -> Result<u8> {
     let json = asked.json.then(|| "json".to_owned());
     let words: Vec<String> = ["status".to_owned()].into_iter().chain(json).collect();
     ask(asked.socket, asked.guardian, &words)
@@ -88,24 +45,11 @@ fn ask(socket: Option<PathBuf>, who: Option<String>, words: &[String]) -> Result
     }
 }
 
-/// Says which tier this place allows, and what would make it a better one.
-#[derive(Debug, Parser)]
-#[command(name = "sentinel doctor", args_override_self = true, max_term_width = 100)]
-struct Doctor {
-    /// As JSON
-    #[arg(long)]
-    json: bool,
-}
-
 /// `sentinel doctor`: exits with 0 when the tier is `kernel`, else 1.
 ///
 /// # Errors
 /// When this place cannot be looked at, or nobody takes the answer.
-pub fn doctor(words: &[OsString]) -> Result<u8> {
-    let wanted = match Doctor::try_parse_from(words) {
-        Ok(wanted) => wanted,
-        Err(error) => return Ok(usage(&error, "sentinel doctor")),
-    };
+pub fn doctor(wanted: &cli::Doctor) -> Result<u8> {
     let finding = crate::doctor::examine()?;
     let text = match wanted.json {
         true => serde_json::to_string_pretty(&finding).context("cannot render the finding")? + "\n",
@@ -117,30 +61,11 @@ pub fn doctor(words: &[OsString]) -> Result<u8> {
     Ok(u8::from(finding.tier != crate::status::Tier::Kernel))
 }
 
-/// Shows the post-mortem of a run that has ended.
-#[derive(Debug, Parser)]
-#[command(name = "sentinel report", args_override_self = true, max_term_width = 100)]
-struct Report {
-    /// As JSON (docs/post-mortem.schema.json)
-    #[arg(long, conflicts_with = "html")]
-    json: bool,
-    /// As a page of its own, for any browser
-    #[arg(long)]
-    html: bool,
-    /// The last one, a list of all that are kept, the last of a run, the second newest (2), or a file
-    #[arg(value_name = "last|list|NAME|N|FILE", default_value = "last")]
-    which: OsString,
-}
-
 /// `sentinel report`.
 ///
 /// # Errors
 /// When there is none, or it cannot be read.
-pub fn report(words: &[OsString]) -> Result<u8> {
-    let wanted = match Report::try_parse_from(words) {
-        Ok(wanted) => wanted,
-        Err(error) => return Ok(usage(&error, "sentinel report")),
-    };
+pub fn report(wanted: &cli::Report) -> Result<u8> {
     let kept = archive::directory(CallerId::find()).map(|folder| archive::list(&folder));
     let kept = kept.unwrap_or_default();
     let text = if wanted.which == "list" {
@@ -199,4 +124,11 @@ pub fn dashboard(words: &[OsString]) -> Result<u8> {
         ..crate::tui::Options::new(control.into(), pty)
     })?;
     Ok(if drew { 0 } else { crate::dashboard::DREW_NOTHING })
+}
+
+/// `sentinel help [VERB]`.
+pub fn help(verb: Option<&str>) -> u8 {
+    // Nobody reading the help is no mistake.
+    let _ = cli::print_help(verb);
+    0
 }

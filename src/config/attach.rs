@@ -1,7 +1,7 @@
 //! The settings of `sentinel attach`: the same as of a run, and what is guarded.
 
 use super::{Config, build, file};
-use crate::cli::attach::Attach;
+use crate::cli::Attach;
 use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
 
@@ -20,18 +20,16 @@ impl Config {
     /// # Errors
     /// When nothing is named that there is.
     pub fn of_attach(asked: Attach) -> Result<(Config, Targets)> {
-        let (file, _) = file::settings(asked.config)?;
-        let mut settings = asked.settings;
-        let named =
-            settings.cgroup.take().context("nothing to attach to: name it, --cgroup PATH")?;
-        let cgroup = absolute(&named)?;
+        let (file, _) = file::settings(asked.config.clone())?;
+        let (cgroup, each) = (absolute(&asked.cgroup)?, asked.each);
+        let mut settings = asked.settings(file);
         if settings.name.is_none() {
             let name = cgroup.file_name().map(|name| name.to_string_lossy().into_owned());
             settings.name = Some(super::name(None, &[name.unwrap_or_default().into()])?);
         }
-        let config = build(settings.or(file), Vec::new())?;
+        let config = build(settings, Vec::new())?;
         let mut targets = Targets::default();
-        match asked.each {
+        match each {
             true => targets.directories.push(cgroup),
             false => targets.cgroups.push(cgroup),
         }

@@ -197,7 +197,7 @@ mod tests {
 
     fn rules(words: &[&str]) -> WardRules {
         let words = ["sentinel"].iter().chain(words).chain(&["--", "/bin/true"]);
-        Config::new(Cli::try_parse_from(words).unwrap()).unwrap().rules
+        Config::new(Cli::try_parse_from(words).unwrap().run).unwrap().rules
     }
 
     fn outer(mib: u64) -> OuterLimit {

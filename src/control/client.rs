@@ -57,7 +57,11 @@ pub fn exchange(
     copy(&mut stream, socket, out, err)
 }
 
-fn request_line(words: &[String]) -> Result<String> {
+/// What is sent for these words: one line, whatever a shell made of them.
+///
+/// # Errors
+/// They are none, too many, or no plain text.
+pub fn request_line(words: &[String]) -> Result<String> {
     let line = words.join(" ");
     let control = line.chars().find(|c| c.is_control());
     ensure!(

@@ -149,7 +149,11 @@ pub fn parse(line: &[u8]) -> Result<Request, String> {
     parse_words(line).map_err(|problem| format!("{problem}; try: help"))
 }
 
-fn parse_words(line: &[u8]) -> Result<Request, String> {
+/// The same for who asks in another way, and gets help elsewhere.
+///
+/// # Errors
+/// What is wrong, and what was probably meant.
+pub fn parse_words(line: &[u8]) -> Result<Request, String> {
     let line = line.trim_ascii();
     if line.len() > MAX_LINE {
         return Err(format!("the request is longer than {MAX_LINE} bytes"));
@@ -202,25 +206,29 @@ fn wants_json(verb: &str, rest: &[&[u8]]) -> Result<bool, String> {
 }
 
 fn parse_set(rest: &[&[u8]]) -> Result<Request, String> {
-    let (setting, value, force) = match rest {
-        [setting, value] => (setting, value, false),
-        [setting, value, b"--force"] if setting.eq_ignore_ascii_case(b"memory") => {
-            (setting, value, true)
-        }
-        _ => {
-            let text =
-                "set takes two words: set memory 2G (and --force), set grace 10s, set pids 100";
-            return Err(text.to_owned());
-        }
+    let (name, values) = match rest.split_first() {
+        Some((name, values)) => (name.to_ascii_lowercase(), values),
+        None => return Err(two_words()),
     };
-    match setting.to_ascii_lowercase().as_slice() {
-        b"memory" => parse_memory(plain(value)?).map(|size| Request::SetMemory { size, force }),
-        b"grace" => parse_duration(plain(value)?)
+    match (name.as_slice(), values) {
+        (b"memory", [value]) => set_memory(value, false),
+        (b"memory", [value, word]) if word.eq_ignore_ascii_case(b"--force") => {
+            set_memory(value, true)
+        }
+        (b"memory", [_, word]) => {
+            Err(format!("set memory takes --force or nothing behind the size, not {}", quote(word)))
+        }
+        (b"grace", [value]) => parse_duration(plain(value)?)
             .map(Request::SetGrace)
             .map_err(|problem| format!("set grace: {problem}")),
-        b"pids" => parse_pids(plain(value)?).map(Request::SetPids),
-        other => Err(unknown_setting(other)),
+        (b"pids", [value]) => parse_pids(plain(value)?).map(Request::SetPids),
+        (b"memory" | b"grace" | b"pids", _) => Err(two_words()),
+        (other, _) => Err(unknown_setting(other)),
     }
+}
+
+fn two_words() -> String {
+    "set takes two words: set memory 2G (and --force), set grace 10s, set pids 100".to_owned()
 }
 
 fn parse_signal(rest: &[&[u8]]) -> Result<Request, String> {
@@ -242,10 +250,10 @@ fn unknown_setting(setting: &[u8]) -> String {
     }
 }
 
-fn parse_memory(value: &str) -> Result<Size, String> {
-    match value.parse() {
+fn set_memory(value: &[u8], force: bool) -> Result<Request, String> {
+    match plain(value)?.parse() {
         Ok(Size::Absolute(Bytes(0))) => Err("set memory: 0 is no limit".to_owned()),
-        Ok(size) => Ok(size),
+        Ok(size) => Ok(Request::SetMemory { size, force }),
         Err(problem) => Err(format!("set memory: {problem}")),
     }
 }
@@ -290,9 +298,9 @@ mod tests {
             ("events json", Request::Events { json: true }),
             ("metrics", Request::Metrics),
             ("watch json", Request::Watch { json: true }),
-            ("set memory 2G", set_memory(Size::Absolute(Bytes(2 << 30)), false)),
-            ("set memory 2G --force", set_memory(Size::Absolute(Bytes(2 << 30)), true)),
-            ("set memory 80%", set_memory(Size::Share(Percent(80)), false)),
+            ("set memory 2G", another_limit(Size::Absolute(Bytes(2 << 30)), false)),
+            ("set memory 2G --force", another_limit(Size::Absolute(Bytes(2 << 30)), true)),
+            ("set memory 80%", another_limit(Size::Share(Percent(80)), false)),
             ("set grace 10s", Request::SetGrace(Duration::from_secs(10))),
             ("set pids 100", Request::SetPids(Limit::At(100))),
             ("set pids max", Request::SetPids(Limit::Max)),
@@ -309,7 +317,7 @@ mod tests {
         }
     }
 
-    fn set_memory(size: Size, force: bool) -> Request {
+    fn another_limit(size: Size, force: bool) -> Request {
         Request::SetMemory { size, force }
     }
 
@@ -319,6 +327,8 @@ mod tests {
             assert_eq!(parse(line.as_bytes()), Ok(Request::Status { json: true }), "{line:?}");
         }
         assert_eq!(parse(b"SET PIDS MAX\r\n"), Ok(Request::SetPids(Limit::Max)));
+        let forced = another_limit(Size::Absolute(Bytes(2 << 30)), true);
+        assert_eq!(parse(b"SET MEMORY 2G --FORCE"), Ok(forced));
     }
 
     #[test]
@@ -331,6 +341,12 @@ mod tests {
             ("status yaml", "status takes json or nothing, not yaml; try: help"),
             ("kill now", "kill takes no further word, not now; try: help"),
             ("set memroy 2G", "unknown setting memroy, did you mean set memory; try: help"),
+            ("set memroy", "unknown setting memroy, did you mean set memory; try: help"),
+            ("set memroy 2G 3G", "unknown setting memroy, did you mean set memory; try: help"),
+            (
+                "set memory 2G --froce",
+                "set memory takes --force or nothing behind the size, not --froce; try: help",
+            ),
             ("signal 12", "signal takes two words: signal 1234 TERM; try: help"),
             ("signal 0 9", "signal: 0 is no process id; try: help"),
             ("signal 12 SIGNO", "signal: SIGNO is no signal; try: help"),

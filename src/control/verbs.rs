@@ -80,6 +80,12 @@ mod tests {
     }
 
     #[test]
+    fn the_command_line_offers_the_same() {
+        let offered: Vec<&str> = crate::cli::REQUESTS.iter().map(|(verb, _)| *verb).collect();
+        assert_eq!(offered, VERBS);
+    }
+
+    #[test]
     fn other_words_find_none() {
         for typed in ["", "xyzzy", "http/1.1", "statusstatusstatus", "привет", "q"] {
             assert_eq!(nearest_verb(typed), None, "{typed}");

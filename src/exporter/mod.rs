@@ -5,50 +5,21 @@ mod gathering;
 mod http;
 mod serving;
 
+use crate::cli::{DEFAULT_ADDRESS, Metrics};
 use crate::sys::process::nowhere;
 use anyhow::{Context as _, Result, bail};
-use clap::Parser;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use std::ffi::OsString;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 
-/// Where it listens unless told otherwise: loopback alone.
-const DEFAULT: &str = "127.0.0.1:9799";
-
-/// Serves the metrics of all guardians over HTTP at /metrics, for Prometheus.
-#[derive(Debug, Parser)]
-#[command(
-    name = "sentinel metrics",
-    args_override_self = true,
-    bin_name = "sentinel metrics",
-    version,
-    max_term_width = 100
-)]
-struct Wanted {
-    /// Address and port
-    #[arg(long, value_name = "ADDR", default_value = DEFAULT)]
-    listen: String,
-    /// Prints them once, and serves nothing
-    #[arg(long, conflicts_with = "listen")]
-    once: bool,
-    /// The socket is our standard input, and the guardian has the other end of our standard output
-    #[arg(long, hide = true)]
-    handed: bool,
-}
-
 /// Serves until a signal ends it. Gives the exit status.
 ///
 /// # Errors
 /// The address cannot be had.
-pub fn run(words: &[OsString]) -> Result<u8> {
-    let wanted = match Wanted::try_parse_from(words) {
-        Ok(wanted) => wanted,
-        Err(error) => return Ok(crate::diagnostics::usage(&error, "sentinel metrics")),
-    };
+pub fn run(wanted: &Metrics) -> Result<u8> {
     if wanted.once {
         use std::io::Write as _;
         let text = gathering::Gatherer::default().page();
@@ -81,7 +52,7 @@ pub fn listen(text: &str) -> Result<TcpListener> {
     };
     let addresses: Vec<SocketAddr> = match wanted.to_socket_addrs() {
         Ok(addresses) => addresses.collect(),
-        Err(_) => bail!("{shown} is no address to listen at: write for instance {DEFAULT}"),
+        Err(_) => bail!("{shown} is no address to listen at: write for instance {DEFAULT_ADDRESS}"),
     };
     TcpListener::bind(addresses.as_slice()).with_context(|| {
         format!("cannot listen at {shown} (one sentinel metrics serves all guardians)")

@@ -3,36 +3,17 @@
 use super::columns::text;
 use super::row::{Note, Row};
 use super::{choose, statuses};
+use crate::cli::Ps;
 use crate::control::asking::Silence;
 use crate::control::listing::{Listed, Listing, find_here};
 use crate::control::processes;
-use crate::diagnostics::{complain, usage};
+use crate::diagnostics::complain;
 use crate::status::Status;
 use anyhow::{Context as _, Result};
-use clap::Parser;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::PathBuf;
-
-/// Lists the guardians, or the processes of one; exits with 1 when there is no guardian, as ps(1) does.
-#[derive(Debug, Parser)]
-#[command(
-    name = "sentinel ps",
-    args_override_self = true,
-    bin_name = "sentinel ps",
-    version,
-    max_term_width = 100
-)]
-struct Wanted {
-    /// For programs
-    #[arg(long)]
-    json: bool,
-    /// The processes of this one: the name of its run, or a process id
-    #[arg(value_name = "NAME|PID")]
-    who: Option<String>,
-}
 
 /// What `--json` prints. Added fields do not change the schema's number.
 #[derive(Debug, Serialize)]
@@ -56,13 +37,9 @@ struct Entry {
 ///
 /// # Errors
 /// Nobody takes the answer; with a name, as [`choose::find`] and [`processes::show`].
-pub fn run(words: &[OsString]) -> Result<u8> {
-    let wanted = match Wanted::try_parse_from(words) {
-        Ok(wanted) => wanted,
-        Err(error) => return Ok(usage(&error, "sentinel ps")),
-    };
-    if let Some(who) = wanted.who {
-        return processes::show(&choose::find(&who)?.socket, wanted.json);
+pub fn run(wanted: &Ps) -> Result<u8> {
+    if let Some(who) = &wanted.guardian {
+        return processes::show(&choose::find(who)?.socket, wanted.json);
     }
     let Listing { guardians, foreign, left_out_of, .. } = find_here();
     let told = statuses(guardians);

@@ -1,43 +1,12 @@
 //! The rules that `--what-if` puts in the place of the recorded ones.
 
-use crate::cli::{Amount, Span, ThrashSetting};
+pub use crate::cli::Changes;
+
+use crate::cli::{Amount, ThrashSetting};
 use crate::event::{Command, Event};
 use crate::lines::{Lines, LinesError};
 use crate::policy::PolicyConfig;
 use crate::policy::thrash::ThrashRule;
-use crate::units::{Bytes, Percent};
-
-/// Rules that are to be others than the recorded ones.
-#[derive(Clone, Debug, Default, PartialEq, clap::Args)]
-pub struct Changes {
-    /// Memory limit
-    #[arg(short, long, value_name = "SIZE", requires = "what_if")]
-    pub memory: Option<Bytes>,
-    /// Room above the limit up to memory.max
-    #[arg(long, value_name = "SIZE", requires = "what_if")]
-    pub headroom: Option<Bytes>,
-    /// SIGKILL at once when memory gets here
-    #[arg(long, value_name = "SIZE", requires = "what_if")]
-    pub second_line: Option<Bytes>,
-    /// Room in swap beyond the limit, or max
-    #[arg(long, value_name = "SIZE", requires = "what_if")]
-    pub swap: Option<Amount>,
-    /// Time from SIGTERM to SIGKILL
-    #[arg(long, value_name = "DURATION", requires = "what_if")]
-    pub grace: Option<Span>,
-    /// Wall-clock limit
-    #[arg(long, value_name = "DURATION", requires = "what_if")]
-    pub timeout: Option<Span>,
-    /// Warns at this share of the limit
-    #[arg(long, value_name = "SHARE", requires = "what_if")]
-    pub warn_at: Option<Percent>,
-    /// Warns when the limit is this near in time
-    #[arg(long, value_name = "DURATION", requires = "what_if")]
-    pub warn_within: Option<Span>,
-    /// Ends a workload that waits for memory this share of the time for so long, or off
-    #[arg(long, value_name = "SHARE:DURATION", requires = "what_if")]
-    pub thrash: Option<ThrashSetting>,
-}
 
 impl Changes {
     /// The rules with these changes. Nothing is a dry run.

@@ -3,70 +3,32 @@
 use super::compare::{Comparison, compare};
 use super::player;
 use super::screening;
-use super::what_if::{Changes, ask};
+use super::what_if::ask;
 use super::what_if_text;
+use crate::cli::Replay;
 use crate::escape::shown;
 use crate::sys::terminal::{is_foreground, is_terminal};
 use crate::terminal_modes::is_dumb;
 use crate::trace::reader::{self, Trace};
 use crate::tui::Options;
 use anyhow::{Context, Result};
-use clap::Parser;
 use nix::sys::signal::{SigSet, Signal};
-use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufReader, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
-
-/// Shows a recorded run again, and what other rules would have done.
-#[derive(Debug, Parser)]
-#[command(name = "sentinel replay", args_override_self = true, version, after_help = AFTER_HELP, max_term_width = 100)]
-struct Replay {
-    /// What sentinel --record wrote
-    file: PathBuf,
-    /// So many times as fast as it was; text is shown at once without it
-    #[arg(long, value_name = "FACTOR", value_parser = speed)]
-    speed: Option<f64>,
-    /// Lines of text and no dashboard
-    #[arg(long)]
-    plain: bool,
-    /// Only what came of it, as JSON
-    #[arg(long)]
-    json: bool,
-    /// Says what the rules given here would have done, and plays nothing
-    #[arg(long, visible_alias = "whatif")]
-    what_if: bool,
-    #[command(flatten)]
-    changes: Changes,
-}
-
-const AFTER_HELP: &str = "\
-Exit status: 0; 1 when a whole trace leads to other decisions than were recorded; 125 when the file is
-no trace. A run recorded with --dry-run answers --what-if best: nothing was done to it.";
-
-fn speed(text: &str) -> Result<f64, String> {
-    let factor = text.trim_end_matches('x').parse::<f64>().ok();
-    let factor = factor.filter(|factor| (0.001..=1e6).contains(factor));
-    factor.ok_or_else(|| format!("{text:?} is no speed: write for instance 10 or 0.5"))
-}
 
 /// Runs it. Gives the exit status.
 ///
 /// # Errors
 /// When the file cannot be read, or nobody takes the answer.
-pub fn run(words: &[OsString]) -> Result<u8> {
-    let wanted = match Replay::try_parse_from(words) {
-        Ok(wanted) => wanted,
-        Err(error) => return Ok(crate::diagnostics::usage(&error, "sentinel replay")),
-    };
+pub fn run(wanted: &Replay) -> Result<u8> {
     let path = shown(&wanted.file);
     let file = File::open(&wanted.file).with_context(|| format!("cannot open {path}"))?;
     let trace =
         reader::read(BufReader::new(file)).with_context(|| format!("cannot read {path}"))?;
     if wanted.what_if {
-        return what_if(&trace, &wanted).map(|()| 0);
+        return what_if(&trace, wanted).map(|()| 0);
     }
     let comparison = compare(&trace);
     if wanted.json {

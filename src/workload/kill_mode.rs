@@ -3,13 +3,13 @@
 use crate::choice::choice;
 
 choice!(
-    /// Who gets the term signal, as in systemd.kill(5).
+    /// Which processes get the term signal, as in systemd.kill(5).
     KillMode {
-        /// Every process.
+        /// Every process of the workload
         ControlGroup = "control-group",
-        /// The command's process; SIGKILL goes to every process.
+        /// The command's process; SIGKILL goes to every process
         Mixed = "mixed",
-        /// The command's process; the rest is ended with SIGKILL after the grace period if it is still there.
+        /// The command's process; what is left after the grace period gets SIGKILL
         Process = "process",
     }
 );

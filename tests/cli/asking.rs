@@ -31,7 +31,8 @@ fn nothing_to_ask() {
         (&["ctl", "--socket"], "a value is required"),
         (&["ctl", ""], "no request given"),
         (&["ctl", "two\nlines"], "a request is one line of plain text"),
-        (&["ctl", "--nonsense"], "no guardian at"),
+        (&["ctl", "--nonsense"], "unexpected argument"),
+        (&["ctl", "nonsense"], "unknown request nonsense; try: sentinel ctl --help"),
         (&["status", "--nonsense"], "unexpected argument"),
     ] {
         let socket = scene.text_path("nowhere");

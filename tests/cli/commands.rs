@@ -1,7 +1,7 @@
 //! Commands that cannot be run: 127 where there is none, 126 where it cannot be executed, 125 where none is named.
 
 use crate::refusal::refused;
-use crate::support::{Run, Scene, is_root, skip};
+use crate::support::{Run, Running, Scene, is_root, skip};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -166,19 +166,148 @@ fn a_stderr_that_takes_nothing_does_not_change_the_exit_status() {
     }
 }
 
+/// Its output on stdout, with exit status 0.
+fn told(scene: &Scene, words: &[&str]) -> String {
+    let output = scene.sentinel().args(words).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{words:?}: {output:?}");
+    assert!(output.stderr.is_empty(), "{words:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
 #[test]
 fn help_and_version_go_to_stdout() {
     let scene = Scene::new();
     for (words, needle) in [
         (&["--help"][..], "Usage: sentinel [OPTIONS] [--] COMMAND"),
         (&["-h"], "--memory <SIZE>"),
+        (&["-h"], "\nLimits:\n"),
         (&["--version"], concat!("sentinel ", env!("CARGO_PKG_VERSION"))),
         (&["ctl", "--help"], "Usage: sentinel ctl"),
+        (&["ctl", "-h"], "set, signal"),
+        (&["help", "-h"], "Usage: sentinel help"),
     ] {
-        let output = scene.sentinel().args(words).output().unwrap();
-        assert_eq!(output.status.code(), Some(0), "{words:?}");
-        assert!(output.stderr.is_empty(), "{words:?}");
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let text = told(&scene, words);
         assert!(text.contains(needle), "{words:?}: {text}");
+    }
+}
+
+#[test]
+fn each_verb_has_a_help_with_examples_and_the_program_s_version() {
+    let scene = Scene::new();
+    let all = told(&scene, &["help"]);
+    assert_eq!(all, told(&scene, &["--help"]));
+    for verb in sentinel::cli::VERBS {
+        assert!(all.contains(&format!("\n  {verb} ")), "{verb}: {all}");
+        let help = told(&scene, &[verb, "--help"]);
+        assert!(help.contains(&format!("\nUsage: sentinel {verb}")), "{help}");
+        assert!(help.contains(&format!("\nExamples:\n  sentinel {verb}")), "{help}");
+        let about = help.split("\n\nUsage:").next().unwrap();
+        assert!(about.contains("\n\n") || verb == "help", "more than its line of the list: {help}");
+        assert_eq!(help, told(&scene, &["help", verb]));
+        let version = concat!("sentinel ", env!("CARGO_PKG_VERSION"), "\n");
+        for option in ["-V", "--version"] {
+            assert_eq!(told(&scene, &[verb, option]), version);
+        }
+    }
+}
+
+#[test]
+fn typing_mistakes_of_verbs_and_of_their_options() {
+    let scene = Scene::new();
+    for (words, status, needle) in [
+        (&["stauts"][..], 127, "command not found: stauts (did you mean: sentinel status?)"),
+        (&["STAUTS"], 127, "(did you mean: sentinel status?)"),
+        (&["version"], 127, "(did you mean: sentinel --version?)"),
+        (&["hlep", "report"], 127, "(did you mean: sentinel help?)"),
+        (&["-q", "report"], 127, "(did you mean: sentinel report?)"),
+        (&["run", "-m", "1G", "true"], 127, "command not found: run (a command needs no verb"),
+        (&["help", "reprot"], 125, "sentinel: VERB: \"reprot\" is none of attach, status, ps"),
+        (&["help", "reprot"], 125, "(did you mean report?); try: sentinel help --help"),
+        (&["--memroy", "1G", "true"], 125, "(did you mean --memory?); try: sentinel --help"),
+        (&["-memory", "1G", "true"], 125, "(did you mean --memory?); try: sentinel --help"),
+        (&["-memory=1G", "true"], 125, "(did you mean --memory?); try: sentinel --help"),
+        (&["-timeout", "3s", "true"], 125, "(did you mean --timeout?); try: sentinel --help"),
+        (&["-M", "1G", "true"], 125, "(did you mean -m?); try: sentinel --help"),
+        (&["-v"], 125, "(did you mean -V?); try: sentinel --help"),
+        (&["-v", "sh", "-version"], 125, "(did you mean -V?); try: sentinel --help"),
+        (&["-m", "em", "sh", "-memory"], 125, "or 80%; try: sentinel --help"),
+        (&["-m", "lots", "--", "-memory"], 125, "or 80%; try: sentinel --help"),
+        (&["report", "-json"], 125, "(did you mean --json?); try: sentinel report --help"),
+        (&["status", "--jsno"], 125, "(did you mean --json?); try: sentinel status --help"),
+        (&["ps", "--jsno"], 125, "(did you mean --json?); try: sentinel ps --help"),
+        (&["top", "--version=x"], 125, "try: sentinel top --help"),
+        (&["report", "--htlm"], 125, "(did you mean --html?); try: sentinel report --help"),
+        (
+            &["metrics", "--lisen", "x"],
+            125,
+            "(did you mean --listen?); try: sentinel metrics --help",
+        ),
+        (&["doctor", "--jsn"], 125, "(did you mean --json?); try: sentinel doctor --help"),
+        (
+            &["replay", "t", "--memroy", "1G"],
+            125,
+            "(did you mean --memory?); try: sentinel replay --help",
+        ),
+        (&["replay"], 125, "no file given; try: sentinel replay --help"),
+        (
+            &["--kill-mode", "mixd", "true"],
+            125,
+            "\"mixd\" is none of control-group, mixed, process (did you mean mixed?)",
+        ),
+    ] {
+        let run = refused(&scene, scene.sentinel().args(words), status);
+        assert!(run.stderr.contains(needle), "{words:?} does not say {needle:?}: {run:?}");
+    }
+}
+
+/// Whoever mistypes a request is not told that there is no guardian, and no guardian is needed to say so.
+#[test]
+fn typing_mistakes_of_requests_need_no_guardian() {
+    let scene = Scene::new();
+    for (words, needle) in [
+        (&["stats"][..], "unknown request stats, did you mean status; try: sentinel ctl --help"),
+        (&["set", "memry", "3G"], "unknown setting memry, did you mean set memory"),
+        (&["set", "memry"], "unknown setting memry, did you mean set memory"),
+        (&["set", "memory"], "set takes two words: set memory 2G"),
+        (&["set", "memory", "3Q"], "set memory: \"3Q\" is not a size"),
+        (&["set", "memory", "3G", "--froce"], "set memory takes --force or nothing"),
+        (&["memory", "3G"], "unknown request memory, did you mean set memory"),
+        (&["signal", "1", "TREM"], "signal: TREM is no signal"),
+        (&["status", "jsno"], "status takes json or nothing, not jsno"),
+        (&["kill", "-9"], "kill takes no further word, not -9"),
+        (&["--gaurdian", "x", "status"], "(did you mean --guardian?); try: sentinel ctl --help"),
+        (&["-guardian", "x", "status"], "unknown request x"),
+        (&["-q", "status"], "unexpected argument '-q' found; try: sentinel ctl --help"),
+    ] {
+        for guardian in [&[][..], &["--guardian", "nobody"], &["--socket", "/no/such/socket"]] {
+            if !guardian.is_empty() && words[0].starts_with('-') {
+                continue;
+            }
+            let run = refused(&scene, scene.sentinel().arg("ctl").args(guardian).args(words), 125);
+            assert!(run.stderr.contains(needle), "{words:?} does not say {needle:?}: {run:?}");
+        }
+    }
+    // What is right goes on to where there is no guardian.
+    for words in ["set memory 3G --FORCE", "STATUS JSON", "signal 1 term"] {
+        let mut sentinel = scene.sentinel();
+        sentinel.args(["ctl", "--socket", "/no/such/socket"]).args(words.split(' '));
+        let run = refused(&scene, &mut sentinel, 125);
+        assert!(run.stderr.contains("no guardian at /no/such/socket"), "{words}: {run:?}");
+    }
+}
+
+/// Only as the first word a verb is one.
+#[test]
+fn a_command_may_have_a_verb_s_name() {
+    let scene = Scene::new();
+    for verb in sentinel::cli::VERBS {
+        file(&scene, verb, 0o755, "#!/bin/sh\necho \"command $0 $*\"\n");
+        for before in [&["--"][..], &["-q", "--"], &["-q"]] {
+            let mut sentinel = scene.sentinel();
+            sentinel.args(scene.options()).args(before).args([verb, "--help"]);
+            let run = Running::start(sentinel.env("PATH", scene.dir())).finish().expect(0);
+            let expected = format!("command {} --help\n", scene.text_path(verb));
+            assert_eq!(run.stdout(), expected, "{before:?}");
+        }
     }
 }

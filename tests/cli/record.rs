@@ -1,5 +1,6 @@
 //! The record of a run says what was, whoever asked in between; and where nothing ran it says that.
 
+use crate::refusal::{attempt, refused};
 use crate::support::{Running, Scene, is_root, python, skip};
 use serde_json::Value;
 
@@ -75,6 +76,73 @@ fn a_run_that_could_not_be_started_leaves_a_record_that_says_so() {
         assert!(record["outcome"]["text"].as_str().unwrap().contains(needle), "{record:#}");
         assert!(record["status"].is_null(), "{record:#}");
     }
+}
+
+/// Wherever the file is named: a job must not take the record of the run before for its own.
+#[test]
+fn an_option_that_is_wrong_is_recorded_in_a_file_named_behind_it() {
+    let scene = Scene::new();
+    let record = scene.text_path("record.json");
+    for mistake in [
+        &["-m", "abc"][..],
+        &["--memroy", "1G"],
+        &["--nonsense"],
+        &["--plain=yes"],
+        &["--kill-mode", "some"],
+        &["-Z"],
+    ] {
+        scene.write("record.json", "of the run before");
+        let mut sentinel = scene.sentinel();
+        sentinel.args(mistake).args(["--json", &record, "--", "true"]);
+        let run = refused(&scene, &mut sentinel, 125);
+        let record = scene.record();
+        assert_eq!(record["exit_status"], 125, "{record:#}");
+        assert_eq!(record["outcome"]["reason"], "not-started", "{record:#}");
+        let text = record["outcome"]["text"].as_str().unwrap();
+        assert!(!text.is_empty() && run.stderr.contains(text), "{mistake:?}: {text:?}: {run:?}");
+    }
+    // Where a configuration file says so, too, and where it is the settings that make no sense.
+    let config = scene.write("config.toml", format!("json = \"{record}\"\n"));
+    for mistake in [["-m", "abc"], ["--second-line", "1M"]] {
+        scene.write("record.json", "of the run before");
+        let mut sentinel = scene.sentinel();
+        let words = ["--socket", "off", "--config", &config, "--", "true"];
+        refused(&scene, sentinel.args(mistake).args(words), 125);
+        assert_eq!(scene.record()["exit_status"], 125, "{mistake:?}");
+    }
+    // A file that the command is told is the command's.
+    scene.write("record.json", "of somebody else");
+    let mut sentinel = scene.sentinel();
+    refused(&scene, sentinel.args(["-m", "abc", "--", "true", "--json", &record]), 125);
+    assert_eq!(scene.read("record.json"), "of somebody else");
+}
+
+#[test]
+fn no_two_outputs_are_the_same_file() {
+    let scene = Scene::new();
+    let there = scene.write("there", "");
+    std::os::unix::fs::symlink(&there, scene.path("link")).unwrap();
+    std::fs::hard_link(&there, scene.path("second")).unwrap();
+    let by_dots = format!("{}/./made", scene.dir().display());
+    let (link, second, made) =
+        (scene.text_path("link"), scene.text_path("second"), scene.text_path("made"));
+    for (one, other) in
+        [(&there, &there), (&there, &link), (&second, &there), (&made, &made), (&made, &by_dots)]
+    {
+        for options in [["--json", "--record"], ["--record", "--log"], ["--json", "--socket"]] {
+            let mut sentinel =
+                attempt(&scene, &[options[0], one.as_str(), options[1], other.as_str()]);
+            let run = refused(&scene, &mut sentinel, 125);
+            let needle = format!("{} and {} write to the same file", options[0], options[1]);
+            assert!(run.stderr.contains(&needle), "{one} {other}: {run:?}");
+            let _ = std::fs::remove_file(&made);
+        }
+    }
+    // What many may write to.
+    let (run, record) = scene.recorded(&["--record", "/dev/null"], &["true"]);
+    run.expect(0);
+    assert_eq!(record["exit_status"], 0);
+    scene.run(&["--json", "/dev/null", "--record", "/dev/null"], &["true"]).expect(0);
 }
 
 #[test]

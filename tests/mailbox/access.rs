@@ -63,7 +63,7 @@ fn others_who_can_connect_are_refused_and_told() {
     let scene = Scene::new();
     let running = guardian(&scene, false);
     set_mode(&scene, "s.socket", 0o666);
-    for request in ["status", "kill", "help", "nonsense"] {
+    for request in ["status", "kill", "help", "set memory 1G"] {
         let run = ask_as(&scene, NOBODY, request).expect(1);
         let refusal = "error: only uid 0 and root may use this mailbox, not uid 65534\n";
         assert_eq!(run.stderr, refusal, "{request}");

@@ -11,43 +11,23 @@ pub mod view;
 use super::outlet::Outlet;
 use super::signals::Signals;
 use super::terminal;
+use crate::cli::Top;
 use crate::fleet::choose;
 use crate::sys::terminal::is_terminal;
 use crate::terminal_modes::is_dumb;
 use anyhow::{Result, ensure};
-use clap::Parser;
-use std::ffi::OsString;
 use std::os::fd::AsFd as _;
-
-/// Shows the guardians live; Enter shows one, q leaves.
-#[derive(Debug, Parser)]
-#[command(
-    name = "sentinel top",
-    args_override_self = true,
-    bin_name = "sentinel top",
-    version,
-    max_term_width = 100
-)]
-struct Wanted {
-    /// Shows this one at once: the name of its run, or a process id
-    #[arg(value_name = "NAME|PID")]
-    who: Option<String>,
-}
 
 /// Runs it until the user leaves. Gives the exit status.
 ///
 /// # Errors
 /// Nobody is called so, or there is no terminal.
-pub fn run(words: &[OsString]) -> Result<u8> {
-    let wanted = match Wanted::try_parse_from(words) {
-        Ok(wanted) => wanted,
-        Err(error) => return Ok(crate::diagnostics::usage(&error, "sentinel top")),
-    };
+pub fn run(wanted: &Top) -> Result<u8> {
     let (input, output) = (std::io::stdin(), std::io::stdout());
     let terminals = is_terminal(input.as_fd()) && is_terminal(output.as_fd());
     ensure!(terminals, "top needs a terminal; without one: sentinel ps");
     ensure!(!is_dumb(), "top cannot draw on a terminal of type dumb; there: sentinel ps");
-    let chosen = wanted.who.as_deref().map(choose::find).transpose()?;
+    let chosen = wanted.guardian.as_deref().map(choose::find).transpose()?;
     let signals = Signals::hold()?;
     terminal::restore_on_panic();
     let outlet = Outlet::open()?;

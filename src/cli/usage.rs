@@ -1,0 +1,107 @@
+//! What is wrong with the words of a command line, as one line with the way out.
+
+use super::Cli;
+use crate::choice::none_of;
+use crate::command::VERBS;
+use crate::escape::escape;
+use crate::nearest::nearest;
+use clap::CommandFactory as _;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use std::error::Error as _;
+use std::ffi::OsString;
+
+/// The mistake in these words, without clap's layout of many lines, and what was probably meant.
+pub fn mistake(error: &clap::Error, words: &[OsString]) -> String {
+    let meant = suggestion(error).or_else(|| other_spelling(error, words));
+    let meant = meant.map_or_else(String::new, |name| format!(" (did you mean {name}?)"));
+    escape(format!("{}{meant}", what(error)).as_bytes())
+}
+
+/// The help that says how it would have been right.
+pub fn way_out(words: &[OsString]) -> String {
+    let verb = verb(words).map_or_else(String::new, |verb| format!(" {verb}"));
+    format!("sentinel{verb} --help")
+}
+
+/// The first word, if it is a verb.
+pub(super) fn verb(words: &[OsString]) -> Option<&str> {
+    words.get(1).and_then(|word| word.to_str()).filter(|word| VERBS.contains(word))
+}
+
+fn what(error: &clap::Error) -> String {
+    match (error.kind(), context(error, ContextKind::InvalidArg), error.source()) {
+        (ErrorKind::MissingRequiredArgument, Some(argument), _) => {
+            format!("no {} given", bare(&argument).to_lowercase())
+        }
+        (ErrorKind::ValueValidation, Some(argument), Some(why)) => format!("{argument}: {why}"),
+        (ErrorKind::InvalidValue, Some(argument), _) if possible_values(error).is_some() => {
+            let value = context(error, ContextKind::InvalidValue).unwrap_or_default();
+            let known = possible_values(error).unwrap_or_default();
+            let argument = if argument.starts_with('-') { &argument } else { bare(&argument) };
+            format!("{argument}: {}", none_of(&value, known))
+        }
+        _ => {
+            let text = error.to_string();
+            let first = text.lines().next().unwrap_or("wrong usage");
+            first.strip_prefix("error: ").unwrap_or(first).to_owned()
+        }
+    }
+}
+
+fn context(error: &clap::Error, kind: ContextKind) -> Option<String> {
+    error.get(kind).map(ToString::to_string)
+}
+
+/// `<VERB>`, `[VERB]`, `<COMMAND>...` without their brackets.
+fn bare(argument: &str) -> &str {
+    argument.trim_matches(|c: char| !c.is_alphabetic())
+}
+
+fn possible_values(error: &clap::Error) -> Option<&[String]> {
+    match error.get(ContextKind::ValidValue) {
+        Some(ContextValue::Strings(known)) if !known.is_empty() => Some(known),
+        Some(_) | None => None,
+    }
+}
+
+/// The name that was probably meant, by clap.
+fn suggestion(error: &clap::Error) -> Option<String> {
+    let kinds =
+        [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand, ContextKind::SuggestedValue];
+    match kinds.into_iter().find_map(|kind| error.get(kind)) {
+        Some(ContextValue::String(name)) => Some(name.clone()),
+        // By likeness, the best last.
+        Some(ContextValue::Strings(names)) => names.last().cloned(),
+        Some(_) | None => None,
+    }
+}
+
+/// What clap does not think of: a long option behind one dash (`-memory`, of which clap makes `-m emory`), a letter in the other case.
+fn other_spelling(error: &clap::Error, words: &[OsString]) -> Option<String> {
+    let wrong = if error.kind() == ErrorKind::UnknownArgument {
+        context(error, ContextKind::InvalidArg)
+    } else if error.kind() == ErrorKind::ValueValidation {
+        context(error, ContextKind::InvalidValue)
+    } else {
+        None
+    };
+    let wrong = wrong.filter(|wrong| !wrong.is_empty())?;
+    let mut tree = Cli::command();
+    tree.build();
+    let of = verb(words).and_then(|verb| tree.find_subcommand(verb)).unwrap_or(&tree);
+    // The word in which it is: a value in a word of its own is spelled as it is meant.
+    let ours = words.iter().filter_map(|word| word.to_str());
+    let ours = ours.take_while(|word| *word != "--" && (*word != wrong || word.starts_with('-')));
+    let is_wrong =
+        |tail: &&str| !tail.starts_with('-') && tail.contains(wrong.trim_start_matches('-'));
+    let tail = ours.filter_map(|word| word.strip_prefix('-')).find(is_wrong)?;
+    if tail.len() > 2 {
+        let longs: Vec<&str> = of.get_arguments().filter_map(clap::Arg::get_long).collect();
+        let name = tail.split('=').next()?;
+        return nearest(name, &longs).map(|(long, _)| format!("--{long}"));
+    }
+    let letter = wrong.strip_prefix('-').and_then(|letter| letter.parse::<char>().ok())?;
+    let shorts = of.get_arguments().filter_map(clap::Arg::get_short);
+    let other = shorts.into_iter().find(|short| short.eq_ignore_ascii_case(&letter))?;
+    Some(format!("-{other}"))
+}
