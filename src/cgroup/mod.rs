@@ -5,6 +5,7 @@ pub mod hierarchy;
 pub mod hugetlb;
 pub mod kept;
 pub mod limits;
+pub mod maker;
 mod removal;
 pub mod swap;
 

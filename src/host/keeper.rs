@@ -2,6 +2,7 @@
 
 use super::Host;
 use crate::cli::OnDeath;
+use crate::config::{Targets, WardRules};
 use crate::control::server::Server;
 use crate::keeper::VERB;
 use crate::keeper::orders::{OrderFile, Orders, Stage};
@@ -38,6 +39,16 @@ impl Drop for Keeper {
 }
 
 impl Keeper {
+    fn start(mut command: Command, orders: OrderFile, written: Orders) -> Result<Keeper> {
+        let (end, leash) = std::io::pipe().context("make its leash")?;
+        let output = orders.share().context("share its orders")?;
+        // Not in our group, or a Ctrl-C right now would be for it too.
+        command.stdin(end).stdout(Stdio::from(output)).process_group(0);
+        let child = command.spawn().context("start it")?;
+        let pid = i32::try_from(child.id()).context("know its process id")?;
+        Ok(Keeper { pid, orders, written, leash })
+    }
+
     /// Its process id.
     pub(super) fn pid(&self) -> i32 {
         self.pid
@@ -82,7 +93,6 @@ impl Host {
             stage: Stage::Watching,
         };
         orders.write(written).context("write its orders")?;
-        let (end, leash) = std::io::pipe().context("make its leash")?;
         if ward.wants_report() {
             let report = ward.report_of_our_death(child, Origin::find(self.caller_id))?;
             // What is told of this is told once, and the keeper is one all the same.
@@ -91,23 +101,28 @@ impl Host {
                 ward.say(Level::Warning, text);
             }
         }
-        let output = orders.share().context("share its orders")?;
-        let mut command = self.keeper_command(id);
-        // Not in our group, or a Ctrl-C right now would be for it too.
-        command.stdin(end).stdout(Stdio::from(output)).process_group(0);
-        let child = command.spawn().context("start it")?;
-        let pid = i32::try_from(child.id()).context("know its process id")?;
-        Ok(Keeper { pid, orders, written, leash })
+        Keeper::start(self.keeper_command(id)?, orders, written)
     }
 
-    fn keeper_command(&self, id: WardId) -> Command {
-        // The program that runs, also where another has its name by now.
-        let mut command = Command::new("/proc/self/exe");
-        command.arg0("sentinel-keeper").arg(VERB);
-        let Some(ward) = self.wards.get(id) else { return command };
+    fn keeper_command(&self, id: WardId) -> Result<Command> {
+        let ward = self.wards.get(id).context("find whom to keep")?;
         let rules = &ward.rules;
         // In a dry run nothing is done to the workload.
         let on_death = if rules.dry_run { OnDeath::Release } else { rules.on_guardian_death };
+        let mut command = self.bare_keeper(rules, on_death);
+        if let Some(cgroup) = ward.workload.cgroup() {
+            command.arg("--cgroup").arg(cgroup.path());
+        }
+        if let Some(home) = ward.workload.vacated() {
+            command.arg("--vacated").arg(home);
+        }
+        Ok(command)
+    }
+
+    fn bare_keeper(&self, rules: &WardRules, on_death: OnDeath) -> Command {
+        // The program that runs, also where another has its name by now.
+        let mut command = Command::new("/proc/self/exe");
+        command.arg0("sentinel-keeper").arg(VERB);
         for (name, value) in [
             ("--guardian", std::process::id().to_string()),
             ("--name", rules.name.clone()),
@@ -118,24 +133,42 @@ impl Host {
         ] {
             command.arg(name).arg(value);
         }
-        if let Some(cgroup) = ward.workload.cgroup() {
-            command.arg("--cgroup").arg(cgroup.path());
-        }
-        if let Some(home) = ward.workload.vacated() {
-            command.arg("--vacated").arg(home);
-        }
         for node in self.server.iter().map(Server::mailbox).flat_map(|mailbox| mailbox.nodes()) {
             command.arg("--socket").arg(node.path());
         }
         command
     }
 
+    /// Starts the keeper of what others started, or says that there is none.
+    pub(super) fn start_keeper_of_others(&mut self, rules: &WardRules, targets: &Targets) {
+        match self.try_start_keeper_of_others(rules, targets) {
+            Ok(keeper) => self.attendants.keeper = Some(keeper),
+            Err(error) => {
+                let lost = "if sentinel is killed, memory.high stays at the limit";
+                self.say(Level::Warning, format!("no keeper: {error:#}; {lost}"));
+            }
+        }
+    }
+
+    fn try_start_keeper_of_others(&self, rules: &WardRules, targets: &Targets) -> Result<Keeper> {
+        let orders = OrderFile::create().context("make a file for its orders")?;
+        let written = Orders::default();
+        orders.write(written).context("write its orders")?;
+        let mut command = self.bare_keeper(rules, OnDeath::Release);
+        for path in &targets.cgroups {
+            command.arg("--attached").arg(path);
+        }
+        for path in &targets.directories {
+            command.arg("--attached-in").arg(path);
+        }
+        Keeper::start(command, orders, written)
+    }
+
     /// Tells the keeper what changed. Called once a turn of the loop, behind all deeds.
     pub(super) fn brief_keeper(&mut self) {
-        let (Some(keeper), Some(ward)) = (&mut self.attendants.keeper, self.wards.iter().next())
-        else {
-            return;
-        };
+        // What others started is given back, whatever became of it.
+        let ward = self.wards.iter().next().filter(|_| self.visit.is_none());
+        let (Some(keeper), Some(ward)) = (&mut self.attendants.keeper, ward) else { return };
         let policy = ward.policy();
         let stage = match policy.rung() {
             Rung::Watching { .. } => Stage::Watching,

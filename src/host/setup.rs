@@ -251,8 +251,9 @@ pub fn attach(config: Config, targets: &Targets) -> Result<Host> {
     let metrics = open_metrics(&config)?;
     let server = open_mailbox(&config, id)?;
     let mut host = Host::new(&config, (caller, id), signals, server)?;
+    let rules = config.rules;
     host.visit = Some(Visit {
-        rules: config.rules,
+        rules: rules.clone(),
         machine: hierarchy::outer_limit(&[])?,
         directories: Vec::new(),
         spares: Spares::take().context("cannot keep descriptors for later")?,
@@ -263,6 +264,9 @@ pub fn attach(config: Config, targets: &Targets) -> Result<Host> {
         host.open_exporter(listener)?;
     }
     host.harden();
+    if !rules.dry_run {
+        host.start_keeper_of_others(&rules, targets);
+    }
     match host.join_all(targets) {
         Ok(()) => Ok(host),
         Err(error) => {

@@ -47,7 +47,8 @@ impl Host {
         let mut rules = visit.rules.clone();
         rules.name = name_of(directory);
         let lines = rules.lines_of_others(&outer)?;
-        let mut workload = Workload::of_others(Foreign::new(cgroup)?, visit.spares.clone())?;
+        let mut workload =
+            Workload::of_others(Foreign::new(cgroup, !rules.dry_run)?, visit.spares.clone())?;
         let in_force = if rules.dry_run { None } else { workload.set_lines(&lines) };
         match in_force {
             None | Some(DeedResult::Done) => {}

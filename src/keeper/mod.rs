@@ -5,6 +5,7 @@
 
 pub mod orders;
 mod quarry;
+mod visited;
 
 use crate::cli::OnDeath;
 use crate::clock::{Clock, Timestamp, pause};
@@ -14,7 +15,7 @@ use crate::placement;
 use crate::report::console::Console;
 use crate::report::post_mortem::{Milestone, Moment, PostMortem, archive};
 use crate::report::record::CallerId;
-use crate::report::words::signal_name;
+use crate::report::words::{counted, signal_name};
 use crate::units::{Limit, millis, show_duration};
 use crate::workload::kill_mode::KillMode;
 use crate::workload::process_sampler::ProcessSampler;
@@ -63,6 +64,18 @@ struct Handed {
     vacated: Option<PathBuf>,
     #[arg(long)]
     socket: Vec<PathBuf>,
+    /// A cgroup that others made.
+    #[arg(long)]
+    attached: Vec<PathBuf>,
+    /// A directory of such.
+    #[arg(long)]
+    attached_in: Vec<PathBuf>,
+}
+
+impl Handed {
+    fn is_for_others(&self) -> bool {
+        !self.attached.is_empty() || !self.attached_in.is_empty()
+    }
 }
 
 /// Keeps watch over the guardian.
@@ -79,7 +92,11 @@ pub fn run(words: &[OsString]) -> Result<u8> {
     if is_let_go() {
         return Ok(0);
     }
-    keeper.take_over();
+    if keeper.handed.is_for_others() {
+        keeper.give_back();
+    } else {
+        keeper.take_over();
+    }
     Ok(0)
 }
 
@@ -186,6 +203,19 @@ impl Keeper {
         self.clean_up(over);
         if unfinished && !self.is_released(over) {
             self.count_end();
+        }
+        std::mem::take(&mut self.console).finish();
+    }
+
+    /// What others started goes on without a guardian, and as it was before.
+    fn give_back(&mut self) {
+        let Handed { attached, attached_in, guardian, .. } = &self.handed;
+        let (count, errors) = visited::give_back(guardian.cast_signed(), attached, attached_in);
+        self.sockets.iter().for_each(Node::remove);
+        let many = counted(count, "cgroup is", "cgroups are");
+        self.say(&format!("{many} as before, and guarded no more"));
+        for error in errors {
+            self.say(&format!("{error:#}"));
         }
         std::mem::take(&mut self.console).finish();
     }

@@ -3,6 +3,7 @@
 //! that a number used again or in another namespace is not taken for its maker.
 
 use super::WORKLOAD;
+use crate::cgroup::maker::Maker;
 use crate::cgroup::{Cgroup, attribute, files};
 use crate::escape::shown;
 use procfs::process::Process;
@@ -28,7 +29,7 @@ impl Mark {
 
 /// Writes into the cgroup that we are at work on it. Kernels before 5.7 cannot hold that: leftovers stay there.
 pub fn mark(cgroup: &Cgroup, mark: Mark) {
-    if let Some(maker) = ourselves() {
+    if let Some(maker) = Maker::ours().map(|maker| maker.to_string()) {
         // Without it nothing is cleared, and nothing else changes.
         let _ = rustix::fs::setxattr(
             cgroup.path(),
@@ -61,16 +62,6 @@ fn beside(own: &Path) -> Vec<PathBuf> {
     others.flat_map(|path| [path.join(WORKLOAD), path]).collect()
 }
 
-/// Process id, start time in clock ticks, namespace of process ids.
-fn ourselves() -> Option<String> {
-    let stat = Process::myself().and_then(|process| process.stat()).ok()?;
-    Some(format!("{} {} {}", stat.pid, stat.starttime, namespace()?))
-}
-
-fn namespace() -> Option<String> {
-    Some(std::fs::read_link("/proc/self/ns/pid").ok()?.to_str()?.to_owned())
-}
-
 /// What is left of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Left {
@@ -101,19 +92,8 @@ fn maker(path: &Path) -> Option<i32> {
 
 /// Made by a guardian that is gone, and so is its keeper, if it had one.
 fn nobody_is_at_work(guardian: Option<&str>, keeper: Option<&str>) -> bool {
-    guardian.and_then(has_gone) == Some(true)
-        && keeper.is_none_or(|text| has_gone(text) == Some(true))
-}
-
-/// Whether the process that left this mark is gone. Of another namespace nothing is known.
-fn has_gone(mark: &str) -> Option<bool> {
-    let mut words = mark.split(' ');
-    let pid = words.next()?.parse::<i32>().ok()?;
-    let started = words.next()?.parse::<u64>().ok()?;
-    let stat = Process::new(pid).and_then(|process| process.stat());
-    let alive =
-        stat.is_ok_and(|stat| stat.starttime == started && !matches!(stat.state, 'Z' | 'X'));
-    Some(words.next()? == namespace()? && !alive)
+    let has_gone = |text: &str| text.parse().is_ok_and(|maker: Maker| maker.has_gone());
+    guardian.is_some_and(has_gone) && keeper.is_none_or(has_gone)
 }
 
 fn clear(path: &Path, state: Left) -> Option<String> {
@@ -176,7 +156,7 @@ mod tests {
 
     #[test]
     fn left_is_what_nobody_is_at_work_on_any_more() {
-        let alive = ourselves().unwrap();
+        let alive = Maker::ours().unwrap().to_string();
         // The same number, another start.
         let gone = alive.replacen(' ', " 1", 1);
         let elsewhere = gone.rsplit_once(' ').unwrap().0.to_owned() + " pid:[1]";

@@ -1,49 +1,110 @@
-//! A cgroup that somebody else made and goes on to own: little of it is written, and what was there before is put back.
+//! A cgroup that somebody else made and goes on to own: little of it is written, and what was there before is put back: when we leave,
+//! by the keeper when we were killed, and by the next guardian of it when that was killed too. What was there before stands in an
+//! extended attribute of the cgroup, which lives as long as it does.
 
-use crate::cgroup::{Cgroup, files, write_whole};
+use crate::cgroup::maker::Maker;
+use crate::cgroup::{Cgroup, attribute, files, write_whole};
 use crate::escape::shown;
 use crate::units::Limit;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use nix::fcntl::OFlag;
+use rustix::fs::{XattrFlags, removexattr, setxattr};
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+
+/// Who guards it, and what its files said before. Kernels before 5.7 cannot hold that: nothing is put back after a crash there.
+const MARK: &str = "user.sentinel-attached";
+
+/// What the files said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Before {
+    /// `memory.high`, where we move it.
+    high: Option<Limit>,
+    frozen: bool,
+}
+
+/// The attribute: `PID START NAMESPACE HIGH FROZEN`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Mark {
+    guardian: Maker,
+    before: Before,
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Before { high, frozen } = self.before;
+        let high = high.map_or_else(|| "-".to_owned(), |high| high.to_string());
+        write!(f, "{} {high} {}", self.guardian, u8::from(frozen))
+    }
+}
+
+impl FromStr for Mark {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Mark, ()> {
+        let (rest, frozen) = text.rsplit_once(' ').ok_or(())?;
+        let (guardian, high) = rest.rsplit_once(' ').ok_or(())?;
+        let high = match high {
+            "-" => None,
+            high => Some(files::limit(high.as_bytes()).ok_or(())?),
+        };
+        let guardian = guardian.parse().map_err(drop)?;
+        Ok(Mark { guardian, before: Before { high, frozen: frozen == "1" } })
+    }
+}
+
+impl Mark {
+    fn of(directory: &Path) -> Option<Mark> {
+        attribute(directory, MARK)?.to_str()?.parse().ok()
+    }
+}
 
 /// The cgroup, and what its files said before us.
 #[derive(Debug)]
 pub struct Foreign {
     cgroup: Cgroup,
-    /// `memory.high`, where we move it.
-    high: Option<Limit>,
-    frozen: bool,
+    before: Before,
     given_back: bool,
 }
 
 impl Foreign {
-    /// Remembers what is there. Nothing is written yet.
+    /// Remembers what is there, in the cgroup itself too; with `write` it is ours to change. What a guardian left there that is gone
+    /// counts as it was before that one.
     ///
     /// # Errors
-    /// When its state cannot be read.
-    pub fn new(cgroup: Cgroup) -> Result<Foreign> {
-        let writable = |name| cgroup.file(name, OFlag::O_RDWR).is_ok();
-        let high = match writable("memory.high") {
-            true => files::limit(cgroup.read("memory.high")?.as_bytes()),
-            false => None,
+    /// When its state cannot be read, or another guardian is at work on it.
+    pub fn new(cgroup: Cgroup, write: bool) -> Result<Foreign> {
+        let mark = Mark::of(cgroup.path());
+        if let Some(Mark { guardian, .. }) = mark.as_ref().filter(|mark| !mark.guardian.has_gone())
+        {
+            let (place, pid) = (shown(cgroup.path()), guardian.pid);
+            ensure!(guardian.pid == own_pid(), "{place} is guarded by sentinel {pid} already");
+        }
+        let before = match mark {
+            Some(mark) => mark.before,
+            None => Before {
+                high: high_of(&cgroup)?,
+                frozen: cgroup.read("cgroup.freeze").is_ok_and(|text| text.trim() == "1"),
+            },
         };
-        let frozen = cgroup.read("cgroup.freeze").is_ok_and(|text| text.trim() == "1");
-        Ok(Foreign { cgroup, high, frozen, given_back: false })
+        if write && let Some(guardian) = Maker::ours() {
+            let mark = Mark { guardian, before }.to_string();
+            // Without it a crash of both, of us and the keeper, leaves our line there; nothing else changes.
+            let _ = setxattr(cgroup.path(), MARK, mark.as_bytes(), XattrFlags::empty());
+        }
+        Ok(Foreign { cgroup, before, given_back: !write })
+    }
+
+    /// What a guardian that is gone had under guard; `None` where it did not, or it was given back.
+    pub fn left_by(guardian: i32, directory: &Path) -> Option<Foreign> {
+        let mark = Mark::of(directory).filter(|mark| mark.guardian.pid == guardian)?;
+        let cgroup = Cgroup::open(directory).ok()?;
+        Some(Foreign { cgroup, before: mark.before, given_back: false })
     }
 
     /// Its directory.
     pub fn cgroup(&self) -> &Cgroup {
         &self.cgroup
-    }
-
-    /// Whether `memory.high` is ours to move.
-    pub fn has_trip_wire(&self) -> bool {
-        self.high.is_some()
-    }
-
-    /// Whether it was frozen before us.
-    pub fn was_frozen(&self) -> bool {
-        self.frozen
     }
 
     /// Puts back what was there. A cgroup that is gone needs nothing.
@@ -54,28 +115,88 @@ impl Foreign {
         if std::mem::replace(&mut self.given_back, true) || self.is_gone() {
             return Ok(());
         }
-        let high = self.high.map_or(Ok(()), |high| self.put_back("memory.high", &high.to_string()));
-        let frozen = if self.frozen { "1" } else { "0" };
-        let frozen = match self.cgroup.read("cgroup.freeze") {
-            Ok(now) if now.trim() != frozen => self.put_back("cgroup.freeze", frozen),
-            _ => Ok(()),
-        };
-        high.and(frozen)
+        let Before { high, frozen } = self.before;
+        let high = high.map_or(Ok(()), |high| self.put_back("memory.high", &high.to_string()));
+        let freeze = self.put_back("cgroup.freeze", if frozen { "1" } else { "0" });
+        if high.is_ok() && freeze.is_ok() {
+            // Gone meanwhile, with its cgroup.
+            let _ = removexattr(self.cgroup.path(), MARK);
+        }
+        high.and(freeze)
     }
 
-    /// Does not wait where the kernel knows `O_NONBLOCK`; before, a line that is raised does not wait either.
+    /// Writes what the file does not say already. A line that is raised waits for nothing; where ours was raised by others, so much
+    /// may be in use that a kernel before 6.16 reclaims first.
     fn put_back(&self, name: &str, value: &str) -> Result<()> {
+        let path = || shown(&self.cgroup.path().join(name));
+        match self.cgroup.read(name) {
+            Ok(now) if now.trim() == value => return Ok(()),
+            // No such file, so nothing of ours in it.
+            Err(_) if !self.cgroup.has(name) => return Ok(()),
+            _ => {}
+        }
         let written = self
             .cgroup
             .file(name, OFlag::O_WRONLY | OFlag::O_NONBLOCK)
             .and_then(|file| write_whole(&file, value.as_bytes()));
-        let path = || shown(&self.cgroup.path().join(name));
         written.with_context(|| format!("put back {value} in {}", path()))?;
         self.cgroup.verify(name, value)
     }
 
     fn is_gone(&self) -> bool {
-        // ENODEV: the directory that we hold open was removed.
+        // ENODEV, ENOENT: the directory that we hold open was removed.
         self.cgroup.file("cgroup.events", OFlag::O_RDONLY).is_err()
+    }
+}
+
+/// `memory.high`, where it is ours to move.
+fn high_of(cgroup: &Cgroup) -> Result<Option<Limit>> {
+    if cgroup.file("memory.high", OFlag::O_RDWR).is_err() {
+        return Ok(None);
+    }
+    Ok(files::limit(cgroup.read("memory.high")?.as_bytes()))
+}
+
+fn own_pid() -> i32 {
+    nix::unistd::getpid().as_raw()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_is_read_as_it_was_written() {
+        let guardian: Maker = "42 123456 pid:[4026531836]".parse().unwrap();
+        for (high, frozen) in
+            [(None, false), (Some(Limit::Max), true), (Some(Limit::At(1 << 30)), false)]
+        {
+            let mark = Mark { guardian: guardian.clone(), before: Before { high, frozen } };
+            assert_eq!(mark.to_string().parse(), Ok(mark));
+        }
+        for bad in ["", "42", "42 1 pid:[1] x 0", "a b c max 0"] {
+            assert_eq!(bad.parse::<Mark>(), Err(()), "{bad}");
+        }
+    }
+
+    #[test]
+    fn files_that_others_changed_back_stay() {
+        let scene = tempfile::tempdir().unwrap();
+        let say = |name: &str, text: &str| std::fs::write(scene.path().join(name), text).unwrap();
+        let said = |name: &str| std::fs::read_to_string(scene.path().join(name)).unwrap();
+        say("cgroup.events", "populated 1\n");
+        say("cgroup.freeze", "0\n");
+        // A file that is no kernel's keeps what is behind the text written: of the same length, nothing is.
+        say("memory.high", "2147483648\n");
+        let cgroup = || Cgroup::open(scene.path()).unwrap();
+        let mut foreign = Foreign::new(cgroup(), true).unwrap();
+        say("memory.high", "1073741824\n");
+        say("cgroup.freeze", "1\n");
+        foreign.give_back().unwrap();
+        assert_eq!(said("memory.high"), "2147483648\n");
+        assert!(said("cgroup.freeze").starts_with('0'));
+        say("memory.high", "5\n");
+        foreign.give_back().unwrap();
+        assert_eq!(said("memory.high"), "5\n", "it is given back once");
     }
 }

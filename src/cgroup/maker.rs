@@ -1,0 +1,52 @@
+//! Who is at work on a cgroup, as an extended attribute of it tells: a process, by more than its number, which is used again.
+
+use procfs::process::Process;
+use std::fmt;
+use std::str::FromStr;
+
+/// A process: its number, its start in clock ticks, and the namespace of process ids in which it has that number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Maker {
+    /// The process id.
+    pub pid: i32,
+    started: u64,
+    namespace: String,
+}
+
+impl Maker {
+    /// Ourselves.
+    pub fn ours() -> Option<Maker> {
+        let stat = Process::myself().and_then(|process| process.stat()).ok()?;
+        Some(Maker { pid: stat.pid, started: stat.starttime, namespace: namespace()? })
+    }
+
+    /// Whether it is known to be gone. Of another namespace nothing is known.
+    pub fn has_gone(&self) -> bool {
+        let stat = Process::new(self.pid).and_then(|process| process.stat());
+        let alive = stat
+            .is_ok_and(|stat| stat.starttime == self.started && !matches!(stat.state, 'Z' | 'X'));
+        namespace().as_ref() == Some(&self.namespace) && !alive
+    }
+}
+
+fn namespace() -> Option<String> {
+    Some(std::fs::read_link("/proc/self/ns/pid").ok()?.to_str()?.to_owned())
+}
+
+impl fmt::Display for Maker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.pid, self.started, self.namespace)
+    }
+}
+
+impl FromStr for Maker {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Maker, ()> {
+        let mut words = text.split(' ');
+        let mut word = || words.next().ok_or(());
+        let pid = word()?.parse().map_err(drop)?;
+        let started = word()?.parse().map_err(drop)?;
+        let namespace = word()?.to_owned();
+        Ok(Maker { pid, started, namespace })
+    }
+}

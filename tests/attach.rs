@@ -1,0 +1,181 @@
+//! `sentinel attach`: what others started is ended at the limit as a run is, the others live, and what was written to their cgroups is put
+//! back, whoever is killed. On a host in tier hybrid, in a guest in tier kernel.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
+#[path = "attach/many.rs"]
+mod many;
+#[path = "attach/place.rs"]
+mod place;
+mod support;
+
+use nix::libc::{SIGINT, SIGKILL, SIGTERM};
+use place::Place;
+use support::{Run, Running, Scene, keeper_of, send, until};
+
+/// Attaches; the mailbox is the scene's.
+fn attach(scene: &Scene, options: &[&str]) -> Running {
+    let mut command = scene.sentinel();
+    let socket = scene.text_path("s.socket");
+    command.args(["attach", "--name", scene.name(), "--socket", &socket]).args(options);
+    Running::start(&mut command)
+}
+
+/// It cannot be guarded: one line, 125.
+fn refused(scene: &Scene, options: &[&str]) -> Run {
+    let mut command = scene.sentinel();
+    command.args(["attach", "--socket", "off"]).args(options);
+    let run = Running::start(&mut command).finish().expect(125);
+    assert_eq!(run.stderr.lines().count(), 1, "{run:?}");
+    run
+}
+
+#[test]
+fn what_grows_is_ended_politely_and_nobody_else() {
+    let (scene, Some(place)) = (Scene::new(), Place::new()) else { return };
+    let (mut leak, mut other) = (place.cgroup("leak"), place.cgroup("other"));
+    let go = scene.path("go");
+    leak.grows(200, &go);
+    other.rests();
+    let running = attach(&scene, &["--cgroup", place.path(), "--each", "-m", "40M"]);
+    running.await_err("2 cgroups of");
+    scene.write("go", "");
+    running.await_err("ended leak with SIGTERM: footprint 4");
+    assert_eq!(scene.read("go.heard"), "SIGTERM");
+    assert!(other.lives());
+    running.send(SIGTERM);
+    running.finish().expect(0).says("2 cgroups are as before, and guarded no more");
+    assert!(other.lives());
+    let report = Running::start(scene.sentinel().args(["report", "leak"])).finish().expect(0);
+    assert!(report.stdout().contains("leak"), "{report:?}");
+}
+
+#[test]
+fn cgroups_come_and_go() {
+    let (scene, Some(place)) = (Scene::new(), Place::new()) else { return };
+    let running = attach(&scene, &["--cgroup", place.path(), "--each", "-m", "40M"]);
+    running.await_err("0 cgroups of");
+    for turn in 0..20 {
+        let mut passing = place.cgroup(&format!("passing{turn}"));
+        passing.rests();
+        passing.leaves();
+    }
+    let (mut late, go) = (place.cgroup("late"), scene.path("go"));
+    late.grows(200, &go);
+    scene.write("go", "");
+    running.await_err("ended late with SIGTERM");
+    assert_eq!(scene.read("go.heard"), "SIGTERM");
+    // It is guarded anew: the same cgroup may be used again.
+    let again = scene.path("again");
+    late.grows(200, &again);
+    scene.write("again", "");
+    until("it heard SIGTERM", || scene.read("again.heard") == "SIGTERM");
+    running.send(SIGINT);
+    let run = running.finish().expect(0);
+    assert!(!run.stderr.contains("passing"), "{run:?}");
+}
+
+#[test]
+fn one_cgroup_that_ends_by_itself_ends_the_guard() {
+    let (scene, Some(place)) = (Scene::new(), Place::new()) else { return };
+    let mut theirs = place.cgroup("one");
+    let pid = theirs.rests();
+    let running = attach(&scene, &["--cgroup", theirs.path(), "-m", "40M"]);
+    running.await_err("limit 40.0M");
+    send(pid, SIGKILL);
+    running.finish().expect(0).says("one ended by itself");
+}
+
+#[test]
+fn what_cannot_be_guarded_is_an_error_and_nothing_is_written() {
+    let (scene, Some(place)) = (Scene::new(), Place::new()) else { return };
+    let mut theirs = place.cgroup("theirs");
+    theirs.rests();
+    let root = std::path::Path::new(place.path()).parent().unwrap().to_str().unwrap();
+    for (options, why) in [
+        (&["--cgroup", "/sys/fs/cgroup/not-there", "-m", "40M"][..], "not-there"),
+        (&["--cgroup", "/tmp", "-m", "40M"], "/tmp is not in a cgroup v2 file system"),
+        (&["--cgroup", root, "-m", "40M"], "the cgroup that sentinel itself is in, or above it"),
+        (&["--cgroup", theirs.path()], "no limit was given: use -m SIZE"),
+        (&["--cgroup", theirs.path(), "-m", "900T"], "is above what"),
+    ] {
+        let run = refused(&scene, options);
+        assert!(run.stderr.contains(why), "{options:?}: {run:?}");
+    }
+    if place.has_memory() {
+        refused(&scene, &["--cgroup", theirs.path(), "-m", "4k"]).says("has in use");
+        assert_eq!(theirs.says("memory.high"), "max");
+    }
+    let running = attach(&scene, &["--cgroup", theirs.path(), "-m", "40M"]);
+    running.await_err("limit 40.0M");
+    let again = refused(&scene, &["--cgroup", theirs.path(), "-m", "50M"]);
+    assert!(again.stderr.contains(&format!("guarded by sentinel {} already", running.pid())));
+    running.send(SIGTERM);
+    running.finish().expect(0);
+    assert!(theirs.lives());
+}
+
+/// What was there before is there afterwards: when we leave, when we are killed, and when our keeper is killed first.
+#[test]
+fn what_was_written_is_put_back() {
+    let (scene, Some(place)) = (Scene::new(), Place::new()) else { return };
+    let mut theirs = place.cgroup("theirs");
+    theirs.rests();
+    let options = ["--cgroup", theirs.path(), "-m", "40M"].map(str::to_owned);
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let before = |theirs: &place::Theirs| {
+        assert_eq!(theirs.says("cgroup.freeze"), "0");
+        if place.has_memory() {
+            assert_eq!(theirs.says("memory.high"), "max");
+        }
+    };
+    let begin = || {
+        let running = attach(&scene, &options);
+        running.await_err("limit 40.0M");
+        scene.await_mailbox();
+        scene.ask("freeze").expect(0);
+        assert_eq!(theirs.says("cgroup.freeze"), "1");
+        if place.has_memory() {
+            assert_eq!(theirs.says("memory.high"), (40 << 20).to_string());
+        }
+        running
+    };
+    let running = begin();
+    running.send(SIGTERM);
+    running.finish().expect(0);
+    before(&theirs);
+
+    let running = begin();
+    running.send(SIGKILL);
+    running.finish().says("1 cgroup is as before, and guarded no more");
+    before(&theirs);
+
+    let running = begin();
+    send(keeper_of(running.pid()), SIGKILL);
+    running.await_err("the keeper was ended by somebody");
+    running.send(SIGKILL);
+    running.finish();
+    assert_eq!(theirs.says("cgroup.freeze"), "1", "nobody is left to put it back");
+    let running = attach(&scene, &options);
+    running.await_err("limit 40.0M");
+    running.send(SIGTERM);
+    running.finish().expect(0);
+    before(&theirs);
+    assert!(theirs.lives());
+}
+
+/// Nobody of another cgroup is hit, whatever its name.
+#[test]
+fn the_same_name_elsewhere_is_another() {
+    let (scene, Some(place)) = (Scene::new(), Place::new()) else { return };
+    let Some(elsewhere) = Place::new() else { return };
+    let (mut meant, mut other) = (place.cgroup("same"), elsewhere.cgroup("same"));
+    let go = scene.path("go");
+    meant.grows(200, &go);
+    other.rests();
+    let running = attach(&scene, &["--cgroup", meant.path(), "-m", "40M"]);
+    running.await_err("limit 40.0M");
+    scene.write("go", "");
+    running.finish().expect(143);
+    assert!(other.lives());
+}
