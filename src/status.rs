@@ -58,6 +58,9 @@ pub struct Status {
     pub schema: u32,
     /// The guardian's version.
     pub version: String,
+    /// What the workload is called; empty in what older ones say.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
     /// The guardian's process id.
     pub guardian_pid: u32,
     /// The command's process id.

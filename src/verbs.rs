@@ -20,7 +20,8 @@ use std::path::PathBuf;
 pub fn ctl(asked: cli::Ctl) -> Result<u8> {
     let words: Vec<String> = std::iter::once(asked.verb).chain(asked.arguments).collect();
     let line = client::request_line(&words)?;
-    protocol::parse_words(line.as_bytes())
+    let (_, request) = protocol::addressed(line.as_bytes());
+    protocol::parse_words(request)
         .map_err(|problem| anyhow!("{problem}; try: sentinel ctl --help"))?;
     ask(asked.socket, asked.guardian, &words)
 }

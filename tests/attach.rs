@@ -90,7 +90,9 @@ fn one_cgroup_that_ends_by_itself_ends_the_guard() {
 fn what_cannot_be_guarded_is_an_error_and_nothing_is_written() {
     let (scene, Some(place)) = (Scene::new(), Place::new()) else { return };
     let mut theirs = place.cgroup("theirs");
-    theirs.rests();
+    let go = scene.path("go");
+    scene.write("go", "");
+    theirs.grows(20, &go);
     let root = std::path::Path::new(place.path()).parent().unwrap().to_str().unwrap();
     for (options, why) in [
         (&["--cgroup", "/sys/fs/cgroup/not-there", "-m", "40M"][..], "not-there"),
@@ -103,11 +105,12 @@ fn what_cannot_be_guarded_is_an_error_and_nothing_is_written() {
         assert!(run.stderr.contains(why), "{options:?}: {run:?}");
     }
     if place.has_memory() {
-        refused(&scene, &["--cgroup", theirs.path(), "-m", "4k"]).says("has in use");
+        until("it has grown", || theirs.says("memory.current").parse::<u64>().unwrap() > 20 << 20);
+        refused(&scene, &["--cgroup", theirs.path(), "-m", "10M"]).says("has in use");
         assert_eq!(theirs.says("memory.high"), "max");
     }
-    let running = attach(&scene, &["--cgroup", theirs.path(), "-m", "40M"]);
-    running.await_err("limit 40.0M");
+    let running = attach(&scene, &["--cgroup", theirs.path(), "-m", "60M"]);
+    running.await_err("limit 60.0M");
     let again = refused(&scene, &["--cgroup", theirs.path(), "-m", "50M"]);
     assert!(again.stderr.contains(&format!("guarded by sentinel {} already", running.pid())));
     running.send(SIGTERM);
@@ -162,6 +165,33 @@ fn what_was_written_is_put_back() {
     running.finish().expect(0);
     before(&theirs);
     assert!(theirs.lives());
+}
+
+/// Of several each is asked by its name.
+#[test]
+fn one_of_several_is_asked_by_its_name() {
+    let (scene, Some(place)) = (Scene::new(), Place::new()) else { return };
+    let (mut one, mut two) = (place.cgroup("one"), place.cgroup("two"));
+    one.rests();
+    two.rests();
+    let running = attach(&scene, &["--cgroup", place.path(), "--each", "-m", "40M"]);
+    running.await_err("2 cgroups of");
+    scene.await_mailbox();
+    let all = scene.ask("wards").expect(0).stdout();
+    assert!(all.lines().count() == 2 && all.contains("one: ") && all.contains("of 40.0M"), "{all}");
+    assert_eq!(scene.ask("status").expect(0).stdout().lines().count(), 2);
+    scene.ask("freeze").expect(1).says("2 workloads are guarded here");
+    scene.ask("@three freeze").expect(1).says("no workload here is called three");
+    scene.ask("@two freeze").expect(0);
+    assert_eq!((one.says("cgroup.freeze"), two.says("cgroup.freeze")), ("0".into(), "1".into()));
+    assert!(scene.ask("@two status").expect(0).stdout().contains("frozen"));
+    scene.ask("@two terminate").expect(0);
+    running.await_err("ended two with SIGTERM");
+    assert!(one.lives());
+    let listed = Running::start(scene.sentinel().arg("ps")).finish().expect(0).stdout();
+    assert!(listed.contains("one") && listed.contains("two"), "{listed}");
+    running.send(SIGTERM);
+    running.finish().expect(0);
 }
 
 /// Nobody of another cgroup is hit, whatever its name.

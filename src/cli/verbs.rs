@@ -25,6 +25,7 @@ pub const REQUESTS: &[(&str, &str)] = &[
     ("limits", "The lines that memory is compared with"),
     ("events", "What happened so far"),
     ("metrics", "The state in Prometheus' text format"),
+    ("wards", "All workloads of a guardian; @NAME before a request chooses one"),
     ("watch", "Status and events as they come, until Ctrl-C"),
     ("set", "Set memory SIZE [--force], grace DURATION or pids N"),
     ("signal", "Send one process of the workload a signal: PID SIGNAL"),

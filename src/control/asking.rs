@@ -15,7 +15,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 /// A guardian's answers are no longer than this, bytes.
-const MAX_ANSWER: usize = 1 << 20;
+const MAX_ANSWER: usize = 2 << 20;
 
 /// Read from one in one go, so that all get their turn.
 const CHUNK: usize = 64 << 10;

@@ -73,6 +73,8 @@ pub(super) struct Connection {
     pub(super) passes_descriptors: bool,
     /// A request of a watching client is with the guardian.
     awaits_reply: bool,
+    /// The workload that its last request named.
+    pub(super) address: Option<Box<[u8]>>,
     since: Timestamp,
     /// What the epoll set was told to look for.
     pub(super) registered: EpollFlags,
@@ -91,6 +93,7 @@ impl Connection {
             gone: false,
             passes_descriptors: false,
             awaits_reply: false,
+            address: None,
             since: now,
             registered: EpollFlags::EPOLLIN,
         }

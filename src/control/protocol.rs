@@ -39,6 +39,11 @@ pub enum Request {
     },
     /// The state as metrics, for Prometheus.
     Metrics,
+    /// All workloads of the guardian, one a line.
+    Wards {
+        /// For programs.
+        json: bool,
+    },
     /// State and events as they come, until the client leaves.
     Watch {
         /// For programs.
@@ -84,6 +89,7 @@ impl Request {
             | Request::Limits { .. }
             | Request::Events { .. }
             | Request::Metrics
+            | Request::Wards { .. }
             | Request::Watch { .. }
             | Request::Help => false,
             Request::Signal { .. }
@@ -106,6 +112,7 @@ impl Request {
             Request::Limits { .. } => "limits",
             Request::Events { .. } => "events",
             Request::Metrics => "metrics",
+            Request::Wards { .. } => "wards",
             Request::Watch { .. } => "watch",
             Request::Signal { .. } => "signal",
             Request::SetMemory { .. } => "set memory",
@@ -130,6 +137,7 @@ One request a line, one reply. `json` as second word: the answer for programs.
   limits [json]        the lines that memory is compared with
   events [json]        what happened so far
   metrics              the state in Prometheus' text format
+  wards [json]         all workloads of this guardian; @NAME before a request chooses one of several
   watch [json]         status and events as they come, until you leave
   set memory 2G|80%    another memory limit; --force: also one below what is in use, which ends the workload
   set grace 10s        another time from SIGTERM to SIGKILL
@@ -139,6 +147,14 @@ One request a line, one reply. `json` as second word: the answer for programs.
   terminate            end it politely: SIGTERM, then SIGKILL when the grace period is over
   kill                 end it at once
   help                 this text"
+}
+
+/// The name behind the `@` that a line may begin with, and the request behind that.
+pub fn addressed(line: &[u8]) -> (Option<&[u8]>, &[u8]) {
+    let line = line.trim_ascii_start();
+    let Some(named) = line.strip_prefix(b"@") else { return (None, line) };
+    let end = named.iter().position(u8::is_ascii_whitespace).unwrap_or(named.len());
+    (Some(&named[..end]), &named[end..])
 }
 
 /// Reads a request line, with or without its end; blanks around it and the case of its words do not matter.
@@ -169,6 +185,7 @@ pub fn parse_words(line: &[u8]) -> Result<Request, String> {
         b"limits" => Ok(Request::Limits { json: wants_json("limits", &rest)? }),
         b"events" => Ok(Request::Events { json: wants_json("events", &rest)? }),
         b"metrics" => alone(Request::Metrics, &rest),
+        b"wards" => Ok(Request::Wards { json: wants_json("wards", &rest)? }),
         b"watch" => Ok(Request::Watch { json: wants_json("watch", &rest)? }),
         b"set" => parse_set(&rest),
         b"signal" => parse_signal(&rest),
@@ -297,6 +314,7 @@ mod tests {
             ("limits json", Request::Limits { json: true }),
             ("events json", Request::Events { json: true }),
             ("metrics", Request::Metrics),
+            ("wards", Request::Wards { json: false }),
             ("watch json", Request::Watch { json: true }),
             ("set memory 2G", another_limit(Size::Absolute(Bytes(2 << 30)), false)),
             ("set memory 2G --force", another_limit(Size::Absolute(Bytes(2 << 30)), true)),
@@ -319,6 +337,16 @@ mod tests {
 
     fn another_limit(size: Size, force: bool) -> Request {
         Request::SetMemory { size, force }
+    }
+
+    #[test]
+    fn a_name_in_front_chooses() {
+        assert_eq!(
+            addressed(b" @web-1 status json\n"),
+            (Some(&b"web-1"[..]), &b" status json\n"[..])
+        );
+        assert_eq!(addressed(b"status\n"), (None, &b"status\n"[..]));
+        assert_eq!(addressed(b"@"), (Some(&b""[..]), &b""[..]));
     }
 
     #[test]

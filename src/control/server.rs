@@ -166,14 +166,28 @@ impl Server {
         self.settle(id);
     }
 
+    /// The workload that this client's last request named, if it named one.
+    pub fn address(&self, id: ClientId) -> Option<&[u8]> {
+        self.clients.get(&id)?.address.as_deref()
+    }
+
     /// Sends a line to all that watch. Who has 256 KiB waiting already loses it.
     pub fn publish(&mut self, line: &WatchLine) {
+        self.publish_about(None, line);
+    }
+
+    /// Sends a line about this workload, to all that watch it or everything. Who has 256 KiB waiting already loses it.
+    pub fn publish_about(&mut self, ward: Option<&str>, line: &WatchLine) {
         let watchers = self.has_watchers();
         let text = if watchers.text > 0 { render(line, false) } else { String::new() };
         let json = if watchers.json > 0 { render(line, true) } else { String::new() };
         let ids: Vec<_> = self.clients.keys().copied().collect();
         for id in ids {
             let Some(client) = self.clients.get_mut(&id) else { continue };
+            let meant = ward.zip(client.address.as_deref());
+            if meant.is_some_and(|(ward, meant)| ward.as_bytes() != meant) {
+                continue;
+            }
             if let Some(wants_json) = client.watches() {
                 client.offer(if wants_json { json.as_bytes() } else { text.as_bytes() });
                 self.settle(id);

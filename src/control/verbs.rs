@@ -3,13 +3,14 @@
 use crate::nearest::nearest;
 
 /// First words, as in the help.
-pub(super) const VERBS: [&str; 14] = [
+pub(super) const VERBS: [&str; 15] = [
     "ping",
     "status",
     "ps",
     "limits",
     "events",
     "metrics",
+    "wards",
     "watch",
     "set",
     "signal",

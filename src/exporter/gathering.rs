@@ -57,7 +57,13 @@ impl Gatherer {
             let Listed { name, pid, uid, .. } = &guardians[place];
             let subject = Subject { guard: name, uid: *uid, pid: *pid };
             match answer.and_then(|answer| understood(&answer)) {
-                Ok(status) => page.guardian(subject, &status),
+                Ok(all) => {
+                    let several = all.len() > 1;
+                    for status in &all {
+                        let guard = if several { &status.name } else { name };
+                        page.guardian(Subject { guard, ..subject }, status);
+                    }
+                }
                 Err(Silence::Unreachable(Unreachable::Gone)) => {}
                 Err(silence) => {
                     page.silent(subject);

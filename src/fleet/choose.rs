@@ -2,7 +2,7 @@
 
 use super::statuses;
 use crate::control::listing::{Listed, find_here, find_here_those};
-use crate::control::protocol::parse;
+use crate::control::protocol::{addressed, parse};
 use crate::control::socket::is_live;
 use crate::escape::escape_cut;
 use anyhow::{Result, bail};
@@ -83,7 +83,9 @@ pub fn mailbox(socket: Option<PathBuf>, who: Option<&str>, words: &[String]) -> 
     }
     let only = others.swap_remove(0);
     // Whoever thought of another one, which has ended, must not end this one.
-    if parse(words.join(" ").as_bytes()).is_ok_and(|request| request.changes()) {
+    let line = words.join(" ");
+    let (_, request) = addressed(line.as_bytes());
+    if parse(request).is_ok_and(|request| request.changes()) {
         bail!("{nobody}; if you mean the only other one, add --guardian {}", only.full_name());
     }
     crate::diagnostics::complain(&format!("{nobody}: asking {}, the only one", only.full_name()));

@@ -52,7 +52,11 @@ pub fn clean(mut status: Status) -> Status {
     });
     status.command.shrink_to_fit();
     let texts = [&mut status.reason, &mut status.cgroup, &mut status.placement];
-    for text in texts.into_iter().flatten().chain([&mut status.version, &mut status.tier_reason]) {
+    for text in texts.into_iter().flatten().chain([
+        &mut status.name,
+        &mut status.version,
+        &mut status.tier_reason,
+    ]) {
         *text = tame(text).chars().take(LONGEST_TEXT).collect();
     }
     status

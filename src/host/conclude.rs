@@ -36,8 +36,9 @@ impl Host {
         let (Some(end), status) = (ward.end(), Box::new(ward.status())) else { return };
         let text = crate::escape::tame(&end.text);
         if let Some(server) = &mut self.server {
-            server.publish(&WatchLine::Status { status, processes: None });
-            server.publish(&WatchLine::End { text, exit_status: end.exit_status });
+            let name = Some(ward.rules.name.as_str());
+            server.publish_about(name, &WatchLine::Status { status, processes: None });
+            server.publish_about(name, &WatchLine::End { text, exit_status: end.exit_status });
         }
     }
 

@@ -19,8 +19,10 @@ impl Host {
         if watchers.text + watchers.json == 0 {
             return self.wards.iter_mut().for_each(Ward::rest_view);
         }
-        for line in self.wards.iter_mut().filter_map(Ward::watch_line) {
-            server.publish(&line);
+        for ward in self.wards.iter_mut() {
+            if let Some(line) = ward.watch_line() {
+                server.publish_about(Some(&ward.rules.name), &line);
+            }
         }
     }
 }

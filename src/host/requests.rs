@@ -5,6 +5,7 @@ use crate::clock::Timestamp;
 use crate::control::protocol::{Request, help_text};
 use crate::control::runtime_dir::listed_name;
 use crate::control::server::{ClientId, Server};
+use crate::escape::escape_cut;
 use crate::event::{Command, OneSignal};
 use crate::metrics::{Subject, metrics_text};
 use crate::report::text;
@@ -56,6 +57,10 @@ impl Host {
                 let lines = self.log.lines();
                 self.reply(client, Ok(either(json, &lines, |lines| text::events_text(lines))));
             }
+            Request::Wards { json } => {
+                let all: Vec<_> = self.wards.iter().map(Ward::status).collect();
+                self.reply(client, Ok(either(json, &all, |all| text::wards_text(all))));
+            }
             Request::Status { .. }
             | Request::Ps { .. }
             | Request::Limits { .. }
@@ -71,9 +76,46 @@ impl Host {
         }
     }
 
+    /// Whether no ward was named and there is not one alone.
+    fn asks_all(&self, client: ClientId) -> bool {
+        let address = self.server.as_ref().and_then(|server| server.address(client));
+        address.is_none() && self.wards.iter().count() != 1
+    }
+
+    /// The ward that the client named, or the only one.
+    fn chosen(&self, client: ClientId) -> Result<WardId, String> {
+        let mut wards = self.wards.iter();
+        let address = self.server.as_ref().and_then(|server| server.address(client));
+        if let Some(name) = address {
+            let named = wards.find(|ward| ward.rules.name.as_bytes() == name).map(Ward::id);
+            return named.ok_or_else(|| {
+                let name = escape_cut(name, 60);
+                format!("no workload here is called {name}: wards lists them")
+            });
+        }
+        match (wards.next(), wards.next()) {
+            (Some(only), None) => Ok(only.id()),
+            (None, _) => Err("no workload is guarded now".to_owned()),
+            (Some(_), Some(_)) => {
+                let many = self.wards.iter().count();
+                Err(format!(
+                    "{many} workloads are guarded here: wards lists them, @NAME before a request chooses one"
+                ))
+            }
+        }
+    }
+
     /// What one ward answers.
     fn ask_ward(&mut self, client: ClientId, request: Request) {
-        let Some(id) = self.wards.after(None) else { return };
+        if let Request::Status { json } = request
+            && self.asks_all(client)
+        {
+            return self.answer(client, Request::Wards { json });
+        }
+        let id = match self.chosen(client) {
+            Ok(id) => id,
+            Err(why) => return self.reply(client, Err(why)),
+        };
         if let Request::SetMemory { size, force } = request {
             return self.set_memory(client, id, size, force);
         }
@@ -102,6 +144,7 @@ impl Host {
             Request::Ping
             | Request::Watch { .. }
             | Request::Help
+            | Request::Wards { .. }
             | Request::Events { .. }
             | Request::SetMemory { .. } => return,
         };

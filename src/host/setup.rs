@@ -248,6 +248,7 @@ fn open_mailbox(config: &Config, id: CallerId) -> Result<Option<Server>> {
 pub fn attach(config: Config, targets: &Targets) -> Result<Host> {
     let (caller, id) = (Caller::remember(), CallerId::find());
     let signals = Signals::block().context("cannot read signals")?;
+    memory::raise_descriptors();
     let metrics = open_metrics(&config)?;
     let server = open_mailbox(&config, id)?;
     let mut host = Host::new(&config, (caller, id), signals, server)?;

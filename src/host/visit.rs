@@ -43,12 +43,12 @@ impl Host {
         let visit = self.visit.as_ref().context("not attached to anything")?;
         let cgroup = Cgroup::open(directory)?;
         check(&cgroup, &self.wards)?;
-        let outer = visit.machine.clone().including(directory);
         let mut rules = visit.rules.clone();
         rules.name = name_of(directory);
+        let foreign = Foreign::new(cgroup, !rules.dry_run)?;
+        let outer = visit.machine.clone().including(directory);
         let lines = rules.lines_of_others(&outer)?;
-        let mut workload =
-            Workload::of_others(Foreign::new(cgroup, !rules.dry_run)?, visit.spares.clone())?;
+        let mut workload = Workload::of_others(foreign, visit.spares.clone())?;
         let in_force = if rules.dry_run { None } else { workload.set_lines(&lines) };
         match in_force {
             None | Some(DeedResult::Done) => {}
@@ -142,7 +142,9 @@ impl Host {
     fn part_with(&mut self, id: WardId) {
         self.answer_replaced(id);
         self.publish_last_words(id);
-        let exit_status = self.conclude(id, false);
+        // Of those that come and go all day, only what we did is worth telling.
+        let passing = self.wards.get(id).is_some_and(Ward::has_passed);
+        let exit_status = if passing { None } else { self.conclude(id, false) };
         let Some(ward) = self.wards.remove(id) else { return };
         if let Some(watcher) = &mut self.watcher {
             watcher.unwatch(id);

@@ -5,7 +5,8 @@ use crate::ward::{Ward, WardId};
 /// All wards, oldest first.
 #[derive(Debug)]
 pub(super) struct Wards {
-    wards: Vec<Ward>,
+    /// Each where it is: none is moved when others come.
+    wards: Vec<Box<Ward>>,
     next: WardId,
 }
 
@@ -25,46 +26,46 @@ impl Wards {
 
     /// Takes a ward, whose number is the newest.
     pub(super) fn add(&mut self, ward: Ward) {
-        self.wards.push(ward);
+        self.wards.push(Box::new(ward));
     }
 
     /// Takes one away for good.
     pub(super) fn remove(&mut self, id: WardId) -> Option<Ward> {
-        self.place(id).map(|place| self.wards.remove(place))
+        self.place(id).map(|place| *self.wards.remove(place))
     }
 
     fn place(&self, id: WardId) -> Option<usize> {
-        self.wards.binary_search_by_key(&id, Ward::id).ok()
+        self.wards.binary_search_by_key(&id, |ward| ward.id()).ok()
     }
 
     /// A ward that is still here.
     pub(super) fn get(&self, id: WardId) -> Option<&Ward> {
-        self.place(id).map(|place| &self.wards[place])
+        self.place(id).map(|place| &*self.wards[place])
     }
 
     /// The same, to be changed.
     pub(super) fn get_mut(&mut self, id: WardId) -> Option<&mut Ward> {
-        self.place(id).map(|place| &mut self.wards[place])
+        self.place(id).map(|place| &mut *self.wards[place])
     }
 
     /// All of them.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Ward> {
-        self.wards.iter()
+        self.wards.iter().map(Box::as_ref)
     }
 
     /// All of them, to be changed.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Ward> {
-        self.wards.iter_mut()
+        self.wards.iter_mut().map(Box::as_mut)
     }
 
     /// The next number in use: of the first, or after this one. Wards may come and go between two calls.
     pub(super) fn after(&self, id: Option<WardId>) -> Option<WardId> {
         let place = self.wards.partition_point(|ward| id.is_some_and(|id| ward.id() <= id));
-        self.wards.get(place).map(Ward::id)
+        self.wards.get(place).map(|ward| ward.id())
     }
 
     /// The ward whose command this process is.
     pub(super) fn of_child(&mut self, pid: i32) -> Option<&mut Ward> {
-        self.wards.iter_mut().find(|ward| ward.child_pid() == Some(pid))
+        self.iter_mut().find(|ward| ward.child_pid() == Some(pid))
     }
 }

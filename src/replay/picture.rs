@@ -67,6 +67,7 @@ impl<'a> Picture<'a> {
         let sample = policy.last();
         let (state, reason, kill_at) = state::of(policy.rung());
         Status {
+            name: String::new(),
             schema: SCHEMA_VERSION,
             version: start.version.clone(),
             guardian_pid: 0,

@@ -37,10 +37,12 @@ fn row(label: &str, value: &str) -> String {
 
 /// All of the state, one subject a line.
 pub fn status_text(status: &Status) -> String {
-    let mut rows = vec![
-        row("command", &format!("{} (pid {})", status.command.join(" "), status.child_pid)),
-        row("state", &state(status)),
-    ];
+    let who = match status.command.as_slice() {
+        // Others started it.
+        [] => row("workload", &status.name),
+        words => row("command", &format!("{} (pid {})", words.join(" "), status.child_pid)),
+    };
+    let mut rows = vec![who, row("state", &state(status))];
     rows.extend(status.reason.iter().map(|reason| row("reason", reason)));
     rows.extend(memory_rows(&status.memory, &status.limits));
     rows.push(row("growth", &forecast(status)));
@@ -56,6 +58,17 @@ pub fn status_text(status: &Status) -> String {
         &format!("sentinel {} (pid {})", status.version, status.guardian_pid),
     ));
     rows.join("\n")
+}
+
+/// All workloads of a guardian, one a line.
+pub fn wards_text(all: &[Status]) -> String {
+    let line = |status: &Status| {
+        let memory = &status.memory;
+        let share = share(memory.footprint, &status.limits);
+        let (used, limit) = (memory.footprint, status.limits.limit);
+        format!("{}: {used} of {limit}, {share}, {}", status.name, state(status))
+    };
+    all.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// The state's name with all that qualifies it.
@@ -248,6 +261,7 @@ mod tests {
 
     fn status() -> Status {
         Status {
+            name: "python3".to_owned(),
             schema: SCHEMA_VERSION,
             version: "0.1.0".to_owned(),
             guardian_pid: 4120,

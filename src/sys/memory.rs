@@ -9,6 +9,14 @@ use std::hint::black_box;
 /// Less likely a victim than anything normal, not exempt: a guardian that itself leaks must be killable.
 const GUARDIAN_OOM_SCORE_ADJ: &str = "-900";
 
+/// Takes as many descriptors as we may have: of several hundred cgroups each takes some. What is started by us inherits that.
+pub fn raise_descriptors() {
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        // With fewer, fewer can be guarded, and that is told.
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
+}
+
 /// Locks pages as they are touched (mlockall(2), MCL_ONFAULT). False where RLIMIT_MEMLOCK does not allow it, raised to what it
 /// may be raised to.
 pub fn lock() -> bool {

@@ -59,9 +59,9 @@ impl Default for Evidence {
         Evidence {
             readings: VecDeque::with_capacity(ROOM),
             latest: None,
-            before_the_end: VecDeque::with_capacity(ROOM),
+            before_the_end: VecDeque::new(),
             moments: Vec::new(),
-            earlier_lines: Vec::with_capacity(MOVES),
+            earlier_lines: Vec::new(),
             tables: VecDeque::new(),
             scan: None,
             table_at: Timestamp(FIRST_TABLE),
@@ -121,10 +121,13 @@ impl Evidence {
 
     /// Into room that is there: an event can be on the way to a kill.
     fn keep(&mut self, reading: Reading) {
-        if self.readings.len() == READINGS.min(self.readings.capacity()) {
+        let room = READINGS.min(self.readings.capacity());
+        if self.readings.len() >= room {
             self.readings.pop_front();
         }
-        self.readings.push_back(reading);
+        if room > 0 {
+            self.readings.push_back(reading);
+        }
     }
 
     /// For the events of the next turn.

@@ -25,7 +25,6 @@ pub(super) struct HugePagesWatch {
     pub(super) uncounted: Bytes,
     /// So much was told.
     told: Bytes,
-    text: Box<[u8; 8192]>,
 }
 
 impl Default for HugePagesWatch {
@@ -37,7 +36,6 @@ impl Default for HugePagesWatch {
             sum: Bytes(0),
             uncounted: Bytes(0),
             told: Bytes(0),
-            text: Box::new([0; 8192]),
         }
     }
 }
@@ -68,8 +66,9 @@ impl Ward {
             return;
         }
         let watch = &mut self.huge_pages;
+        let mut text = [0; 8192];
         for pid in watch.waiting.drain(..watch.waiting.len().min(STEP)) {
-            watch.sum = watch.sum.saturating_add(of_process(pid, &mut watch.text[..]));
+            watch.sum = watch.sum.saturating_add(of_process(pid, &mut text));
         }
         if !watch.waiting.is_empty() {
             return;

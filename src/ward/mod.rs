@@ -21,7 +21,7 @@ pub use story::Said;
 use crate::cgroup::hierarchy::OuterLimit;
 use crate::clock::{Clock, Timestamp};
 use crate::config::WardRules;
-use crate::event::{Command, Event, Outcome, Sample};
+use crate::event::{Cause, Command, Event, Outcome, Sample};
 use crate::lines::Lines;
 use crate::policy::{Policy, PolicyConfig};
 use crate::report::post_mortem::Milestone;
@@ -174,6 +174,12 @@ impl Ward {
     /// What it is when nobody is in it.
     pub fn emptied(&self) -> Emptied {
         self.emptied
+    }
+
+    /// Whether it was one of many and went as it came.
+    pub fn has_passed(&self) -> bool {
+        let itself = self.outcome().is_some_and(|outcome| outcome.cause == Cause::Itself);
+        self.emptied == Emptied::Waits && itself
     }
 
     /// Whether its cgroup is this directory.

@@ -21,7 +21,7 @@ const BUFFER: usize = 8192;
 #[derive(Debug)]
 pub struct CgroupSampler {
     current: Rc<File>,
-    stat: File,
+    stat: Kept,
     events: File,
     /// `memory.events.local`, and what it said before our time.
     own_events: Option<(Kept, u64)>,
@@ -32,7 +32,7 @@ pub struct CgroupSampler {
     huge_pages: HugePages,
     /// What the counters said before our time.
     before: Counters,
-    buffer: Box<[u8; BUFFER]>,
+    buffer: Box<[u8]>,
 }
 
 impl CgroupSampler {
@@ -49,7 +49,7 @@ impl CgroupSampler {
         let optional = |name| Kept::new(cgroup, name, keeping).ok();
         let mut sampler = CgroupSampler {
             current: Rc::new(needed("memory.current")?),
-            stat: needed("memory.stat")?,
+            stat: Kept::new(cgroup, "memory.stat", keeping).context("open memory.stat")?,
             events: needed("memory.events")?,
             own_events: optional("memory.events.local").map(|file| (file, 0)),
             swap: optional("memory.swap.current"),
@@ -58,7 +58,7 @@ impl CgroupSampler {
             pids_events: optional("pids.events"),
             huge_pages: HugePages::open(cgroup, keeping),
             before: Counters::default(),
-            buffer: Box::new([0; BUFFER]),
+            buffer: vec![0; BUFFER].into(),
         };
         sampler.before = sampler.counters().context("read memory.events")?;
         let own = sampler.own_oom().context("read memory.events.local")?;
@@ -106,7 +106,7 @@ impl CgroupSampler {
         let counters = self.counters()?;
         let own_oom = if counters.oom_kill > 0 { self.own_oom()? } else { None };
         let buffer = &mut self.buffer[..];
-        let stat = files::memory_stat(read(&self.stat, buffer)?);
+        let stat = files::memory_stat(self.stat.read(buffer)?);
         let current = number(read(&self.current, buffer)?)?;
         let swap = self.swap.as_ref().map(|file| number(file.read(buffer)?)).transpose()?;
         let processes = self.pids.as_ref().map(|file| number(file.read(buffer)?)).transpose()?;

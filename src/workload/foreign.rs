@@ -67,9 +67,16 @@ pub struct Foreign {
     given_back: bool,
 }
 
+impl Drop for Foreign {
+    /// For what could not be guarded after all; what cannot be put back was told as the error.
+    fn drop(&mut self) {
+        let _ = self.give_back();
+    }
+}
+
 impl Foreign {
-    /// Remembers what is there, in the cgroup itself too; with `write` it is ours to change. What a guardian left there that is gone
-    /// counts as it was before that one.
+    /// Remembers what is there, in the cgroup itself too; with `write` it is ours to change: then what a guardian that is gone
+    /// left there is put back first.
     ///
     /// # Errors
     /// When its state cannot be read, or another guardian is at work on it.
@@ -80,12 +87,12 @@ impl Foreign {
             let (place, pid) = (shown(cgroup.path()), guardian.pid);
             ensure!(guardian.pid == own_pid(), "{place} is guarded by sentinel {pid} already");
         }
-        let before = match mark {
-            Some(mark) => mark.before,
-            None => Before {
-                high: high_of(&cgroup)?,
-                frozen: cgroup.read("cgroup.freeze").is_ok_and(|text| text.trim() == "1"),
-            },
+        if write && let Some(Mark { before, .. }) = mark {
+            Foreign { cgroup: cgroup.clone(), before, given_back: false }.give_back()?;
+        }
+        let before = Before {
+            high: high_of(&cgroup)?,
+            frozen: cgroup.read("cgroup.freeze").is_ok_and(|text| text.trim() == "1"),
         };
         if write && let Some(guardian) = Maker::ours() {
             let mark = Mark { guardian, before }.to_string();

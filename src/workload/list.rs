@@ -53,6 +53,12 @@ impl List {
         List { pids: touched(0, room), places, text, trouble: None }
     }
 
+    /// One of many, for few processes: of its text the pages come as they are used.
+    pub(super) fn little() -> List {
+        let text = vec![0; LEAST_TEXT].into();
+        List { pids: touched(0, LITTLE_ROOM), places: Vec::new(), text, trouble: None }
+    }
+
     /// Remembers the first thing that kept the list from being whole.
     pub(super) fn note(&mut self, result: io::Result<()>) {
         if let Err(error) = result

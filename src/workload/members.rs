@@ -4,7 +4,7 @@
 
 use super::children::children_of;
 use super::descent::Descent;
-use super::list::{LITTLE_ROOM, List, PROCS, ROOM, open_in};
+use super::list::{List, PROCS, ROOM, open_in};
 use super::proc_file::{self, is_gone};
 use super::proc_stat::parent_of;
 use super::spares::{Spares, is_shortage};
@@ -84,7 +84,7 @@ impl Members {
             source: Source::of(cgroup),
             root: cgroup.shared_directory(),
             procs: None,
-            list: List::new(LITTLE_ROOM),
+            list: List::little(),
             descent: Descent::unused(),
             left_out: Vec::new(),
             strangers: Strangers::default(),

@@ -33,7 +33,7 @@ const CANDIDATES: usize = 8;
 /// What is known of each process, and the buffer to read it with.
 #[derive(Debug)]
 pub struct ProcessSampler {
-    text: Box<[u8; 8192]>,
+    text: Box<[u8]>,
     rows: Vec<Row>,
     /// Where the next reading of proportional sets begins.
     turn: usize,
@@ -100,7 +100,7 @@ impl ProcessSampler {
     /// A sampler with its buffer.
     pub fn new() -> ProcessSampler {
         let rows = Vec::new();
-        ProcessSampler { text: Box::new([0; 8192]), rows, turn: 0, trouble: None }
+        ProcessSampler { text: vec![0; 8192].into(), rows, turn: 0, trouble: None }
     }
 
     /// Makes room, so that the first looks allocate nothing.

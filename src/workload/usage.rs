@@ -31,7 +31,6 @@ pub struct UsageMeter {
     files: Option<(Kept, Option<Kept>)>,
     first: Option<Reading>,
     baseline: Option<Baseline<Reading>>,
-    buffer: Box<[u8; BUFFER]>,
 }
 
 impl UsageMeter {
@@ -46,7 +45,7 @@ impl UsageMeter {
     pub fn of_ours(cgroup: Option<&Cgroup>, keeping: Keeping) -> UsageMeter {
         let open = |name| Kept::new(cgroup?, name, keeping).ok();
         let files = open("cpu.stat").map(|cpu| (cpu, open("io.stat")));
-        UsageMeter { files, first: None, baseline: None, buffer: Box::new([0; BUFFER]) }
+        UsageMeter { files, first: None, baseline: None }
     }
 
     /// Whether the cgroup's files say all, so that nobody needs to sum over processes.
@@ -57,7 +56,8 @@ impl UsageMeter {
     /// Reads the files. `None` where there are none, or the cgroup is gone.
     pub fn read(&mut self, now: Timestamp) -> Option<Usage> {
         let (cpu, io) = self.files.as_ref()?;
-        let buffer = &mut self.buffer[..];
+        let mut buffer = [0; BUFFER];
+        let buffer = &mut buffer[..];
         let cpu_usec = files::cpu_stat(cpu.read(buffer).ok()?)?;
         let io = io.as_ref().and_then(|io| io.read(buffer).ok()).map(files::io_stat);
         Some(self.take(Reading { cpu_usec, io }, now))

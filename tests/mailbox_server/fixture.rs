@@ -216,6 +216,7 @@ pub fn status() -> Status {
     Status {
         schema: SCHEMA_VERSION,
         version: "0.0.0".to_owned(),
+        name: "python3".to_owned(),
         guardian_pid: 1,
         child_pid: 2,
         command: vec!["work".to_owned()],

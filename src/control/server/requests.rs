@@ -2,7 +2,7 @@
 
 use super::{ClientId, Server};
 use crate::control::connection::{Incoming, Peer};
-use crate::control::protocol::{MAX_LINE, Request, parse};
+use crate::control::protocol::{MAX_LINE, Request, addressed, parse};
 use nix::sys::epoll::EpollFlags;
 
 impl Server {
@@ -33,8 +33,10 @@ impl Server {
     }
 
     fn decide(&mut self, id: ClientId, line: &[u8], requests: &mut Vec<(ClientId, Request)>) {
-        let request = parse(line);
+        let (address, asked) = addressed(line);
+        let request = parse(asked);
         let Some(client) = self.clients.get_mut(&id) else { return };
+        client.address = address.map(Box::from);
         if let Peer::Stranger { uid } = client.peer() {
             let reads = request.as_ref().is_ok_and(|request| !request.changes());
             if !(reads && self.access.others_may_read) {
