@@ -63,7 +63,7 @@ pub(super) fn lost(tier: Tier) -> Option<&'static str> {
     match tier {
         Tier::Kernel => None,
         Tier::Observed => Some(
-            "no limit of our own: this container's memory is read, what else runs in it counts too, looked at every 5 to 100 ms",
+            "no limit of our own: this container's memory is read, what else runs in it counts too, looked at every 5 ms to 1 s",
         ),
         Tier::Hybrid => Some(
             "no kernel limit: memory is summed over processes (memfd, tmpfs and pipes are not seen), looked at every 5 ms to 1 s",

@@ -16,6 +16,8 @@ pub enum Cadence {
 
 /// Growth that must be expected of any workload at any time where nobody tells: 1 GiB/s, about what one thread touches.
 pub const SUDDEN: u64 = 1 << 30;
+/// So many threads may touch memory at that rate together.
+const THREADS: u64 = 4;
 /// While terminating the second line is watched this closely; 10 ms sufficed in every shape measured.
 pub const TERMINATING: Duration = Duration::from_millis(5);
 /// Over a line at which reclaim is watched.
@@ -28,9 +30,12 @@ pub fn watching(cadence: Cadence, sample: &Sample, lines: &Lines, growth: i64) -
     let headroom = lines.allowance().saturating_sub(sample.footprint());
     let growth = u64::try_from(growth).unwrap_or(0);
     let wait = match cadence {
-        Cadence::Events => clamp(quarter_of_time(headroom, growth.max(1)), 50, 500),
+        Cadence::Events => clamp(quarter_of_time(headroom, growth.max(1)), 50, FAR),
         Cadence::Polled => {
-            clamp(quarter_of_time(headroom, growth.saturating_mul(2).max(SUDDEN)), 5, 100)
+            let rate = growth.saturating_mul(2).max(SUDDEN);
+            let near = clamp(quarter_of_time(headroom, rate), 5, 100);
+            // Longer only where several threads at once could not bridge it.
+            near.max(clamp(quarter_of_time(headroom, rate.saturating_mul(THREADS)), 5, FAR))
         }
     };
     let far = match cadence {
@@ -42,8 +47,9 @@ pub fn watching(cadence: Cadence, sample: &Sample, lines: &Lines, growth: i64) -
 
 /// However dear a look was, the next one comes after this.
 const LONGEST_REST: Duration = Duration::from_millis(500);
-/// Where the limit cannot be reached before, dear looks take a hundredth of the time, and come after this at the latest.
+/// Where the limit cannot be reached before, dear looks take a hundredth of the time.
 const CHEAP: u32 = 99;
+/// However far the limit is, a look comes after this, milliseconds.
 const FAR: u64 = 1000;
 
 /// Looking takes at most a fifth of the time: thousands of processes are dear to sum.
@@ -71,7 +77,7 @@ mod tests {
         assert_eq!(watching(Cadence::Polled, &at(0), &lines, 0), Duration::from_millis(100));
         assert_eq!(watching(Cadence::Polled, &at(960), &lines, 0), Duration::from_millis(9));
         assert_eq!(watching(Cadence::Polled, &at(2000), &lines, 0), Duration::from_millis(5));
-        assert_eq!(watching(Cadence::Events, &at(0), &lines, -5), Duration::from_millis(500));
+        assert_eq!(watching(Cadence::Events, &at(0), &lines, -5), Duration::from_millis(1000));
         assert_eq!(
             watching(Cadence::Events, &at(999), &lines, 100 << 20),
             Duration::from_millis(50)
@@ -87,7 +93,8 @@ mod tests {
             ..Sample::default()
         };
         let wait = |mib, ms| watching(Cadence::Polled, &at(mib, ms), &lines, 0);
-        assert_eq!(wait(0, 5), Duration::from_millis(495), "a hundredth");
+        assert_eq!(wait(0, 5), Duration::from_millis(625), "what four threads cannot bridge");
+        assert_eq!(wait(6144, 5), Duration::from_millis(495), "a hundredth");
         assert_eq!(wait(0, 100), Duration::from_millis(1000), "at the latest");
         assert_eq!(
             wait(9440, 20),

@@ -38,6 +38,9 @@ use story::Story;
 use unseen::TmpfsBefore;
 use view::View;
 
+/// A look that people get to see is no older than this, unless looks are dear: then they take a tenth of the time.
+const OLD: Duration = Duration::from_millis(200);
+const REST: u32 = 9;
 const UNREAD_SHARES: &str = "what some processes share cannot be read";
 
 /// Which ward: a number that no other has had.
@@ -96,6 +99,7 @@ pub struct Ward {
     escapes: Escapes,
     huge_pages: HugePagesWatch,
     tmpfs: TmpfsBefore,
+    looked_at: Timestamp,
     /// Events on their way to the trace, where one is kept.
     steps: Option<Queue>,
 }
@@ -149,6 +153,7 @@ impl Ward {
             escapes: Escapes::default(),
             huge_pages: HugePagesWatch::default(),
             tmpfs: TmpfsBefore::of(workload.tier()),
+            looked_at: Timestamp::default(),
             steps: traced.then(Queue::default),
             rules,
             workload,
@@ -295,6 +300,7 @@ impl Ward {
     /// Takes a sample and hands it to the policy.
     pub fn look(&mut self) {
         let before = self.clock.now();
+        self.looked_at = before;
         let event = match self.workload.look() {
             Look::Seen(sample) => {
                 self.note_unread_shares(&sample);
@@ -305,6 +311,15 @@ impl Ward {
             Look::Gone => Event::Empty,
         };
         self.handle(event);
+    }
+
+    /// Looks for people who watch, where the last look is old: looks that decide may be a second apart.
+    pub(super) fn look_for_people(&mut self) {
+        let cost = self.policy.last().cost;
+        let rest = OLD.max(cost.saturating_mul(REST));
+        if self.clock.now().since(self.looked_at) >= rest && !self.has_ended() {
+            self.look();
+        }
     }
 
     /// A look that failed in part saw too little: what was known before counts then, and people are told once.

@@ -60,6 +60,7 @@ impl View {
 impl Ward {
     /// Somebody waits for the next process table.
     pub fn hurry_table(&mut self) {
+        self.look_for_people();
         self.view.hurried = true;
         if self.view.scan.is_none() {
             let pids = self.workload.processes().to_vec();
@@ -124,6 +125,7 @@ impl Ward {
             return None;
         }
         self.view.status_at = Some(now + STATUS_EVERY);
+        self.look_for_people();
         let due = self.view.rows_at.is_none_or(|at| now.since(at) >= TABLE_EVERY);
         if due && self.view.scan.is_none() {
             let pids = self.workload.processes_lately().to_vec();
