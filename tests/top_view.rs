@@ -392,3 +392,24 @@ fn ps_fits_the_width_and_is_whole_without_one() {
         assert!(widest.is_some_and(|widest| widest <= width), "{width}: {text}");
     }
 }
+
+/// Of several workloads of one guardian the row shows the one that is nearest to its limit, and stays when one of them ends.
+#[test]
+fn of_several_workloads_the_nearest_to_its_limit_is_shown() {
+    let mut top = Top::new(LOOK);
+    let key = key("machine");
+    top.add(&key, "machine", 7);
+    let mut tell = |name: &str, mib: u64| {
+        let status = Status { name: name.to_owned(), ..sample::status(1000, mib) };
+        top.take_line(&key, sample::line(status), NOW);
+        let shown = top.members()[0].row.status.as_ref().map(|status| status.name.clone());
+        shown.unwrap_or_default()
+    };
+    assert_eq!(tell("one", 40), "one");
+    assert_eq!(tell("two", 20), "one");
+    assert_eq!(tell("one", 30), "one");
+    assert_eq!(tell("two", 60), "two");
+    let text = "two ended by itself".to_owned();
+    top.take_line(&key, WatchLine::End { text, exit_status: 0 }, NOW);
+    assert!(top.members()[0].row.note.is_none(), "the guardian goes on");
+}

@@ -2,7 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::fleet::row::{Note, Row};
-use crate::status::{EventLine, State, WatchLine};
+use crate::status::{EventLine, State, Status, WatchLine};
 use crate::tui::history::{History, Level};
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -30,13 +30,16 @@ pub struct Member {
     pub history: History,
     /// When its row goes.
     pub(super) until: Option<Timestamp>,
+    /// It guards more than one workload.
+    has_several: bool,
 }
 
 impl Member {
     /// One of which nothing is known yet.
     pub fn new(key: Key, name: &str, pid: u32) -> Self {
         let row = Row { name: name.to_owned(), pid, status: None, note: None };
-        Member { key, row, events: VecDeque::new(), history: History::default(), until: None }
+        let (events, history) = (VecDeque::new(), History::default());
+        Member { key, row, events, history, until: None, has_several: false }
     }
 
     /// Takes a line of the guardian, which is alive then. Gives the text of a reply, and whether it is a refusal.
@@ -45,6 +48,7 @@ impl Member {
             self.row.note = None;
         }
         match line {
+            WatchLine::Status { status, processes: _ } if !self.is_shown(&status) => {}
             WatchLine::Status { status, processes: _ } => {
                 self.history.push(status.uptime_ms, Level::of(&status.memory));
                 self.row.status = Some(*status);
@@ -57,6 +61,10 @@ impl Member {
                 }
                 self.events.push_back(event);
             }
+            WatchLine::End { .. } if self.has_several => {
+                // It was one of them; the guardian goes on.
+                self.row.status = None;
+            }
             WatchLine::End { text, exit_status } => {
                 self.end(format!("{text} (exit {exit_status})"), now);
             }
@@ -66,6 +74,16 @@ impl Member {
             }
         }
         None
+    }
+
+    /// Of a guardian with several workloads the one that is nearest to its limit is shown.
+    fn is_shown(&mut self, status: &Status) -> bool {
+        let Some(shown) = self.row.status.as_ref().filter(|shown| shown.name != status.name) else {
+            return true;
+        };
+        self.has_several = true;
+        let share = |status: &Status| status.limits.share(status.memory.footprint);
+        share(status) > share(shown)
     }
 
     /// It does not answer.
