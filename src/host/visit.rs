@@ -9,7 +9,7 @@ use crate::config::WardRules;
 use crate::escape::{escape, shown};
 use crate::event::DeedResult;
 use crate::status::{Level, Tier};
-use crate::units::Bytes;
+use crate::units::{Bytes, Limit};
 use crate::ward::{Emptied, Setting, Ward, WardId};
 use crate::workload::Workload;
 use crate::workload::foreign::Foreign;
@@ -49,7 +49,9 @@ impl Host {
         let outer = visit.machine.clone().including(directory);
         let lines = rules.lines_of_others(&outer)?;
         let mut workload = Workload::of_others(foreign, visit.spares.clone())?;
-        let in_force = if rules.dry_run { None } else { workload.set_lines(&lines) };
+        let limit = Limit::At(lines.limit.0);
+        // Where more is in use nothing is begun: that would reclaim from somebody who was told nothing.
+        let in_force = if rules.dry_run { None } else { workload.set_trip_wire(limit) };
         match in_force {
             None | Some(DeedResult::Done) => {}
             Some(result) => bail!("{}", refusal(result, directory, lines.limit)),
