@@ -1,5 +1,5 @@
-//! As much of HTTP/1.1 as a scrape needs: the head of one request, and one answer with `Connection: close`. Pure. No library: the
-//! small ones set no deadline for a slow client's request, the large ones bring a runtime.
+//! As much of HTTP/1.1 as a scrape needs: the head of one request, and one answer with `Connection: close`. Pure. No server of a
+//! library: the small ones set no deadline for a slow client's request, the large ones bring a runtime.
 
 /// The longest head, bytes.
 pub const MAX_HEAD: usize = 8 << 10;
@@ -21,28 +21,28 @@ pub enum Wish {
     Refused(&'static str),
 }
 
-/// Whether the head is complete.
+/// More fields than any client sends.
+const FIELDS: usize = 64;
+
+/// Whether the head is complete, or wrong already.
 pub fn is_complete(head: &[u8]) -> bool {
-    head.windows(4).any(|end| end == b"\r\n\r\n") || head.windows(2).any(|end| end == b"\n\n")
+    let mut fields = [httparse::EMPTY_HEADER; FIELDS];
+    !matches!(httparse::Request::new(&mut fields).parse(head), Ok(httparse::Status::Partial))
 }
 
 /// What a complete head asks for. A body is not read.
 pub fn parse(head: &[u8]) -> Wish {
-    let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let Ok(line) = std::str::from_utf8(line) else { return Wish::Refused("400 Bad Request") };
-    let mut words = line.split(' ');
-    let (Some(method), Some(target), Some(version), None) =
-        (words.next(), words.next(), words.next(), words.next())
-    else {
-        return Wish::Refused("400 Bad Request");
-    };
-    if !matches!(version, "HTTP/1.1" | "HTTP/1.0") {
-        return Wish::Refused(match version.starts_with("HTTP/") {
-            true => "505 HTTP Version Not Supported",
-            false => "400 Bad Request",
-        });
+    let mut fields = [httparse::EMPTY_HEADER; FIELDS];
+    let mut request = httparse::Request::new(&mut fields);
+    match request.parse(head) {
+        Ok(httparse::Status::Complete(_)) => {}
+        Err(httparse::Error::Version) => return Wish::Refused("505 HTTP Version Not Supported"),
+        Err(httparse::Error::TooManyHeaders) => {
+            return Wish::Refused("431 Request Header Fields Too Large");
+        }
+        Ok(httparse::Status::Partial) | Err(_) => return Wish::Refused("400 Bad Request"),
     }
+    let (method, target) = (request.method.unwrap_or_default(), request.path.unwrap_or_default());
     let head = match method {
         "GET" => false,
         "HEAD" => true,
@@ -89,6 +89,7 @@ mod tests {
             ("GET /metrics", Wish::Refused("400 Bad Request")),
             ("GET  /metrics HTTP/1.1", Wish::Refused("400 Bad Request")),
             ("", Wish::Refused("400 Bad Request")),
+            ("\u{7f}ET / HTTP/1.1", Wish::Refused("400 Bad Request")),
         ] {
             assert_eq!(parse(format!("{line}\r\nHost: x\r\n\r\n").as_bytes()), wish, "{line:?}");
         }
