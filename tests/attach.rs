@@ -95,7 +95,8 @@ fn what_cannot_be_guarded_is_an_error_and_nothing_is_written() {
     theirs.grows(20, &go);
     let root = std::path::Path::new(place.path()).parent().unwrap().to_str().unwrap();
     for (options, why) in [
-        (&["--cgroup", "/sys/fs/cgroup/not-there", "-m", "40M"][..], "not-there"),
+        (&[][..], "--cgroup PATH is needed; try: sentinel attach --help"),
+        (&["--cgroup", "/sys/fs/cgroup/not-there", "-m", "40M"], "cannot find the cgroup"),
         (&["--cgroup", "/tmp", "-m", "40M"], "/tmp is not in a cgroup v2 file system"),
         (&["--cgroup", root, "-m", "40M"], "the cgroup that sentinel itself is in, or above it"),
         (&["--cgroup", theirs.path()], "no limit was given: use -m SIZE"),

@@ -30,6 +30,9 @@ pub(super) fn verb(words: &[OsString]) -> Option<&str> {
 
 fn what(error: &clap::Error) -> String {
     match (error.kind(), context(error, ContextKind::InvalidArg), error.source()) {
+        (ErrorKind::MissingRequiredArgument, Some(argument), _) if argument.starts_with('-') => {
+            format!("{} is needed", argument.replace(['<', '>'], ""))
+        }
         (ErrorKind::MissingRequiredArgument, Some(argument), _) => {
             format!("no {} given", bare(&argument).to_lowercase())
         }

@@ -42,7 +42,8 @@ fn absolute(path: &Path) -> Result<PathBuf> {
     let path =
         if path.is_absolute() { path.to_owned() } else { Path::new("/sys/fs/cgroup").join(path) };
     let found = path.canonicalize();
-    let found = found.with_context(|| format!("find {}", crate::escape::shown(&path)))?;
+    let found =
+        found.with_context(|| format!("cannot find the cgroup {}", crate::escape::shown(&path)))?;
     ensure!(found.is_dir(), "{} is not a directory", crate::escape::shown(&found));
     Ok(found)
 }
