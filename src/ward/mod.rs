@@ -38,7 +38,7 @@ use story::Story;
 use unseen::TmpfsBefore;
 use view::View;
 
-const UNREAD_SHARES: &str = "what some processes share cannot be read";
+const UNREAD_SHARES: &str = "cannot read how much memory some processes share";
 
 /// Which ward: a number that no other has had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -326,7 +326,7 @@ impl Ward {
         }
         let (least, most) = (sample.footprint(), sample.footprint().saturating_add(unsure));
         let text = format!(
-            "{UNREAD_SHARES} (not dumpable, or another user's): memory in use is between {least} and {most}, and the least of it is compared with the limit"
+            "{UNREAD_SHARES} (not dumpable, or another user's): memory in use is between {least} and {most}; the lower figure is compared with the limit"
         );
         self.say(Level::Warning, text);
     }
