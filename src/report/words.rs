@@ -93,11 +93,7 @@ pub fn notice(notice: &Notice, signal: &str) -> (Level, String) {
             (Level::Warning, near_limit(*footprint, *limit, *swap))
         }
         Notice::NearInTime { left, footprint, growth } => {
-            let growth = Bytes(u64::try_from(*growth).unwrap_or(0));
-            let left = show_duration(*left);
-            let text =
-                format!("footprint {footprint} is growing by {growth}/s: at the limit in {left}");
-            (Level::Warning, text)
+            (Level::Warning, near_in_time(*left, *footprint, *growth))
         }
         Notice::Terminating { reason: why, grace } => {
             let (why, grace) = (reason(why), show_duration(*grace));
@@ -184,6 +180,12 @@ pub fn refusing(command: bool, others: Option<(i32, usize)>) -> String {
         Some((pid, number)) => format!("{number} processes of the workload (the first is {pid})"),
         None => "the rest of the workload".to_owned(),
     }
+}
+
+fn near_in_time(left: std::time::Duration, footprint: Bytes, growth: i64) -> String {
+    let growth = Bytes(u64::try_from(growth).unwrap_or(0));
+    let left = show_duration(left);
+    format!("footprint {footprint} is growing by {growth}/s: at the limit in {left}")
 }
 
 fn near_limit(footprint: Bytes, limit: Bytes, swap: Limit) -> String {

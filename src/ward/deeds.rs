@@ -224,19 +224,15 @@ impl Ward {
             return;
         }
         let signal = words::signal_name(self.rules.term_signal);
-        let (level, text) = match notice {
-            // Some of them had the signal before: then it was told of the others.
-            Notice::SignalRefused { kill: Some(_), command: false, .. }
-                if self.story.was_told(KILL) =>
-            {
-                return;
-            }
-            Notice::SignalRefused { command: false, .. } => {
+        let (level, text) = words::notice(notice, &signal);
+        if let Notice::SignalRefused { kill, command: false, .. } = notice {
+            // Where some of them had the signal before, it was told of the others then.
+            if kill.is_none() || !self.story.was_told(KILL) {
                 let whom = words::refusing(false, self.workload.refused());
-                (Level::Error, words::refusal(notice, &whom, &signal))
+                self.say_as(milestone(notice), level, words::refusal(notice, &whom, &signal));
             }
-            _ => words::notice(notice, &signal),
-        };
+            return;
+        }
         self.say_as(milestone(notice), level, text);
     }
 
