@@ -229,17 +229,19 @@ proptest! {
         let config = PolicyConfig { reclaim: place, ..config };
         let behind = |scanned: u64, reclaimed: u64| {
             let mut hits = 0;
-            let moved: Vec<_> = events.iter().map(|(at, event)| match event {
-                Event::Sample(sample) => {
-                    hits += 1;
-                    let mut sample = *sample;
-                    sample.counters.max = hits;
-                    (sample.scanned, sample.reclaimed) =
-                        (sample.scanned + scanned, sample.reclaimed + reclaimed);
-                    (*at, Event::Sample(sample))
-                }
-                event => (*at, *event),
-            }).collect();
+            let moved: Vec<_> = events
+                .iter()
+                .map(|(at, event)| {
+                    let mut event = *event;
+                    if let Event::Sample(sample) = &mut event {
+                        hits += 1;
+                        sample.counters.max = hits;
+                        sample.scanned += scanned;
+                        sample.reclaimed += reclaimed;
+                    }
+                    (*at, event)
+                })
+                .collect();
             let trace = Trace::play(config, &moved);
             trace.steps.into_iter().map(|step| (step.at, step.actions)).collect::<Vec<_>>()
         };
