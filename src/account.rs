@@ -27,16 +27,19 @@ impl Account {
     pub fn find(text: &str) -> Result<Account> {
         let (user, group) = text.split_once(':').map_or((text, None), |(u, g)| (u, Some(g)));
         if !geteuid().is_root() {
-            bail!("cannot run as user {}: only root may", escape(user.as_bytes()));
+            bail!(
+                "--user {}: only root can run a command as another user",
+                escape(user.as_bytes())
+            );
         }
         let group = group.map(group_id).transpose()?;
         match (entry(user)?, number(user), group) {
             (Some(entry), _, group) => of_entry(entry, group),
             (None, Some(uid), Some(gid)) => Ok(of_number(uid, gid)),
             (None, Some(uid), None) => {
-                bail!("user {uid} is not in the password file: give a group too, {uid}:GROUP")
+                bail!("--user {uid}: not in the password file; give a group too: {uid}:GROUP")
             }
-            (None, None, _) => bail!("no such user: {}", escape(user.as_bytes())),
+            (None, None, _) => bail!("--user: no such user: {}", escape(user.as_bytes())),
         }
     }
 
@@ -80,7 +83,7 @@ fn group_id(group: &str) -> Result<u32> {
         return Ok(gid);
     }
     let found = database::group(group)?;
-    found.with_context(|| format!("no such group: {}", escape(group.as_bytes())))
+    found.with_context(|| format!("--user: no such group: {}", escape(group.as_bytes())))
 }
 
 /// Digits only; the last number is no id but what setresuid(2) takes for "as it is".

@@ -43,5 +43,5 @@ pub(crate) use choice;
 /// A value that is none of the possible ones, and which those are.
 pub(crate) fn none_of<T: AsRef<str>>(text: &str, known: &[T]) -> String {
     let known: Vec<&str> = known.iter().map(AsRef::as_ref).collect();
-    format!("{text:?} is none of {}", known.join(", "))
+    format!("{text:?} is not one of {}", known.join(", "))
 }

@@ -46,7 +46,7 @@ pub fn find(command: &[OsString]) -> Result<PathBuf, CommandError> {
     let word = command.first().map_or(OsStr::new(""), OsString::as_os_str);
     let shown = escape(word.as_bytes());
     if word.is_empty() {
-        return Err(CommandError::NotFound(shown, "the word is empty".to_owned()));
+        return Err(CommandError::NotFound(shown, "the name is empty".to_owned()));
     }
     let has_slash = word.as_bytes().contains(&b'/');
     // What execvp(3) takes where PATH is not set.
@@ -92,10 +92,10 @@ fn why_not(path: &Path) -> Option<Obstacle> {
         // Below a file, a name too long, links in a circle.
         Err(error) => Some(Obstacle::Barred(cause(&error))),
         Ok(data) if data.is_dir() => barred("it is a directory"),
-        Ok(data) if !data.is_file() => barred("it is no file"),
+        Ok(data) if !data.is_file() => barred("it is not a regular file"),
         Ok(_) => match access(path, AccessFlags::X_OK) {
             Ok(()) => None,
-            Err(Errno::EACCES) => barred("it has no permission to be executed (chmod +x)"),
+            Err(Errno::EACCES) => barred("it is not executable (chmod +x)"),
             Err(errno) => Some(Obstacle::Barred(errno.desc().to_owned())),
         },
     }

@@ -235,7 +235,7 @@ fn record_path(path: PathBuf) -> Result<PathBuf> {
 fn record_size(wanted: Option<Bytes>) -> Result<Bytes> {
     let size = wanted.unwrap_or(RECORD_SIZE);
     if size < SMALLEST_RECORD {
-        bail!("record size {size} is below {SMALLEST_RECORD}, the least for a trace");
+        bail!("--record-size {size} is below {SMALLEST_RECORD}, the least for a trace");
     }
     Ok(size)
 }
@@ -245,7 +245,7 @@ fn slice(name: String) -> Result<String> {
     let fits = name.len() > ".slice".len() && name.len() < 200 && name.ends_with(".slice");
     if !fits || !name.bytes().all(|byte| is_name_byte(byte) || matches!(byte, b'@' | b':' | b'\\'))
     {
-        bail!("slice {:?} is not a name like batch.slice", escape(name.as_bytes()));
+        bail!("--slice {:?}: not a name like batch.slice", escape(name.as_bytes()));
     }
     Ok(name)
 }
@@ -260,7 +260,7 @@ fn name(given: Option<String>, command: &[OsString]) -> Result<String> {
         let fits = !name.is_empty() && name.len() <= NAME_LENGTH && !name.starts_with('.');
         if !fits || !name.bytes().all(is_name_byte) {
             bail!(
-                "name {:?} is not 1 to {NAME_LENGTH} letters, digits, dots, dashes",
+                "--name {:?}: not 1 to {NAME_LENGTH} letters, digits, dots, dashes",
                 escape(name.as_bytes())
             );
         }

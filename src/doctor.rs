@@ -53,6 +53,10 @@ pub struct Finding {
     not_in_force: Vec<Unmet>,
     /// Lines to paste for a better tier.
     pub remedy: Vec<String>,
+    /// Why not even tier `hybrid`, where the tier is `polled` and the best one is out of reach for everybody.
+    not_hybrid: Option<String>,
+    /// Lines to paste for tier `hybrid` then.
+    hybrid_remedy: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -92,6 +96,12 @@ pub fn examine() -> Result<Finding> {
     let chosen = row.map(Row::name);
     let tier = tier(&around, chosen.is_some());
     let best = tier == Tier::Kernel;
+    let polled = tier == Tier::Polled && around.memory().is_none();
+    let not_hybrid = polled.then(|| obstacle::why_not_hybrid(&around)).flatten();
+    let hybrid_remedy = match not_hybrid {
+        Some(_) => obstacle::remedy_for(&around, Tier::Hybrid),
+        None => Vec::new(),
+    };
     let memory =
         procfs::Meminfo::from_file("/proc/meminfo").context("cannot read /proc/meminfo")?;
     Ok(Finding {
@@ -115,6 +125,8 @@ pub fn examine() -> Result<Finding> {
         systemd: systemd(&around),
         rows,
         remedy: if best { Vec::new() } else { obstacle::remedy(&around) },
+        not_hybrid,
+        hybrid_remedy,
         kernel: around.release,
     })
 }
@@ -136,7 +148,7 @@ fn not_writable(row: Row, around: &Surroundings) -> Option<String> {
     };
     let writable = Cgroup::open(&directory)
         .is_ok_and(|cgroup| cgroup.file("cgroup.subtree_control", OFlag::O_WRONLY).is_ok());
-    (!writable).then(|| format!("we may not make a cgroup in {}", shown(&directory)))
+    (!writable).then(|| format!("not allowed to make a cgroup in {}", shown(&directory)))
 }
 
 fn tier(around: &Surroundings, kernel: bool) -> Tier {
@@ -223,9 +235,9 @@ fn huge_pages_counted(around: &Surroundings) -> &'static str {
     match around.memory().or(around.hierarchies.first()) {
         _ if in_memory_current() => "in memory.current (memory_hugetlb_accounting)",
         Some(hierarchy) if hierarchy.has_controller("hugetlb") => {
-            "counted where the controller can be turned on for the workload, else told"
+            "counted where the controller can be enabled for the workload, otherwise only reported"
         }
-        Some(_) | None => "no hugetlb controller: told, and not counted by any limit",
+        Some(_) | None => "no hugetlb controller: reported, but not counted by any limit",
     }
 }
 
@@ -274,9 +286,14 @@ impl fmt::Display for Finding {
             f,
             "pressure     {}",
             if self.pressure {
-                "yes"
+                match self.tier {
+                    Tier::Kernel | Tier::Observed => "yes",
+                    Tier::Hybrid | Tier::Polled => {
+                        "of the machine; of a workload alone only in tiers kernel and observed"
+                    }
+                }
             } else {
-                "no /proc/pressure: thrashing is not seen (boot with psi=1)"
+                "no /proc/pressure: thrashing cannot be detected (boot with psi=1)"
             }
         )?;
         let unlocked = "no: sentinel may wait for its own pages when the machine is out of memory (raise ulimit -Hl)";
@@ -285,7 +302,7 @@ impl fmt::Display for Finding {
         self.in_force(f)?;
         writeln!(
             f,
-            "\nways to a cgroup with the memory controller, the first that does is taken:"
+            "\nways to get a cgroup with the memory controller, the first that works is used:"
         )?;
         self.rows.iter().try_for_each(|row| match &row.why_not {
             None => writeln!(f, "  {:15} yes", row.row),
@@ -302,7 +319,10 @@ impl Finding {
             return Ok(());
         }
         writeln!(f, "not tier kernel: {}", self.reason)?;
-        self.remedy.iter().try_for_each(|line| writeln!(f, "  better: {line}"))
+        self.remedy.iter().try_for_each(|line| writeln!(f, "  better: {line}"))?;
+        let Some(why) = &self.not_hybrid else { return Ok(()) };
+        writeln!(f, "not tier hybrid: {why}")?;
+        self.hybrid_remedy.iter().try_for_each(|line| writeln!(f, "  better: {line}"))
     }
 
     fn cgroups(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -322,23 +342,22 @@ impl Finding {
     fn in_force(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let held = match self.kernel_limits {
             true => "memory.high and memory.max by the kernel",
-            false => "no memory.high and no memory.max: sentinel looks, and ends by signals",
+            false => {
+                "no memory.high or memory.max: sentinel samples memory and ends the workload with signals"
+            }
         };
         writeln!(f, "in force     {held}")?;
         if self.not_in_force.is_empty() {
             return Ok(());
         }
-        writeln!(
-            f,
-            "\nnot in force here (an error where asked for, or a line with --best-effort):"
-        )?;
+        writeln!(f, "\nnot available here (an error if asked for, a warning with --best-effort):")?;
         self.not_in_force.iter().try_for_each(|it| writeln!(f, "  {:15} {}", it.option, it.why))
     }
 
     fn managers(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let systemd = &self.systemd;
         if !systemd.running {
-            return writeln!(f, "systemd      does not run this system");
+            return writeln!(f, "systemd      not running here");
         }
         let version = systemd.version.as_deref().unwrap_or("of unknown version");
         let reached = |socket: &Option<String>| or_none(socket.as_ref()).to_owned();

@@ -222,7 +222,7 @@ pub enum Reason {
         /// The limit.
         limit: Bytes,
     },
-    /// `memory.current` stays over the relief line in spite of the throttle.
+    /// `memory.current` stays over the relief line despite throttling.
     Climb {
         /// `memory.current` at the last look.
         current: Bytes,
@@ -335,10 +335,14 @@ pub enum Notice {
         /// Time since SIGTERM, if one was sent.
         after: Option<Duration>,
     },
-    /// The kernel refused a signal to the command: it changed its user, for instance by a set-user-ID program (EPERM).
+    /// The kernel refused a signal: whoever was to get it changed its user, for instance by a set-user-ID program (EPERM).
     SignalRefused {
-        /// SIGKILL; else the polite signal.
-        kill: bool,
+        /// Why the workload is ended.
+        reason: Reason,
+        /// Why SIGKILL, if that was the signal; else it was the polite one.
+        kill: Option<KillReason>,
+        /// The command was to get it; else processes that it left behind.
+        command: bool,
         /// The errno.
         errno: i32,
     },
@@ -372,7 +376,7 @@ pub enum Notice {
     NewGrace(Duration),
     /// The limit of processes changed.
     NewPids(Limit),
-    /// A single process was sent a signal, as was asked.
+    /// A single process was sent a signal, as requested.
     Signalled(OneSignal),
 }
 

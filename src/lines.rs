@@ -42,11 +42,11 @@ pub struct Lines {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LinesError {
     /// Nothing can start under this limit.
-    #[error("limit {0} is below {SMALLEST_LIMIT}, which is what a process needs to start")]
+    #[error("limit {0} is below {SMALLEST_LIMIT}, the least that a process needs to start")]
     LimitTooSmall(Bytes),
     /// No room for the lines.
     #[error(
-        "headroom {0} is below {SMALLEST_HEADROOM}, the least in which SIGTERM can come before the kernel"
+        "headroom {0} is below {SMALLEST_HEADROOM}, the least that lets SIGTERM come before the kernel's OOM killer"
     )]
     HeadroomTooSmall(Bytes),
     /// More than 64 bits can say.

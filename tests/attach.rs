@@ -156,7 +156,7 @@ fn what_was_written_is_put_back() {
 
     let running = begin();
     send(keeper_of(running.pid()), SIGKILL);
-    running.await_err("the keeper was ended by somebody");
+    running.await_err("the keeper was killed");
     running.send(SIGKILL);
     running.finish();
     assert_eq!(theirs.says("cgroup.freeze"), "1", "nobody is left to put it back");

@@ -120,7 +120,7 @@ fn it_goes_on_without_limits_when_asked_for() {
     let running = scene.start(&["--on-guardian-death", "release"], &["sh", "-c", script]);
     let pid = running.number_after("pid ");
     let run = left_alone(running);
-    assert!(run.stderr.contains("goes on without a guardian and without limits"), "{run:?}");
+    assert!(run.stderr.contains("continues without a guardian and without limits"), "{run:?}");
     assert!(!run.stderr.contains("post-mortem"), "nothing has ended: {run:?}");
     assert!(is_alive(pid));
     let place = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
@@ -165,7 +165,7 @@ fn a_keeper_that_is_killed_is_missed() {
     let mut running = scene.start(&[], &["sh", "-c", ALONE]);
     running.await_out("up");
     send(keeper_of(running.pid()), SIGKILL);
-    running.await_err("the keeper was ended by somebody");
+    running.await_err("the keeper was killed");
     assert!(!running.has_ended());
     running.send(SIGTERM);
     running.finish().expect(3);

@@ -112,7 +112,7 @@ fn it_says_what_a_person_asks_in_that_order() {
         "Biggest mappings",
         "Memory pressure",
         "Limits",
-        "What the kernel counted",
+        "Kernel counters",
         "What ran",
     ];
     assert_eq!(heads, expected);

@@ -20,6 +20,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use sentinel::clock::Timestamp;
 use sentinel::event::{Action, Command, Event, KillReason, Notice, Sample};
+use sentinel::policy::reclaim::ReclaimAt;
 use sentinel::policy::{Policy, PolicyConfig};
 use sentinel::units::{Bytes, Limit, MIB, Percent};
 use std::time::Duration;
@@ -217,6 +218,36 @@ proptest! {
         prop_assert!(trace.steps.iter().all(|step| !step.actions.contains(&Action::Look)));
     }
 
+    /// A container's counters have the history of all that ran in it: what reclaim got before our time, or did not, is not ours.
+    #[test]
+    fn what_reclaim_did_before_our_time_changes_nothing(
+        config in configs(),
+        place in prop::sample::select(vec![ReclaimAt::TripWire, ReclaimAt::Ceiling]),
+        events in events(),
+        (scanned, got) in (0..1_000_000u64, 0..1_000_000u64),
+    ) {
+        let config = PolicyConfig { reclaim: place, ..config };
+        let behind = |scanned: u64, reclaimed: u64| {
+            let mut hits = 0;
+            let moved: Vec<_> = events
+                .iter()
+                .map(|(at, event)| {
+                    let mut event = *event;
+                    if let Event::Sample(sample) = &mut event {
+                        hits += 1;
+                        sample.counters.max = hits;
+                        sample.scanned += scanned;
+                        sample.reclaimed += reclaimed;
+                    }
+                    (*at, event)
+                })
+                .collect();
+            let trace = Trace::play(config, &moved);
+            trace.steps.into_iter().map(|step| (step.at, step.actions)).collect::<Vec<_>>()
+        };
+        prop_assert_eq!(behind(0, 0), behind(scanned, got.min(scanned)));
+    }
+
     #[test]
     fn no_event_is_too_absurd(config in configs(), events in absurd_events()) {
         let trace = Trace::play(config, &events);
@@ -285,7 +316,7 @@ fn the_fullest_event_fits() {
         has_command: true,
         dry_run: false,
         cadence: sentinel::policy::interval::Cadence::Events,
-        reclaim: sentinel::policy::reclaim::ReclaimAt::TripWire,
+        reclaim: ReclaimAt::TripWire,
         slack: Bytes(0),
     };
     let mut policy = Policy::new(config, Timestamp::default());

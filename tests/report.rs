@@ -4,10 +4,13 @@
 
 mod support;
 
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::libc::{SIGKILL, SIGTERM};
+use nix::pty::{OpenptyResult, openpty};
 use serde_json::Value;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::process::Stdio;
 use support::{Run, Running, Scene, python, until};
 
 /// Sentinel with its state in the scene.
@@ -119,6 +122,42 @@ fn who_was_not_us_is_not_claimed() {
     assert_verdict(&last(&scene), "exited", "command");
 }
 
+/// As the user wanted it, and no room of the kept ones is taken for it. A pipe of the command's own is another matter.
+#[test]
+fn a_reader_that_had_enough_is_no_post_mortem() {
+    let scene = Scene::new();
+    let command = guarded(&scene, &[], &["yes"]);
+    let mut pipeline = scene.through(&["sh", "-c", "\"$@\" | head -n 1", "sh"], &command);
+    let run = Running::start(&mut pipeline).finish().expect(0).says("yes was killed by SIGPIPE");
+    assert!(!run.stderr.contains("post-mortem"), "{run:?}");
+    assert_eq!(kept(&scene), Vec::<PathBuf>::new(), "{run:?}");
+    ended(&scene, &[], &["sh", "-c", "kill -PIPE $$"]).expect(141).says("post-mortem: ");
+    assert_eq!(kept(&scene).len(), 1);
+}
+
+/// Everybody who has the other end of the terminal lets go of it.
+#[test]
+fn a_terminal_that_was_closed_is_why() {
+    let scene = Scene::new();
+    let there = scene.text_path("there");
+    let script = format!("echo > {there}; exec sleep 100000");
+    let guarded = guarded(&scene, &[], &["sh", "-c", &script]);
+    let OpenptyResult { master, slave } = openpty(None, None).unwrap();
+    fcntl(&master, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).unwrap();
+    let mut session = scene.through(&["setsid", "--ctty"], &guarded);
+    let slave = || Stdio::from(slave.try_clone().unwrap());
+    session.stdin(slave()).stdout(slave()).stderr(slave());
+    let mut guardian = session.spawn().unwrap();
+    until("the command runs", || scene.path("there").exists());
+    drop((master, session));
+    guardian.wait().unwrap();
+    let report = last(&scene);
+    assert_verdict(&report, "signaled", "somebody");
+    let text = report["verdict"]["text"].as_str().unwrap();
+    assert!(text.ends_with("sh was killed by SIGHUP: its terminal was closed"), "{text}");
+    assert!(report["advice"][0].as_str().unwrap().contains("terminal"), "{report:#}");
+}
+
 #[test]
 fn the_clock_and_an_operator() {
     let scene = Scene::new();
@@ -165,7 +204,7 @@ fn an_end_that_is_nothing_special_leaves_none() {
     ended(&scene, &[], &["true"]).expect(0);
     ended(&scene, &["--report", "never"], &["sh", "-c", "kill -9 $$"]).expect(137);
     let none = report(&scene, &[]).expect(125);
-    assert!(none.stderr.contains("no post-mortem is kept"), "{none:?}");
+    assert!(none.stderr.contains("there are no post-mortems yet"), "{none:?}");
     // The end is counted all the same, in a few words.
     assert_eq!(kept(&scene), Vec::<PathBuf>::new());
     assert!(scene.read("state/sentinel/ended.json").len() < 600);
@@ -206,11 +245,26 @@ fn files_are_private_and_listed() {
         (["/nonexistent"], "cannot read the post-mortem /nonexistent: No such file"),
         (["3"], "no post-mortem 3: 2 are kept"),
         (["nobody-s-name"], "no post-mortem of a run nobody-s-name is kept"),
-        (["/dev/zero"], "it is no file"),
+        (["/dev/zero"], "it is not a regular file"),
         (["--nonsense"], "try: sentinel report --help"),
     ] {
         let run = report(&scene, &words).expect(125);
         assert!(run.stderr.contains(said), "{run:?}");
+    }
+}
+
+/// Also a word that is longer than a line: but for the paths of the list, which are there to be copied.
+#[test]
+fn no_line_is_wider_than_a_terminal() {
+    let scene = Scene::new();
+    let long = "x".repeat(5000);
+    ended(&scene, &[], &["sh", "-c", "kill -KILL $$", "sh", &long]).expect(137);
+    let text = report(&scene, &[]).expect(0).stdout();
+    assert!(text.matches('x').count() >= 1000, "{text}");
+    let list = report(&scene, &["list"]).expect(0).stdout();
+    let lines = text.lines().chain(list.lines().filter(|line| !line.contains("ago  /")));
+    for line in lines {
+        assert!(line.chars().count() <= 80, "{line}");
     }
 }
 
@@ -260,7 +314,7 @@ fn a_record_to_a_descriptor() {
     assert!(record["status"]["usage"]["cpu_usec"].is_u64(), "{record:#}");
     for number in ["9", "2", "-1", "99"] {
         let refused = ended(&scene, &[&format!("--json-fd={number}")], &["true"]).expect(125);
-        assert!(refused.stderr.contains("for the record (3 to 63)"), "{refused:?}");
+        assert!(refused.stderr.contains("for the record (--json-fd takes 3 to 63)"), "{refused:?}");
     }
 }
 

@@ -56,9 +56,9 @@ impl FromStr for TermSignal {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         match signal_number(text) {
-            None => {
-                Err(format!("{text:?} is no signal: write for instance TERM, INT, 15 or RTMIN+3"))
-            }
+            None => Err(format!(
+                "{text:?} is not a signal: write for instance TERM, INT, 15 or RTMIN+3"
+            )),
             Some(nix::libc::SIGKILL | nix::libc::SIGSTOP) => {
                 Err(format!("{text:?} cannot be handled: a polite signal is TERM, INT or USR1"))
             }
@@ -225,6 +225,6 @@ mod tests {
         }
         assert_eq!(" Control-Group ".parse(), Ok(KillMode::ControlGroup));
         let error = "some".parse::<KillMode>().unwrap_err();
-        assert_eq!(error, "\"some\" is none of control-group, mixed, process");
+        assert_eq!(error, "\"some\" is not one of control-group, mixed, process");
     }
 }

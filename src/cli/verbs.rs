@@ -246,7 +246,7 @@ pub struct Changes {
 fn speed(text: &str) -> Result<f64, String> {
     let factor = text.trim_end_matches('x').parse::<f64>().ok();
     let factor = factor.filter(|factor| (0.001..=1e6).contains(factor));
-    factor.ok_or_else(|| format!("{text:?} is no speed: write for instance 10 or 0.5"))
+    factor.ok_or_else(|| format!("{text:?} is not a speed: write for instance 10 or 0.5"))
 }
 
 /// What `sentinel metrics` is told.

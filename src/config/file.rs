@@ -115,13 +115,11 @@ fn open(path: &Path) -> io::Result<(File, Metadata)> {
     let null = (u64::from(device.0), u64::from(device.1)) == NULL_DEVICE;
     let kind = data.file_type();
     match () {
-        () if kind.is_file() && data.size() > LARGEST => {
-            Err(io::Error::other("it is too large to be one"))
-        }
+        () if kind.is_file() && data.size() > LARGEST => Err(io::Error::other("it is too large")),
         () if kind.is_file() || (kind.is_char_device() && null) => Ok((file, data)),
         () if kind.is_dir() => Err(io::Error::from_raw_os_error(libc::EISDIR)),
         () if kind.is_fifo() => Err(io::Error::other("it is a pipe: give a file")),
-        () => Err(io::Error::other("it is no file")),
+        () => Err(io::Error::other("it is not a regular file")),
     }
 }
 

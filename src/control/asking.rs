@@ -40,7 +40,7 @@ pub enum Silence {
     #[error("{0}")]
     Unreachable(#[from] Unreachable),
     /// Its process stands still.
-    #[error("stopped by a signal: it answers again when it is continued")]
+    #[error("stopped by a signal: it will answer once it is continued")]
     Stopped,
     /// Not in this time.
     #[error("no answer in {}", show_duration(*.0))]
@@ -49,13 +49,13 @@ pub enum Silence {
     #[error("it closed the connection without an answer")]
     Closed,
     /// More than any guardian says.
-    #[error("its answer has no end")]
+    #[error("its answer was cut off")]
     Endless,
     /// It said no; escaped.
     #[error("{0}")]
     Refused(String),
     /// An answer, but not to this; escaped.
-    #[error("its answer is not understood: {0}")]
+    #[error("its answer cannot be parsed: {0}")]
     Unclear(String),
 }
 

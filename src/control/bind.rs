@@ -277,7 +277,7 @@ fn kind(stat: &FileStat) -> &'static str {
         SFlag::S_IFDIR => "a directory",
         SFlag::S_IFREG => "a file",
         SFlag::S_IFIFO => "a pipe",
-        _ => "something that is no socket",
+        _ => "something that is not a socket",
     }
 }
 

@@ -94,10 +94,12 @@ fn connect(path: &Path) -> Result<UnixStream> {
             Ok(()) => return finish(socket).with_context(|| at("cannot reach", path)),
             // The queue of those that wait to be accepted is full.
             Err(Errno::EAGAIN | Errno::EINTR) if clock.now().0 < PATIENCE => pause(PAUSE),
-            Err(Errno::EAGAIN) => bail!("{}: it accepts nobody", at("no answer from", path)),
+            Err(Errno::EAGAIN) => {
+                bail!("{}: it accepts no connections", at("no answer from", path))
+            }
             Err(Errno::ENOENT) => bail!("no guardian at {shown}: there is no such file"),
             Err(Errno::ECONNREFUSED) => {
-                bail!("no guardian at {shown}: nobody listens there, the one that made it is gone")
+                bail!("no guardian at {shown}: nothing is listening there, its guardian is gone")
             }
             Err(Errno::EACCES | Errno::EPERM) => {
                 bail!("the guardian at {shown} is not yours: permission denied (try sudo)")
@@ -129,7 +131,7 @@ fn check_guardian(stream: &UnixStream, socket: &Path) -> Result<()> {
         return Ok(());
     }
     bail!(
-        "{} is run by uid {uid}, neither root nor you: not asked",
+        "{} belongs to uid {uid}, neither root nor you: not asked",
         at("what claims to be", socket)
     )
 }

@@ -192,7 +192,7 @@ impl Connection {
             Received::Broken => self.gone = true,
             Received::Descriptors => {
                 self.passes_descriptors = true;
-                self.answer_and_leave(b"error: descriptors are not taken; try: help\n");
+                self.answer_and_leave(b"error: file descriptors are not accepted; try: help\n");
             }
         }
     }

@@ -66,10 +66,10 @@ pub enum Unreachable {
     #[error("gone")]
     Gone,
     /// Too many wait already.
-    #[error("it accepts nobody")]
+    #[error("it accepts no connections")]
     Full,
     /// Whoever listens there is neither root nor the one in whose directory it is.
-    #[error("run by uid {0}, whom nobody expects there")]
+    #[error("run by uid {0}, who does not own the directory")]
     Stranger(u32),
     /// The kernel said no.
     #[error("{}", .0.desc())]

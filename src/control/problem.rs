@@ -24,10 +24,10 @@ pub enum Problem {
         length: usize,
     },
     /// The path ends in `/` or `..`, or holds a NUL.
-    #[error("the path names no file")]
+    #[error("the path does not name a file")]
     NoName,
     /// Somebody listens there.
-    #[error("somebody is listening there already")]
+    #[error("another process is already listening there")]
     Busy,
     /// No socket is there but something else, which is left alone.
     #[error("{what} is in the way")]
@@ -45,7 +45,7 @@ pub enum Problem {
     #[error("a dead socket is in the way and its directory is locked")]
     Locked,
     /// A directory without the sticky bit that everybody may write to.
-    #[error("everybody may rename files in its directory")]
+    #[error("anyone may rename files in its directory")]
     UnsafeDirectory,
     /// The directory cannot be opened.
     #[error("cannot open its directory: {0}")]

@@ -9,6 +9,9 @@ use std::time::Duration;
 /// The longest request line, bytes without its end.
 pub const MAX_LINE: usize = 1024;
 
+/// What stands before the request that sets a limit all the same, in the refusal of one that would end the workload.
+pub const TO_FORCE: &str = "; to set it anyway: ";
+
 /// How much of a strange word is quoted back, characters.
 const QUOTED: usize = 40;
 
@@ -130,22 +133,22 @@ impl Request {
 /// What can be asked, for people.
 pub fn help_text() -> &'static str {
     "\
-One request a line, one reply. `json` as second word: the answer for programs.
-  ping                 is anybody there?
-  status [json]        memory, lines, state and forecast of the workload
+One request per line, one reply each. Add `json` for an answer that programs can read.
+  ping                 check that the guardian answers
+  status [json]        memory, limits, state and forecast of the workload
   ps [json]            its processes, largest first
-  limits [json]        the lines that memory is compared with
-  events [json]        what happened so far
-  metrics              the state in Prometheus' text format
-  wards [json]         all workloads of this guardian; @NAME before a request chooses one of several
-  watch [json]         status and events as they come, until you leave
-  set memory 2G|80%    another memory limit; --force: also one below what is in use, which ends the workload
-  set grace 10s        another time from SIGTERM to SIGKILL
-  set pids 100|max     another limit of processes
-  signal PID TERM      one process of the workload gets this signal
-  freeze, thaw         stop the workload where it is, let it go on
-  terminate            end it politely: SIGTERM, then SIGKILL when the grace period is over
-  kill                 end it at once
+  limits [json]        the limits that memory is compared with
+  events [json]        what has happened so far
+  metrics              the state in Prometheus text format
+  wards [json]         all workloads of this guardian; @NAME before a request chooses one of them
+  watch [json]         status and events as they happen, until you disconnect
+  set memory 2G|80%    change the memory limit; --force: even to less than is in use, which ends the workload
+  set grace 10s        change the time from SIGTERM to SIGKILL
+  set pids 100|max     change the process limit
+  signal PID TERM      send a signal to one process of the workload
+  freeze, thaw         pause the workload, resume it
+  terminate            end it: SIGTERM, then SIGKILL after the grace period
+  kill                 end it with SIGKILL at once
   help                 this text"
 }
 
@@ -209,7 +212,9 @@ fn unknown_verb(verb: &[u8]) -> String {
 fn alone(request: Request, rest: &[&[u8]]) -> Result<Request, String> {
     match rest.first() {
         None => Ok(request),
-        Some(word) => Err(format!("{} takes no further word, not {}", request.verb(), quote(word))),
+        Some(word) => {
+            Err(format!("{} takes no argument, but got \"{}\"", request.verb(), quote(word)))
+        }
     }
 }
 
@@ -217,8 +222,10 @@ fn wants_json(verb: &str, rest: &[&[u8]]) -> Result<bool, String> {
     match rest {
         [] => Ok(false),
         [word] if word.eq_ignore_ascii_case(b"json") => Ok(true),
-        [word] => Err(format!("{verb} takes json or nothing, not {}", quote(word))),
-        [_, word, ..] => Err(format!("{verb} takes one word at most, not also {}", quote(word))),
+        [word] => Err(format!("{verb} takes json or nothing, not \"{}\"", quote(word))),
+        [_, word, ..] => {
+            Err(format!("{verb} takes at most one argument, not also \"{}\"", quote(word)))
+        }
     }
 }
 
@@ -245,17 +252,18 @@ fn parse_set(rest: &[&[u8]]) -> Result<Request, String> {
 }
 
 fn two_words() -> String {
-    "set takes two words: set memory 2G (and --force), set grace 10s, set pids 100".to_owned()
+    "set takes a setting and a value: set memory 2G (and --force), set grace 10s, set pids 100"
+        .to_owned()
 }
 
 fn parse_signal(rest: &[&[u8]]) -> Result<Request, String> {
     let [pid, signal] = rest else {
-        return Err("signal takes two words: signal 1234 TERM".to_owned());
+        return Err("signal takes a process id and a signal: signal 1234 TERM".to_owned());
     };
     let pid = std::str::from_utf8(pid).ok().and_then(|pid| pid.parse().ok()).filter(|pid| *pid > 0);
-    let pid = pid.ok_or_else(|| format!("signal: {} is no process id", quote(rest[0])))?;
+    let pid = pid.ok_or_else(|| format!("signal: {} is not a process id", quote(rest[0])))?;
     let number = signal_number(plain(signal)?);
-    let number = number.ok_or_else(|| format!("signal: {} is no signal", quote(signal)))?;
+    let number = number.ok_or_else(|| format!("signal: {} is not a signal", quote(signal)))?;
     Ok(Request::Signal { pid, signal: number })
 }
 
@@ -269,7 +277,7 @@ fn unknown_setting(setting: &[u8]) -> String {
 
 fn set_memory(value: &[u8], force: bool) -> Result<Request, String> {
     match plain(value)?.parse() {
-        Ok(Size::Absolute(Bytes(0))) => Err("set memory: 0 is no limit".to_owned()),
+        Ok(Size::Absolute(Bytes(0))) => Err("set memory: 0 is not a limit".to_owned()),
         Ok(size) => Ok(Request::SetMemory { size, force }),
         Err(problem) => Err(format!("set memory: {problem}")),
     }
@@ -283,7 +291,7 @@ fn parse_pids(value: &str) -> Result<Limit, String> {
 fn plain(word: &[u8]) -> Result<&str, String> {
     let text = std::str::from_utf8(word).ok();
     let text = text.filter(|text| text.is_ascii() && *text == quote(word));
-    text.ok_or_else(|| format!("{} is no value", quote(word)))
+    text.ok_or_else(|| format!("{} is not a valid value", quote(word)))
 }
 
 fn quote(word: &[u8]) -> String {
@@ -301,7 +309,10 @@ mod tests {
     fn strange_spaces_are_quoted_briefly() {
         let line = format!("set memory 9{}", "\u{202f}\u{205f}".repeat(15));
         let answer = parse(line.as_bytes()).unwrap_err();
-        assert!(answer.contains("is no value") && answer.chars().count() < 100, "{answer}");
+        assert!(
+            answer.contains("is not a valid value") && answer.chars().count() < 100,
+            "{answer}"
+        );
     }
 
     #[test]
@@ -366,8 +377,8 @@ mod tests {
             ("stauts", "unknown request stauts, did you mean status; try: help"),
             ("xyzzy", "unknown request xyzzy; try: help"),
             ("\x1b[2J", "unknown request \\u{1b}[2j; try: help"),
-            ("status yaml", "status takes json or nothing, not yaml; try: help"),
-            ("kill now", "kill takes no further word, not now; try: help"),
+            ("status yaml", "status takes json or nothing, not \"yaml\"; try: help"),
+            ("kill now", "kill takes no argument, but got \"now\"; try: help"),
             ("set memroy 2G", "unknown setting memroy, did you mean set memory; try: help"),
             ("set memroy", "unknown setting memroy, did you mean set memory; try: help"),
             ("set memroy 2G 3G", "unknown setting memroy, did you mean set memory; try: help"),
@@ -375,10 +386,10 @@ mod tests {
                 "set memory 2G --froce",
                 "set memory takes --force or nothing behind the size, not --froce; try: help",
             ),
-            ("signal 12", "signal takes two words: signal 1234 TERM; try: help"),
-            ("signal 0 9", "signal: 0 is no process id; try: help"),
-            ("signal 12 SIGNO", "signal: SIGNO is no signal; try: help"),
-            ("set memory 0", "set memory: 0 is no limit; try: help"),
+            ("signal 12", "signal takes a process id and a signal: signal 1234 TERM; try: help"),
+            ("signal 0 9", "signal: 0 is not a process id; try: help"),
+            ("signal 12 SIGNO", "signal: SIGNO is not a signal; try: help"),
+            ("set memory 0", "set memory: 0 is not a limit; try: help"),
             ("set pids 0", "set pids: 0 is neither max nor a number from 1 to 4194304; try: help"),
             (
                 "set pids +5",

@@ -102,7 +102,9 @@ fn prepare_one(path: &Path) -> Result<(), String> {
     let root = path.parent().unwrap_or(Path::new("/"));
     let above = stat(root).map_err(|errno| cannot("make", errno))?;
     if others_may_rename(&above) {
-        return Err(format!("will not use {shown}: others may rename what is beside it"));
+        return Err(format!(
+            "will not use {shown}: other users could rename files in its directory"
+        ));
     }
     let made = std::fs::DirBuilder::new().mode(wanted_mode().bits()).create(path);
     let directory = match open(path) {
@@ -114,7 +116,7 @@ fn prepare_one(path: &Path) -> Result<(), String> {
     };
     let found = fstat(&directory).map_err(|errno| cannot("look at", errno))?;
     if !is_ours(&found) {
-        let way_out = "it must belong to us and be writable to nobody else";
+        let way_out = "it must belong to us and be writable by no one else";
         return Err(format!("will not use {shown} (uid {}): {way_out}", found.st_uid));
     }
     match made {

@@ -304,7 +304,7 @@ impl Server {
         for id in late {
             let Some(client) = self.clients.get_mut(&id) else { continue };
             if client.is_idle(self.now, Duration::ZERO) {
-                client.answer_and_leave(b"error: no request came within 10 s; try: help\n");
+                client.answer_and_leave(b"error: no request within 10 s; try: help\n");
                 self.remove(id);
             } else if client.has_moved(self.now) {
                 self.settle(id);

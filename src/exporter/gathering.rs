@@ -40,13 +40,13 @@ impl Gatherer {
         self.live(&mut page);
         self.ended(&mut page);
         for (problem, count) in PROBLEMS.iter().zip(&self.problems) {
-            let help = "What was missing on pages: guardians that did not answer or not clearly, ledgers of ended runs that could not be read, and what was too much.";
+            let help = "Problems in gathering: guardians that did not answer or whose answer could not be parsed, ledgers of ended runs that could not be read, and what was left out because there was too much.";
             let labels = format!("problem=\"{problem}\"");
             let count = count.load(Ordering::Relaxed);
             page.sample(("sentinel_scrape_errors_total", "counter", help), &labels, count);
         }
         let took = clock.now().0.as_secs_f64();
-        let help = "How long it took to make this page.";
+        let help = "Time that gathering this page took.";
         page.sample(("sentinel_scrape_duration_seconds", "gauge", help), "", took);
         page.finish()
     }
@@ -85,7 +85,7 @@ impl Gatherer {
     }
 
     fn left_out(&self, page: &mut Page, (what, count): (&str, usize)) {
-        let help = "What is not on this page because there is too much of it.";
+        let help = "Items left out of this page because there are too many.";
         let labels = format!("what=\"{what}\"");
         page.sample(("sentinel_scrape_left_out", "gauge", help), &labels, count);
         self.note(3, u64::from(count > 0));

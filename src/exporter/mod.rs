@@ -52,10 +52,12 @@ pub fn listen(text: &str) -> Result<TcpListener> {
     };
     let addresses: Vec<SocketAddr> = match wanted.to_socket_addrs() {
         Ok(addresses) => addresses.collect(),
-        Err(_) => bail!("{shown} is no address to listen at: write for instance {DEFAULT_ADDRESS}"),
+        Err(_) => {
+            bail!("{shown} is not an address to listen on: write for instance {DEFAULT_ADDRESS}")
+        }
     };
     TcpListener::bind(addresses.as_slice()).with_context(|| {
-        format!("cannot listen at {shown} (one sentinel metrics serves all guardians)")
+        format!("cannot listen on {shown} (one sentinel metrics serves all guardians)")
     })
 }
 

@@ -52,7 +52,7 @@ fn by_command(guardians: Vec<Listed>, pid: u32) -> Result<Listed> {
         .map(|(listed, _)| listed);
     match found.next() {
         Some(listed) => Ok(listed),
-        None => bail!("{pid} is neither a guardian nor one's command: sentinel ps lists them"),
+        None => bail!("{pid} is neither a guardian nor a guarded command: sentinel ps lists them"),
     }
 }
 

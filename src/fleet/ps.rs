@@ -47,9 +47,9 @@ pub fn run(wanted: &Ps) -> Result<u8> {
     match wanted.json {
         true => print(&json(told)?)?,
         false if none && foreign > 0 => {
-            complain("no guardian of yours is running; sentinel -- COMMAND starts one")
+            complain("none of your guardians is running; to start one: sentinel -- COMMAND")
         }
-        false if none => complain("no guardian is running; sentinel -- COMMAND starts one"),
+        false if none => complain("no guardian is running; to start one: sentinel -- COMMAND"),
         false => print(&text(&told.into_iter().map(row).collect::<Vec<_>>(), width()))?,
     }
     tell_the_rest(foreign, &left_out_of);
@@ -58,7 +58,10 @@ pub fn run(wanted: &Ps) -> Result<u8> {
 
 fn tell_the_rest(foreign: usize, left_out_of: &BTreeMap<u32, usize>) {
     if foreign > 0 {
-        complain(&format!("{foreign} more of other users, whom only they and root may ask"));
+        complain(&match foreign {
+            1 => "1 more belongs to another user: only that user and root may query it".to_owned(),
+            _ => format!("{foreign} more belong to other users: only they and root may query them"),
+        });
     }
     let left_out: usize = left_out_of.values().sum();
     if left_out > 0 {

@@ -121,7 +121,7 @@ impl Host {
     fn exporter_ended(&mut self, pid: i32) -> bool {
         let ended = self.attendants.exporter.take_if(|exporter| exporter.pid() == Some(pid));
         if ended.is_some() {
-            self.say(Level::Warning, "the exporter of metrics is gone".to_owned());
+            self.say(Level::Warning, "the metrics exporter has exited".to_owned());
         }
         ended.is_some()
     }
@@ -133,8 +133,9 @@ impl Host {
         self.console.hold(false);
         if self.is_guarding() {
             let name = &self.name;
-            let text =
-                format!("the dashboard is gone; going on without; to see it: sentinel top {name}");
+            let text = format!(
+                "the dashboard has exited; the run continues without it; to watch it: sentinel top {name}"
+            );
             self.say(Level::Info, text);
         }
     }
@@ -154,8 +155,8 @@ impl Host {
         let witness = self.dismiss_witness();
         let given_up = self.attendants.keeper.take().is_some();
         if given_up {
-            let why = "nothing else tells whether the command left somebody behind";
-            self.say(Level::Warning, format!("the keeper is given up: {why}"));
+            let why = "there is no other way to tell whether the command left processes behind";
+            self.say(Level::Warning, format!("the keeper was stopped: {why}"));
         }
         given_up | witness | self.give_up_recording()
     }

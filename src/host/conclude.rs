@@ -4,11 +4,14 @@
 use super::Host;
 use super::witness::Witness;
 use crate::escape::shown;
+use crate::event::{Cause, Ending, Outcome};
 use crate::ledger::{self, store};
 use crate::report::post_mortem::archive;
 use crate::status::{Level, Remains, Status, WatchLine};
 use crate::sys::memory::PageFaults;
 use crate::ward::{Added, End, Origin, Ward, WardId};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::os::fd::AsFd as _;
 use std::time::Duration;
 
 /// systemd's signal for the anchor of a scope comes after that for the workload, not long after.
@@ -16,6 +19,19 @@ const ANCHOR_LATE: Duration = Duration::from_millis(200);
 
 /// What it used and left behind.
 type Left = (PageFaults, Option<Remains>);
+
+/// Whether it wrote into a pipe of ours that nobody reads any more: `sentinel COMMAND | head` is as the user wanted it.
+fn lost_its_reader(end: &End) -> bool {
+    let Outcome { cause, child, .. } = end.outcome;
+    if cause != Cause::Itself || child != Ending::Signaled(nix::libc::SIGPIPE) {
+        return false;
+    }
+    let (output, error) = (std::io::stdout(), std::io::stderr());
+    let mut fds = [output.as_fd(), error.as_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLOUT));
+    // A pipe without a reader is in error for its writers (poll(2)).
+    let broken = |fd: &PollFd<'_>| fd.revents().is_some_and(|it| it.contains(PollFlags::POLLERR));
+    poll(&mut fds, PollTimeout::ZERO).is_ok() && fds.iter().any(broken)
+}
 
 impl Host {
     /// Finds out who ended it, if we did not. To be called while its cgroup is still there.
@@ -27,7 +43,8 @@ impl Host {
             self.events.wait(self.clock.now(), Some(started + ANCHOR_LATE));
             self.take_signals();
         }
-        self.wards.get_mut(id).into_iter().for_each(Ward::attribute);
+        let hung_up = self.foreground.has_hung_up();
+        self.wards.get_mut(id).into_iter().for_each(|ward| ward.attribute(hung_up));
     }
 
     /// Watchers see how it ended.
@@ -77,7 +94,8 @@ impl Host {
     ) {
         let Some(ward) = self.wards.get(id) else { return };
         let verdict = ward.verdict(end, status);
-        if !ward.is_worth_a_report(&verdict, was_interrupted) {
+        let users_doing = was_interrupted || lost_its_reader(end);
+        if !ward.is_worth_a_report(&verdict, users_doing) {
             self.dismiss_witness();
             return;
         }

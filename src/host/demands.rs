@@ -69,15 +69,15 @@ pub(super) fn answer(
     }
     if config.rules.dry_run {
         let text = format!(
-            "a run without --dry-run would be refused: tier {tier} cannot put in force {listed}"
+            "without --dry-run this run would be refused: tier {tier} cannot enforce {listed}"
         );
         return Ok(Some(text));
     }
     let better = match found.tier {
         Tier::Kernel => String::new(),
         Tier::Observed | Tier::Hybrid | Tier::Polled => {
-            format!("; because {}; better: {}", found.reason, tier::way_out(around))
+            format!("; reason: {}; better: {}", found.reason, tier::way_out(around))
         }
     };
-    bail!("tier {tier} cannot put in force {listed}{better}; or go without: --best-effort")
+    bail!("tier {tier} cannot enforce {listed}{better}; to run without it: --best-effort")
 }

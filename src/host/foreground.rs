@@ -28,17 +28,21 @@ pub(super) struct Foreground {
     by_process: bool,
     /// We went on just now; the SIGCONT that did it is still to be read.
     resumed: bool,
+    /// We had a controlling terminal at the start.
+    was_on_terminal: bool,
 }
 
 impl Foreground {
     /// Looks at the terminal that we were started on. With a dashboard the command has a terminal of its own, and with a `session`
     /// of its own none.
     pub(super) fn new(dashboard: bool, session: bool, caller: &Caller) -> Foreground {
-        let terminal = if dashboard { None } else { Terminal::open() };
+        let terminal = Terminal::open();
+        let was_on_terminal = terminal.is_some();
+        let terminal = terminal.filter(|_| !dashboard);
         let eager = is_terminal(io::stdin().as_fd()) && is_terminal(io::stdout().as_fd());
         let in_front = terminal.as_ref().is_some_and(Terminal::is_ours);
         let shared = in_front && !eager && !session && caller.ignores(SIGTTIN);
-        Foreground { terminal, eager, shared, ..Foreground::default() }
+        Foreground { terminal, eager, shared, was_on_terminal, ..Foreground::default() }
     }
 
     /// Whether the command belongs in our process group.
@@ -62,6 +66,11 @@ impl Foreground {
     /// Whether SIGINT ended a workload whose command did not run.
     pub(super) fn was_interrupted(&self) -> bool {
         self.interrupted
+    }
+
+    /// Whether the terminal that we were started on has hung up: then nobody of its session has one any more.
+    pub(super) fn has_hung_up(&self) -> bool {
+        self.was_on_terminal && Terminal::open().is_none()
     }
 
     /// The terminal to hand over when the command starts.

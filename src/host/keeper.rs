@@ -40,7 +40,7 @@ impl Drop for Keeper {
 
 impl Keeper {
     fn start(mut command: Command, orders: OrderFile, written: Orders) -> Result<Keeper> {
-        let (end, leash) = std::io::pipe().context("make its leash")?;
+        let (end, leash) = std::io::pipe().context("make its pipe")?;
         let output = orders.share().context("share its orders")?;
         // Not in our group, or a Ctrl-C right now would be for it too.
         command.stdin(end).stdout(Stdio::from(output)).process_group(0);
@@ -70,11 +70,11 @@ impl Host {
                 let ward = self.wards.get(id);
                 let option = ward.map_or(OnDeath::Terminate, |ward| ward.rules.on_guardian_death);
                 return Err(error.context(format!(
-                    "--on-guardian-death {option} cannot be put in force (or go without: --best-effort)"
+                    "cannot put --on-guardian-death {option} in force (to run without it: --best-effort)"
                 )));
             }
             Err(error) => {
-                let lost = "if sentinel is killed, the workload goes on without a guardian";
+                let lost = "if sentinel is killed, the workload continues unguarded";
                 self.say(Level::Warning, format!("no keeper: {error:#}; {lost}"));
             }
         }
@@ -201,8 +201,8 @@ impl Host {
         // Reaped: the number may be somebody else's by now.
         keeper.pid = 0;
         if self.is_guarding() {
-            let lost = "if sentinel is killed now, the workload goes on without a guardian";
-            self.say(Level::Warning, format!("the keeper was ended by somebody: {lost}"));
+            let lost = "if sentinel is killed now, the workload continues unguarded";
+            self.say(Level::Warning, format!("the keeper was killed: {lost}"));
         }
         true
     }

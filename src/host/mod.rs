@@ -104,7 +104,7 @@ impl Host {
         self.attendants.pids().for_each(|pid| ward.workload.leave_out(pid));
         if let Err(error) = self.watch(&ward) {
             let text = format!(
-                "inotify cannot be had ({error}): sampling and EPOLLPRI do alone; raise fs.inotify.max_user_instances or max_user_watches"
+                "inotify is not available ({error}), so sampling and EPOLLPRI are used alone; raise fs.inotify.max_user_instances or max_user_watches"
             );
             ward.say(Level::Warning, text);
         }

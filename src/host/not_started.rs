@@ -17,7 +17,7 @@ pub const FAILED: u8 = 125;
 
 /// A signal came that asks to end, before there was anything to end.
 #[derive(Debug, thiserror::Error)]
-#[error("{} came before the command was started", signal_name(*.0))]
+#[error("{} arrived before the command was started", signal_name(*.0))]
 pub(super) struct Interrupted(pub(super) i32);
 
 /// The exit status that tells of this error.

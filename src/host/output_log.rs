@@ -36,11 +36,11 @@ impl OutputLog {
         let Some(path) = config.log.clone() else { return Ok(None) };
         if !has_dashboard {
             bail!(
-                "cannot keep the command's output in {} (--log): there is no dashboard here that it goes to; redirect it: COMMAND > FILE, or COMMAND | tee FILE",
+                "cannot keep the command's output in {} (--log): without a dashboard it does not pass through sentinel; redirect it: COMMAND > FILE, or COMMAND | tee FILE",
                 shown(&path)
             );
         }
-        let file = open_as_caller(&path, caller, "the log")?;
+        let file = open_as_caller(&path, caller, "the output (--log)")?;
         let scribe = Scribe::start(file).context("start the process that writes the log")?;
         Ok(Some(OutputLog { path, scribe }))
     }
@@ -77,7 +77,7 @@ impl Host {
         log.scribe.close();
         if ending != Ending::Exited(0) {
             let why = crate::trace::scribe::failure(ending);
-            let text = format!("the log {} is not whole: {why}", shown(&log.path));
+            let text = format!("the log {} is incomplete: {why}", shown(&log.path));
             self.say(Level::Warning, text);
         }
         true

@@ -39,7 +39,7 @@ impl Recording {
     /// Opens the file with the rights of the caller and starts the scribe, where that is asked for.
     pub(super) fn start(config: &Config, caller: CallerId) -> Result<Option<Recording>> {
         let Some(path) = config.record.clone() else { return Ok(None) };
-        let file = open_as_caller(&path, caller, "the trace")?;
+        let file = open_as_caller(&path, caller, "the trace (--record)")?;
         let scribe =
             Scribe::start(file).context("cannot start the process that writes the trace")?;
         let writer = Writer::new(config.record_size.0);
@@ -110,7 +110,7 @@ impl Host {
         recording.broken = ending != Ending::Exited(0);
         if recording.broken {
             let why = scribe::failure(ending);
-            let text = format!("the trace {} is not whole: {why}", shown(&recording.path));
+            let text = format!("the trace {} is incomplete: {why}", shown(&recording.path));
             self.say(Level::Warning, text);
         }
         true
@@ -125,7 +125,7 @@ impl Host {
         let _ = crate::sys::process::send(recording.scribe.pid, nix::libc::SIGKILL);
         crate::sys::process::reap(recording.scribe.pid);
         let path = shown(&recording.path);
-        self.say(Level::Warning, format!("the trace {path} is given up: it ends here"));
+        self.say(Level::Warning, format!("recording has stopped: the trace {path} ends here"));
         true
     }
 
@@ -148,7 +148,7 @@ impl Host {
         }
         if thinned > 0 {
             let text =
-                format!("{thinned} looks are left out of the trace {path}, see --record-size");
+                format!("{thinned} samples were left out of the trace {path} (see --record-size)");
             self.say(Level::Info, text);
         }
     }

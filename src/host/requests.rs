@@ -132,7 +132,7 @@ impl Host {
                 Ok(metrics_text(subject, &ward.status()))
             }
             Request::SetPids(limit) => ward.set_pids(limit),
-            Request::SetGrace(grace) => command(ward, Command::SetGrace(grace)),
+            Request::SetGrace(grace) => ward.set_grace(grace),
             Request::Signal { pid, signal } => {
                 let pid = i32::try_from(pid).unwrap_or(0);
                 ward.ask_for_signal(OneSignal { pid, signal })

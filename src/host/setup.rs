@@ -212,7 +212,7 @@ fn put_in_force(config: &mut Config, found: &Found, lines: &Lines) -> Result<Opt
     }
     let mut note = None;
     if !placed.cgroup.has("pids.max") {
-        let text = "no pids controller here: the number of processes is not limited";
+        let text = "cannot limit processes: the pids controller is not available here";
         note = (!config.rules.pids.1).then(|| text.to_owned());
         config.rules.pids.0 = Limit::Max;
     }
@@ -225,7 +225,10 @@ fn put_in_force(config: &mut Config, found: &Found, lines: &Lines) -> Result<Opt
 /// The socket of the exporter, with the caller's rights where their own configuration names the address.
 fn open_metrics(config: &Config) -> Result<Option<TcpListener>> {
     let Some(address) = config.metrics.as_deref() else { return Ok(None) };
-    config.with_rights_for(config.of_caller.metrics, || exporter::listen(address)).map(Some)
+    config
+        .with_rights_for(config.of_caller.metrics, || exporter::listen(address))
+        .map(Some)
+        .context("--metrics")
 }
 
 fn open_mailbox(config: &Config, id: CallerId) -> Result<Option<Server>> {
@@ -372,7 +375,7 @@ impl Host {
         for (level, text) in announcement(ward) {
             ward.say(level, text);
         }
-        let lost = tier::lost(tier).map(|lost| (lost, tier::way_out(around)));
+        let lost = tier::lost(tier).map(|lost| (lost, tier::better(around, tier)));
         // To somebody who hears it: what is quiet tells nothing and remembers nothing. The reason can name this very run's cgroup.
         let lost = lost.filter(|(lost, hint)| {
             !self.quiet && told::is_news(self.caller_id.uid, &format!("{lost}; better: {hint}"))
@@ -380,12 +383,12 @@ impl Host {
         if let Some((lost, hint)) = lost {
             let reason = ward.tier_reason();
             let text = format!(
-                "{lost}; because {reason}; better: {hint} (said once; later: sentinel doctor)"
+                "{lost}; reason: {reason}; better: {hint} (said once per boot; see sentinel doctor)"
             );
             ward.say(Level::Info, text);
         }
         if matches!(tier, Tier::Hybrid | Tier::Polled) && proc_file::hides_others() {
-            let text = "/proc is mounted with hidepid: memory of what the command starts as another user is not seen";
+            let text = "/proc is mounted with hidepid: processes that the command starts as another user are not counted";
             ward.say(Level::Warning, text.to_owned());
         }
         self.speak();
@@ -447,10 +450,10 @@ fn announcement(ward: &Ward) -> Vec<(Level, String)> {
         |cgroup| crate::escape::escape(cgroup.path().as_os_str().as_encoded_bytes()),
     );
     let ceiling = match tier {
-        _ if ward.rules.dry_run => "dry run: no limit in force, nothing is ended".to_owned(),
+        _ if ward.rules.dry_run => "dry run: nothing is limited or ended".to_owned(),
         Tier::Kernel => format!("memory.max {}", lines.ceiling),
         Tier::Observed | Tier::Hybrid | Tier::Polled => {
-            format!("SIGKILL without grace from {} on", lines.second)
+            format!("immediate SIGKILL at {}", lines.second)
         }
     };
     let row = workload.row().map_or_else(String::new, |row| format!(" ({row})"));

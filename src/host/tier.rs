@@ -52,9 +52,9 @@ fn insist(around: &Surroundings, required: Tier, best: Tier, why: &str) -> Resul
         return Ok(());
     }
     Err(anyhow!(
-        "tier {} is required and cannot be had: {why}; better: {} (more: sentinel doctor)",
+        "--require {}: that tier is not available here: {why}; to get it: {} (more: sentinel doctor)",
         required.name(),
-        way_out(around)
+        obstacle::remedy_for(around, required).into_iter().next().unwrap_or_default()
     ))
 }
 
@@ -63,13 +63,13 @@ pub(super) fn lost(tier: Tier) -> Option<&'static str> {
     match tier {
         Tier::Kernel => None,
         Tier::Observed => Some(
-            "no limit of our own: this container's memory is read, what else runs in it counts too, looked at every 5 ms to 1 s",
+            "no limit of its own: the whole container's memory is read, so everything else in it counts too; checked every 5 ms to 1 s",
         ),
         Tier::Hybrid => Some(
-            "no kernel limit: memory is summed over processes (memfd, tmpfs and pipes are not seen), looked at every 5 ms to 1 s",
+            "no kernel limit: memory is summed over processes (memfd, tmpfs and pipes are not included) and checked every 5 ms to 1 s",
         ),
         Tier::Polled => Some(
-            "no kernel limit and no cgroup: memory is summed over descendants (memfd, tmpfs and pipes are not seen), looked at every 5 ms to 1 s",
+            "no kernel limit and no cgroup: memory is summed over descendants (memfd, tmpfs and pipes are not included) and checked every 5 ms to 1 s",
         ),
     }
 }
@@ -77,4 +77,14 @@ pub(super) fn lost(tier: Tier) -> Option<&'static str> {
 /// What to do to get the best tier: the first thing to try.
 pub(super) fn way_out(around: &Surroundings) -> String {
     obstacle::remedy(around).into_iter().next().unwrap_or_default()
+}
+
+/// The same for the line of a run, with what would give a better tier at once.
+pub(super) fn better(around: &Surroundings, tier: Tier) -> String {
+    let best = way_out(around);
+    let sudo = obstacle::remedy_for(around, Tier::Hybrid).into_iter().next();
+    match sudo.filter(|_| tier == Tier::Polled && around.memory().is_none()) {
+        Some(sudo) if sudo != best => format!("{sudo} (tier hybrid), or {best} (tier kernel)"),
+        _ => best,
+    }
 }

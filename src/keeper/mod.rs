@@ -195,7 +195,7 @@ impl Keeper {
         let over = !unfinished || self.quarry.is_empty();
         match self.handed.on_death {
             _ if !unfinished => {}
-            _ if over => self.say("nothing is left of the workload"),
+            _ if over => self.say("all its processes are gone"),
             OnDeath::Release => self.release(),
             OnDeath::Kill => self.kill("--on-guardian-death kill"),
             OnDeath::Terminate => self.terminate(&orders),
@@ -237,7 +237,7 @@ impl Keeper {
     fn release(&mut self) {
         self.quarry.thaw();
         self.quarry.lift_limits();
-        self.say("the workload goes on without a guardian and without limits");
+        self.say("the workload continues without a guardian and without limits");
     }
 
     fn terminate(&mut self, orders: &Orders) {
@@ -245,7 +245,7 @@ impl Keeper {
         let grace = Duration::from_millis(orders.grace_ms);
         let started = Duration::from_millis(self.handed.now_ms);
         let due = match orders.stage {
-            Stage::Killing | Stage::Over => return self.kill("SIGKILL was sent already"),
+            Stage::Killing | Stage::Over => return self.kill("SIGKILL had already been sent"),
             Stage::Terminating(at) => {
                 Timestamp(Duration::from_millis(at).saturating_sub(started)).min(now + grace)
             }

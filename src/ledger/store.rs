@@ -110,7 +110,7 @@ fn hold(mut file: File) -> io::Result<Flock<File>> {
             Err((_, errno)) => return Err(errno.into()),
         };
         if clock.now().0 >= PATIENCE {
-            return Err(io::Error::other("another guardian holds the lock for long"));
+            return Err(io::Error::other("another guardian has held the lock for too long"));
         }
         pause(PAUSE);
     }
@@ -140,15 +140,15 @@ pub fn read_from(file: File, owner: u32) -> io::Result<Ledger> {
     let mut json = Vec::new();
     file.take(LARGEST).read_to_end(&mut json)?;
     let ledger = Ledger::from_json(&json);
-    ledger.ok_or_else(|| io::Error::new(ErrorKind::InvalidData, "it is no ledger of ended runs"))
+    ledger.ok_or_else(|| io::Error::new(ErrorKind::InvalidData, "it is not a ledger of ended runs"))
 }
 
 fn check(file: &File, owner: u32) -> io::Result<()> {
     let data = file.metadata()?;
     let why = match () {
-        () if !data.is_file() => "it is no file",
-        () if data.uid() != owner => "it belongs to somebody else",
-        () if data.size() > LARGEST => "it is too large to be one",
+        () if !data.is_file() => "it is not a regular file",
+        () if data.uid() != owner => "it belongs to another user",
+        () if data.size() > LARGEST => "it is too large",
         () => return Ok(()),
     };
     Err(io::Error::other(why))

@@ -13,7 +13,7 @@ pub(super) fn add(page: &mut Page, uid: u32, kind: &Kind, tally: &Tally) {
     );
     let last = &tally.last;
     page.sample(
-        ("sentinel_runs_ended_total", "counter", "Runs that ended, by why and with which signal."),
+        ("sentinel_runs_ended_total", "counter", "Runs that ended, by reason and signal."),
         &labels,
         tally.count,
     );

@@ -24,7 +24,7 @@ fn identity(page: &mut Samples<'_>, status: &Status) {
         label(status.placement.as_deref().unwrap_or_default()),
         label(status.cgroup.as_deref().unwrap_or_default()),
     );
-    let help = "Version, how much the platform lets the guardian do, and where the workload is.";
+    let help = "Version, tier, placement and cgroup.";
     page.page.sample(("sentinel_guard_info", "gauge", help), &labels, 1);
     if let Some(started) = status.started_unix_ms {
         page.gauge(
@@ -45,16 +45,12 @@ fn state(page: &mut Samples<'_>, status: &Status) {
         ("ended", State::Ended),
     ];
     page.each(
-        ("sentinel_guard_state", "gauge", "1 for where on the ladder the workload is."),
+        ("sentinel_guard_state", "gauge", "1 for the state that the workload is in."),
         "state",
         &states.map(|(word, state)| (word, u8::from(state == now))),
     );
     let flag = u8::from;
-    page.gauge(
-        "sentinel_guard_frozen",
-        "1 while the workload is stopped where it is.",
-        flag(status.frozen),
-    );
+    page.gauge("sentinel_guard_frozen", "1 while the workload is frozen.", flag(status.frozen));
     page.gauge("sentinel_guard_warned", "1 while the limit is near.", flag(status.warned));
     page.gauge("sentinel_guard_dry_run", "1 when decisions are only logged.", flag(status.dry_run));
     page.gauge(
@@ -87,7 +83,7 @@ fn memory(page: &mut Samples<'_>, status: &Status) {
     if let Some(rss) = memory.rss {
         page.gauge(
             "sentinel_memory_rss_bytes",
-            "Resident sets of its processes, added up: what they share counts for each.",
+            "Sum of the processes' resident sets; shared pages count once per process.",
             rss.0,
         );
     }
@@ -112,7 +108,7 @@ fn memory(page: &mut Samples<'_>, status: &Status) {
     let exhausted = status.forecast_ms.map_or_else(|| "+Inf".to_owned(), seconds);
     page.gauge(
         "sentinel_memory_exhaustion_seconds",
-        "Time until the footprint is at the allowance at this growth.",
+        "Time until the footprint reaches the allowance at the current growth.",
         exhausted,
     );
 }
@@ -126,7 +122,7 @@ fn lines(page: &mut Samples<'_>, status: &Status) {
     };
     page.gauge(
         "sentinel_memory_limit_bytes",
-        "The limit that was asked for: memory itself is kept here.",
+        "The limit that was set: memory itself is kept below it.",
         limits.limit.0,
     );
     page.gauge(
@@ -141,10 +137,10 @@ fn lines(page: &mut Samples<'_>, status: &Status) {
     );
     page.gauge(
         "sentinel_memory_high_bytes",
-        "Where memory.high stands now.",
+        "Current value of memory.high.",
         at_most(limits.trip_wire),
     );
-    page.gauge("sentinel_memory_max_bytes", "Where memory.max stands.", at_most(ceiling));
+    page.gauge("sentinel_memory_max_bytes", "Current value of memory.max.", at_most(ceiling));
     page.gauge(
         "sentinel_memory_swap_max_bytes",
         "Swap that the workload may use.",

@@ -60,21 +60,21 @@ impl Demand {
     pub fn why_not(self, means: &Means) -> Option<String> {
         let kernel = means.tier == Tier::Kernel;
         let why = match (self, means.row) {
-            (Demand::Pids, _) if !kernel => "pids.max needs a cgroup of tier kernel",
-            (Demand::Pids, _) if !means.pids => "the pids controller cannot be had",
-            (Demand::Swap, _) if !kernel => "what is swapped out counts as memory here",
+            (Demand::Pids, _) if !kernel => "pids.max needs tier kernel",
+            (Demand::Pids, _) if !means.pids => "the pids controller is not available",
+            (Demand::Swap, _) if !kernel => "swapped memory counts as memory in this tier",
             (Demand::Swap, _) => return means.no_swap.clone(),
             (Demand::Thrash, _) if matches!(means.tier, Tier::Hybrid | Tier::Polled) => {
-                "memory.pressure is looked at in tiers kernel and observed alone"
+                "memory.pressure is read only in tiers kernel and observed"
             }
             (Demand::Thrash, _) if !means.pressure => {
-                "there is no memory.pressure to read here (boot with psi=1)"
+                "memory.pressure is not available here (boot with psi=1)"
             }
             (Demand::Slice, Some(Row::SystemScope | Row::UserScope)) => return None,
             (Demand::Slice, Some(row)) => {
-                return Some(format!("systemd makes no scope here, the cgroup is had by {row}"));
+                return Some(format!("the cgroup is not a systemd scope here, but made by {row}"));
             }
-            (Demand::Slice, None) => "systemd makes no scope here",
+            (Demand::Slice, None) => "the cgroup is not a systemd scope here",
             (Demand::Pids | Demand::Thrash, _) => return None,
         };
         Some(why.to_owned())

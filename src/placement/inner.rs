@@ -104,7 +104,7 @@ fn move_all(from: &Cgroup, to: &Cgroup) -> Result<()> {
             return Ok(());
         }
     }
-    bail!("{} does not get empty", shown(from.path()))
+    bail!("{} does not become empty", shown(from.path()))
 }
 
 fn is_gone(error: &anyhow::Error) -> bool {

@@ -212,17 +212,17 @@ fn why_not_at_sight(row: Row, around: &Surroundings, given: Option<&Path>) -> Op
     match row {
         Row::Given | Row::Plain => None,
         Row::NamespaceRoot if !around.namespace_root => {
-            refuse("we are not at the root of a container's cgroup namespace")
+            refuse("not at the root of a container's cgroup namespace")
         }
         Row::NamespaceRoot if around.systemd => refuse("systemd runs here and owns the root"),
         Row::NamespaceRoot => None,
         Row::Delegated if around.unit.is_none() => {
-            refuse("we do not run in a unit of our own with Delegate=yes")
+            refuse("not running in a unit of its own with Delegate=yes")
         }
         Row::Delegated => None,
-        Row::SystemScope if around.uid != 0 => refuse("only root may ask the machine's systemd"),
-        Row::SystemScope if !around.systemd => refuse("systemd does not run this system"),
-        Row::UserScope if around.uid == 0 => refuse("root asks the machine's systemd"),
+        Row::SystemScope if around.uid != 0 => refuse("only root may use the system manager"),
+        Row::SystemScope if !around.systemd => refuse("systemd is not running here"),
+        Row::UserScope if around.uid == 0 => refuse("root uses the system manager"),
         Row::SystemScope | Row::UserScope => None,
     }
 }
@@ -265,7 +265,8 @@ pub fn bring_back(home: &Path) -> Result<()> {
 /// Why it cannot be had.
 pub fn without_memory(around: &Surroundings, name: &str) -> Result<Placed> {
     let hierarchy = around.hierarchies.first().context("no cgroup v2 file system is mounted")?;
-    let own = hierarchy.own.as_deref().context("our own cgroup is outside of what is mounted")?;
+    let own =
+        hierarchy.own.as_deref().context("our own cgroup is outside the mounted hierarchy")?;
     let cgroup = Cgroup::open(own)?.create_child(name)?;
     let usable = cgroup.file("cgroup.procs", nix::fcntl::OFlag::O_WRONLY);
     if let Err(error) = usable {

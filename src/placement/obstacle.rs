@@ -2,7 +2,11 @@
 
 use super::Refusal;
 use super::surroundings::Surroundings;
+use crate::cgroup::Cgroup;
+use crate::escape::shown;
+use crate::status::Tier;
 use crate::systemd::Manager;
+use nix::fcntl::OFlag;
 
 /// The one thing in the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +51,7 @@ pub fn reason(around: &Surroundings, refusals: &[Refusal]) -> String {
         Obstacle::ReadOnly => "cgroup v2 is mounted read-only here".to_owned(),
         Obstacle::NoManager => {
             let manager = Manager::User.absent(around.uid);
-            format!("no cgroup is delegated to us, and {manager}")
+            format!("no cgroup is delegated to this user, and {manager}")
         }
         Obstacle::Other => {
             let tried =
@@ -105,6 +109,42 @@ pub fn remedy(around: &Surroundings) -> Vec<String> {
     lines.iter().map(|line| (*line).to_owned()).collect()
 }
 
+/// Why there is no cgroup to be had even without the memory controller, looking and not trying; `None` where there is.
+pub fn why_not_hybrid(around: &Surroundings) -> Option<String> {
+    let Some(hierarchy) = around.hierarchies.first() else {
+        return Some("no cgroup v2 file system is mounted".to_owned());
+    };
+    if hierarchy.read_only {
+        return Some(format!("{} is mounted read-only", shown(&hierarchy.mount_point)));
+    }
+    let Some(own) = hierarchy.own.as_deref() else {
+        return Some("our own cgroup is outside the mounted hierarchy".to_owned());
+    };
+    let procs = Cgroup::open(own).and_then(|own| Ok(own.file("cgroup.procs", OFlag::O_WRONLY)?));
+    let error = procs.err()?;
+    let (own, cause) = (shown(own), error.root_cause());
+    Some(format!("not allowed to make a cgroup in {own}: {cause}"))
+}
+
+/// What to do to get at least this tier: lines to paste.
+pub fn remedy_for(around: &Surroundings, tier: Tier) -> Vec<String> {
+    let line = match (tier, around.hierarchies.first()) {
+        (Tier::Kernel | Tier::Observed, _) => return remedy(around),
+        (Tier::Polled, _) => return Vec::new(),
+        // With v1 there, its hierarchies have the usual place.
+        (Tier::Hybrid, None) if around.memory_v1 => {
+            "sudo mkdir -p /sys/fs/cgroup/unified && sudo mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified"
+        }
+        (Tier::Hybrid, Some(hierarchy))
+            if around.uid != 0 && hierarchy.own.is_some() && !hierarchy.read_only =>
+        {
+            "run it with sudo"
+        }
+        (Tier::Hybrid, _) => return remedy(around),
+    };
+    vec![line.to_owned()]
+}
+
 fn wsl_conf_asks_for_v1() -> bool {
     let text = std::fs::read_to_string("/etc/wsl.conf").unwrap_or_default();
     text.lines().any(|line| {
@@ -159,6 +199,28 @@ mod tests {
         assert_eq!(find(&off), Obstacle::Disabled);
         assert_eq!(reason(&off, &[]), "the kernel was started with the memory controller off");
         assert_eq!(find(&place("6.1.0", 0)), Obstacle::NotMounted);
+    }
+
+    #[test]
+    fn the_way_out_is_that_of_the_tier_asked_for() {
+        let (_folder, hierarchy) = mount("cpu\n", false);
+        let user = Surroundings {
+            hierarchies: vec![hierarchy.clone()],
+            memory_v1: true,
+            ..place("6.1.0", 1000)
+        };
+        assert_eq!(remedy_for(&user, Tier::Hybrid), ["run it with sudo"]);
+        assert!(remedy_for(&user, Tier::Kernel)[0].contains("cgroup_no_v1=all"));
+        let unmounted = Surroundings { hierarchies: Vec::new(), ..user.clone() };
+        assert_eq!(
+            why_not_hybrid(&unmounted).as_deref(),
+            Some("no cgroup v2 file system is mounted")
+        );
+        assert!(remedy_for(&unmounted, Tier::Hybrid)[0].contains("mount -t cgroup2"));
+        let read_only = Hierarchy { read_only: true, ..hierarchy };
+        let closed = Surroundings { hierarchies: vec![read_only], ..user };
+        assert!(why_not_hybrid(&closed).unwrap().ends_with("is mounted read-only"));
+        assert_ne!(remedy_for(&closed, Tier::Hybrid), ["run it with sudo"], "it would not help");
     }
 
     #[test]

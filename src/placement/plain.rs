@@ -11,7 +11,8 @@ use std::path::Path;
 /// Makes it.
 pub(super) fn make(around: &Surroundings, name: &str) -> Result<Placed> {
     let hierarchy = around.memory().context("no memory controller")?;
-    let own = hierarchy.own.as_deref().context("our own cgroup is outside of what is mounted")?;
+    let own =
+        hierarchy.own.as_deref().context("our own cgroup is outside the mounted hierarchy")?;
     let mut first_refusal = None;
     for directory in hierarchy.upwards() {
         // What systemd manages is not ours to rearrange; at its root a directory more does no harm.

@@ -7,7 +7,7 @@ use crate::policy::reclaim::Reclaim;
 use crate::units::{Bytes, Limit};
 use std::time::Duration;
 
-/// `memory.current` must stay over the relief line for so long to count as climbing in spite of the throttle.
+/// `memory.current` must stay over the relief line for so long to count as climbing despite throttling.
 /// Reclaim of page cache brings it under the line within some milliseconds.
 const CLIMB_HOLD: Duration = Duration::from_millis(200);
 /// What is less than the slack below its line must stay there for so long. `memory.current` has pages of processes that are on their way out,

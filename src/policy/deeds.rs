@@ -2,7 +2,7 @@
 
 use super::{Actions, Policy, Rung};
 use crate::clock::Timestamp;
-use crate::event::{Action, Deed, DeedResult, Notice};
+use crate::event::{Action, Deed, DeedResult, KillReason, Notice, Reason};
 
 /// What came of the signals that were to end the workload.
 #[derive(Clone, Copy, Debug, Default)]
@@ -65,13 +65,24 @@ impl Policy {
         let refused = &mut self.signalled.refused[usize::from(kill)];
         match result {
             DeedResult::Failed(errno) if !std::mem::replace(refused, true) => {
-                actions.push(Action::Tell(Notice::SignalRefused { kill, errno }));
+                let (reason, why) = self.reasons();
+                let (kill, command) = (why.filter(|_| kill), self.child.is_none());
+                actions.push(Action::Tell(Notice::SignalRefused { reason, kill, command, errno }));
             }
             DeedResult::Failed(_) => {}
             DeedResult::Done | DeedResult::Pending | DeedResult::InUse(_) => {
                 *refused = false;
                 self.signalled.reached = true;
             }
+        }
+    }
+
+    /// Why the workload is being ended, and why by SIGKILL, if it came to that.
+    fn reasons(&self) -> (Reason, Option<KillReason>) {
+        match self.rung {
+            Rung::Terminating { reason, .. } => (reason, None),
+            Rung::Killing { reason, why, .. } => (reason, Some(why)),
+            Rung::Watching { .. } | Rung::Ended => (Reason::Operator, None),
         }
     }
 

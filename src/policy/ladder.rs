@@ -114,13 +114,15 @@ impl Policy {
     }
 
     pub(super) fn kill_again(&mut self, now: Timestamp, actions: &mut Actions) {
+        let refused = self.was_refused(true);
         let Rung::Killing { since, ref mut again_at, ref mut stuck_told, .. } = self.rung else {
             return;
         };
         *again_at = now + KILL_AGAIN;
         actions.push(Action::Kill);
         let after = now.since(since);
-        if after >= KILL_STUCK && !std::mem::replace(stuck_told, true) {
+        // Whom SIGKILL did not reach it cannot have ended, and that was told.
+        if after >= KILL_STUCK && !refused && !std::mem::replace(stuck_told, true) {
             actions.push(Action::Tell(Notice::StillThere { after }));
         }
     }

@@ -135,8 +135,9 @@ pub struct Reclaim {
     at_wire: Over,
     over_wire: Over,
     over_second: Over,
-    /// The first looks of the last two stretches of [`HOLD`]. Their borders do not depend on what was seen.
-    marks: [Mark; 2],
+    /// The first looks of the last two stretches of [`HOLD`]. Their borders do not depend on what was seen. The first of all looks is
+    /// where both begin: a container's counters have the history of whatever ran in it before.
+    marks: Option<[Mark; 2]>,
     held: Option<Held>,
     works: bool,
 }
@@ -151,7 +152,7 @@ impl Reclaim {
             at_wire: Over::default(),
             over_wire: Over::default(),
             over_second: Over::default(),
-            marks: [Mark::default(); 2],
+            marks: None,
             held: None,
             works: false,
         }
@@ -160,7 +161,7 @@ impl Reclaim {
     /// Takes a reading. Afterwards [`Reclaim::held`] says what reclaim does not get.
     pub fn observe(&mut self, sample: &Sample, lines: &Lines, now: Timestamp) {
         let mark = Mark::of(sample, now);
-        self.keep(mark);
+        let recent = self.keep(mark);
         // What waits for its disk is got in the end.
         let written = sample.current.saturating_sub(sample.dirty);
         let wire = tried_line(lines, sample.processes);
@@ -174,16 +175,22 @@ impl Reclaim {
         let reclaimed_somewhere = self.place != ReclaimAt::Nowhere;
         self.over_second.observe(reclaimed_somewhere && sample.current >= lines.second, mark);
         let files = sample.cache.saturating_sub(sample.slab);
-        let missed = |since: Mark| since.missed(&mark, files) && !self.marks[0].got(&mark);
+        let missed = |since: Mark| since.missed(&mark, files) && !recent.got(&mark);
         let futile = |since: Mark| since.was_futile(&mark, pages_of(sample, lines));
         let tried = |since: Mark| since.tried(&mark);
         let fails = self.near_limit.lasts(HOLD_AT_LIMIT, &mark).is_some_and(futile)
             || self.beyond_limit.lasts(HOLD_AT_LIMIT, &mark).is_some_and(tried)
             || self.at_wire.lasts(HOLD_AT_WIRE, &mark).is_some_and(missed)
-            || self.fails(&self.over_wire, HOLD, sample, wire, lines, &mark)
-            || self.fails(&self.over_second, HOLD_AT_SECOND, sample, lines.second, lines, &mark);
+            || self.fails((&self.over_wire, HOLD), sample, wire, lines, (&recent, &mark))
+            || self.fails(
+                (&self.over_second, HOLD_AT_SECOND),
+                sample,
+                lines.second,
+                lines,
+                (&recent, &mark),
+            );
         self.held = fails.then(|| most(sample, lines));
-        self.works = self.marks[0].got(&mark);
+        self.works = recent.got(&mark);
     }
 
     /// The kind of memory that reclaim was seen not to get, if it was.
@@ -203,28 +210,32 @@ impl Reclaim {
             .any(|over| over.since.is_some())
     }
 
-    fn keep(&mut self, mark: Mark) {
+    /// Gives the first look of the stretch before this one.
+    fn keep(&mut self, mark: Mark) -> Mark {
         let stretch = |mark: &Mark| mark.at.0.as_nanos() / HOLD.as_nanos();
-        if stretch(&mark) != stretch(&self.marks[1]) {
-            self.marks = [self.marks[1], mark];
+        let marks = self.marks.get_or_insert([mark; 2]);
+        if stretch(&mark) != stretch(&marks[1]) {
+            *marks = [marks[1], mark];
         }
+        marks[0]
     }
 
     fn fails(
         &self,
-        over: &Over,
-        hold: Duration,
+        (over, hold): (&Over, Duration),
         sample: &Sample,
         line: Bytes,
         lines: &Lines,
-        now: &Mark,
+        (recent, now): (&Mark, &Mark),
     ) -> bool {
         let Some(since) = over.lasts(hold, now) else { return false };
-        if !since.tried(now) {
+        // Below somebody else's memory.max the kernel scans for the machine's sake: what it does not get there is in nobody's way.
+        let at_max = self.place != ReclaimAt::Ceiling || now.tries > since.tries;
+        if !since.tried(now) || !at_max {
             return false;
         }
         // Where nothing was tried of late, all that was counts.
-        let recent = if self.marks[0].tried(now) { &self.marks[0] } else { &since };
+        let recent = if recent.tried(now) { recent } else { &since };
         !recent.got(now) || beyond_pages(sample, lines) >= line
     }
 }
@@ -349,6 +360,31 @@ mod tests {
         assert_eq!(found(ReclaimAt::Nowhere, &lines(), always(at_second)), None);
         assert_eq!(found(ReclaimAt::Ceiling, &lines(), always(pipes)), None);
         assert!(found(ReclaimAt::Ceiling, &lines(), always(at_second)).is_some());
+    }
+
+    /// A container that others ran in before: what reclaim did not get of theirs is in its counters for ever. And far below its
+    /// `memory.max` the kernel may look for pages for the machine's sake.
+    #[test]
+    fn what_others_pinned_before_is_not_laid_to_our_charge() {
+        let judged = |max: u64, step: Tenth| {
+            let mut reclaim = Reclaim::new(ReclaimAt::Ceiling);
+            (0..600).any(|tenth| {
+                let sample = Sample {
+                    current: Bytes::mib(160),
+                    cache: Bytes::mib(150),
+                    scanned: 9_000_000 + tenth * step.scanned,
+                    reclaimed: 1000 + tenth * step.reclaimed,
+                    counters: Counters { max: tenth * max, ..Counters::default() },
+                    ..Sample::default()
+                };
+                reclaim.observe(&sample, &lines(), Timestamp::from_millis(tenth * 100));
+                reclaim.held().is_some()
+            })
+        };
+        assert!(!judged(1, READER), "a reader at the container's memory.max");
+        let pinned = Tenth { reclaimed: 0, ..READER };
+        assert!(judged(1, pinned), "in our own time it fails");
+        assert!(!judged(0, pinned), "but not at memory.max");
     }
 
     /// Each of many processes may be over the limit by its batch, for a moment.

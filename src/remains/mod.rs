@@ -83,7 +83,7 @@ pub fn text(remains: &Remains) -> String {
     let Remains { size, parts } = remains;
     let Some(RemainsPart { name, size: largest }) = parts.first() else {
         return format!(
-            "left in tmpfs: {size}; where, is not to be seen from here (another mount namespace, or a file that somebody holds open)"
+            "left in tmpfs: {size}, not visible from here (another mount namespace, or a deleted file that is still open)"
         );
     };
     let most = largest.0 >= size.0 / 2;
@@ -107,7 +107,7 @@ mod tests {
             "left in tmpfs: 60.0M, most of it /dev/shm/x (48.0M)"
         );
         assert!(said(vec![part("/a", 20), part("/b", 19)]).ends_with("the largest /a (20.0M)"));
-        assert!(said(vec![]).contains("60.0M; where, is not to be seen"));
+        assert!(said(vec![]).contains("60.0M, not visible from here"));
         assert_eq!(remains(Bytes(LEAST.0 - 1), vec![]), None);
     }
 }

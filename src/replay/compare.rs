@@ -79,13 +79,13 @@ impl fmt::Display for Comparison {
         let events = counted(self.events as u64, "event", "events");
         let decisions = counted(self.decisions as u64, "decision", "decisions");
         write!(f, "replayed {events} with {decisions}: ")?;
-        let Some(first) = &self.first else { return f.write_str("the same now") };
+        let Some(first) = &self.first else { return f.write_str("all decided the same way") };
         let list = |deeds: &[String]| match deeds {
             [] => "nothing".to_owned(),
             deeds => deeds.join(", "),
         };
         let (recorded, replayed) = (list(&first.recorded), list(&first.replayed));
-        write!(f, "{} other now, first in line {}", self.differing, first.line)?;
+        write!(f, "{} decided differently, first in line {}", self.differing, first.line)?;
         write!(f, ": recorded {recorded}; now {replayed}")?;
         if let Some(version) = &self.other_version {
             write!(f, " (recorded by sentinel {version})")?;

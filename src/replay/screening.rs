@@ -19,10 +19,10 @@ const STATUS_EVERY: Duration = Duration::from_millis(200);
 /// We may have been stopped in between.
 const LONGEST_TURN: Duration = Duration::from_millis(500);
 /// What is refused while nothing can be done.
-const REFUSAL: &str = "this is a replay: nothing can be done to the workload";
+const REFUSAL: &str = "this is a replay: there is no workload to act on";
 const ENDS_EARLY: &str =
-    "the trace ends here, before the end of the run; Space begins anew, q leaves";
-const THE_END: &str = "the trace ends here; Space begins anew, q leaves";
+    "the trace ends here, before the end of the run; Space starts over, q leaves";
+const THE_END: &str = "the trace ends here; Space starts over, q leaves";
 
 /// What the dashboard asks for.
 #[derive(Clone, Copy, Debug, PartialEq)]

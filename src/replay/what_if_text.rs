@@ -137,7 +137,7 @@ fn peak(answer: &Answer) -> String {
             format!("{}% ", u128::from(footprint.0) * 100 / whole)
         }
     };
-    format!("peak       footprint {footprint}, {share}of {limit}; in all {current}")
+    format!("peak       footprint {footprint}, {share}of {limit}; total {current}")
 }
 
 fn recorded(trace: &Trace) -> String {
@@ -162,7 +162,7 @@ fn verdict(trace: &Trace, answer: &Answer) -> String {
     match &answer.verdict {
         Verdict::Lived => {
             let end = trace.end.as_ref().map_or("its end", |end| &end.text);
-            format!("would have lived until its own end at {}: {end}", since(trace.last()))
+            format!("would have run to its own end at {}: {end}", since(trace.last()))
         }
         Verdict::Ended { at, after, reason, killed, known } => {
             let why = words::reason(reason);
@@ -170,7 +170,7 @@ fn verdict(trace: &Trace, answer: &Answer) -> String {
             let between = if between.is_zero() {
                 String::new()
             } else {
-                format!(" (the look before was {} earlier)", show_duration(between))
+                format!(" (the sample before was {} earlier)", show_duration(between))
             };
             let killed = killed.as_ref().map_or_else(String::new, |(at, why)| {
                 format!("; SIGKILL at {}: {}", since(*at), words::kill_reason(why))
@@ -178,7 +178,7 @@ fn verdict(trace: &Trace, answer: &Answer) -> String {
             let rest = if *known || !killed.is_empty() {
                 ""
             } else {
-                "; what it would have done then is not known"
+                "; what it would have done after that is unknown"
             };
             format!("{signal} at {}{between}: {why}{killed}{rest}", since(*at))
         }
@@ -195,12 +195,9 @@ fn unknown(at: Timestamp, why: Why, left: Option<Duration>, answer: &Answer) -> 
     let lines = &answer.config.lines;
     let limit = words::limit(lines.limit, lines.swap);
     let left = left.map_or_else(String::new, |left| {
-        format!(
-            "; had it gone on growing as it did, {limit} were reached {} later",
-            show_duration(left)
-        )
+        format!("; at the same growth it would have reached {limit} {} later", show_duration(left))
     });
-    format!("would have lived until {} at least, {what}{left}", since(at))
+    format!("would have run until at least {}, {what}{left}", since(at))
 }
 
 fn notes(trace: &Trace, answer: &Answer) -> Vec<String> {
@@ -209,13 +206,13 @@ fn notes(trace: &Trace, answer: &Answer) -> Vec<String> {
     if let Some(at) = answer.slowed {
         let limit = config.lines.limit;
         notes.push(format!(
-            "from {} on the kernel slowed it down at {limit}: with this limit it would have grown faster",
+            "from {} on the kernel throttled it at {limit}: with this limit it would have grown faster",
             since(at)
         ));
     }
     if answer.config.lines.limit < config.lines.limit && !config.dry_run {
         notes.push(
-            "near a lower limit it would have been looked at more often, and slowed down; page cache above it counts as taken back"
+            "near a lower limit it would have been sampled more often, and throttled; page cache above it is taken as reclaimed"
                 .to_owned(),
         );
     }
@@ -224,7 +221,7 @@ fn notes(trace: &Trace, answer: &Answer) -> Vec<String> {
         notes.push(format!("{lost} missing in the trace"));
     }
     if trace.thinned > 0 {
-        notes.push(format!("{} looks were left out to keep its size", trace.thinned));
+        notes.push(format!("{} samples were left out to keep to its size", trace.thinned));
     }
     notes
 }

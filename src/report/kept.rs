@@ -23,7 +23,9 @@ pub fn choose(kept: &[Kept], word: &OsStr) -> Result<PathBuf> {
     if word == "last" {
         return match kept.first() {
             Some((path, _)) => Ok(path.clone()),
-            None => bail!("no post-mortem is kept: no run was ended yet, or --report never"),
+            None => bail!(
+                "there are no post-mortems yet: no run was ended, or only with --report never"
+            ),
         };
     }
     let of_run = kept
@@ -38,7 +40,7 @@ pub fn choose(kept: &[Kept], word: &OsStr) -> Result<PathBuf> {
         Ok(number) if (1..=count).contains(&number) => Ok(kept[number - 1].0.clone()),
         Ok(_) if !path.exists() => {
             bail!(
-                "no post-mortem {shown}: {count} are kept, 1 is the newest; sentinel report list has them"
+                "no post-mortem {shown}: {count} are kept, 1 is the newest (see sentinel report list)"
             )
         }
         _ if word.as_bytes().contains(&b'/') || path.exists() => Ok(path),
@@ -48,7 +50,7 @@ pub fn choose(kept: &[Kept], word: &OsStr) -> Result<PathBuf> {
             let meant = nearest(text, &names).map(|(name, _)| format!(" (did you mean {name}?)"));
             let meant = meant.unwrap_or_default();
             bail!(
-                "no post-mortem of a run {shown} is kept, and there is no such file{meant}; sentinel report list has all"
+                "no post-mortem of a run {shown} is kept, and there is no such file{meant} (see sentinel report list)"
             )
         }
     }

@@ -18,7 +18,7 @@ fn data(text: &str) -> String {
     let found = text.split(", expected ").next().unwrap_or_default();
     let rest = |start: &str| found.strip_prefix(start);
     if let Some(found) = rest("invalid type: ").or_else(|| rest("invalid value: ")) {
-        return format!("{found} does not belong there");
+        return format!("{found} is not expected here");
     }
     if let Some(found) = rest("unknown variant ").or_else(|| rest("unknown field ")) {
         return format!("{found} is not known here");
@@ -26,7 +26,7 @@ fn data(text: &str) -> String {
     match (rest("missing field "), rest("duplicate field "), rest("invalid length ")) {
         (Some(_), ..) | (_, Some(_), _) => found.to_owned(),
         (.., Some(_)) => "a list has too few or too many values".to_owned(),
-        _ => "it tells of nothing that is known here".to_owned(),
+        _ => "its kind is unknown".to_owned(),
     }
 }
 
@@ -40,9 +40,9 @@ mod tests {
         for (text, says) in [
             ("nonsense", "it is not JSON"),
             ("{\"t\":1", "it ends too early"),
-            ("{\"t\":-5,\"empty\":{}}", "integer `-5` does not belong there"),
-            ("{\"t\":5}", "it tells of nothing that is known here"),
-            ("{\"t\":5,\"exited\":256}", "integer `256` does not belong there"),
+            ("{\"t\":-5,\"empty\":{}}", "integer `-5` is not expected here"),
+            ("{\"t\":5}", "its kind is unknown"),
+            ("{\"t\":5,\"exited\":256}", "integer `256` is not expected here"),
             ("{\"empty\":{}}", "missing field `t`"),
             ("{\"t\":1,\"operator\":\"dance\"}", "`dance` is not known here"),
         ] {

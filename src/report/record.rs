@@ -131,7 +131,7 @@ impl RecordFile {
     /// # Errors
     /// When the caller may not write there.
     pub fn open(path: &Path, caller: CallerId) -> Result<RecordFile> {
-        let file = open_as_caller(path, caller, "the record")?;
+        let file = open_as_caller(path, caller, "the record (--json)")?;
         let mut record = RecordFile { file, path: path.to_owned(), begun: false };
         // What cannot be written now is told at the end.
         let _ = record.write_beginning();
@@ -145,8 +145,9 @@ impl RecordFile {
     /// When it is not open.
     pub fn inherited(number: i32) -> Result<RecordFile> {
         let fd = crate::sys::inherited::take(number);
-        let fd = fd
-            .with_context(|| format!("cannot take descriptor {number} for the record (3 to 63)"))?;
+        let fd = fd.with_context(|| {
+            format!("cannot use descriptor {number} for the record (--json-fd takes 3 to 63)")
+        })?;
         let path = PathBuf::from(format!("descriptor {number}"));
         Ok(RecordFile { file: File::from(fd), path, begun: false })
     }
@@ -221,7 +222,7 @@ impl RecordFile {
         for piece in bytes.chunks(PIECE) {
             let mut fds = [PollFd::new(self.file.as_fd(), PollFlags::POLLOUT)];
             if poll(&mut fds, PATIENCE_MS)? == 0 {
-                return Err(io::Error::other("nobody reads it"));
+                return Err(io::Error::other("nothing reads it"));
             }
             self.file.write_all(piece)?;
         }
@@ -316,14 +317,14 @@ fn open_for(path: &Path, caller: CallerId) -> io::Result<File> {
         Err(error) if error.raw_os_error() == Some(libc::ELOOP) => {
             let owner = path.symlink_metadata()?.uid();
             if owner != 0 && owner != caller.uid {
-                return Err(io::Error::other(format!("it is a link of user {owner}'s")));
+                return Err(io::Error::other(format!(
+                    "it is a symbolic link owned by user {owner}"
+                )));
             }
             open(&mut File::options(), 0)?
         }
         Err(error) if error.raw_os_error() == Some(libc::ENXIO) => {
-            return Err(io::Error::other(
-                "it is a pipe that nobody reads, or a device that is not there",
-            ));
+            return Err(io::Error::other("it is a pipe without a reader, or a missing device"));
         }
         made => made?,
     };
@@ -334,7 +335,9 @@ fn open_for(path: &Path, caller: CallerId) -> io::Result<File> {
         return Ok(file);
     }
     if found.nlink() > 1 {
-        return Err(io::Error::other("the file has a second name, which may be another's"));
+        return Err(io::Error::other(
+            "the file has a second hard link, which may be another user's",
+        ));
     }
     file.set_len(0)?;
     Ok(file)

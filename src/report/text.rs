@@ -104,7 +104,7 @@ fn memory_rows(memory: &Memory, limits: &Limits) -> Vec<String> {
             ),
         ),
         row(
-            "in all",
+            "total",
             &format!("{} with cache, peak {}, sum of RSS {rss}", memory.current, memory.peak),
         ),
         row(
@@ -140,7 +140,7 @@ fn pressure(status: &Status) -> String {
 fn used(usage: &Usage) -> String {
     let mut text = format!("cpu {}", show_duration(Duration::from_micros(usage.cpu_usec)));
     if let Some(permille) = usage.cpu_permille {
-        text.push_str(&format!(", {}% of one now", permille / 10));
+        text.push_str(&format!(", {}% of one CPU now", permille / 10));
     }
     if let Some(io) = usage.io {
         text.push_str(&format!("; disk read {}, written {}", io.read, io.written));
@@ -221,7 +221,7 @@ fn event_text(event: &EventLine) -> String {
 /// The state in one line, for somebody who watches.
 pub fn watch_text(status: &Status) -> String {
     format!(
-        "{:>8} {:>8} of {} {:>4} in all {:>8} {:>10} {}, {}",
+        "{:>8} {:>8} of {} {:>4} total {:>8} {:>10} {}, {}",
         ms(status.uptime_ms),
         status.memory.footprint,
         words::limit(status.limits.limit, status.limits.swap_room),
@@ -324,7 +324,7 @@ mod tests {
 command    python3 train.py (pid 4121)
 state      running, up 2m05s
 memory     61.0M of 100.0M (61%), peak 70.0M
-in all     75.0M with cache, peak 80.0M, sum of RSS 58.0M
+total      75.0M with cache, peak 80.0M, sum of RSS 58.0M
 split      anon 50.0M, shmem 1.0M, kernel 4.0M, cache 14.0M, swap 0B
 growth     +1.1M/s, limit in 32.5s
 pressure   some 1.50%, full 0.25% of the last 10 s
@@ -344,7 +344,7 @@ guardian   sentinel 0.1.0 (pid 4120)";
         assert_eq!(used(&usage), "cpu 1.5s");
         usage.cpu_permille = Some(873);
         usage.io = Some(crate::status::Io { read: Bytes::mib(3), ..Default::default() });
-        assert_eq!(used(&usage), "cpu 1.5s, 87% of one now; disk read 3.0M, written 0B");
+        assert_eq!(used(&usage), "cpu 1.5s, 87% of one CPU now; disk read 3.0M, written 0B");
     }
 
     #[test]
@@ -381,7 +381,7 @@ command    python3 train.py (pid 4121)
 state      terminating, SIGKILL in 2.4s, frozen, dry run, up 2m05s
 reason     footprint 100.0M reached the limit 100.0M
 memory     0B of 100.0M (0%), peak 0B
-in all     0B with cache, peak 0B, sum of RSS -
+total      0B with cache, peak 0B, sum of RSS -
 split      anon 0B, shmem 0B, kernel 0B, cache 0B, swap 0B
 growth     -1.0K/s
 pressure   -
@@ -401,7 +401,7 @@ guardian   sentinel 0.1.0 (pid 4120)";
     fn a_line_for_those_who_watch() {
         assert_eq!(
             watch_text(&status()),
-            "   2m05s    61.0M of 100.0M  61% in all    75.0M +1.1M/s, limit in 32.5s 4 processes, running"
+            "   2m05s    61.0M of 100.0M  61% total    75.0M +1.1M/s, limit in 32.5s 4 processes, running"
         );
         let reply = |ok| WatchLine::Reply { ok, text: "done".to_owned() };
         assert_eq!(watch_line(&reply(true)), "done");

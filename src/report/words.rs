@@ -15,18 +15,21 @@ pub fn reason(reason: &Reason) -> String {
             format!("footprint {footprint} reached the limit {limit}")
         }
         Reason::Climb { current, line } => {
-            format!("memory.current {current} stayed over {line} in spite of the throttle")
+            format!("memory.current {current} stayed over {line} despite throttling")
         }
         Reason::Stuck { current, limit, held } => format!(
-            "memory.current {current} stays over the limit {limit}: reclaim does not get {}",
+            "memory.current {current} stays above the limit {limit}: the kernel cannot reclaim {}",
             held_memory(held)
         ),
         Reason::Thrash { share, held } => {
-            format!("waited for memory over {share} of the time for {}", show_duration(*held))
+            format!(
+                "stalled on memory (PSI full) for more than {share} of the last {}",
+                show_duration(*held)
+            )
         }
-        Reason::Timeout { after } => format!("ran for its {}", show_duration(*after)),
-        Reason::Operator => "asked for by an operator".to_owned(),
-        Reason::ChildExited => "the command ended before the rest".to_owned(),
+        Reason::Timeout { after } => format!("reached its timeout of {}", show_duration(*after)),
+        Reason::Operator => "requested by an operator".to_owned(),
+        Reason::ChildExited => "the command ended before the rest of the workload".to_owned(),
     }
 }
 
@@ -41,7 +44,7 @@ fn held_memory(held: &Held) -> String {
                 "{size} of reclaimable slab (names and inodes in use: files on tmpfs, open files)"
             )
         }
-        Held::Swappable(size) => format!("{size} of memory that swap does not take"),
+        Held::Swappable(size) => format!("{size} of memory that swap cannot take"),
     }
 }
 
@@ -68,9 +71,9 @@ pub fn kill_reason(why: &KillReason) -> String {
             format!("memory.current {current} reached the second line {line}")
         }
         KillReason::Ahead { current, ahead, ceiling } => format!(
-            "memory.current {current} would be at {ahead} before SIGKILL works, over the ceiling {ceiling}"
+            "memory.current {current} would reach {ahead} before SIGKILL takes effect, above the ceiling {ceiling}"
         ),
-        KillReason::Operator => "asked for by an operator".to_owned(),
+        KillReason::Operator => "requested by an operator".to_owned(),
     }
 }
 
@@ -90,10 +93,7 @@ pub fn notice(notice: &Notice, signal: &str) -> (Level, String) {
             (Level::Warning, near_limit(*footprint, *limit, *swap))
         }
         Notice::NearInTime { left, footprint, growth } => {
-            let growth = Bytes(u64::try_from(*growth).unwrap_or(0));
-            let left = show_duration(*left);
-            let text = format!("footprint {footprint} grows {growth}/s: at the limit in {left}");
-            (Level::Warning, text)
+            (Level::Warning, near_in_time(*left, *footprint, *growth))
         }
         Notice::Terminating { reason: why, grace } => {
             let (why, grace) = (reason(why), show_duration(*grace));
@@ -108,51 +108,84 @@ pub fn notice(notice: &Notice, signal: &str) -> (Level, String) {
             });
             (Level::Error, format!("{}: sent SIGKILL{after}", kill_reason(why)))
         }
-        Notice::SignalRefused { kill, errno } => (Level::Error, refused(*kill, *errno, signal)),
+        Notice::SignalRefused { command, .. } => {
+            (Level::Error, refusal(notice, &refusing(*command, None), signal))
+        }
         Notice::StillThere { after } => (
             Level::Error,
-            format!("something does not die {} after SIGKILL; trying on", show_duration(*after)),
+            format!(
+                "processes are still alive {} after SIGKILL (uninterruptible sleep?); still trying",
+                show_duration(*after)
+            ),
         ),
         Notice::KernelOom { killed } => (
             Level::Error,
             format!("the kernel's OOM killer acted in the workload ({killed} killed)"),
         ),
-        Notice::PidsMax { .. } => (
-            Level::Warning,
-            "a fork was refused: the limit of processes is reached (--pids)".to_owned(),
-        ),
+        Notice::PidsMax { .. } => {
+            (Level::Warning, "a fork was refused: the process limit is reached (--pids)".to_owned())
+        }
         Notice::Leftover { processes } => (
             Level::Info,
             format!(
-                "the command ended; waiting for the rest of the workload ({processes} tasks at the last look); Ctrl-C ends it"
+                "the command has ended; waiting for the rest of the workload ({} when last checked); Ctrl-C ends it",
+                counted(*processes, "process", "processes")
             ),
         ),
         Notice::Frozen => (Level::Info, "frozen".to_owned()),
         Notice::Thawed => (Level::Info, "thawed".to_owned()),
         // The limit is compared with at once; the other lines follow the kernel's.
         Notice::NewLines(lines) => {
-            (Level::Info, format!("limit is {} now", limit(lines.limit, lines.swap)))
+            (Level::Info, format!("limit is now {}", limit(lines.limit, lines.swap)))
         }
         Notice::NewGrace(grace) => {
-            (Level::Info, format!("grace period is {} now", show_duration(*grace)))
+            (Level::Info, format!("grace period is now {}", show_duration(*grace)))
         }
-        Notice::NewPids(limit) => (Level::Info, format!("limit of processes is {limit} now")),
+        Notice::NewPids(limit) => (Level::Info, format!("process limit is now {limit}")),
         Notice::Signalled(OneSignal { pid, signal }) => {
-            let text = format!("sent {} to process {pid}, as was asked", signal_name(*signal));
+            let text = format!("sent {} to process {pid}, as requested", signal_name(*signal));
             (Level::Warning, text)
         }
     }
 }
 
-/// The kernel refused a signal of ours to the command.
-pub fn refused(kill: bool, errno: i32, signal: &str) -> String {
-    let (signal, error) =
-        (if kill { "SIGKILL" } else { signal }, std::io::Error::from_raw_os_error(errno));
+/// The kernel refused a signal of ours to them: why it was to be sent, and why it was refused.
+pub fn refusal(notice: &Notice, whom: &str, signal: &str) -> String {
+    let Notice::SignalRefused { reason: why, kill, errno, .. } = notice else {
+        return String::new();
+    };
+    match kill {
+        Some(why) => format!("{}: {}", kill_reason(why), refused("SIGKILL", whom, *errno)),
+        None => format!("{}: {}", reason(why), refused(signal, whom, *errno)),
+    }
+}
+
+/// The kernel refused this signal of ours to them.
+pub fn refused(signal: &str, whom: &str, errno: i32) -> String {
+    let error = std::io::Error::from_raw_os_error(errno);
     let why = match errno {
-        nix::libc::EPERM => ": it is another user's by now, and goes on until it ends by itself",
+        nix::libc::EPERM => {
+            ": running as another user now (set-user-ID), and left to end by itself"
+        }
         _ => "",
     };
-    format!("cannot send {signal} to the command: {error}{why}")
+    format!("cannot send {signal} to {whom}: {error}{why}")
+}
+
+/// Whom a signal was refused to: the command, or others, of whom the first and the number are known.
+pub fn refusing(command: bool, others: Option<(i32, usize)>) -> String {
+    match others {
+        _ if command => "the command".to_owned(),
+        Some((pid, 1)) => format!("process {pid} of the workload"),
+        Some((pid, number)) => format!("{number} processes of the workload (the first is {pid})"),
+        None => "the rest of the workload".to_owned(),
+    }
+}
+
+fn near_in_time(left: std::time::Duration, footprint: Bytes, growth: i64) -> String {
+    let growth = Bytes(u64::try_from(growth).unwrap_or(0));
+    let left = show_duration(left);
+    format!("footprint {footprint} is growing by {growth}/s: at the limit in {left}")
 }
 
 fn near_limit(footprint: Bytes, limit: Bytes, swap: Limit) -> String {
@@ -198,7 +231,7 @@ pub fn signal_name(signal: i32) -> String {
 pub fn ending(ending: Ending) -> String {
     match ending {
         Ending::Exited(code) => format!("exited with {code}"),
-        Ending::Signaled(signal) => format!("was ended by {}", signal_name(signal)),
+        Ending::Signaled(signal) => format!("was killed by {}", signal_name(signal)),
         Ending::Unseen => "ended by itself".to_owned(),
     }
 }
@@ -208,7 +241,7 @@ pub fn outcome(outcome: &Outcome, name: &str, signal: &str) -> String {
     match outcome.cause {
         Cause::Itself => format!("{name} {}", ending(outcome.child)),
         Cause::KernelOom => format!(
-            "{name} was ended by the kernel's OOM killer ({} killed), not by sentinel",
+            "{name} was killed by the kernel's OOM killer ({} killed), not by sentinel",
             outcome.kernel_oom_kills
         ),
         Cause::SystemdStop => {
@@ -320,7 +353,7 @@ mod tests {
         let outcome = Outcome { rest_killed: Some(GRACE), ..ended(cause, Ending::Signaled(15)) };
         assert_eq!(
             super::outcome(&outcome, "make", "SIGTERM"),
-            "ended make with SIGTERM and the rest with SIGKILL: asked for by an operator; the grace period of 3.0s is over"
+            "ended make with SIGTERM and the rest with SIGKILL: requested by an operator; the grace period of 3.0s is over"
         );
         assert_eq!(exit_status(&outcome, 15, None), 143);
     }

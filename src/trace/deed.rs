@@ -42,8 +42,8 @@ fn told(notice: &Notice) -> String {
         Notice::NewGrace(_) => "new-grace",
         Notice::NewPids(_) => "new-pids",
         Notice::Signalled(_) => "signalled",
-        Notice::SignalRefused { kill: true, .. } => "sigkill-refused",
-        Notice::SignalRefused { kill: false, .. } => "signal-refused",
+        Notice::SignalRefused { kill: Some(_), .. } => "sigkill-refused",
+        Notice::SignalRefused { kill: None, .. } => "signal-refused",
     };
     word.to_owned()
 }

@@ -116,14 +116,14 @@ pub fn read(mut input: impl BufRead) -> Result<Trace, BadTrace> {
     let mut line = Vec::new();
     let start = match next(&mut input, &mut line, 1)? {
         true => first(&line)?,
-        false => return Err(bad(1, "no trace: it has no first line")),
+        false => return Err(bad(1, "not a trace: it has no first line")),
     };
     let mut trace = Trace { start, steps: Vec::new(), end: None, lost: 0, thinned: 0 };
     let mut number = 1;
     while next(&mut input, &mut line, number + 1)? {
         number += 1;
         if number > MOST {
-            return Err(bad(number, "more lines than can be taken"));
+            return Err(bad(number, "too many lines"));
         }
         let row =
             serde_json::from_slice::<Row>(&line).map_err(|error| not_understood(number, &error))?;
@@ -151,9 +151,11 @@ fn first(line: &[u8]) -> Result<Start, BadTrace> {
         format: u32,
     }
     let format = serde_json::from_slice::<Format>(line);
-    let format = format.map_err(|_| bad(1, "no trace: write one with sentinel --record FILE"))?;
+    let format =
+        format.map_err(|_| bad(1, "not a trace: write one with sentinel --record FILE"))?;
     if format.format != VERSION {
-        let what = format!("a trace of version {}; this sentinel reads {VERSION}", format.format);
+        let what =
+            format!("a trace of version {}; this sentinel reads version {VERSION}", format.format);
         return Err(bad(1, what));
     }
     let mut start: Start =
@@ -164,16 +166,16 @@ fn first(line: &[u8]) -> Result<Start, BadTrace> {
 }
 
 fn not_understood(line: usize, error: &serde_json::Error) -> BadTrace {
-    bad(line, format!("not understood: {}", tame(&misread(error))))
+    bad(line, format!("cannot be parsed: {}", tame(&misread(error))))
 }
 
 fn take(trace: &mut Trace, row: Row, line: usize) -> Result<(), BadTrace> {
     if trace.end.is_some() {
-        return Err(bad(line, "something comes behind the end"));
+        return Err(bad(line, "there is data after the end"));
     }
     let at = moment(row.t);
     if at < trace.last() {
-        return Err(bad(line, "its time lies before that of the line above"));
+        return Err(bad(line, "its time is earlier than that of the line above"));
     }
     if let Some(event) = row.what.event() {
         let did = row.did.iter().map(|did| tame(did)).collect();

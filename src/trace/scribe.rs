@@ -98,7 +98,7 @@ pub fn failure(ending: Ending) -> String {
     match ending {
         Ending::Exited(u8::MAX) => "it failed".to_owned(),
         Ending::Exited(number) => io::Error::from_raw_os_error(i32::from(number)).to_string(),
-        Ending::Signaled(_) | Ending::Unseen => "its process was ended by somebody".to_owned(),
+        Ending::Signaled(_) | Ending::Unseen => "its writer process was killed".to_owned(),
     }
 }
 

@@ -173,7 +173,7 @@ impl App {
         self.held.is_some() || self.replay.is_some_and(|replay| replay.paused)
     }
 
-    /// True once nothing is left of the workload.
+    /// True once all its processes are gone.
     pub fn is_over(&self) -> bool {
         self.now().is_some_and(|status| status.state == State::Ended)
     }
@@ -186,21 +186,29 @@ impl App {
             WatchLine::End { text, exit_status } => {
                 self.ended = Some(format!("{text} (exit {exit_status})"));
             }
-            WatchLine::Reply { ok, text } => {
-                let text = text.lines().next().unwrap_or_default();
-                match (text, ok) {
-                    ("", true) => self.answer("", true, now),
-                    ("", false) => self.answer("refused", false, now),
-                    (text, ok) => self.answer(text, ok, now),
-                }
-            }
+            WatchLine::Reply { ok, text } => self.take_reply(None, ok, &text, now),
+        }
+    }
+
+    /// Takes the answer to the request of that number.
+    pub fn take_reply(&mut self, request: Option<u64>, ok: bool, text: &str, now: Timestamp) {
+        match (text.lines().next().unwrap_or_default(), ok) {
+            ("", false) => self.answer(request, "refused", false, now),
+            (text, ok) => self.answer(request, text, ok, now),
+        }
+    }
+
+    /// A request was sent, under this number: where a value was sent, its answer is waited for.
+    pub fn sent_as(&mut self, number: u64) {
+        if let Mode::Prompt(prompt) = &mut self.mode {
+            prompt.sent_as(number);
         }
     }
 
     /// What came of a request: a value that was not taken can be corrected where it was typed.
-    pub fn answer(&mut self, text: &str, ok: bool, now: Timestamp) {
+    pub fn answer(&mut self, request: Option<u64>, text: &str, ok: bool, now: Timestamp) {
         if let Mode::Prompt(prompt) = &mut self.mode
-            && prompt.sent
+            && prompt.waits_for(request)
         {
             if !ok {
                 return prompt.refuse(text);

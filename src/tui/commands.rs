@@ -349,6 +349,52 @@ mod tests {
         assert!(app.message.is_some_and(|message| !message.bad));
     }
 
+    const WOULD_END: &str = "limit 10.0M is below the 60.0M in use and would end the workload; 63M would not; nothing was changed; to set it anyway: set memory 10485760 --force";
+
+    /// The request that insists cannot be typed here: `y` sends it, and no other key does, nor Enter once more.
+    #[test]
+    fn a_limit_that_would_end_the_workload_can_be_insisted_on() {
+        let mut app = App::new(LOOK, true);
+        let refused = |app: &mut App, typed: &str| {
+            assert_eq!(effects(app, typed), [request("set memory 10M")]);
+            app.take_reply(None, false, WOULD_END, NOW);
+            let Mode::Prompt(prompt) = &app.mode else { panic!("{:?}", app.mode) };
+            let problem = prompt.problem.clone().unwrap();
+            assert!(problem.ends_with("63M would not; nothing was changed; y sets it anyway"));
+        };
+        refused(&mut app, "m10M\n");
+        refused(&mut app, "\n");
+        assert_eq!(effects(&mut app, "y"), [request("set memory 10M --force")]);
+        assert_eq!(effects(&mut app, "y\ny"), [], "once");
+        app.take_reply(None, true, "ok: limit 10.0M", NOW);
+        assert_eq!(app.mode, Mode::Normal);
+        refused(&mut app, "m10M\n");
+        assert_eq!(effects(&mut app, "20My\n"), [], "another value is no yes to this one");
+    }
+
+    /// What was asked before, by a key or in a dialog that was left, is answered first and is not the dialog's.
+    #[test]
+    fn a_dialog_takes_the_answer_to_its_own_request() {
+        let mut app = App::new(LOOK, true);
+        let sent = |app: &mut App, typed: &str, number| {
+            assert_eq!(effects(app, typed).len(), 1, "{typed}");
+            app.sent_as(number);
+        };
+        sent(&mut app, "f", 1);
+        sent(&mut app, "m5G\n", 2);
+        app.take_reply(Some(1), true, "ok: frozen", NOW);
+        assert!(matches!(app.mode, Mode::Prompt(_)), "{:?}", app.mode);
+        assert_eq!(app.message.as_ref().map(|it| it.text.as_str()), Some("ok: frozen"));
+        let _ = effects(&mut app, "\x1b");
+        sent(&mut app, "m6G\n", 3);
+        app.take_reply(Some(2), false, "too much", NOW);
+        let Mode::Prompt(prompt) = &app.mode else { panic!("{:?}", app.mode) };
+        assert_eq!(prompt.problem, None);
+        app.take_reply(Some(3), false, "too much as well", NOW);
+        let Mode::Prompt(prompt) = &app.mode else { panic!("{:?}", app.mode) };
+        assert_eq!(prompt.problem.as_deref(), Some("too much as well"));
+    }
+
     #[test]
     fn enter_and_tab_alone_do_nothing() {
         let mut app = App::new(LOOK, true);

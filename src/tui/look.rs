@@ -108,7 +108,9 @@ fn ascii(c: char) -> char {
         '▒' | '▍' | '▄' | '▅' => '=',
         '▚' | '▞' => '~',
         '░' | '□' | '▎' | '▁' | '▂' | '▃' => ':',
-        '·' | '…' | '○' | '\u{2800}'..='\u{28ff}' => '.',
+        '·' | '○' | '\u{2800}'..='\u{28ff}' => '.',
+        // A point would be the end of a sentence, and not where it was cut.
+        '…' => '~',
         '◆' => '*',
         '▸' | '❯' => '>',
         '●' => 'o',
@@ -128,6 +130,11 @@ mod tests {
             let found = variables.iter().find(|(key, _)| *key == name);
             found.map(|(_, value)| (*value).to_owned())
         })
+    }
+
+    #[test]
+    fn what_was_cut_does_not_end_like_a_sentence() {
+        assert_eq!(ascii('…'), '~');
     }
 
     #[test]

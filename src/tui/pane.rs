@@ -105,7 +105,7 @@ impl Pane {
     fn begin_anew(&mut self) {
         let (rows, columns) = self.size();
         *self = Pane::new(rows, columns);
-        self.parser.process(b"[this output could not be shown; the screen begins anew]\r\n");
+        self.parser.process(b"[this output could not be shown; the screen was reset]\r\n");
     }
 
     /// Sets the size in cells.

@@ -1,6 +1,7 @@
 //! What the dashboard asks its user: a value for a setting, or whether something is really meant. No drawing, no I/O.
 
 use super::keys::Input;
+use crate::control::protocol::TO_FORCE;
 use crate::report::words::signal_name;
 use crate::signal_names::signal_number;
 use crate::status::Limits;
@@ -45,9 +46,7 @@ impl Setting {
 
     fn problem(self, value: &str) -> Option<String> {
         match self {
-            Setting::Memory => {
-                value.strip_suffix(" --force").unwrap_or(value).parse::<Size>().err()
-            }
+            Setting::Memory => value.parse::<Size>().err(),
             Setting::Grace => parse_duration(value).err(),
             Setting::Signal(_) => {
                 return signal_number(value).is_none().then(|| NO_SIGNAL.to_owned());
@@ -70,6 +69,10 @@ pub struct Prompt {
     pub selected: bool,
     /// The guardian was asked, and has not answered yet.
     pub sent: bool,
+    /// The number of that request.
+    pub request: Option<u64>,
+    /// It was refused because it would end the workload, and can be insisted on.
+    pub forcible: bool,
     /// Why the value was not taken.
     pub problem: Option<String>,
 }
@@ -115,13 +118,31 @@ impl Prompt {
 
     /// That can be sent as it is.
     fn proposing(setting: Setting, text: String) -> Self {
-        Prompt { setting, cursor: text.len(), text, selected: true, sent: false, problem: None }
+        let (cursor, selected, sent, forcible) = (text.len(), true, false, false);
+        let (request, problem) = (None, None);
+        Prompt { setting, text, cursor, selected, sent, request, forcible, problem }
     }
 
     /// It was not taken, for this reason.
     pub fn refuse(&mut self, why: &str) {
         (self.sent, self.selected, self.cursor) = (false, true, self.text.len());
-        self.problem = Some(why.to_owned());
+        self.request = None;
+        // The request that insists has a blank, which nobody can type here.
+        let forced = why.split_once(TO_FORCE).map(|(why, _)| format!("{why}; y sets it anyway"));
+        self.forcible = forced.is_some();
+        self.problem = Some(forced.unwrap_or_else(|| why.to_owned()));
+    }
+
+    /// What was entered was sent under this number.
+    pub fn sent_as(&mut self, number: u64) {
+        if self.sent && self.request.is_none() {
+            self.request = Some(number);
+        }
+    }
+
+    /// Whether the answer to this request is the one that is waited for.
+    pub fn waits_for(&self, request: Option<u64>) -> bool {
+        self.sent && self.request == request
     }
 
     /// Takes one thing typed.
@@ -143,6 +164,10 @@ impl Prompt {
             // What is on its way is not changed any more.
             _ if self.sent => return Answer::Open,
             (KeyCode::Enter, _) => return self.enter(),
+            (KeyCode::Char('y' | 'Y'), false) if self.forcible => {
+                (self.sent, self.forcible, self.problem) = (true, false, None);
+                return Answer::Request(format!("set memory {} --force", self.text));
+            }
             (KeyCode::Char(c), false) => {
                 self.insert(c);
                 self.problem = None;
@@ -159,7 +184,7 @@ impl Prompt {
             (KeyCode::End, _) | (KeyCode::Char('e'), true) => self.cursor = self.text.len(),
             _ => return Answer::Open,
         }
-        (self.selected, self.problem) = (false, None);
+        (self.selected, self.forcible, self.problem) = (false, false, None);
         Answer::Open
     }
 
@@ -180,6 +205,7 @@ impl Prompt {
         if !c.is_ascii_alphanumeric() && !matches!(c, '.' | '%' | '+' | '-') {
             return;
         }
+        self.forcible = false;
         if std::mem::take(&mut self.selected) {
             self.clear();
         }
@@ -226,7 +252,7 @@ impl Question {
         let grace = limits.map_or(Duration::from_secs(3), |l| Duration::from_millis(l.grace_ms));
         match self {
             Question::Terminate => (
-                format!("Ask the workload to end, {} to SIGKILL?", show_duration(grace)),
+                format!("Terminate the workload? SIGKILL after {}", show_duration(grace)),
                 "y yes   n no",
             ),
             Question::Kill => ("Kill every process at once?".to_owned(), "y yes   n no"),
@@ -234,7 +260,7 @@ impl Question {
                 ("Really? What is not saved is lost.".to_owned(), "y kill   n no")
             }
             Question::Quit => {
-                ("Leave? The run goes on.".to_owned(), "d leave   t terminate it   n stay")
+                ("Leave? The run continues.".to_owned(), "d leave   t terminate it   n stay")
             }
             Question::Signal { pid, signal } => {
                 (format!("Send {} to process {pid}?", signal_name(signal)), "y yes   n no")

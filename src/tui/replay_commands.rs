@@ -7,7 +7,7 @@ use crate::clock::Timestamp;
 use ratatui::crossterm::event::KeyCode;
 
 /// Why a key that acts does nothing.
-pub const REFUSAL: &str = "this is a replay: nothing can be done to the workload";
+pub const REFUSAL: &str = "this is a replay: there is no workload to act on";
 /// Up and Down.
 const MINUTE: i64 = 60_000;
 

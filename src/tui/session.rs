@@ -13,7 +13,7 @@ use super::ready::{self, Ready};
 use super::signals::Signals;
 use super::specials::Specials;
 use super::target::Target;
-use super::wire::Wire;
+use super::wire::{Told, Wire};
 use super::{Options, snapshot, terminal, view};
 use crate::clock::Clock;
 use crate::escape::shown;
@@ -55,7 +55,7 @@ pub struct Session {
     wire: Wire,
     command: CommandTerminal,
     signals: Signals,
-    /// We are to stop, or to draw everything anew, as soon as all are served.
+    /// We are to stop, or to redraw the screen, as soon as all are served.
     stop: bool,
     redraw: bool,
     /// Not the user's keys but a signal or the terminal's end asked us to leave.
@@ -254,7 +254,10 @@ impl Session {
         let now = self.clock.now();
         for line in self.wire.receive() {
             match line {
-                Ok(mut line) => {
+                Ok(Told { line: WatchLine::Reply { ok, text }, answers }) => {
+                    self.app.take_reply(answers, ok, &text, now);
+                }
+                Ok(Told { mut line, .. }) => {
                     if let WatchLine::Status { processes: Some(rows), .. } = &mut line
                         && self.measurer.is_some()
                     {
@@ -333,11 +336,10 @@ impl Session {
             Effect::Save => self.save(),
             Effect::Redraw => self.redraw = true,
             Effect::Suspend => self.stop = true,
-            Effect::Request(line) => {
-                if !self.wire.send(&line) {
-                    self.app.answer("the guardian takes no requests now", false, now);
-                }
-            }
+            Effect::Request(line) => match self.wire.send(&line) {
+                Some(number) => self.app.sent_as(number),
+                None => self.app.answer(None, "the guardian takes no requests now", false, now),
+            },
             Effect::Scroll(back) => self.command.scroll(back),
             Effect::Wheel(lines, back) => self.command.scroll_lines(lines, back),
             Effect::Command(input) => self.command.type_in(&input),

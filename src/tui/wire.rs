@@ -16,12 +16,24 @@ const MAX_OUT: usize = 16 * 1024;
 /// Read at a time, so that keys get their turn.
 const CHUNK: usize = 64 * 1024;
 
+/// A line of the guardian.
+#[derive(Debug, PartialEq)]
+pub struct Told {
+    /// The line.
+    pub line: WatchLine,
+    /// The number of the request that it answers, if it does: see [`Wire::send`].
+    pub answers: Option<u64>,
+}
+
 /// Our end of the stream.
 #[derive(Debug)]
 pub struct Wire {
     stream: UnixStream,
     inbox: Vec<u8>,
     outbox: Vec<u8>,
+    /// Requests sent, and those of them that are answered: a guardian takes one at a time, so answers come in their order.
+    asked: u64,
+    answered: u64,
     skipping: bool,
     ended: bool,
 }
@@ -34,8 +46,11 @@ impl Wire {
     pub fn open(stream: UnixStream) -> anyhow::Result<Self> {
         stream.set_nonblocking(true).context("make the control stream non-blocking")?;
         let (inbox, outbox) = (Vec::new(), Vec::new());
-        let mut wire = Wire { stream, inbox, outbox, skipping: false, ended: false };
-        wire.send("watch json");
+        let (asked, answered) = (0, 0);
+        let mut wire =
+            Wire { stream, inbox, outbox, asked, answered, skipping: false, ended: false };
+        // The lines are its answer.
+        wire.queue("watch json");
         Ok(wire)
     }
 
@@ -49,15 +64,21 @@ impl Wire {
         !self.outbox.is_empty()
     }
 
-    /// Queues one request line and sends what can be sent. False where too many wait already.
-    pub fn send(&mut self, request: &str) -> bool {
+    /// Queues one request line and sends what can be sent. Gives its number, by which its answer is known; `None` where too many wait
+    /// already.
+    pub fn send(&mut self, request: &str) -> Option<u64> {
         if self.outbox.len() + request.len() > MAX_OUT {
-            return false;
+            return None;
         }
+        self.queue(request);
+        self.asked += 1;
+        Some(self.asked)
+    }
+
+    fn queue(&mut self, request: &str) {
         self.outbox.extend_from_slice(request.as_bytes());
         self.outbox.push(b'\n');
         self.flush();
-        true
     }
 
     /// Sends what can be sent.
@@ -74,7 +95,7 @@ impl Wire {
     }
 
     /// The lines that are there, each understood or with the reason why not.
-    pub fn receive(&mut self) -> Vec<Result<WatchLine, String>> {
+    pub fn receive(&mut self) -> Vec<Result<Told, String>> {
         let mut chunk = vec![0; CHUNK];
         match receive(&self.stream, &mut chunk) {
             Received::Bytes(length) => self.inbox.extend_from_slice(&chunk[..length]),
@@ -90,13 +111,19 @@ impl Wire {
         std::mem::forget(receiving::close(self.stream));
     }
 
-    fn take_lines(&mut self) -> Vec<Result<WatchLine, String>> {
+    fn take_lines(&mut self) -> Vec<Result<Told, String>> {
         let mut lines = Vec::new();
         let mut start = 0;
         while let Some(length) = self.inbox[start..].iter().position(|byte| *byte == b'\n') {
             let line = &self.inbox[start..start + length];
             if !std::mem::take(&mut self.skipping) && !line.trim_ascii().is_empty() {
-                lines.push(parse(line));
+                let answers = |line: WatchLine| {
+                    let is_reply = matches!(line, WatchLine::Reply { .. });
+                    let answers = is_reply && self.answered < self.asked;
+                    self.answered += u64::from(answers);
+                    Told { line, answers: answers.then_some(self.answered) }
+                };
+                lines.push(parse(line).map(answers));
             }
             start += length + 1;
         }
@@ -153,7 +180,7 @@ mod tests {
     #[test]
     fn it_asks_to_watch_first() {
         let (mut wire, theirs) = pair();
-        assert!(wire.send("freeze"));
+        assert_eq!(wire.send("freeze"), Some(1));
         let mut lines = std::io::BufReader::new(theirs).lines();
         assert_eq!(lines.next().unwrap().unwrap(), "watch json");
         assert_eq!(lines.next().unwrap().unwrap(), "freeze");
@@ -166,11 +193,26 @@ mod tests {
         assert_eq!(wire.receive(), []);
         theirs.write_all(b"\":true,\"text\":\"done\"}\nnonsense\n\n").unwrap();
         let lines = wire.receive();
-        assert_eq!(lines[0], Ok(WatchLine::Reply { ok: true, text: "done".into() }));
+        let line = WatchLine::Reply { ok: true, text: "done".into() };
+        assert_eq!(lines[0], Ok(Told { line, answers: None }), "nothing was asked");
         assert!(lines[1].is_err() && lines.len() == 2);
         drop(theirs);
         assert_eq!(wire.receive(), []);
         assert!(wire.is_ended());
+    }
+
+    #[test]
+    fn each_answer_is_that_of_its_request() {
+        let (mut wire, mut theirs) = pair();
+        assert_eq!([wire.send("freeze"), wire.send("set memory 1G")], [Some(1), Some(2)]);
+        let reply =
+            |text: &str| format!("{{\"type\":\"reply\",\"ok\":true,\"text\":\"{text}\"}}\n");
+        let event = "{\"type\":\"event\",\"at_ms\":1,\"level\":\"info\",\"text\":\"\"}\n";
+        let lines = [&reply("a"), event, &reply("b"), &reply("c")].concat();
+        theirs.write_all(lines.as_bytes()).unwrap();
+        let answers: Vec<_> =
+            wire.receive().into_iter().map(|told| told.unwrap().answers).collect();
+        assert_eq!(answers, [Some(1), None, Some(2), None]);
     }
 
     #[test]
@@ -181,14 +223,15 @@ mod tests {
         wire.inbox = vec![b'x'; MAX_LINE + 1];
         assert_eq!(wire.take_lines().len(), 0);
         wire.inbox = b"rest\n{\"type\":\"reply\",\"ok\":true,\"text\":\"\"}\n".to_vec();
-        assert_eq!(wire.take_lines(), [Ok(WatchLine::Reply { ok: true, text: String::new() })]);
+        let line = WatchLine::Reply { ok: true, text: String::new() };
+        assert_eq!(wire.take_lines(), [Ok(Told { line, answers: None })]);
         drop(theirs);
     }
 
     #[test]
     fn a_guardian_that_does_not_read_is_not_waited_for() {
         let (mut wire, _theirs) = pair();
-        let taken = (0..1_000_000).take_while(|_| wire.send("freeze")).count();
+        let taken = (0..1_000_000).take_while(|_| wire.send("freeze").is_some()).count();
         assert!(taken < 1_000_000 && wire.outbox.len() <= MAX_OUT);
     }
 }

@@ -1,10 +1,12 @@
 //! What an operator asks of a ward, and what came of it.
 
 use super::Ward;
+use crate::control::protocol::TO_FORCE;
 use crate::event::{Command, DeedResult, Event};
 use crate::lines::Lines;
 use crate::status::State;
-use crate::units::{Bytes, Limit, MIB, Size};
+use crate::units::{Bytes, Limit, MIB, Size, show_duration};
+use std::time::Duration;
 
 /// What is answered: a text, or why it was not done.
 pub type Answer = Result<String, String>;
@@ -20,7 +22,7 @@ impl Ward {
     /// Hands on a command, and says in which state that leaves the workload.
     pub fn obey(&mut self, command: Command) -> Answer {
         if self.is_being_ended() && matches!(command, Command::Freeze) {
-            return Err("the workload is being ended and is not frozen".to_owned());
+            return Err("the workload is being ended and cannot be frozen".to_owned());
         }
         self.story.deed_error = None;
         self.handle(Event::Operator(command));
@@ -79,7 +81,7 @@ impl Ward {
         let room = lines.allowance().saturating_sub(limit);
         let least = needed.saturating_sub(room).0 / MIB + 1;
         Some(format!(
-            "limit {limit} is below what is in use, {in_use}, and would end the workload; {least}M would not; nothing was changed; to do it all the same: set memory {} --force",
+            "limit {limit} is below the {in_use} in use and would end the workload; {least}M would not; nothing was changed{TO_FORCE}set memory {} --force",
             limit.0
         ))
     }
@@ -120,13 +122,23 @@ impl Ward {
         }
     }
 
+    /// Another grace period.
+    ///
+    /// # Errors
+    /// None.
+    pub fn set_grace(&mut self, grace: Duration) -> Answer {
+        let was = show_duration(self.policy.grace());
+        self.handle(Event::Operator(Command::SetGrace(grace)));
+        Ok(format!("ok: grace period {}, was {was}\n", show_duration(self.policy.grace())))
+    }
+
     /// So many processes at most.
     ///
     /// # Errors
     /// The kernel does not take it.
     pub fn set_pids(&mut self, limit: Limit) -> Answer {
         if self.rules.dry_run {
-            return Err("a dry run sets no limit of processes".to_owned());
+            return Err("a dry run sets no process limit".to_owned());
         }
         let was = self.rules.pids.0;
         self.story.deed_error = None;
@@ -142,6 +154,6 @@ impl Wanted {
     /// Another limit, or the end, came before these lines were in force.
     pub fn replaced(&self) -> Answer {
         let limit = self.lines.limit;
-        Err(format!("limit {limit} was not in force before something else came"))
+        Err(format!("the limit {limit} was replaced before it was in force"))
     }
 }

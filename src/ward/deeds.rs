@@ -4,6 +4,7 @@ use super::Ward;
 use crate::clock::Timestamp;
 use crate::event::{Action, Deed, DeedResult, Event, InForce, Notice, Sample};
 use crate::lines::Lines;
+use crate::policy::Rung;
 use crate::report::post_mortem::Milestone;
 use crate::report::words;
 use crate::status::Level;
@@ -16,6 +17,7 @@ use std::io;
 use std::time::Duration;
 
 const SIGNAL: &str = "signal every process";
+const KILL: &str = "kill every process at once";
 /// We may have been stopped in between.
 const LONGEST_STEP: Duration = Duration::from_millis(200);
 
@@ -163,14 +165,14 @@ impl Ward {
         let Reached { command, all } = reached;
         let came = match &command {
             Ok(()) => {
-                self.note_failure(what, &all);
+                self.note_refusal(what, &all);
                 DeedResult::Done
             }
             Err(error) => {
                 let errno = error.raw_os_error().unwrap_or(0);
-                let signal = words::signal_name(self.rules.term_signal);
-                let text = words::refused(deed == Deed::Kill, errno, &signal);
-                self.story.deed_error = Some(text);
+                let signal = self.signal_name(deed == Deed::Kill);
+                let whom = words::refusing(self.workload.child_alive(), self.workload.refused());
+                self.story.deed_error = Some(words::refused(&signal, &whom, errno));
                 DeedResult::Failed(errno)
             }
         };
@@ -185,14 +187,32 @@ impl Ward {
         }
         let elsewhere = self.clock.now().since(self.story.signalled_at);
         let result = self.workload.go_on(elsewhere.clamp(STEP, LONGEST_STEP));
-        self.note_failure(SIGNAL, &result);
+        self.note_refusal(SIGNAL, &result);
         self.story.signalled_at = self.clock.now();
     }
 
     fn kill(&mut self, decided: Timestamp) {
         let reached = self.workload.kill();
         self.story.kill.get_or_insert((decided, *self.policy.last()));
-        self.signalled(Deed::Kill, "kill every process at once", reached);
+        self.signalled(Deed::Kill, KILL, reached);
+    }
+
+    fn signal_name(&self, kill: bool) -> String {
+        if kill { "SIGKILL".to_owned() } else { words::signal_name(self.rules.term_signal) }
+    }
+
+    /// A signal of ours, the last one, that reached the command and not all others.
+    fn note_refusal(&mut self, what: &'static str, result: &io::Result<()>) {
+        let refused = self.workload.refused();
+        let errno = result.as_ref().err().and_then(io::Error::raw_os_error);
+        let (Some(errno @ nix::libc::EPERM), Some(_)) = (errno, refused) else {
+            return self.note_failure(what, result);
+        };
+        if self.story.is_news(what) {
+            let signal = self.signal_name(matches!(self.policy.rung(), Rung::Killing { .. }));
+            let text = words::refused(&signal, &words::refusing(false, refused), errno);
+            self.say(Level::Error, text);
+        }
     }
 
     /// Words come after deeds: a signal that was refused is told as that, and not as sent.
@@ -205,6 +225,14 @@ impl Ward {
         }
         let signal = words::signal_name(self.rules.term_signal);
         let (level, text) = words::notice(notice, &signal);
+        if let Notice::SignalRefused { kill, command: false, .. } = notice {
+            // Where some of them had the signal before, it was told of the others then.
+            if kill.is_none() || !self.story.was_told(KILL) {
+                let whom = words::refusing(false, self.workload.refused());
+                self.say_as(milestone(notice), level, words::refusal(notice, &whom, &signal));
+            }
+            return;
+        }
         self.say_as(milestone(notice), level, text);
     }
 

@@ -28,7 +28,7 @@ impl Ward {
     pub fn scope_stopped(&mut self) {
         self.story.scope_stopped = true;
         if !self.has_ended() {
-            self.say(Level::Warning, "systemd stops the scope of the workload".to_owned());
+            self.say(Level::Warning, "systemd is stopping the workload's scope".to_owned());
         }
     }
 
@@ -39,7 +39,8 @@ impl Ward {
     }
 
     /// Corrects an outcome that looks like the command's own. To be called while the cgroup is still there.
-    pub fn attribute(&mut self) {
+    pub fn attribute(&mut self, terminal_is_gone: bool) {
+        self.story.hung_up = terminal_is_gone;
         let Some(outcome) = self.story.outcome.as_mut().filter(|outcome| is_unexplained(**outcome))
         else {
             return;
@@ -57,6 +58,10 @@ impl Ward {
         let signal = self.rules.term_signal;
         let name = self.rules.command_name();
         let text = words::outcome(&outcome, &name, &words::signal_name(signal));
+        let by_terminal = self.story.hung_up
+            && outcome.cause == Cause::Itself
+            && outcome.child == Ending::Signaled(nix::libc::SIGHUP);
+        let text = if by_terminal { format!("{text}: its terminal was closed") } else { text };
         let exit_status = words::exit_status(&outcome, signal, self.rules.limit_exit_code);
         Some(End { outcome, text, exit_status })
     }
@@ -140,7 +145,8 @@ impl Ward {
         };
         if let Some(((term, _), ended)) = self.term_sent().zip(self.story.ended_at) {
             let signal = words::signal_name(self.rules.term_signal);
-            figures += &format!(", gone {} after {signal}", show_duration(ended - term));
+            figures +=
+                &format!(", all processes gone {} after {signal}", show_duration(ended - term));
         }
         let events = &status.events;
         if status.tier == Tier::Kernel {

@@ -248,7 +248,7 @@ impl Ward {
         let now = self.clock.now();
         match action {
             Action::Finish(_) => {
-                self.evidence.told(now, Milestone::Empty, "nobody is left".to_owned());
+                self.evidence.told(now, Milestone::Empty, "all processes are gone".to_owned());
             }
             Action::Terminate
             | Action::Tell(Notice::NearLimit { .. } | Notice::NearInTime { .. }) => {

@@ -75,7 +75,7 @@ impl Ward {
         }
         if watch.is_news() {
             let text = format!(
-                "{} of huge pages are not counted by the limit: hugetlb (shared ones once for each process)",
+                "{} of huge pages (hugetlb) are not counted by the limit; shared ones appear once per process",
                 watch.uncounted
             );
             self.say(Level::Warning, text);

@@ -41,7 +41,7 @@ use view::View;
 /// A look that people get to see is no older than this, unless looks are dear: then they take a tenth of the time.
 const OLD: Duration = Duration::from_millis(200);
 const REST: u32 = 9;
-const UNREAD_SHARES: &str = "what some processes share cannot be read";
+const UNREAD_SHARES: &str = "cannot read how much memory some processes share";
 
 /// Which ward: a number that no other has had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -341,7 +341,7 @@ impl Ward {
         }
         let (least, most) = (sample.footprint(), sample.footprint().saturating_add(unsure));
         let text = format!(
-            "{UNREAD_SHARES} (not dumpable, or another user's): memory in use is between {least} and {most}, and the least of it is compared with the limit"
+            "{UNREAD_SHARES} (not dumpable, or another user's): memory in use is between {least} and {most}; the lower figure is compared with the limit"
         );
         self.say(Level::Warning, text);
     }

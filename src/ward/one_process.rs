@@ -11,7 +11,7 @@ impl Ward {
     pub fn ask_for_signal(&mut self, one: OneSignal) -> Result<String, String> {
         let (name, pid) = (signal_name(one.signal), one.pid);
         if self.rules.dry_run {
-            return Err(format!("{name} was not sent to {pid}: a dry run does nothing"));
+            return Err(format!("{name} was not sent to {pid}: a dry run sends no signals"));
         }
         self.story.deed_error = None;
         self.handle(Event::Operator(Command::Signal(one)));
@@ -32,7 +32,7 @@ impl Ward {
 fn refusal(one: OneSignal, error: &Error) -> String {
     let (name, pid) = (signal_name(one.signal), one.pid);
     let why = match error.raw_os_error() {
-        Some(ESRCH) => return format!("{pid} is no process of the workload: ps lists them"),
+        Some(ESRCH) => return format!("{pid} is not a process of the workload (see ps)"),
         Some(EPERM) => "it runs as another user".to_owned(),
         _ => error.to_string(),
     };

@@ -60,11 +60,11 @@ impl Ward {
         self.rules.report != ReportSetting::Never && !self.rules.dry_run
     }
 
-    /// Whether this end is worth one. Who pressed Ctrl-C knows why it `was_interrupted`.
-    pub fn is_worth_a_report(&self, verdict: &Verdict, was_interrupted: bool) -> bool {
+    /// Whether this end is worth one. Of their own doing users know why it ended.
+    pub fn is_worth_a_report(&self, verdict: &Verdict, users_doing: bool) -> bool {
         let wanted = match self.rules.report {
             ReportSetting::Always => true,
-            ReportSetting::Acted => verdict.reason != EndReason::Exited && !was_interrupted,
+            ReportSetting::Acted => verdict.reason != EndReason::Exited && !users_doing,
             ReportSetting::Never => false,
         };
         wanted && !self.rules.dry_run

@@ -31,6 +31,8 @@ pub(super) struct Story {
     pub(super) page_faults: PageFaults,
     /// systemd ended what holds the workload's scope.
     pub(super) scope_stopped: bool,
+    /// The terminal that we were started on is gone.
+    pub(super) hung_up: bool,
     /// What repeats is told once.
     told: Vec<&'static str>,
     /// What came of the lines that were set last.
@@ -51,6 +53,7 @@ impl Default for Story {
             ended_at: None,
             page_faults: PageFaults::default(),
             scope_stopped: false,
+            hung_up: false,
             told: Vec::new(),
             lines_result: DeedResult::Done,
             deed_error: None,
@@ -68,6 +71,13 @@ impl Story {
             self.told.push(what);
         }
         news
+    }
+}
+
+impl Story {
+    /// Whether this was told.
+    pub(super) fn was_told(&self, what: &'static str) -> bool {
+        self.told.contains(&what)
     }
 }
 

@@ -497,6 +497,11 @@ impl Workload {
         self.signalling.is_active()
     }
 
+    /// The first process that the last signals were kept from, and how many those are; the command's own is not among them.
+    pub fn refused(&self) -> Option<(i32, usize)> {
+        self.signalling.refused()
+    }
+
     /// Signals further processes, for about so long.
     ///
     /// # Errors

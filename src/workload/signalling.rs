@@ -39,6 +39,8 @@ pub struct Signalling {
     sorted: usize,
     /// How many have them.
     reached: usize,
+    /// The first that they were kept from, and how many those are.
+    refused: Option<(i32, usize)>,
     /// What kept the list from being whole.
     trouble: Option<io::Error>,
     active: bool,
@@ -58,6 +60,7 @@ impl Signalling {
             done: touched((0, 0), room),
             sorted: 0,
             reached: 0,
+            refused: None,
             trouble: None,
             active: false,
         }
@@ -85,11 +88,16 @@ impl Signalling {
         self.reached
     }
 
+    /// The first that they were kept from, and how many those are.
+    pub fn refused(&self) -> Option<(i32, usize)> {
+        self.refused
+    }
+
     /// Begins anew with these signals (0 is none) for all but one.
     pub fn begin(&mut self, signals: [i32; 2], but: Option<i32>, members: &mut Members) {
         (self.signals, self.but, self.active) = (signals, but, true);
         (self.next, self.lists, self.sorted, self.found_new) = (0, 0, 0, false);
-        (self.steps, self.reached) = (0, 0);
+        (self.steps, self.reached, self.refused) = (0, 0, None);
         self.done.clear();
         self.done.extend(but.map(|pid| (pid, ticks_since_boot())));
         self.take_list(members);
@@ -130,6 +138,7 @@ impl Signalling {
             match members.send_to(pid, &self.signals) {
                 Ok(reached) => self.reached += usize::from(reached),
                 Err(error) => {
+                    self.refused.get_or_insert((pid, 0)).1 += 1;
                     trouble.get_or_insert(error);
                 }
             }

@@ -11,8 +11,8 @@ fn nobody_to_ask() {
     scene.write("file", "");
     for (name, needle) in [
         ("nowhere", "there is no such file"),
-        ("dead", "the one that made it is gone"),
-        ("file", "the one that made it is gone"),
+        ("dead", "its guardian is gone"),
+        ("file", "its guardian is gone"),
         ("two\nlines", "two\\nlines"),
     ] {
         let path = scene.text_path(name);

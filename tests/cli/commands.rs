@@ -67,7 +67,7 @@ fn a_command_that_is_not_executable_is_126() {
     let scene = Scene::new();
     let plain = file(&scene, "plain", 0o644, "#!/bin/sh\n");
     let run = unrunnable(&scene, &plain, 126);
-    let why = "it has no permission to be executed (chmod +x)";
+    let why = "it is not executable (chmod +x)";
     assert_eq!(run.stderr, format!("sentinel: not executable: {plain}: {why}\n"));
     unrunnable(&scene, ".", 126);
     unrunnable(&scene, "..", 126);
@@ -110,7 +110,7 @@ fn what_the_exec_refuses_is_told_apart_too() {
     assert!(run.stderr.contains(why), "{run:?}");
     let barred = file(&scene, "barred", 0o755, "#!/etc/passwd\n");
     let run = unrunnable_late(&scene, &barred, 126);
-    let why = "barred: its interpreter /etc/passwd: it has no permission to be executed";
+    let why = "barred: its interpreter /etc/passwd: it is not executable";
     assert!(run.stderr.contains(why), "{run:?}");
     let unlinked = file(&scene, "unlinked", 0o755, without_loader());
     let run = unrunnable_late(&scene, &unlinked, 127);
@@ -221,7 +221,7 @@ fn typing_mistakes_of_verbs_and_of_their_options() {
         (&["hlep", "report"], 127, "(did you mean: sentinel help?)"),
         (&["-q", "report"], 127, "(did you mean: sentinel report?)"),
         (&["run", "-m", "1G", "true"], 127, "command not found: run (a command needs no verb"),
-        (&["help", "reprot"], 125, "sentinel: VERB: \"reprot\" is none of attach, status, ps"),
+        (&["help", "reprot"], 125, "sentinel: VERB: \"reprot\" is not one of attach, status, ps"),
         (&["help", "reprot"], 125, "(did you mean report?); try: sentinel help --help"),
         (&["--memroy", "1G", "true"], 125, "(did you mean --memory?); try: sentinel --help"),
         (&["-memory", "1G", "true"], 125, "(did you mean --memory?); try: sentinel --help"),
@@ -252,7 +252,7 @@ fn typing_mistakes_of_verbs_and_of_their_options() {
         (
             &["--kill-mode", "mixd", "true"],
             125,
-            "\"mixd\" is none of control-group, mixed, process (did you mean mixed?)",
+            "\"mixd\" is not one of control-group, mixed, process (did you mean mixed?)",
         ),
     ] {
         let run = refused(&scene, scene.sentinel().args(words), status);
@@ -268,13 +268,13 @@ fn typing_mistakes_of_requests_need_no_guardian() {
         (&["stats"][..], "unknown request stats, did you mean status; try: sentinel ctl --help"),
         (&["set", "memry", "3G"], "unknown setting memry, did you mean set memory"),
         (&["set", "memry"], "unknown setting memry, did you mean set memory"),
-        (&["set", "memory"], "set takes two words: set memory 2G"),
+        (&["set", "memory"], "set takes a setting and a value: set memory 2G"),
         (&["set", "memory", "3Q"], "set memory: \"3Q\" is not a size"),
         (&["set", "memory", "3G", "--froce"], "set memory takes --force or nothing"),
         (&["memory", "3G"], "unknown request memory, did you mean set memory"),
-        (&["signal", "1", "TREM"], "signal: TREM is no signal"),
-        (&["status", "jsno"], "status takes json or nothing, not jsno"),
-        (&["kill", "-9"], "kill takes no further word, not -9"),
+        (&["signal", "1", "TREM"], "signal: TREM is not a signal"),
+        (&["status", "jsno"], "status takes json or nothing, not \"jsno\""),
+        (&["kill", "-9"], "kill takes no argument, but got \"-9\""),
         (&["--gaurdian", "x", "status"], "(did you mean --guardian?); try: sentinel ctl --help"),
         (&["-guardian", "x", "status"], "unknown request x"),
         (&["-q", "status"], "unexpected argument '-q' found; try: sentinel ctl --help"),

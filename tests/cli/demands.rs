@@ -53,7 +53,7 @@ fn what_was_asked_for_and_cannot_be_put_in_force_is_an_error() {
                 assert!(run.stderr.contains(named), "{options:?}: {run:?}");
                 assert!(run.stderr.contains("--best-effort"), "the way out: {run:?}");
                 if !named.starts_with("--cgroup") {
-                    let place = format!("tier {tier} cannot put in force {named}");
+                    let place = format!("tier {tier} cannot enforce {named}");
                     let told = run.stderr.contains(&place) && run.stderr.contains("; better: ");
                     assert!(told, "{options:?}: {run:?}");
                 }
@@ -86,7 +86,7 @@ fn the_best_effort_is_one_line() {
                 assert!(told[0].contains(named), "{options:?}: {run:?}");
             }
             let prefix = match more[0] {
-                "--dry-run" => format!("a run without --dry-run would be refused: tier {tier} "),
+                "--dry-run" => format!("without --dry-run this run would be refused: tier {tier} "),
                 _ => format!("not in force in tier {tier}, as --best-effort allows: "),
             };
             assert!(told[0].contains(&prefix), "{run:?}");

@@ -60,7 +60,7 @@ fn limits_that_leave_no_room() {
         (&["--second-line", "100M"], "is not between"),
         (&["--second-line", "164M"], "and the ceiling 164.0M"),
         (&["--second-line", "1T"], "is not between"),
-        (&["--record-size", "1K"], "record size 1.0K is below 64.0K"),
+        (&["--record-size", "1K"], "--record-size 1.0K is below 64.0K"),
     ]);
 }
 
@@ -120,9 +120,9 @@ fn words_that_are_no_choice() {
         (&["--kill-mode", "some"], "control-group, mixed, process"),
         (&["--on-exit", "panic"], "wait, terminate"),
         (&["--require", "best"], "kernel, observed, hybrid, polled"),
-        (&["--term-signal", "NOPE"], "is no signal"),
-        (&["--term-signal", "0"], "is no signal"),
-        (&["--term-signal", "65"], "is no signal"),
+        (&["--term-signal", "NOPE"], "is not a signal"),
+        (&["--term-signal", "0"], "is not a signal"),
+        (&["--term-signal", "65"], "is not a signal"),
         (&["--term-signal", "KILL"], "cannot be handled"),
         (&["--term-signal", "19"], "cannot be handled"),
         (&["--thrash", "80%"], "is not SHARE:DURATION"),
@@ -130,7 +130,7 @@ fn words_that_are_no_choice() {
         (&["--warn-at", "80"], "is not a share between 1% and 100%: write for instance 80%"),
         (
             &["--term-signal", "RTMIN+31"],
-            "is no signal: write for instance TERM, INT, 15 or RTMIN+3",
+            "is not a signal: write for instance TERM, INT, 15 or RTMIN+3",
         ),
         (&["--warn-at", "0%"], "is not a share"),
         (&["--limit-exit-code", "256"], "--limit-exit-code"),
@@ -140,10 +140,10 @@ fn words_that_are_no_choice() {
         (&["--pids", "1.5"], "from 1 to"),
         (&["--pids", "2G"], "from 1 to"),
         (&["--pids", "99999999999999999999"], "from 1 to"),
-        (&["--name", ""], "is not 1 to 32 letters"),
-        (&["--name", "../up"], "is not 1 to 32 letters"),
-        (&["--name", "two words"], "is not 1 to 32 letters"),
-        (&["--name", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"], "is not 1 to 32 letters"),
+        (&["--name", ""], "not 1 to 32 letters"),
+        (&["--name", "../up"], "not 1 to 32 letters"),
+        (&["--name", "two words"], "not 1 to 32 letters"),
+        (&["--name", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"], "not 1 to 32 letters"),
     ]);
 }
 

@@ -11,7 +11,7 @@ fn a_configuration_that_cannot_be_read() {
         (&["--config", "/no/such/file"], "read configuration /no/such/file: No such file"),
         (&["--config", "/etc"], "read configuration /etc: Is a directory"),
         (&["--config", "two\nlines"], "read configuration two\\nlines: No such file"),
-        (&["--config", "/dev/zero"], "it is no file"),
+        (&["--config", "/dev/zero"], "it is not a regular file"),
     ]);
 }
 
@@ -28,13 +28,13 @@ fn what_is_no_file_does_not_hold_up_the_start() {
     let socket = scene.text_path("listening");
     for (options, needle) in [
         (["--config", &pipe], "it is a pipe: give a file"),
-        (["--config", &huge], "it is too large to be one"),
+        (["--config", &huge], "it is too large"),
         (["--config", &bytes], "valid UTF-8"),
         (["--config", &socket], "No such device"),
         (["--config", "/dev/tty"], "cannot read configuration /dev/tty: "),
-        (["--json", &pipe], "it is a pipe that nobody reads"),
-        (["--record", &pipe], "it is a pipe that nobody reads"),
-        (["--json", &socket], "it is a pipe that nobody reads, or a device that is not there"),
+        (["--json", &pipe], "it is a pipe without a reader"),
+        (["--record", &pipe], "it is a pipe without a reader"),
+        (["--json", &socket], "it is a pipe without a reader, or a missing device"),
         (["--socket", &pipe], "a pipe is in the way"),
     ] {
         let run = refused(&scene, &mut attempt(&scene, &options), 125);
@@ -63,7 +63,7 @@ fn a_pipe_that_takes_no_record_does_not_hold_up_the_end() {
     nix::fcntl::fcntl(&end, nix::fcntl::FcntlArg::F_SETPIPE_SZ(4096)).unwrap();
     std::io::Write::write_all(&mut end, &[b'x'; 4096]).unwrap();
     let run = scene.run(&["-q", "--json", &pipe], &["sh", "-c", "exit 7"]).expect(7);
-    assert!(run.stderr.contains("nobody reads it"), "{run:?}");
+    assert!(run.stderr.contains("nothing reads it"), "{run:?}");
 }
 
 #[test]
@@ -117,8 +117,8 @@ fn a_mailbox_that_cannot_be_made() {
         (&["--socket", "/etc/passwd/s"], "cannot open its directory"),
         (&["--socket", &long], "the kernel takes 107 at most"),
         (&["--socket", ""], "a value is required"),
-        (&["--socket", "/tmp/"], "names no file"),
-        (&["--socket", ".."], "names no file"),
+        (&["--socket", "/tmp/"], "does not name a file"),
+        (&["--socket", ".."], "does not name a file"),
         (&["--socket", "/no\n/s"], "cannot listen at /no\\n/s"),
     ]);
 }
@@ -137,7 +137,7 @@ fn what_is_in_the_mailbox_s_place_is_left_alone() {
         ("dangling", "a symbolic link is in the way"),
         ("link-to-live", "a symbolic link is in the way"),
         ("home", "a directory is in the way"),
-        ("live", "somebody is listening there already"),
+        ("live", "another process is already listening there"),
     ] {
         let path = scene.text_path(name);
         let run = refused(&scene, &mut attempt(&scene, &["--socket", &path]), 125);
@@ -155,13 +155,16 @@ fn a_public_directory_without_the_sticky_bit_is_no_place_for_a_mailbox() {
     let everybody = std::fs::Permissions::from_mode(0o777);
     std::fs::set_permissions(scene.path("open"), everybody).unwrap();
     let run = refused(&scene, &mut attempt(&scene, &["--socket", &scene.text_path("open/s")]), 125);
-    assert!(run.stderr.contains("everybody may rename files"), "{run:?}");
+    assert!(run.stderr.contains("anyone may rename files"), "{run:?}");
 }
 
 #[test]
 fn a_record_that_cannot_be_written() {
     table(&[
-        (&["--json", "/no/such/directory/r"], "open /no/such/directory/r for the record"),
+        (
+            &["--json", "/no/such/directory/r"],
+            "open /no/such/directory/r for the record (--json): ",
+        ),
         (&["--json", "/etc"], "Is a directory"),
         (&["--json", "/proc/sys/kernel/nothing"], "for the record"),
         (&["--json", "/no\n/r"], "open /no\\n/r for the record"),
@@ -185,7 +188,7 @@ fn what_only_others_may_use_is_refused() {
     let closed = |name: &str| scene.text_path(&format!("closed/{name}"));
     for (options, needle) in [
         (["--socket", &closed("s")], "cannot listen"),
-        (["--json", &closed("r")], "for the record: Permission denied"),
+        (["--json", &closed("r")], "for the record (--json): Permission denied"),
         (["--config", &scene.text_path("private.toml")], "Permission denied"),
     ] {
         let words = attempt(&scene, &options)
@@ -198,7 +201,7 @@ fn what_only_others_may_use_is_refused() {
     let path = closed("r");
     let mut sudo = attempt(&scene, &["--json", &path]);
     let run = refused(&scene, sudo.env("SUDO_UID", "65534").env("SUDO_GID", "65534"), 125);
-    assert!(run.stderr.contains("for the record: Permission denied"), "{run:?}");
+    assert!(run.stderr.contains("for the record (--json): Permission denied"), "{run:?}");
 }
 
 #[test]
@@ -210,12 +213,38 @@ fn a_tier_that_is_not_to_be_had_is_refused_when_required() {
     for tier in ["kernel", "hybrid"] {
         let mut sentinel = scene.without_cgroups(&attempt(&scene, &["--require", tier]));
         let run = refused(&scene, &mut sentinel, 125);
-        let needle = format!("tier {tier} is required and cannot be had: ");
-        assert!(run.stderr.contains(&needle) && run.stderr.contains("better: "), "{run:?}");
+        let needle = format!("--require {tier}: that tier is not available here: ");
+        assert!(run.stderr.contains(&needle) && run.stderr.contains("to get it: "), "{run:?}");
     }
     let mut polled = scene.without_cgroups(&attempt(&scene, &["--require", "polled"]));
     let run = Running::start(&mut polled).finish().expect(0).says("tier polled: no cgroup");
     assert!(scene.path(MARKER).exists(), "{run:?}");
+}
+
+/// The way out is that of the tier that was asked for: where root has tier `hybrid`, a user is told of sudo and not of a boot.
+#[test]
+fn a_user_is_told_what_sudo_would_give() {
+    if !is_root() {
+        return skip("only root can be others");
+    }
+    let scene = Scene::new();
+    let of_root = Running::start(scene.sentinel().arg("doctor")).finish();
+    if !of_root.stdout().starts_with("tier hybrid") {
+        return skip("tier hybrid is not what root gets here");
+    }
+    let mut nobody = scene.as_nobody(binary());
+    let run = Running::start(nobody.arg("doctor")).finish().expect(1).stdout();
+    let mut lines =
+        run.lines().skip_while(|line| !line.starts_with("not tier hybrid: not allowed"));
+    assert!(lines.next().is_some_and(|line| line.contains("Permission denied")), "{run}");
+    assert_eq!(lines.next(), Some("  better: run it with sudo"), "{run}");
+    assert!(!of_root.stdout().contains("not tier hybrid"), "{of_root:?}");
+    for (tier, way_out) in [("hybrid", "run it with sudo ("), ("kernel", "boot with ")] {
+        let required = attempt(&scene, &["--require", tier]);
+        let mut nobody = scene.as_nobody(required.get_program());
+        let run = refused(&scene, nobody.args(required.get_args()), 125);
+        assert!(run.stderr.contains(&format!("; to get it: {way_out}")), "{run:?}");
+    }
 }
 
 /// HOME is kept by setpriv: whether root has a configuration is not for others to know.

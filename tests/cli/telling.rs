@@ -35,7 +35,7 @@ fn a_lower_tier_is_explained_once() {
     let run = untold(&scene, 3, &guarded).expect(0);
     assert_eq!(count(&run, "sentinel: tier "), 3, "{run:?}");
     assert_eq!(count(&run, "; better: "), 1, "{run:?}");
-    assert!(run.stderr.contains("later: sentinel doctor"), "{run:?}");
+    assert!(run.stderr.contains("see sentinel doctor"), "{run:?}");
     // Another user is refused in a place that is named after the very run. What a user was told may be remembered from elsewhere.
     let mut nobody = scene.as_nobody(crate::support::binary());
     nobody.args(scene.options()).args(["--", "true"]);
@@ -56,8 +56,8 @@ fn the_first_line_says_what_the_numbers_mean() {
         Some(Running::start(&mut command).finish().expect(0))
     };
     let Some(told) = run(&["-m", "50M"]) else { return };
-    assert!(told.stderr.contains("limit 50.0M, SIGKILL without grace from 107.5M on"), "{told:?}");
+    assert!(told.stderr.contains("limit 50.0M, immediate SIGKILL at 107.5M"), "{told:?}");
     let Some(run) = run(&["-m", "50M", "--dry-run"]) else { return };
-    assert!(run.stderr.contains("limit 50.0M, dry run: no limit in force"), "{run:?}");
+    assert!(run.stderr.contains("limit 50.0M, dry run: nothing is limited or ended"), "{run:?}");
     assert!(!run.stderr.contains("SIGKILL"), "{run:?}");
 }

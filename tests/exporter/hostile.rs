@@ -60,9 +60,9 @@ fn an_address_that_cannot_be_had_is_said() {
     let exporter = Exporter::start(&scene);
     let address = exporter.address.to_string();
     for (words, needle) in [
-        (["metrics", "--listen", &address], "cannot listen at 127.0.0.1:"),
-        (["metrics", "--listen", "nonsense"], "nonsense is no address to listen at"),
-        (["metrics", "--listen", "127.0.0.1:99999"], "is no address to listen at"),
+        (["metrics", "--listen", &address], "cannot listen on 127.0.0.1:"),
+        (["metrics", "--listen", "nonsense"], "nonsense is not an address to listen on"),
+        (["metrics", "--listen", "127.0.0.1:99999"], "is not an address to listen on"),
     ] {
         let mut command = scene.sentinel();
         crate::support::Running::start(command.args(words)).finish().expect(125).says(needle);
@@ -70,6 +70,6 @@ fn an_address_that_cannot_be_had_is_said() {
     let socket = scene.text_path("s.socket");
     let options = ["--socket", &socket, "--metrics", &address];
     let run = scene.run(&options, &["echo", "ran"]).expect(125);
-    assert!(run.stderr.contains("cannot listen at") && run.out.is_empty(), "{run:?}");
+    assert!(run.stderr.contains("cannot listen on") && run.out.is_empty(), "{run:?}");
     exporter.end();
 }

@@ -15,7 +15,7 @@ fn nobody_is_said_and_exits_with_1_as_ps_does() {
     let run = stage.ps(&["--json"]).expect(1);
     assert_eq!(run.stdout(), "{\"schema\":1,\"guardians\":[]}\n");
     stage.ps(&["nobody"]).expect(125).says("no guardian is called nobody");
-    stage.ps(&["4194303"]).expect(125).says("is neither a guardian nor one's command");
+    stage.ps(&["4194303"]).expect(125).says("is neither a guardian nor a guarded command");
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn a_stopped_one_is_shown_with_the_reason() {
     assert_eq!(words(2)[..3], ["two", &two.pid().to_string(), "silent"], "{text}");
     assert!(text.contains("silent  stopped by a signal"), "{text}");
     two.send(SIGCONT);
-    until("it answers again", || !stage.ps(&[]).stdout().contains("silent"));
+    until("it will answer", || !stage.ps(&[]).stdout().contains("silent"));
     for running in [one, two] {
         running.send(SIGTERM);
         running.finish().expect(143);

@@ -17,7 +17,7 @@ fn one_ends_and_its_row_says_how() {
     screen.await_row(&["two", &two.pid().to_string(), "running"]);
     two.send(SIGTERM);
     two.finish().expect(143);
-    screen.await_row(&["two", "gone", "sleep was ended by SIGTERM", "(exit 143)"]);
+    screen.await_row(&["two", "gone", "sleep was killed by SIGTERM", "(exit 143)"]);
     screen.await_row(&["sentinel top", "1 guardian "]);
     screen.await_row(&["one", "running"]);
     screen.await_absence("two");
@@ -113,7 +113,7 @@ fn keys_reach_the_chosen_one() {
     screen.keys("m\x15200M\r");
     screen.await_row(&["one", "running", " 200M "]);
     screen.keys("t");
-    screen.row("Ask the workload to end");
+    screen.row("Terminate the workload?");
     screen.keys("y");
     one.finish().expect(143);
     screen.await_row(&["one", "gone", "(exit 143)"]);

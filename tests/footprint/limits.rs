@@ -99,7 +99,7 @@ fn what_cannot_be_read_is_told_and_ends_nobody_by_itself() {
             "{UNREADABLE}held = fill(90)\nfor _ in range(3):\n    if os.fork() == 0:\n        time.sleep(2); os._exit(0)\nfor _ in range(3):\n    os.wait()\n"
         );
         let run = start_as_nobody(&scene, place, "150M", &script).finish().expect(0);
-        let said = run.stderr.matches("what some processes share cannot be read").count();
+        let said = run.stderr.matches("cannot read how much memory some processes share").count();
         assert_eq!(said, 1, "{run:?}");
     }
 }

@@ -123,7 +123,10 @@ fn a_stranger_s_guardian_is_not_believed() {
     let mut other = scene.program("setpriv");
     other.args([&format!("--reuid={OTHER}"), "--regid=65533", "--clear-groups", &binary()]);
     let run = Running::start(other.args(["ctl", "--socket", &socket, "ping"])).finish().expect(125);
-    assert!(run.stderr.contains("is run by uid 65534, neither root nor you: not asked"), "{run:?}");
+    assert!(
+        run.stderr.contains("belongs to uid 65534, neither root nor you: not asked"),
+        "{run:?}"
+    );
     let mut root = scene.sentinel();
     Running::start(root.args(["ctl", "--socket", &socket, "kill"])).finish().expect(0);
     running.finish().expect(137);

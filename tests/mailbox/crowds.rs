@@ -99,7 +99,10 @@ fn control_characters_in_names_and_paths() {
     until("it is there", || UnixStream::connect(&socket).is_ok());
     let mut second = scene.guarded(&["--socket", &socket], &["true"]);
     let run = Running::start(&mut second).finish().expect(125);
-    assert!(run.stderr.contains("s\\u{1b}[2J\\n.socket: somebody is listening"), "{run:?}");
+    assert!(
+        run.stderr.contains("s\\u{1b}[2J\\n.socket: another process is already listening"),
+        "{run:?}"
+    );
     let mut named = scene.sentinel();
     named.args(["--plain", "--socket", &socket, "--name", &name, "--", "true"]);
     let refused = Running::start(&mut named).finish().expect(125);

@@ -119,7 +119,7 @@ fn none_is_kept() {
         if let Err(error) = client.read_to_end(&mut answer) {
             assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
         }
-        assert_eq!(answer, b"error: descriptors are not taken; try: help\n");
+        assert_eq!(answer, b"error: file descriptors are not accepted; try: help\n");
         assert!(open() < before + 250, "one client's would be more");
     }
     drop(passed);

@@ -60,7 +60,9 @@ fn a_second_guardian_does_not_disturb_the_first() {
         assert!(said.lines().any(|said| said == line), "no {line:?} in {run:?}");
     }
     assert!(
-        said.contains("not listening at /tmp/sentinel.socket: somebody is listening"),
+        said.contains(
+            "not listening at /tmp/sentinel.socket: another process is already listening"
+        ),
         "{run:?}"
     );
 }
@@ -69,7 +71,7 @@ fn a_second_guardian_does_not_disturb_the_first() {
 fn a_dead_guardian_s_socket_is_replaced() {
     let scene = Scene::new();
     drop(UnixListener::bind(scene.socket()).unwrap());
-    scene.ask("ping").expect(125).says("the one that made it is gone");
+    scene.ask("ping").expect(125).says("its guardian is gone");
     let running = scene.with_mailbox(&[], &FOREVER);
     until("the new one answers", || scene.ask("ping").code() == 0);
     kill(&scene, running);
@@ -97,7 +99,7 @@ fn a_live_guardian_s_socket_is_refused() {
     let scene = Scene::new();
     let running = scene.with_mailbox(&[], &FOREVER);
     let options = ["--socket", &scene.text_path("s.socket")];
-    scene.run(&options, &["true"]).expect(125).says("somebody is listening there already");
+    scene.run(&options, &["true"]).expect(125).says("another process is already listening there");
     scene.ask("ping").expect(0);
     kill(&scene, running);
 }

@@ -85,7 +85,7 @@ fn terminating_and_ignored() {
     assert_eq!(status(&scene).state, State::Terminating);
     assert!(status(&scene).kill_in_ms.unwrap() > 0);
     let run = scene.ask("freeze").expect(1);
-    assert_eq!(run.stderr, "error: the workload is being ended and is not frozen\n");
+    assert_eq!(run.stderr, "error: the workload is being ended and cannot be frozen\n");
     kill(&scene, running);
 }
 

@@ -53,7 +53,7 @@ fn a_signal_reaches_one_process_of_the_workload_and_nobody_else() {
     let run = scene.ask(&format!("signal {stranger} TERM")).expect(1);
     assert_eq!(
         run.stderr,
-        format!("error: {stranger} is no process of the workload: ps lists them\n")
+        format!("error: {stranger} is not a process of the workload (see ps)\n")
     );
     scene.ask(&format!("signal {} KILL", running.pid())).expect(1);
     let answer = scene.ask(&format!("signal {child} usr1")).expect(0).stdout();
@@ -149,7 +149,7 @@ fn a_limit_below_what_is_in_use_takes_force() {
     running.await_out("held");
     let before: Limits = json(&scene, "limits");
     let refusal = scene.ask("set memory 30M").expect(1).stderr;
-    assert!(refusal.starts_with("error: limit 30.0M is below what is in use, "), "{refusal}");
+    assert!(refusal.starts_with("error: limit 30.0M is below the "), "{refusal}");
     assert!(refusal.contains("set memory 31457280 --force"), "{refusal}");
     assert_eq!(json::<Limits>(&scene, "limits"), before, "nothing changed");
     let least = refusal.split("; ").find_map(|part| part.strip_suffix(" would not")).unwrap();
@@ -180,17 +180,18 @@ fn set_memory_and_grace() {
         scene.ask("set memory 200M").expect(0).stdout(),
         "ok: limit 200.0M in force, was 100.0M\n"
     );
-    assert_eq!(scene.ask("set grace 9s").expect(0).stdout(), "ok: running\n");
+    let answer = scene.ask("set grace 9s").expect(0).stdout();
+    assert_eq!(answer, "ok: grace period 9.0s, was 3.0s\n");
     let limits: Limits = json(&scene, "limits");
     assert_eq!((limits.limit, limits.grace_ms), (Bytes::mib(200), 9000));
     assert!(limits.limit < limits.relief_line && limits.second_line < limits.ceiling);
-    running.await_err("limit is 200.0M now");
-    running.await_err("grace period is 9.0s now");
+    running.await_err("limit is now 200.0M");
+    running.await_err("grace period is now 9.0s");
     for (request, needle) in [
         ("set memory 1M", "limit 1.0M is below"),
         ("set memory 900T", "is above what this machine's memory allows"),
         ("set memory lots", "lots"),
-        ("set memory", "set takes two words"),
+        ("set memory", "set takes a setting and a value"),
         ("set grace soon", "soon"),
         ("set pids 0", "from 1 to"),
         ("set colour red", "memory, grace and pids can be set"),
@@ -248,7 +249,7 @@ fn terminate_and_kill() {
     running
         .finish()
         .expect(143)
-        .says("ended sleep with SIGTERM: asked for by an operator (exit 143)");
+        .says("ended sleep with SIGTERM: requested by an operator (exit 143)");
     let (running, child) = family(&scene, &[]);
     kill(&scene, running);
     assert_eq!(state(child), None);
@@ -289,9 +290,9 @@ fn what_is_not_understood_is_told_in_one_line() {
         ("stauts", "error: unknown request stauts, did you mean status; try: help\n"),
         ("explode", "error: unknown request explode; try: help\n"),
         ("stop", "error: unknown request stop, did you mean terminate; try: help\n"),
-        ("ping me", "error: ping takes no further word, not me; try: help\n"),
-        ("status xml", "error: status takes json or nothing, not xml; try: help\n"),
-        ("kill -9", "error: kill takes no further word, not -9; try: help\n"),
+        ("ping me", "error: ping takes no argument, but got \"me\"; try: help\n"),
+        ("status xml", "error: status takes json or nothing, not \"xml\"; try: help\n"),
+        ("kill -9", "error: kill takes no argument, but got \"-9\"; try: help\n"),
     ] {
         assert_eq!(answered(&scene, request), answer, "{request}");
     }

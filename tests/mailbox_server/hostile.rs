@@ -30,7 +30,7 @@ fn idle_clients_are_told_and_dropped_after_ten_seconds() {
     driven.turn(Timestamp::from_millis(10_999));
     // A byte now and then buys no time.
     driven.turn(Timestamp::from_millis(11_000));
-    let told = "error: no request came within 10 s; try: help\n";
+    let told = "error: no request within 10 s; try: help\n";
     assert_eq!((read_all(&mut silent), read_all(&mut halfway)), (told.into(), told.into()));
     assert_eq!(driven.server.next_deadline(), None);
 }

@@ -72,7 +72,7 @@ fn a_live_guardian_is_left_alone() {
     let inode = std::fs::metadata(place.default_path()).unwrap().ino();
     let second = place.open(SocketChoice::Default, 2);
     assert_eq!(second.paths().collect::<Vec<_>>(), [runtime_path(&place, 2)]);
-    assert!(second.notices[0].contains("somebody is listening there already"));
+    assert!(second.notices[0].contains("another process is already listening there"));
     assert_eq!(list(&place.roots()).len(), 2);
     drop(second);
     assert_eq!(std::fs::metadata(place.default_path()).unwrap().ino(), inode);
@@ -121,7 +121,7 @@ fn dead_entries_are_swept_and_live_ones_are_not() {
     let place = Place::new();
     let first = place.open(SocketChoice::Default, 1);
     drop(UnixListener::bind(runtime_path(&place, 2)).unwrap());
-    std::fs::write(runtime_path(&place, 3), "no socket").unwrap();
+    std::fs::write(runtime_path(&place, 3), "not a socket").unwrap();
     let second = place.open(SocketChoice::Default, 4);
     let left: Vec<_> = [1, 3, 4].map(|pid| runtime_path(&place, pid)).into();
     assert_eq!(list(&place.roots()), left);
@@ -222,7 +222,7 @@ fn a_squatted_runtime_directory_is_not_used() {
         std::fs::set_permissions(place.path(name), everybody).unwrap();
     }
     let mailbox = place.open(SocketChoice::Default, 1);
-    assert!(mailbox.notices[0].contains("writable to nobody else"), "{:?}", mailbox.notices);
+    assert!(mailbox.notices[0].contains("writable by no one else"), "{:?}", mailbox.notices);
 }
 
 #[test]

@@ -34,7 +34,7 @@ fn keys_are_taken_one_by_one() {
         let mut stage = Stage::borrowed(&scene, SIZE, controlling, &own);
         stage.until_shown("i types into it");
         stage.type_text("t");
-        stage.until_shown("Ask the workload to end");
+        stage.until_shown("Terminate the workload?");
         stage.type_text("\x1b");
         stage.until("the question is gone", |screen| !screen.contents().contains("sure?"));
         stage.type_text("ty");

@@ -17,7 +17,7 @@ fn a_dashboard_that_is_killed_leaves_no_trace_and_the_run_goes_on() {
         let guardian = stage.pid();
         let dashboard = eventually("the dashboard runs", || dashboard_of(guardian));
         send(dashboard, signal);
-        stage.until_shown("the dashboard is gone; going on without");
+        stage.until_shown("the dashboard has exited; the run continues");
         until("the modes are as before", || stage.is_as_before());
         assert!(!stage.screen().alternate_screen() && !stage.screen().hide_cursor());
         assert!(is_alive(guardian));
@@ -44,7 +44,7 @@ fn what_is_written_last_is_shown_though_the_dashboard_has_gone() {
     stage.until_shown("i types into it");
     // Detached.
     stage.type_text("qd");
-    stage.until_shown("the dashboard is gone; going on without");
+    stage.until_shown("the dashboard has exited; the run continues");
     stage.resize(40, 90);
     std::fs::write(go, "").unwrap();
     assert!(stage.finish().success());

@@ -30,7 +30,7 @@ fn the_user_s_special_characters_hold() {
     stage.type_text("\x18");
     assert_eq!(stage.finish().code(), Some(130), "{}", stage.screen().contents());
     let shown = String::from_utf8_lossy(&stage.raw).into_owned();
-    assert!(shown.contains("was ended by SIGINT"), "{shown:?}");
+    assert!(shown.contains("was killed by SIGINT"), "{shown:?}");
     assert!(!shown.contains("post-mortem"), "who interrupts it knows why it ended");
 }
 

@@ -17,7 +17,7 @@ fn all_of_the_output_is_kept_also_when_the_dashboard_has_gone() {
     let mut stage = Stage::open_with(&scene, SIZE, &["--log", &log], &["sh", "-c", &script]);
     stage.until_shown("last 1000 lines, the log has all");
     stage.type_text("qd");
-    stage.until_shown(&format!("to see it: sentinel top {}", scene.name()));
+    stage.until_shown(&format!("to watch it: sentinel top {}", scene.name()));
     std::fs::write(go, "").unwrap();
     assert!(stage.finish().success());
     assert_eq!(numbers(&scene.read("log")), (1..=9000).collect::<Vec<_>>());
@@ -49,5 +49,5 @@ fn a_log_that_cannot_be_written_is_said() {
     let mut stage = Stage::open_with(&scene, SIZE, &["--log", "/dev/full"], &["seq", "1", "9"]);
     assert!(stage.finish().success());
     let shown = String::from_utf8_lossy(&stage.raw).into_owned();
-    assert!(shown.contains("the log /dev/full is not whole: No space left"), "{shown:?}");
+    assert!(shown.contains("the log /dev/full is incomplete: No space left"), "{shown:?}");
 }

@@ -55,14 +55,14 @@ fn nothing_can_be_done_to_the_workload() {
     let mut stage = replay(&scene, "1");
     stage.type_text(" ");
     stage.until_shown("PAUSED");
-    stage.until_shown("Space go on");
+    stage.until_shown("Space resume");
     let keys = stage.screen().contents().lines().last().unwrap_or_default().to_owned();
     for word in ["terminate", "kill", "freeze", "limit"] {
         assert!(!keys.contains(word), "{keys}");
     }
     for key in ["t", "K", "f", "m"] {
         stage.type_text(key);
-        stage.until_shown("nothing can be done to the workload");
+        stage.until_shown("there is no workload to act on");
         stage.type_text("\x1b");
         stage.until_shown("? help");
         assert!(!stage.screen().contents().contains("sure?"));

@@ -49,8 +49,8 @@ pub fn leak() -> PostMortem {
             moment(end, Milestone::Decided, "footprint 100.1M reached the limit 100.0M"),
             moment(end + 63, Milestone::Told, "memory.high is 108.0M now, read back"),
             moment(end + 171, Milestone::Term, "sent SIGTERM to 3 processes"),
-            moment(end + 30_266, Milestone::ChildEnded, "python3 was ended by SIGTERM"),
-            moment(end + 31_402, Milestone::Empty, "nobody is left"),
+            moment(end + 30_266, Milestone::ChildEnded, "python3 was killed by SIGTERM"),
+            moment(end + 31_402, Milestone::Empty, "all processes are gone"),
         ],
         memory: memory(&decided, &samples[samples.len() - 4]),
         samples,
@@ -128,8 +128,8 @@ pub fn second_line() -> PostMortem {
             moment(end, Milestone::Decided, "footprint 2.00G reached the limit 2.00G"),
             moment(end + 231, Milestone::Term, "sent SIGTERM to 65 processes"),
             moment(end + 154_880, Milestone::Kill, "memory.current 2.19G reached the second line 2.19G: sent SIGKILL, 155ms after SIGTERM"),
-            moment(end + 197_020, Milestone::ChildEnded, "make was ended by SIGKILL"),
-            moment(end + 203_114, Milestone::Empty, "nobody is left"),
+            moment(end + 197_020, Milestone::ChildEnded, "make was killed by SIGKILL"),
+            moment(end + 203_114, Milestone::Empty, "all processes are gone"),
         ],
         memory: memory(&decided, &samples[71]),
         samples,
@@ -151,7 +151,7 @@ pub fn kernel_oom() -> PostMortem {
         .collect();
     samples.push(reading(end + 20_000, 900, 300));
     let last = samples[61];
-    let text = "worker was ended by the kernel's OOM killer (1 killed), not by sentinel";
+    let text = "worker was killed by the kernel's OOM killer (1 killed), not by sentinel";
     PostMortem {
         run: Run {
             tier: Tier::Hybrid,
@@ -167,8 +167,8 @@ pub fn kernel_oom() -> PostMortem {
         timeline: vec![
             moment(2_800, Milestone::Started, "started sh (pid 4713)"),
             moment(end - 12, Milestone::Told, "the kernel's OOM killer acted in the workload (1 killed)"),
-            moment(end, Milestone::ChildEnded, "worker was ended by SIGKILL"),
-            moment(end + 1_880, Milestone::Empty, "nobody is left"),
+            moment(end, Milestone::ChildEnded, "worker was killed by SIGKILL"),
+            moment(end + 1_880, Milestone::Empty, "all processes are gone"),
         ],
         memory: memory(&last, &last),
         samples,
@@ -192,7 +192,8 @@ pub fn timeout() -> PostMortem {
         .collect();
     samples.extend((1..4).map(|step| reading(end + step * SECOND, 61_400, 256_000)));
     let (decided, highest) = (samples[59], samples[3]);
-    let text = "ended crawl with SIGKILL: ran for its 1h00m; the grace period of 3.0s is over";
+    let text =
+        "ended crawl with SIGKILL: reached its timeout of 1h00m; the grace period of 3.0s is over";
     PostMortem {
         run: run("crawl", &["./crawl", "--site", "https://example.org/?q=a&b=<c>"], 3_603_050),
         verdict: verdict(EndReason::Timeout, "sentinel", Some("SIGKILL"), text),
@@ -200,11 +201,11 @@ pub fn timeout() -> PostMortem {
         limits: limits(4096, 410),
         timeline: vec![
             moment(2_800, Milestone::Started, "started ./crawl (pid 4713)"),
-            moment(end, Milestone::Decided, "ran for its 1h00m"),
+            moment(end, Milestone::Decided, "reached its timeout of 1h00m"),
             moment(end + 92, Milestone::Term, "sent SIGTERM to 1 process"),
             moment(end + 3_000_170, Milestone::Kill, "the grace period of 3.0s is over: sent SIGKILL, 3.0s after SIGTERM"),
-            moment(end + 3_004_402, Milestone::ChildEnded, "crawl was ended by SIGKILL"),
-            moment(end + 3_004_911, Milestone::Empty, "nobody is left"),
+            moment(end + 3_004_402, Milestone::ChildEnded, "crawl was killed by SIGKILL"),
+            moment(end + 3_004_911, Milestone::Empty, "all processes are gone"),
         ],
         memory: memory(&decided, &highest),
         samples,
@@ -226,7 +227,7 @@ pub fn lowered() -> PostMortem {
     let swap_room = Limit::At(0);
     PostMortem {
         earlier_lines: vec![EarlierLines { until_us, limit, swap_room, second_line, ceiling }],
-        advice: vec!["An operator lowered the limit from 150.0M to 100.0M while it ran; under the one before it would have gone on.".to_owned()],
+        advice: vec!["An operator lowered the limit from 150.0M to 100.0M while it ran; with the earlier limit it would have continued.".to_owned()],
         ..leak
     }
 }

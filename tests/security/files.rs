@@ -35,16 +35,47 @@ fn a_record_goes_through_no_link_of_another_s() {
         let scene = scene();
         let link = user_links(&scene);
         let run = refused(&scene, &mut attempt(&scene, &[option, &link]), 125);
-        assert!(run.stderr.contains("it is a link of user 65534's"), "{run:?}");
+        assert!(run.stderr.contains("it is a symbolic link owned by user 65534"), "{run:?}");
         let mut sudo = attempt(&scene, &[option, &link]);
         let run = refused(&scene, sudo.env("SUDO_UID", "65534").env("SUDO_GID", "65534"), 125);
         assert!(run.stderr.contains("Permission denied"), "{run:?}");
         std::fs::hard_link(scene.path("roots.toml"), scene.path("users/name")).unwrap();
         let name = scene.text_path("users/name");
         let run = refused(&scene, &mut attempt(&scene, &[option, &name]), 125);
-        assert!(run.stderr.contains("the file has a second name"), "{run:?}");
+        assert!(run.stderr.contains("the file has a second hard link"), "{run:?}");
         assert_eq!(scene.read("roots.toml"), SECRET);
     }
+}
+
+/// `XDG_STATE_HOME` of a user in the environment of root, as `su` keeps it: what root's run leaves goes where root's goes, and nothing of
+/// root's lies in the user's directory, where the user's own runs could not write any more. Behind sudo it is the user's run.
+#[test]
+fn what_is_kept_lies_where_its_owner_keeps_it() {
+    if !can_be_others() {
+        return;
+    }
+    let scene = scene();
+    let guarded = scene.guarded(&["-q"], &["sh", "-c", "kill -KILL $$"]);
+    let script = "mount -t tmpfs none /var/lib || exit 99; \"$@\"; ls /var/lib/sentinel >&2; true";
+    let run = |ids: Option<&str>| {
+        let mut outer = scene.through(&["unshare", "--mount", "sh", "-c", script, "sh"], &guarded);
+        outer.env("XDG_STATE_HOME", scene.path("users"));
+        if let Some(uid) = ids {
+            outer.env("SUDO_UID", uid).env("SUDO_GID", uid);
+        }
+        Running::start(&mut outer).finish().expect(0)
+    };
+    let of_root = run(None);
+    assert!(
+        of_root.stderr.contains("ended.json") && of_root.stderr.contains(scene.name()),
+        "{of_root:?}"
+    );
+    assert!(!scene.path("users/sentinel").exists(), "{of_root:?}");
+    let of_user = run(Some("65534"));
+    assert!(!of_user.stderr.contains("ended.json"), "{of_user:?}");
+    let kept: Vec<_> = std::fs::read_dir(scene.path("users/sentinel")).unwrap().flatten().collect();
+    assert!(kept.len() >= 3, "a post-mortem, the ledger and its lock: {kept:?}");
+    assert!(kept.iter().all(|entry| entry.metadata().unwrap().uid() == USER), "{kept:?}");
 }
 
 #[test]

@@ -72,7 +72,7 @@ fn users_that_there_are_not() {
     table(&[
         (&["--user", "no-such-user"], "no such user: no-such-user"),
         (&["--user", ":65534"], "no such user"),
-        (&["--user", "3999999999"], "give a group too, 3999999999:GROUP"),
+        (&["--user", "3999999999"], "give a group too: 3999999999:GROUP"),
         (&["--user", "4294967295:0"], "no such user: 4294967295"),
         (&["--user=-1:0"], "no such user: -1"),
         (&["--user", "65534:no-such-group"], "no such group: no-such-group"),
@@ -84,7 +84,7 @@ fn users_that_there_are_not() {
     let mut nobody = scene.as_nobody(binary());
     let words: Vec<std::ffi::OsString> = words;
     let run = refused(&scene, nobody.args(words), 125);
-    assert!(run.stderr.contains("run as user 65534: only root may"), "{run:?}");
+    assert!(run.stderr.contains("--user 65534: only root can run"), "{run:?}");
 }
 
 /// What only root may run is not run.

@@ -46,7 +46,7 @@ fn files_that_may_not_grow_are_told() {
     }
     let guarded = scene.guarded(&["-q", "--on-guardian-death", "kill"], &["true"]);
     let run = Running::start(&mut with_limit(&scene, "-f 0", &guarded)).finish().expect(125);
-    assert!(run.stderr.contains("--on-guardian-death kill cannot be put in force"), "{run:?}");
+    assert!(run.stderr.contains("cannot put --on-guardian-death kill in force"), "{run:?}");
 }
 
 #[test]

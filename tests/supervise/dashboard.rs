@@ -85,7 +85,7 @@ fn in_the_background_the_job_goes_on_without_a_dashboard() {
         let guardian = open(scene, &mut pty);
         suspend(&mut pty, guardian);
         pty.type_line("bg");
-        pty.await_text("the dashboard is gone");
+        pty.await_text("the dashboard has exited");
         assert_eq!(pty.ask("sh"), "sh");
         pty.bring_forward();
         pty.type_text(SUSPEND);
@@ -94,7 +94,7 @@ fn in_the_background_the_job_goes_on_without_a_dashboard() {
         pty.bring_forward();
         until("the guardian goes on", || matches!(state(guardian), Some('S' | 'R')));
         pty.type_text("\x03");
-        pty.await_text("was ended by SIGINT");
+        pty.await_text("was killed by SIGINT");
         pty.await_text("ready> ");
         assert!(!is_alive(guardian));
         pty.leave();
@@ -119,7 +119,7 @@ fn started_in_the_background_nothing_is_drawn_over_the_shell() {
     let guardian = guardian(&scene);
     assert_eq!(dashboards_of(guardian), 0);
     pty.type_line("kill %1; wait %1");
-    pty.await_text("was ended by SIGTERM");
+    pty.await_text("was killed by SIGTERM");
     pty.await_text("ready> ");
     assert!(!pty.screen.text().contains(ENTER_SCREEN));
     pty.leave();

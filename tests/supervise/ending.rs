@@ -116,7 +116,7 @@ fn a_command_that_ends_in_time_is_left_alone() {
 fn a_dry_run_tells_and_does_not_act() {
     let scene = Scene::new();
     let (run, record) = scene.recorded(&["--dry-run", "--timeout", "200ms"], &["sleep", "1"]);
-    run.expect(0).says("ran for its 200ms: would send SIGTERM (dry run)");
+    run.expect(0).says("reached its timeout of 200ms: would send SIGTERM (dry run)");
     assert!(record["term"].is_null() && record["kill"].is_null(), "{record:#}");
     assert_eq!(record["outcome"]["ended_by"], "command");
     assert_eq!(record["status"]["dry_run"], true);
@@ -194,7 +194,7 @@ fn the_record_says_who_what_and_why() {
     assert!(record["ended_unix_ms"].as_u64().unwrap() > 1_000_000_000_000);
     assert!(record["status"]["uptime_ms"].as_u64().unwrap() >= 300);
     let said = record["events"].to_string();
-    assert!(said.contains("ran for its 300ms: sent SIGTERM"), "{said}");
+    assert!(said.contains("reached its timeout of 300ms: sent SIGTERM"), "{said}");
 }
 
 /// The file is there from the start, so that it cannot fail at the end for want of permission, and is replaced as a whole.

@@ -22,7 +22,7 @@ fn every_fatal_signal_gives_128_and_its_number() {
     for signal in (1..=64).filter(fatal) {
         let script = format!("ulimit -c 0; kill -{signal} $$; exit 1");
         let run = scene.run(&[], &["sh", "-c", &script]).expect(128 + signal);
-        run.says("sh was ended by ");
+        run.says("sh was killed by ");
     }
 }
 
@@ -34,7 +34,7 @@ fn the_signal_is_named() {
     {
         let script = format!("ulimit -c 0; kill -{signal} $$");
         let (run, record) = scene.recorded(&[], &["sh", "-c", &script]);
-        run.expect(128 + signal).says(&format!("sh was ended by {name}; ran "));
+        run.expect(128 + signal).says(&format!("sh was killed by {name}; ran "));
         assert_eq!(record["outcome"]["ended_by"], "command");
         assert_eq!(record["outcome"]["child_signal"], signal);
         assert_eq!(record["exit_status"], 128 + signal);
@@ -47,7 +47,7 @@ const FOREVER: [&str; 2] = ["sleep", "100000"];
 fn sigterm_by_us_is_143() {
     let scene = Scene::new();
     let run = scene.run(&["--timeout", "200ms"], &FOREVER).expect(143);
-    run.says("ended sleep with SIGTERM: ran for its 200ms (exit 143)");
+    run.says("ended sleep with SIGTERM: reached its timeout of 200ms (exit 143)");
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn sigkill_by_us_is_137() {
     let mut deaf = scene.deaf(&["--timeout", "2s", "--grace", "200ms"], &FOREVER);
     let run = Running::start(&mut deaf).finish().expect(137);
     run.says(
-        "ended sleep with SIGKILL: ran for its 2.0s; the grace period of 200ms is over (exit 137)",
+        "ended sleep with SIGKILL: reached its timeout of 2.0s; the grace period of 200ms is over (exit 137)",
     );
 }
 
@@ -69,7 +69,7 @@ fn a_command_that_leaves_politely_was_ended_all_the_same() {
         let running = scene.with_mailbox(&["--json", &record], &["sh", "-c", &script]);
         running.await_out("ready");
         scene.ask("terminate").expect(0);
-        running.finish().expect(143).says("ended sh with SIGTERM: asked for by an operator");
+        running.finish().expect(143).says("ended sh with SIGTERM: requested by an operator");
         assert_eq!(scene.record()["outcome"]["child_exited"], status);
     }
 }
@@ -91,5 +91,5 @@ fn another_exit_status_for_limits() {
 fn the_command_s_own_sigterm_is_not_claimed() {
     let scene = Scene::new();
     let run = scene.run(&[], &["sh", "-c", "kill -TERM $$"]).expect(143);
-    run.says("sh was ended by SIGTERM; ran ");
+    run.says("sh was killed by SIGTERM; ran ");
 }

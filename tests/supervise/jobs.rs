@@ -61,7 +61,7 @@ fn ctrl_c_ends_the_command_and_the_shell_goes_on() {
         pty.type_line(&format!("s {STAY}"));
         let child = pid(&mut pty);
         pty.type_text(INTERRUPT);
-        pty.await_text("was ended by SIGINT");
+        pty.await_text("was killed by SIGINT");
         pty.await_text("ready> ");
         assert_eq!(pty.ask("$?"), "130");
         assert!(!is_alive(child));
@@ -101,7 +101,7 @@ fn ctrl_z_stops_both_and_fg_goes_on() {
             await_start(child);
         }
         pty.type_text(INTERRUPT);
-        pty.await_text("was ended by SIGINT");
+        pty.await_text("was killed by SIGINT");
         pty.await_text("ready> ");
         assert_eq!(pty.ask("$?"), "130");
         pty.leave();
@@ -221,7 +221,7 @@ fn modes_of_the_terminal_are_as_before_when_the_command_could_not_do_so() {
         pty.type_line("s sh -c 'stty raw -echo; echo pid $$.; exec sleep 100000'");
         let child = pid(&mut pty);
         crate::support::send(child, nix::libc::SIGKILL);
-        pty.await_text("was ended by SIGKILL");
+        pty.await_text("was killed by SIGKILL");
         pty.await_text("ready> ");
         pty.type_line("stty -a > after");
         pty.await_text("ready> ");

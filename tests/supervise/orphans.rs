@@ -28,7 +28,7 @@ fn a_daemon_is_ended_when_asked_for() {
     let (run, record) =
         scene.recorded(&["--on-exit", "terminate"], &["sh", "-c", &daemon("sleep 0.3; exit 3")]);
     run.expect(3)
-        .says("the command ended before the rest: sent SIGTERM")
+        .says("the command ended before the rest of the workload: sent SIGTERM")
         .says("sh exited with 3; the rest was ended with SIGTERM");
     assert_eq!(record["outcome"]["reason"], "child-exited");
     assert_eq!(record["outcome"]["child_exited"], 3);

@@ -26,11 +26,22 @@ fn to_root(scene: &Scene) -> Option<String> {
 }
 
 fn as_nobody(scene: &Scene, options: &[&str]) -> Option<Running> {
+    started(scene, options, |words| words.iter().map(|word| (*word).to_owned()).collect())
+}
+
+/// What becomes root's, in a command that is made of its words.
+fn started(
+    scene: &Scene,
+    options: &[&str],
+    command: impl Fn(&[&str]) -> Vec<String>,
+) -> Option<Running> {
     let to_root = to_root(scene)?;
     std::fs::create_dir(scene.path("theirs")).unwrap();
     chown(scene.path("theirs"), Some(NOBODY), Some(NOBODY)).unwrap();
     let socket = scene.text_path("theirs/s");
-    let words = [&to_root, "--reuid=0", "--regid=0", "--clear-groups", "sh", "-c", SCRIPT];
+    let words =
+        command(&[&to_root, "--reuid=0", "--regid=0", "--clear-groups", "sh", "-c", SCRIPT]);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let mut all = vec!["--socket", &socket, "--json", "theirs/record"];
     all.extend_from_slice(options);
     let guarded = scene.guarded(&all, &words);
@@ -51,8 +62,11 @@ fn a_command_that_may_not_be_signalled_ends_by_itself() {
     let Some(running) = as_nobody(&scene, &["--timeout", "100ms", "--grace", "100ms"]) else {
         return;
     };
-    running.await_err("cannot send SIGTERM to the command: Operation not permitted");
-    running.await_err("cannot send SIGKILL to the command: Operation not permitted");
+    const TERM: &str =
+        "timeout of 100ms: cannot send SIGTERM to the command: Operation not permitted";
+    const KILL: &str = "over: cannot send SIGKILL to the command: Operation not permitted";
+    running.await_err(TERM);
+    running.await_err(KILL);
     let_go(&scene);
     let run = running.finish().expect(3).says("to-root exited with 3");
     assert!(!run.stderr.contains("sent SIG") && !run.stderr.contains("ended to-root"), "{run:?}");
@@ -60,6 +74,29 @@ fn a_command_that_may_not_be_signalled_ends_by_itself() {
     assert_eq!(record["outcome"]["ended_by"], "command", "{record}");
     assert_eq!(record["exit_status"], 3);
     assert!(record["term"].is_null() && record["kill"].is_null(), "{record}");
+}
+
+/// A child that is somebody else's, of a command that hears us: it is told of by its number.
+#[test]
+fn a_child_that_may_not_be_signalled_is_not_called_the_command() {
+    let scene = Scene::new();
+    let Some(running) = started(&scene, &["--timeout", "100ms", "--grace", "100ms"], |own| {
+        let mut words = vec!["sh", "-c", "\"$@\" & wait", "sh"];
+        words.extend_from_slice(own);
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }) else {
+        return;
+    };
+    running.await_err("cannot send SIGTERM to process ");
+    running.await_err("over: cannot send SIGKILL to process ");
+    let_go(&scene);
+    let run = running.finish().expect(143).says("timeout of 100ms: sent SIGTERM");
+    assert_eq!(run.stderr.matches("cannot send").count(), 2, "{run:?}");
+    assert!(!run.stderr.contains("to the command") && !run.stderr.contains("failed to"), "{run:?}");
+    assert!(
+        !run.stderr.contains("SIGKILL after") && !run.stderr.contains("sent SIGKILL"),
+        "{run:?}"
+    );
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn what_the_command_does_not_handle_ends_it() {
         let running = scene.start(&[], &["sh", "-c", "echo ready; exec sleep 1000"]);
         running.await_out("ready");
         running.send(signal);
-        running.finish().expect(128 + signal).says("was ended by");
+        running.finish().expect(128 + signal).says("was killed by");
     }
 }
 
@@ -123,10 +123,10 @@ fn once_the_command_is_gone_a_signal_ends_the_rest_and_a_second_one_at_once() {
         let record = scene.text_path("record.json");
         let (running, pid) = leftover(&scene, &["--grace", "1000s", "--json", &record]);
         running.send(first);
-        running.await_err("asked for by an operator: sent SIGTERM");
+        running.await_err("requested by an operator: sent SIGTERM");
         assert!(is_alive(pid), "it does not mind");
         running.send(second);
-        let run = running.finish().says("asked for by an operator: sent SIGKILL");
+        let run = running.finish().says("requested by an operator: sent SIGKILL");
         assert!(!is_alive(pid), "{run:?}");
         assert_eq!(scene.record()["outcome"]["ended_by"], "sentinel");
         assert_eq!(scene.record()["outcome"]["child_exited"], 5);

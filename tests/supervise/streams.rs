@@ -74,7 +74,7 @@ fn a_reader_that_left_is_the_command_s_business() {
     drop(reader);
     let mut sentinel = scene.guarded(&[], &["sh", "-c", "while :; do echo x; done"]);
     let run = Running::start(sentinel.stdout(writer)).finish().expect(141);
-    run.says("was ended by SIGPIPE");
+    run.says("was killed by SIGPIPE");
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn a_reader_that_does_not_read_holds_up_the_command_only() {
     let running = Running::start(sentinel.stdout(writer));
     drop(sentinel);
     let run = running.finish().expect(143);
-    run.says("ran for its 500ms");
+    run.says("reached its timeout of 500ms");
     drop(reader);
 }
 

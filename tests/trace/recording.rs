@@ -51,7 +51,9 @@ fn a_deaf_leak_that_is_killed() {
     let options = ["-m", "60M", "--grace", "300ms", "--record", &trace];
     let mut sentinel = scene.deaf(&options, &[python(), "-c", LEAK]);
     let run = Running::start(&mut sentinel).finish().expect(137);
-    let why = if run.stderr.contains("second line") || run.stderr.contains("before SIGKILL works") {
+    let why = if run.stderr.contains("second line")
+        || run.stderr.contains("before SIGKILL takes effect")
+    {
         "second-line"
     } else {
         "grace-over"
@@ -98,7 +100,7 @@ fn a_dry_run_is_recorded_too() {
 fn a_full_disk_costs_the_trace_and_nothing_else() {
     let scene = Scene::new();
     let run = scene.run(&["--record", "/dev/full"], &["sh", "-c", "sleep 0.3; exit 7"]).expect(7);
-    let told = run.stderr.matches("the trace /dev/full is not whole: No space left").count();
+    let told = run.stderr.matches("the trace /dev/full is incomplete: No space left").count();
     assert_eq!(told, 1, "{run:?}");
 }
 
@@ -126,7 +128,7 @@ fn a_scribe_that_is_killed_is_told_and_the_run_goes_on() {
     let guardian = scene.with_mailbox(&["--record", &trace], &["sleep", "100"]);
     let scribe = child_named(guardian.pid(), "sentinel-scribe");
     crate::support::send(scribe, nix::libc::SIGKILL);
-    guardian.await_err("is not whole: its process was ended by somebody");
+    guardian.await_err("is incomplete: its writer process was killed");
     scene.ask("terminate").expect(0);
     guardian.finish().expect(143);
 }
@@ -156,5 +158,5 @@ fn a_guardian_that_is_killed_leaves_a_trace_that_can_be_read() {
     let mut replay = scene.sentinel();
     let run = Running::start(replay.args(["replay", "--plain", &trace])).finish().expect(0);
     assert!(run.stderr.contains("does not reach the end of the run"), "{run:?}");
-    assert!(run.stdout().contains("the same now"), "{run:?}");
+    assert!(run.stdout().contains("all decided the same way"), "{run:?}");
 }

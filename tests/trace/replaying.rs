@@ -19,21 +19,24 @@ fn bad_files_are_refused_with_the_number_of_the_line() {
     let lines = |more: &str| format!("{first}\n{more}\n");
     let endless = format!("{first}\n{}", "x".repeat(300_000));
     for (content, says) in [
-        (String::new(), "line 1: no trace: it has no first line"),
-        ("hello\n".to_owned(), "line 1: no trace: write one with sentinel --record FILE"),
+        (String::new(), "line 1: not a trace: it has no first line"),
+        ("hello\n".to_owned(), "line 1: not a trace: write one with sentinel --record FILE"),
         (
             "{\"sentinel-trace\":2}\n".to_owned(),
-            "line 1: a trace of version 2; this sentinel reads 1",
+            "line 1: a trace of version 2; this sentinel reads version 1",
         ),
         ("{\"sentinel-trace\":1}\n".to_owned(), "line 1: not understood: missing field `version`"),
-        (lines("{\"t\":1,\"deadline\":{}}\nnonsense"), "line 3: not understood: "),
-        (lines("{\"t\":5,\"empty\":{}}\n{\"t\":4,\"empty\":{}}"), "line 3: its time lies before"),
-        (lines("{\"t\":-5,\"empty\":{}}"), "line 2: not understood: "),
-        (lines("{\"t\":5}"), "line 2: not understood: "),
-        (lines("{\"t\":5,\"exited\":256}"), "line 2: not understood: "),
-        (lines("{\"t\":5,\"\u{1b}[2J\":1}"), "line 2: not understood: "),
-        (lines("\u{0}\u{1}\u{2}"), "line 2: not understood: "),
-        (good.clone() + "{\"t\":99000000000,\"empty\":{}}\n", "something comes behind the end"),
+        (lines("{\"t\":1,\"deadline\":{}}\nnonsense"), "line 3: cannot be parsed: "),
+        (
+            lines("{\"t\":5,\"empty\":{}}\n{\"t\":4,\"empty\":{}}"),
+            "line 3: its time is earlier than",
+        ),
+        (lines("{\"t\":-5,\"empty\":{}}"), "line 2: cannot be parsed: "),
+        (lines("{\"t\":5}"), "line 2: cannot be parsed: "),
+        (lines("{\"t\":5,\"exited\":256}"), "line 2: cannot be parsed: "),
+        (lines("{\"t\":5,\"\u{1b}[2J\":1}"), "line 2: cannot be parsed: "),
+        (lines("\u{0}\u{1}\u{2}"), "line 2: cannot be parsed: "),
+        (good.clone() + "{\"t\":99000000000,\"empty\":{}}\n", "there is data after the end"),
         (endless, "line 2: longer than 262144 bytes"),
     ] {
         let file = scene.write("bad.jsonl", &content);
@@ -47,7 +50,9 @@ fn bad_files_are_refused_with_the_number_of_the_line() {
     }
     replay(&scene, &[], &scene.text_path("none")).expect(125).says("open ");
     replay(&scene, &["-m", "1G"], &scene.text_path("none")).expect(125);
-    replay(&scene, &["--speed", "fast"], &scene.text_path("none")).expect(125).says("is no speed");
+    replay(&scene, &["--speed", "fast"], &scene.text_path("none"))
+        .expect(125)
+        .says("is not a speed");
 }
 
 #[test]
@@ -106,7 +111,7 @@ fn other_decisions_are_told_with_the_first() {
     assert_ne!(told, changed);
     let run = replay(&scene, &["--plain"], &scene.write("changed.jsonl", &changed)).expect(1);
     let last = run.stdout().lines().last().unwrap().to_owned();
-    assert!(last.contains(": 1 other now, first in line "), "{last}");
+    assert!(last.contains(": 1 decided differently, first in line "), "{last}");
     assert!(last.ends_with("recorded freeze; now tell near-limit"), "{last}");
     let comparison = compare(&trace(&LEAK));
     assert!(comparison.differing == 0 && comparison.decisions > 4, "{comparison:?}");
@@ -122,7 +127,7 @@ fn as_text_it_has_a_line_a_second_and_all_that_was_told() {
     for told in ["at the limit in", "80% of the limit", "sent SIGTERM", "over (exit 0)"] {
         assert_eq!(out.matches(told).count(), 1, "{told}: {out}");
     }
-    assert!(lines.last().unwrap().ends_with("the same now"), "{out}");
+    assert!(lines.last().unwrap().ends_with("all decided the same way"), "{out}");
 }
 
 /// The steps are 50 ms apart: at a speed of ten, ten seconds take one, and not none.
@@ -146,6 +151,6 @@ fn on_a_terminal_it_is_the_dashboard_that_q_leaves() {
         pty.await_text(state);
     }
     pty.type_text("q");
-    pty.await_text("the same now");
+    pty.await_text("all decided the same way");
     assert!(pty.finish().success());
 }

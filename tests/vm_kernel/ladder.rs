@@ -24,7 +24,7 @@ fn assert_killed_in_time(run: &Run) {
         let (line, seen) = (run.number("/status/limits/second_line"), run.number("/kill/current"));
         // Or it would have been over the ceiling by the time that SIGKILL works.
         let ahead = seen >= run.number("/status/limits/relief_line")
-            && run.to_string().contains("before SIGKILL works");
+            && run.to_string().contains("before SIGKILL takes effect");
         assert!(seen >= line || ahead, "{run}");
     }
     assert_in_time(run);

@@ -166,7 +166,7 @@ fn swap_that_is_not_there_is_refused_or_gives_no_room() {
         let words = [&hog(), "touch", "--cap", "1G"];
         let run = Sentinel::new().args(&options).run(&words);
         assert_eq!(run.status, 125, "{run}");
-        assert!(run.stderr.contains("tier kernel cannot put in force --swap"), "{run}");
+        assert!(run.stderr.contains("tier kernel cannot enforce --swap"), "{run}");
         let run = Sentinel::new().args(&options).args(&["--best-effort"]).run(&words);
         assert!(run.stderr.contains("(this machine has no swap)"), "{run}");
         assert_eq!(run.text("/outcome/reason"), "breach", "{run}");

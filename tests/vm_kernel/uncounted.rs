@@ -66,7 +66,7 @@ fn huge_pages_that_no_cgroup_counts_are_told() {
     let run = Sentinel::new().args(&options).run(&["python3", "-c", HUGE]);
     fs::remove_dir(parent).unwrap();
     assert_eq!(run.stdout, "fine\n", "{run}");
-    let told = "100.0M of huge pages are not counted by the limit: hugetlb";
+    let told = "100.0M of huge pages (hugetlb) are not counted by the limit";
     assert!(run.stderr.contains(told), "{run}");
     assert_eq!(run.number("/status/memory/hugetlb"), 100 << 20, "{run}");
     assert_eq!(run.record["status"]["memory"]["hugetlb_counted"], false, "{run}");

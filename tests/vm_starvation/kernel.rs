@@ -25,7 +25,7 @@ fn no_inotify_instance_is_left() {
     let run = leaks(Sentinel::new());
     drop(none);
     assert_ended(&run);
-    assert_eq!(run.stderr.matches("inotify cannot be had (").count(), 1, "{run}");
+    assert_eq!(run.stderr.matches("inotify is not available (").count(), 1, "{run}");
     println!("{}", run.line());
 }
 
@@ -37,7 +37,7 @@ fn no_inotify_watch_is_left() {
     let run = leaks(Sentinel::new());
     drop(none);
     assert_ended(&run);
-    assert_eq!(run.stderr.matches("inotify cannot be had (").count(), 1, "{run}");
+    assert_eq!(run.stderr.matches("inotify is not available (").count(), 1, "{run}");
     assert!(run.stderr.contains("max_user_watches"), "what to raise: {run}");
 }
 

@@ -54,7 +54,7 @@ impl Server {
     }
 
     fn refuse(&mut self, id: ClientId, uid: u32, request: Option<Request>) {
-        let asked = request.map_or("something unknown", |request| request.verb());
+        let asked = request.map_or("an unknown request", |request| request.verb());
         self.notices.say(self.now, || format!("mailbox: refused uid {uid}, who asked for {asked}"));
         let owner = self.access.owner_uid;
         let may =

@@ -4,6 +4,7 @@ use super::markup::Markup;
 use super::{section, show};
 use crate::report::post_mortem::{PostMortem, Reading};
 use crate::report::words;
+use crate::status::Tier;
 use crate::units::{Bytes, Limit};
 
 /// A value of more letters than this has a row of its own.
@@ -36,7 +37,7 @@ pub(super) fn pressure(report: &PostMortem, page: &mut Markup) {
             _ => highest,
         };
         let Some(pressure) = report.pressure else {
-            return none(page, "The kernel tells none here.");
+            return none(page, why_no_pressure(report.run.tier));
         };
         let most = report.samples.iter().fold(pressure.full_avg10, highest);
         facts(
@@ -49,6 +50,16 @@ pub(super) fn pressure(report: &PostMortem, page: &mut Markup) {
         );
         page.raw("<p class=\"note\">Share of the last ten seconds spent waiting for memory.</p>");
     });
+}
+
+/// A workload's own pressure is in a file of a cgroup that has the memory controller; that of the machine says nothing about it.
+fn why_no_pressure(tier: Tier) -> &'static str {
+    match tier {
+        Tier::Kernel | Tier::Observed => "The kernel does not measure it (boot with psi=1).",
+        Tier::Hybrid | Tier::Polled => {
+            "Not measured in this tier: the workload has no memory cgroup of its own."
+        }
+    }
 }
 
 /// The lines at the end.
@@ -77,12 +88,12 @@ pub(super) fn limits(report: &PostMortem, page: &mut Markup) {
 }
 
 fn or_unknown(text: Option<&String>) -> String {
-    text.map_or_else(|| "not known".to_owned(), String::clone)
+    text.map_or_else(|| "unknown".to_owned(), String::clone)
 }
 
 /// The kernel's own counters.
 pub(super) fn counters(report: &PostMortem, page: &mut Markup) {
-    section(page, "counters", "What the kernel counted", |page| {
+    section(page, "counters", "Kernel counters", |page| {
         let events = &report.events;
         facts(
             page,

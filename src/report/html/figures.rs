@@ -49,12 +49,12 @@ fn sorted(report: &PostMortem) -> Vec<Reading> {
 fn legend(page: &mut Markup, swap: bool) {
     page.raw("<ul class=\"key\">");
     let footprint = match swap {
-        true => "footprint: with what is in swap, what the limit with swap is compared with",
+        true => "footprint with swap: compared with the limit plus swap",
         false => "footprint: what the limit is compared with",
     };
     for (class, name) in [
         ("footprint", footprint),
-        ("current", "memory.current: with what the kernel could take back"),
+        ("current", "memory.current: includes memory that the kernel can reclaim"),
     ] {
         page.within("li", &[], |page| {
             page.raw("<svg width=\"22\" height=\"10\" aria-hidden=\"true\">");
@@ -151,10 +151,10 @@ const LAYERS: [((Value, Value), &str); 4] = [
 fn kinds(memory: &Memory, page: &mut Markup) {
     let huge = match memory.hugetlb_counted {
         true => "hugetlb, not in memory.current",
-        false => "hugetlb, in no sum and no limit",
+        false => "hugetlb, not counted by any limit",
     };
     let rows = [
-        ("cache", "cache", "page cache and slab that the kernel can take back", memory.cache),
+        ("cache", "cache", "reclaimable page cache and slab", memory.cache),
         ("kernel", "kernel", "stacks, page tables, sockets, slab", memory.kernel),
         ("shmem", "shmem", "shared memory, tmpfs, memfd", memory.shmem),
         ("anon", "anon", "heaps, stacks, private mappings", memory.anon),
@@ -162,7 +162,7 @@ fn kinds(memory: &Memory, page: &mut Markup) {
         ("", "huge pages", huge, memory.hugetlb),
     ];
     let shown = |name: &str, bytes: Bytes| name != "huge pages" || bytes > Bytes(0);
-    page.raw("<table class=\"kinds\"><caption>At the decision, or at the last look</caption>");
+    page.raw("<table class=\"kinds\"><caption>At the decision, or in the last sample</caption>");
     page.raw("<thead><tr><th scope=\"col\">kind</th><th scope=\"col\" class=\"n\">size</th>");
     page.raw("<th scope=\"col\" class=\"n\">of current</th></tr></thead><tbody>\n");
     for (class, name, what, bytes) in rows.into_iter().filter(|row| shown(row.1, row.3)) {
@@ -252,7 +252,7 @@ fn in_words(plot: &Plot, readings: &[Reading]) -> String {
     let [first, .., last] = inside.as_slice() else {
         return match inside.first() {
             Some(only) => format!("One sample, {}: {}.", side(only.at_us), only.footprint),
-            None => "No sample falls into this time.".to_owned(),
+            None => "There are no samples from this time.".to_owned(),
         };
     };
     let peak = curve::highest(&inside, &[FOOTPRINT]);
@@ -265,7 +265,7 @@ fn in_words(plot: &Plot, readings: &[Reading]) -> String {
     let mut words =
         format!("From {from} to {to}: footprint from {first} to {last}, at most {peak} ({count}).");
     if plot.scale.bottom() > Bytes(0) {
-        words += &format!(" The picture begins at {}, not at 0.", plot.scale.bottom());
+        words += &format!(" The plot starts at {}, not at 0.", plot.scale.bottom());
     }
     words
 }

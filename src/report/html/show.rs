@@ -62,7 +62,7 @@ pub(super) fn rate(from: Bytes, to: Bytes, over_ms: u64) -> String {
 
 /// A share in percent that the kernel gave.
 pub(super) fn percent(value: f64) -> String {
-    if value.is_finite() { format!("{value:.2} %") } else { "–".to_owned() }
+    if value.is_finite() { format!("{value:.2}%") } else { "–".to_owned() }
 }
 
 /// A date and time in UTC.

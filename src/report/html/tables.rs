@@ -65,7 +65,7 @@ fn bar(page: &mut Markup, part: u64, whole: u64) {
 pub(super) fn timeline(report: &PostMortem, page: &mut Markup) {
     section(page, "timeline", "Timeline", |page| {
         if report.timeline.is_empty() {
-            return none(page, "Nothing was noted.");
+            return none(page, "Nothing was recorded.");
         }
         let zero = Zero::of(report);
         let text = format_args!("In seconds: relative to {}, and since the start.", zero.name);
@@ -124,7 +124,7 @@ pub(super) fn growers(report: &PostMortem, page: &mut Markup) {
 pub(super) fn processes(report: &PostMortem, page: &mut Markup) {
     section(page, "processes", "Processes", |page| {
         if report.processes.is_empty() {
-            return none(page, "The processes were not seen.");
+            return none(page, "The processes were not listed.");
         }
         let columns = [
             ("pid", true),
@@ -151,7 +151,10 @@ fn process_row(page: &mut Markup, process: &ProcessRow, most: u64) {
         number(page, process.pid);
         page.within("th", &[("scope", &"row")], |page| {
             page.text(&process.name);
-            page.element("small", &[("class", &"command")], &process.command);
+            // Where the command line could not be read, the name stands for it.
+            if process.command != process.name {
+                page.element("small", &[("class", &"command")], &process.command);
+            }
         });
         number(page, process.rss);
         number(page, format_args!("{}.{}%", permille / 10, permille % 10));

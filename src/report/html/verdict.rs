@@ -24,8 +24,8 @@ pub(super) fn header(report: &PostMortem, page: &mut Markup) {
             page,
             &[
                 ("ended by", who(ended_by).to_owned()),
-                ("signal", signal.clone().unwrap_or_else(|| "none of ours".to_owned())),
-                ("gone", gone(report)),
+                ("signal", signal.clone().unwrap_or_else(|| "none from sentinel".to_owned())),
+                ("time to exit", time_to_exit(report)),
                 ("exit status", exit_status.to_string()),
                 ("command", ending(&report.verdict)),
                 ("peak footprint", format!("{peak} of {limit}")),
@@ -35,8 +35,8 @@ pub(super) fn header(report: &PostMortem, page: &mut Markup) {
     page.line();
 }
 
-/// How long it took from the first signal until nobody was left.
-fn gone(report: &PostMortem) -> String {
+/// How long it took from the first signal until all processes were gone.
+fn time_to_exit(report: &PostMortem) -> String {
     let at = |what| report.timeline.iter().find(|moment| moment.what == what);
     let sent = [(Milestone::Term, "TERM"), (Milestone::Kill, "KILL")];
     let sent = sent.into_iter().find_map(|(what, name)| Some((at(what)?, name)));
@@ -63,7 +63,7 @@ fn who(word: &str) -> &str {
         "kernel-oom" => "the kernel's OOM killer",
         "systemd-stop" => "systemd",
         "keeper" => "sentinel's keeper",
-        "somebody" => "somebody else",
+        "somebody" => "another process",
         word => word,
     }
 }
@@ -72,20 +72,20 @@ fn who(word: &str) -> &str {
 fn why(reason: EndReason) -> &'static str {
     match reason {
         EndReason::Breach => "The footprint reached the limit.",
-        EndReason::Climb => "memory.current stayed over the relief line in spite of the throttle.",
+        EndReason::Climb => "memory.current stayed over the relief line despite throttling.",
         EndReason::SecondLine => {
             "Memory reached the second line before the grace period was over: SIGKILL at once."
         }
         EndReason::Stuck => {
-            "memory.current stayed over the limit, and reclaim did not get what counts as cache."
+            "memory.current stayed above the limit: the kernel could not reclaim what counts as cache."
         }
-        EndReason::Thrash => "Every task waited for memory most of the time.",
+        EndReason::Thrash => "All tasks were stalled on memory most of the time.",
         EndReason::Pids => "It failed by itself after forks were refused at pids.max.",
-        EndReason::Timeout => "It ran for the time that it was given.",
-        EndReason::Operator => "An operator asked for it.",
-        EndReason::ChildExited => "The command had ended, and the rest was not to outlive it.",
+        EndReason::Timeout => "It reached its --timeout.",
+        EndReason::Operator => "An operator requested it.",
+        EndReason::ChildExited => "The command had ended, and --on-exit terminate ended the rest.",
         EndReason::Exited => "The command ended by itself.",
-        EndReason::Signaled => "A signal ended it that sentinel did not send.",
+        EndReason::Signaled => "It was killed by a signal that sentinel did not send.",
         EndReason::KernelOom => "The kernel's OOM killer acted; sentinel did not.",
         EndReason::SystemdOomd => "systemd-oomd killed it; sentinel did not.",
         EndReason::SystemdStop => "systemd stopped its scope; sentinel did not.",

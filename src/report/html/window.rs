@@ -29,7 +29,7 @@ impl Zero {
         ];
         let found = named.into_iter().find_map(|(what, name)| Some((first(what)?.at_us, name)));
         let last = || report.samples.iter().map(|reading| reading.at_us).max().unwrap_or(0);
-        let (at_us, name) = found.unwrap_or_else(|| (last(), "the last look"));
+        let (at_us, name) = found.unwrap_or_else(|| (last(), "the last sample"));
         Zero { at_us, name }
     }
 }

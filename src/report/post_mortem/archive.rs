@@ -23,11 +23,15 @@ const LARGEST: u64 = 16 << 20;
 const LARGEST_NUMBER: u64 = 1 << 53;
 
 /// The directory of a caller: `$XDG_STATE_HOME/sentinel`, else `~/.local/state/sentinel`; of root `/var/lib/sentinel`
-/// (XDG base directories; file-hierarchy(7)). Behind sudo the home is the user's, and not what the environment says.
+/// (XDG base directories; file-hierarchy(7)). Behind sudo the home is the user's, and not what the environment says. What root finds in
+/// its environment may be another user's, kept by sudo or su: it counts where it leads to a place of the caller's.
 pub fn directory(caller: CallerId) -> Option<PathBuf> {
     let behind_sudo = nix::unistd::getuid().as_raw() != caller.uid;
     let variable = |name| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
-    let state = variable("XDG_STATE_HOME").filter(|_| !behind_sudo);
+    let state = variable("XDG_STATE_HOME").filter(|state| match nix::unistd::geteuid().is_root() {
+        true => belongs_to(&state.join("sentinel"), caller.uid),
+        false => !behind_sudo,
+    });
     let home = || match behind_sudo {
         true => crate::account::home_of(caller.uid),
         false => variable("HOME"),
@@ -41,12 +45,18 @@ pub fn directory(caller: CallerId) -> Option<PathBuf> {
     Some(home()?.join(".local/state/sentinel"))
 }
 
+/// Whose it is, or would be if it were made: that of the nearest directory that is there.
+fn belongs_to(directory: &Path, uid: u32) -> bool {
+    let owner = directory.ancestors().find_map(|path| Some(path.metadata().ok()?.uid()));
+    owner == Some(uid)
+}
+
 /// Writes it under a name of its own, and removes the oldest. Gives the path.
 ///
 /// # Errors
 /// When the caller may not write there, or the disk is full.
 pub fn save(report: &PostMortem, caller: CallerId) -> Result<PathBuf> {
-    let directory = directory(caller).context("find a home to keep the post-mortem in")?;
+    let directory = directory(caller).context("find a directory to keep the post-mortem in")?;
     let json = serde_json::to_vec(report).context("render the post-mortem")?;
     let ended = (report.run.started_unix_ms + report.run.ran_ms) / 1000;
     let name = format!("{ended:010}-{}-{}.json", report.run.name, report.run.guardian_pid);
@@ -129,7 +139,7 @@ pub fn load(path: &Path) -> Result<PostMortem> {
     }
     let mut value = serde_json::to_value(&report).context("read its texts")?;
     if let Some(number) = beyond(&value) {
-        bail!("cannot read the post-mortem {}: no run has a {number}", shown(path));
+        bail!("cannot read the post-mortem {}: {number} is out of range", shown(path));
     }
     tame_all(&mut value);
     let mut report: PostMortem = serde_json::from_value(value).context("read its texts")?;
@@ -166,8 +176,8 @@ fn tame_all(value: &mut Value) {
 fn check(file: &File) -> io::Result<()> {
     let data = file.metadata()?;
     let why = match () {
-        () if !data.is_file() => "it is no file",
-        () if data.size() > LARGEST => "it is too large to be one",
+        () if !data.is_file() => "it is not a regular file",
+        () if data.size() > LARGEST => "it is too large",
         () => return Ok(()),
     };
     Err(io::Error::other(why))
@@ -186,6 +196,14 @@ mod tests {
         let ended: Vec<u64> = list(place.path()).iter().map(|file| file.1).collect();
         assert_eq!(ended, [10, 7]);
         assert!(list(Path::new("/nonexistent")).is_empty());
+    }
+
+    #[test]
+    fn a_place_is_that_of_the_nearest_directory() {
+        let place = tempfile::tempdir().unwrap();
+        let (uid, far) = (nix::unistd::geteuid().as_raw(), place.path().join("a/b/sentinel"));
+        assert!(belongs_to(&far, uid) && !belongs_to(&far, uid + 1));
+        assert!(belongs_to(Path::new("/nonexistent/sentinel"), 0));
     }
 
     #[test]
@@ -208,7 +226,9 @@ mod tests {
             std::fs::write(&path, text).unwrap();
             assert!(format!("{:#}", load(&path).unwrap_err()).contains(said));
         }
-        assert!(format!("{:#}", load(place.path()).unwrap_err()).contains("it is no file"));
+        assert!(
+            format!("{:#}", load(place.path()).unwrap_err()).contains("it is not a regular file")
+        );
     }
 
     #[test]

@@ -123,13 +123,13 @@ pub struct Run {
 pub enum EndReason {
     /// The footprint reached the limit.
     Breach,
-    /// `memory.current` stayed over the relief line in spite of the throttle.
+    /// `memory.current` stayed over the relief line despite throttling.
     Climb,
     /// Memory reached the second line: SIGKILL before the grace period was over.
     SecondLine,
     /// Memory stayed over the trip-wire, and reclaim did not get what counts as cache.
     Stuck,
-    /// Every task waited for memory most of the time.
+    /// All tasks were stalled on memory most of the time.
     Thrash,
     /// It failed by itself after forks were refused at `pids.max`.
     Pids,

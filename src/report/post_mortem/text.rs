@@ -47,7 +47,8 @@ pub fn list(kept: &[(PathBuf, u64)]) -> String {
             Ok(report) => report.verdict.text,
             Err(error) => format!("{error:#}"),
         };
-        line!(out, "{:>3}  {ago:>8} ago  {}\n     {said}", index + 1, shown(path));
+        line!(out, "{:>3}  {ago:>8} ago  {}", index + 1, shown(path));
+        wrapped(&mut out, "     ", &said);
     }
     out
 }
@@ -81,10 +82,22 @@ fn advice(out: &mut String, report: &PostMortem) {
     report.advice.iter().for_each(|sentence| wrapped(out, "  ", sentence));
 }
 
+/// A word that fits into no line, cut into what does.
+fn pieces(word: &str, width: usize) -> impl Iterator<Item = &str> {
+    let mut rest = Some(word);
+    std::iter::from_fn(move || {
+        let word = rest?;
+        let end = word.char_indices().nth(width).map(|(end, _)| end);
+        let (piece, left) = word.split_at(end.unwrap_or(word.len()));
+        rest = end.map(|_| left);
+        Some(piece)
+    })
+}
+
 /// Words to lines.
 fn wrapped(out: &mut String, indent: &str, text: &str) {
     let mut column = 0;
-    for word in text.split(' ') {
+    for word in text.split(' ').flat_map(|word| pieces(word, WIDTH - indent.len())) {
         let length = word.chars().count();
         if column == 0 || column + 1 + length > WIDTH {
             out.push_str(if column == 0 { "" } else { "\n" });
@@ -187,7 +200,7 @@ fn cell(value: u64, from: u64, step: u64, at_limit: bool, unicode: bool) -> char
 }
 
 fn timeline(out: &mut String, report: &PostMortem) {
-    head(out, "What happened (seconds since the start)");
+    head(out, "Timeline (seconds since the start)");
     for moment in &report.timeline {
         let (s, us) = (moment.at_us / 1_000_000, moment.at_us % 1_000_000);
         let stamp = format!("  {s:>6}.{us:06}  ");
@@ -202,7 +215,7 @@ fn processes(out: &mut String, report: &PostMortem) {
     if report.processes.is_empty() {
         return;
     }
-    head(out, "Processes at the last table, largest first");
+    head(out, "Processes when last listed, largest first");
     line!(out, "  {:>8} {:>8} {:>10} {:>7}  name", "pid", "parent", "RSS", "share");
     for row in report.processes.iter().take(10) {
         line!(
@@ -271,7 +284,7 @@ fn tail(name: &str, most: usize, cut: &str) -> String {
 /// What `memory.current` is made of.
 fn split(memory: &Memory) -> String {
     format!(
-        "memory.current {}, footprint {}: anon {}, shmem {}, kernel {}, swap {}{}; cache {} beside it",
+        "memory.current {}, footprint {}: anon {}, shmem {}, kernel {}, swap {}{}; cache {} in addition",
         memory.current,
         memory.footprint,
         memory.anon,
@@ -324,7 +337,7 @@ fn numbers(out: &mut String, report: &PostMortem) {
     }
     if let Some(pressure) = report.pressure {
         let (some, full) = (pressure.some_avg10, pressure.full_avg10);
-        row("pressure", format!("some {some:.1} %, full {full:.1} % of ten seconds"));
+        row("pressure", format!("some {some:.1}%, full {full:.1}% of the last 10 s"));
     }
     row(
         "memory.events",

@@ -92,37 +92,40 @@ pub fn advice(
             lowered.unwrap_or_else(|| memory(verdict, limits, readings))
         }
         EndReason::Stuck => vec![
-            "What counts as page cache or reclaimable slab was in use: pages in pipes and sockets, locked file pages, \
-             names and inodes of files on tmpfs, open files. The reason says which."
+            "Memory that counts as page cache or reclaimable slab was in use: pages in pipes and sockets, locked file \
+             pages, names and inodes of files on tmpfs, open files. The reason says which."
                 .to_owned(),
-            format!("Try -m {}, or look for what is never read, closed or deleted.", round_up(limits.limit.0 * 2)),
+            format!("Try -m {}, or look for data that is never read, closed or deleted.", round_up(limits.limit.0 * 2)),
         ],
         EndReason::Thrash => vec![
-            "Its working set does not fit: it read the same files again and again.".to_owned(),
-            format!("Try -m {}, or let it work on less at a time.", round_up(limits.limit.0 * 2)),
+            "Its working set does not fit: it kept reading the same files again.".to_owned(),
+            format!("Try -m {}, or let it process less data at a time.", round_up(limits.limit.0 * 2)),
         ],
         EndReason::Pids => vec![format!(
-            "A fork was refused at {} processes and threads; if it is to have more: --pids.",
+            "A fork was refused at {} processes and threads; to allow more: --pids.",
             limits.pids
         )],
-        EndReason::Timeout => one("If it is to run longer: --timeout."),
+        EndReason::Timeout => one("To let it run longer: --timeout."),
         EndReason::KernelOom => vec![
             format!(
-                "It took more than limit and headroom in one go, or memory ran out around it; try -m {} or a larger --headroom.",
+                "It allocated more than limit and headroom at once, or memory ran out around it; try -m {} or a larger --headroom.",
                 round_up(limits.ceiling.0 * 5 / 4)
             ),
-            "dmesg has what the kernel found; `sentinel doctor` says which tier this place allows."
+            "dmesg has the kernel's report; `sentinel doctor` says which tier is available here."
                 .to_owned(),
         ],
         EndReason::SystemdOomd => one(
             "systemd-oomd acts on the pressure of a whole slice; `oomctl` shows its limits, and ManagedOOMPreference=avoid keeps it away.",
         ),
         EndReason::SystemdStop => one(
-            "Somebody stopped the scope, the session ended, or the machine went down; the journal has it.",
+            "The scope was stopped, the session ended, or the machine was shut down: see the journal.",
         ),
         EndReason::Signaled => match verdict.child_signal {
             Some(nix::libc::SIGKILL) => one(
-                "SIGKILL did not come from sentinel: look for an OOM killer in dmesg, for a supervisor, or for somebody's kill.",
+                "SIGKILL did not come from sentinel: look for an OOM killer in dmesg, for a supervisor, or for a kill by hand.",
+            ),
+            Some(nix::libc::SIGHUP) => one(
+                "SIGHUP is what a process gets when its terminal is closed: to let it outlive the terminal, run it in tmux or screen, or with nohup.",
             ),
             Some(signal) if crashed(Ending::Signaled(signal)) => {
                 one("It crashed by itself; `coredumpctl` may have its core.")
@@ -144,7 +147,7 @@ fn lowered(limit: Bytes, earlier: &[EarlierLines], readings: &[Reading]) -> Opti
     let lived = before.allowance().value().is_none_or(|allowance| peak.0 < allowance);
     lived.then(|| {
         format!(
-            "An operator lowered the limit from {} to {} while it ran; under the one before it would have gone on.",
+            "An operator lowered the limit from {} to {} while it ran; with the earlier limit it would have continued.",
             before.limit, limit
         )
     })
@@ -157,7 +160,7 @@ fn memory(verdict: &Verdict, limits: &Limits, readings: &[Reading]) -> Vec<Strin
         Some((rate, span)) => {
             let (rate, span) = (Bytes(rate), show_duration(span));
             format!(
-                "It grew by {rate}/s over its last {span} without giving back: a leak, or work that is not done in pieces. More memory only puts it off."
+                "It grew by {rate}/s over its last {span} without freeing any: a leak, or a job that loads everything at once. More memory would only delay the end."
             )
         }
         None => {
@@ -165,7 +168,7 @@ fn memory(verdict: &Verdict, limits: &Limits, readings: &[Reading]) -> Vec<Strin
         }
     }];
     if verdict.signal.as_deref() == Some("SIGKILL") {
-        said.push("It did not end within the grace period, or took memory in it: handle SIGTERM, or give --grace and --headroom.".to_owned());
+        said.push("It did not end within the grace period, or allocated more during it: handle SIGTERM, or raise --grace and --headroom.".to_owned());
     }
     said
 }

@@ -4,7 +4,7 @@ use crate::clock::Timestamp;
 use crate::control::listing::{Listed, Unreachable, is_stopped};
 use crate::fleet::row::time;
 use crate::status::WatchLine;
-use crate::tui::wire::Wire;
+use crate::tui::wire::{Told, Wire};
 use crate::units::millis;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const SILENCE: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub enum Heard {
     /// It lives, and said this.
-    Lines(Vec<Result<WatchLine, String>>),
+    Lines(Vec<Result<Told, String>>),
     /// It is there and says nothing, for this reason.
     Silent(String),
     /// It went without saying why.
@@ -69,9 +69,9 @@ impl Link {
         }
     }
 
-    /// Sends a request line; false where it takes none.
-    pub fn send(&mut self, line: &str) -> bool {
-        self.wire.as_mut().is_some_and(|wire| wire.send(line))
+    /// Sends a request line. Gives its number; `None` where it takes none.
+    pub fn send(&mut self, line: &str) -> Option<u64> {
+        self.wire.as_mut().and_then(|wire| wire.send(line))
     }
 
     /// What there is to hear; nothing new is an empty list.
@@ -82,7 +82,9 @@ impl Link {
         let ended = wire.is_ended();
         if !lines.is_empty() {
             self.heard = now;
-            self.over |= lines.iter().any(|line| matches!(line, Ok(WatchLine::End { .. })));
+            self.over |= lines
+                .iter()
+                .any(|line| matches!(line, Ok(Told { line: WatchLine::End { .. }, .. })));
             return Heard::Lines(lines);
         }
         if ended {

@@ -26,7 +26,7 @@ const ROUND: Duration = Duration::from_millis(100);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// What is said of a guardian whose connection ends without a word.
-const LOST: &str = "sentinel was killed or crashed: no last word came";
+const LOST: &str = "sentinel was killed or crashed: there was no last message";
 
 /// The live view of all.
 pub struct Session {
@@ -187,7 +187,7 @@ impl Session {
                 Heard::Lines(lines) => {
                     for line in lines {
                         match line {
-                            Ok(line) => self.top.take_line(key, line, now),
+                            Ok(told) => self.top.take_told(key, told, now),
                             Err(problem) => self.top.tell(&problem, true, now),
                         }
                     }
@@ -220,9 +220,12 @@ impl Session {
             Effect::Suspend => self.stop = true,
             Effect::Leave => return Ok(true),
             Effect::Request(key, line) => {
-                if !self.links.get_mut(&key).is_some_and(|link| link.send(&line)) {
-                    let text = "it takes no requests now";
-                    self.top.answer(&key, text, text, true, now);
+                match self.links.get_mut(&key).and_then(|link| link.send(&line)) {
+                    Some(number) => self.top.sent_as(&key, number),
+                    None => {
+                        let text = "it takes no requests now";
+                        self.top.answer(&key, None, text, text, true, now);
+                    }
                 }
             }
             Effect::Enter(key) => return self.enter(&key, guard, outlet),

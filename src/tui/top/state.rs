@@ -10,6 +10,7 @@ use crate::tui::look::Look;
 use crate::tui::prompt::{Answer, Prompt, Question};
 use crate::tui::target::Target;
 use crate::tui::view::help;
+use crate::tui::wire::Told;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use std::cmp::{Ordering, Reverse};
 use std::time::Duration;
@@ -74,17 +75,17 @@ pub const SORTS: [Column; 7] = [
 const HELP: &[(&str, &str)] = &[
     ("Up Down j k", "choose a guardian; PgUp PgDn Home End too"),
     ("Enter", "show its dashboard; q comes back"),
-    ("/", "only guardians with what you type"),
-    ("s S", "sort by the next, the previous column"),
+    ("/", "filter the guardians as you type"),
+    ("s S", "sort by the next or previous column"),
     ("r", "reverse the order"),
-    ("f", "freeze it, or thaw it again"),
+    ("f", "freeze it, or thaw it"),
     ("m + -", "set its memory limit"),
     ("g", "set its grace period"),
     ("t", "terminate it: SIGTERM, grace, SIGKILL"),
     ("K", "kill it at once, asked twice"),
-    ("Ctrl-L", "draw everything anew"),
-    ("Ctrl-Z", "stop this view; the shell's fg goes on"),
-    ("q Esc Ctrl-C", "leave the view; the runs go on"),
+    ("Ctrl-L", "redraw the screen"),
+    ("Ctrl-Z", "suspend this view; fg resumes"),
+    ("q Esc Ctrl-C", "leave the view; the runs continue"),
     ("mouse", "click, wheel; with Shift it selects text"),
 ];
 
@@ -196,16 +197,39 @@ impl Top {
 
     /// Takes a line of a guardian.
     pub fn take_line(&mut self, key: &Key, line: WatchLine, now: Timestamp) {
+        self.take_told(key, Told { line, answers: None }, now);
+    }
+
+    /// Takes a line of a guardian, and to which request it is the answer.
+    pub fn take_told(&mut self, key: &Key, told: Told, now: Timestamp) {
+        let Told { line, answers } = told;
         let Some(member) = self.member(key) else { return };
         let name = member.row.name.clone();
         let Some((text, bad)) = member.take_line(line, now) else { return };
-        self.answer(key, &text, &format!("{name}: {text}"), bad, now);
+        self.answer(key, answers, &text, &format!("{name}: {text}"), bad, now);
+    }
+
+    /// A request was sent to it, under this number: where a value was sent, its answer is waited for.
+    pub fn sent_as(&mut self, key: &Key, number: u64) {
+        if let Mode::Prompt(asked, prompt) = &mut self.mode
+            && asked == key
+        {
+            prompt.sent_as(number);
+        }
     }
 
     /// What came of a request: a value that was not taken can be corrected where it was typed.
-    pub fn answer(&mut self, key: &Key, text: &str, full: &str, bad: bool, now: Timestamp) {
+    pub fn answer(
+        &mut self,
+        key: &Key,
+        request: Option<u64>,
+        text: &str,
+        full: &str,
+        bad: bool,
+        now: Timestamp,
+    ) {
         if let Mode::Prompt(asked, prompt) = &mut self.mode
-            && prompt.sent
+            && prompt.waits_for(request)
             && asked == key
         {
             if bad {

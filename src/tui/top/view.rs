@@ -295,7 +295,7 @@ fn keys(top: &Top) -> Vec<footer::Labelled> {
 
 /// The filter as it is typed; gives the place of the cursor.
 fn filter(top: &Top, area: Rect, buffer: &mut Buffer) -> Position {
-    footer::filter_line("only guardians with: ", &top.filter, top.look, area, buffer)
+    footer::filter_line("filter the guardians: ", &top.filter, top.look, area, buffer)
 }
 
 /// The question in the last row, where there is no room for a box.

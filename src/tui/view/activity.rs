@@ -58,7 +58,7 @@ fn cpu_values(look: Look, status: &Status) -> Vec<Vec<Span<'static>>> {
     let so_far = show_duration(Duration::from_micros(usage.cpu_usec));
     let mut values: Vec<_> =
         usage.cpu_permille.map(|permille| vec![Span::raw(cpu(permille))]).into_iter().collect();
-    values.push(vec![Span::raw(so_far), Span::styled(" in all", look.dim())]);
+    values.push(vec![Span::raw(so_far), Span::styled(" total", look.dim())]);
     values
 }
 
@@ -100,13 +100,15 @@ fn waiting_values(look: Look, status: &Status) -> Vec<Vec<Span<'static>>> {
 
 /// The counters; in a lower tier why it is one, which says what there is none of.
 fn kernel(look: Look, status: &Status, width: usize) -> Line<'static> {
-    let label = Span::styled(format!("{:<1$}", "kernel", usize::from(LABELS)), look.dim());
+    let best = status.tier_reason.is_empty();
+    let label = if best { "kernel" } else { "tier" };
+    let label = Span::styled(format!("{label:<0$}", usize::from(LABELS)), look.dim());
     let mut line = Line::from(label);
     let room = width.saturating_sub(line.width());
-    if status.tier_reason.is_empty() {
+    if best {
         line.spans.extend(fit(counters(look, status), 2, room).spans);
     } else {
-        let text = format!("{} tier: {}", status.tier.name(), status.tier_reason);
+        let text = format!("{}: {}", status.tier.name(), status.tier_reason);
         line.push_span(Span::styled(cut(&text, room), look.dim()));
     }
     line

@@ -33,7 +33,7 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) -> Option<Position> {
 }
 
 fn filter(app: &App, area: Rect, buffer: &mut Buffer) -> Option<Position> {
-    let label = "only processes with: ";
+    let label = "filter the processes: ";
     Some(filter_line(label, &app.table.filter, app.look, area, buffer))
 }
 
@@ -117,7 +117,7 @@ fn replay_keys(app: &App) -> Vec<Labelled> {
     vec![
         ("?", "help"),
         ("q", "leave"),
-        ("Space", if app.is_paused() { "go on" } else { "pause" }),
+        ("Space", if app.is_paused() { "resume" } else { "pause" }),
         ("Left/Right", "seek"),
         (".", "step"),
         (",", "step back"),
@@ -151,7 +151,7 @@ fn normal_keys(app: &App) -> Vec<Labelled> {
         ("/", "filter"),
         ("x", "signal"),
         ("d", "pss"),
-        ("p", if app.is_paused() { "go on" } else { "pause" }),
+        ("p", if app.is_paused() { "resume" } else { "pause" }),
         ("w", "save"),
     ]);
     keys

@@ -48,60 +48,60 @@ pub fn entries(parts: &[&[(&str, &'static str)]]) -> Vec<Entry> {
 }
 
 const ACTS: &[(&str, &str)] = &[
-    ("f", "freeze, or thaw again"),
+    ("f", "freeze, or thaw"),
     ("m + -  g", "set the memory limit, the grace period"),
     ("t", "terminate: SIGTERM, grace, SIGKILL"),
     ("K", "kill everything at once; asked twice"),
 ];
 
 const OWN: &[(&str, &str)] = &[
-    ("q", "leave the view; the run goes on"),
-    ("i  Ctrl-]", "type into the command, and no more"),
-    ("Ctrl-Z", "stop everything; the shell's fg goes on"),
+    ("q", "leave the view; the run continues"),
+    ("i  Ctrl-]", "type into the command; Ctrl-] goes back"),
+    ("Ctrl-Z", "suspend everything; fg resumes"),
     ("PgUp PgDn", "scroll its output"),
     ("z", "enlarge its output"),
 ];
 
 const WITHOUT_PANE: &[(&str, &str)] = &[
-    ("q", "leave the view; the run goes on"),
+    ("q", "leave the view; the run continues"),
     ("Ctrl-C", "the same as t"),
-    ("Ctrl-Z", "stop everything; the shell's fg goes on"),
+    ("Ctrl-Z", "suspend everything; fg resumes"),
     ("PgUp PgDn", "older events, newer events"),
 ];
 
 /// One of `sentinel top`: its command is shown elsewhere, and the shell has only the view.
 const VISITING: &[(&str, &str)] = &[
-    ("q Esc Ctrl-C", "leave this view; the run goes on"),
-    ("Ctrl-Z", "stop this view alone; the shell's fg goes on"),
+    ("q Esc Ctrl-C", "leave this view; the run continues"),
+    ("Ctrl-Z", "suspend this view alone; fg resumes"),
     ("PgUp PgDn", "older events, newer events"),
 ];
 
 const PANELS: &[(&str, &str)] = &[
-    ("s S  r", "sort by the next, the previous; reverse"),
+    ("s S  r", "sort by the next, previous; reverse"),
     ("e", "processes as a tree, or flat"),
-    ("/", "only processes with what you type"),
-    ("Up Down j k", "choose a process; Home End, Esc lets go"),
+    ("/", "filter the processes as you type"),
+    ("Up Down j k", "choose a process; Home End; Esc deselects"),
     ("x", "send it a signal; asked twice"),
     ("d", "measure its proportional set (PSS)"),
-    ("p Space", "hold the panels still"),
+    ("p Space", "pause the display"),
     ("[ ]", "older events, newer events"),
-    ("w", "write what is known to a file"),
-    ("Ctrl-L", "draw everything anew"),
+    ("w", "save a snapshot to a file"),
+    ("Ctrl-L", "redraw the screen"),
     ("mouse", "click, wheel; with Shift it selects text"),
 ];
 
 const REPLAY: &[(&str, &str)] = &[
-    ("Space p", "pause, go on; at the end: from the start"),
+    ("Space p", "pause, resume; at the end: start over"),
     ("Left Right", "back and forward by 5 s at most"),
     ("Up Down", "forward and back by a minute"),
     ("Home End", "to the start, to the end"),
     (". ,", "one event forward, one back"),
-    ("< >", "half as fast, twice as fast"),
+    ("< >", "halve, double the speed"),
     ("[ ]", "older events, newer events"),
     ("PgUp PgDn", "the same"),
-    ("w", "write what is known to a file"),
-    ("Ctrl-L", "draw everything anew"),
-    ("Ctrl-Z", "stop; the shell's fg goes on"),
+    ("w", "save a snapshot to a file"),
+    ("Ctrl-L", "redraw the screen"),
+    ("Ctrl-Z", "suspend; fg resumes"),
     ("q Ctrl-C", "leave"),
 ];
 

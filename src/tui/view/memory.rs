@@ -73,7 +73,7 @@ fn current(status: &Status) -> Vec<String> {
     let cache = status.memory.cache;
     match status.tier {
         Tier::Kernel | Tier::Observed => vec![
-            format!("{cache} of it is cache, taken back when needed: not counted"),
+            format!("{cache} of it is cache, reclaimable: not counted"),
             format!("{cache} of it is cache: not counted"),
             format!("cache {cache}"),
         ],

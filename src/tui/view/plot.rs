@@ -66,7 +66,7 @@ fn title(app: &App, width: usize) -> Line<'static> {
         groups.push(said("▞ swap".to_owned()));
     }
     if app.picture().status.as_deref().is_some_and(|status| future::way(status).is_some()) {
-        groups.push(said("⠒ where it leads".to_owned()));
+        groups.push(said("⠒ forecast".to_owned()));
     }
     fit(groups, 1, width.saturating_sub(6))
 }

@@ -7,8 +7,8 @@ use sentinel::policy::{Actions, Policy};
 
 const REFUSED: (u64, Step) = (0, Step::Refused);
 
-fn refused(kill: bool) -> Notice {
-    Notice::SignalRefused { kill, errno: EPERM }
+fn refused(reason: Reason, kill: Option<KillReason>) -> Notice {
+    Notice::SignalRefused { reason, kill, command: true, errno: EPERM }
 }
 
 fn told(policy: &mut Policy, event: Event) -> Actions {
@@ -48,7 +48,7 @@ fn whom_no_signal_reached_has_ended_by_itself() {
     run(timeout, &steps, 9000)
         .does(&[(1000, wire(108)), (1000, TERM), (2000, KILL), (2050, by_itself(DONE))])
         .tells(&[
-            (1000, refused(false)),
+            (1000, refused(Reason::Timeout { after: ms(1000) }, None)),
             (
                 1000,
                 Notice::Terminating {
@@ -56,7 +56,7 @@ fn whom_no_signal_reached_has_ended_by_itself() {
                     grace: ms(1000),
                 },
             ),
-            (2000, refused(true)),
+            (2000, refused(Reason::Timeout { after: ms(1000) }, Some(grace_over(1000)))),
             (2000, Notice::Killing { why: grace_over(1000), after: Some(ms(1000)) }),
         ]);
 }
@@ -80,8 +80,29 @@ fn whom_sigkill_reached_has_ended_by_it() {
 fn a_refusal_is_told_once() {
     let steps = [(0, used(10)), REFUSED, (100, asks(Command::Kill))];
     run(rules(), &steps, 1000).tells(&[
-        (100, refused(true)),
+        (100, refused(Reason::Operator, Some(KillReason::Operator))),
         (100, Notice::Killing { why: KillReason::Operator, after: None }),
+    ]);
+}
+
+/// The command went, and a process that it left behind cannot be signalled: it is that which is told of, and nobody waits for a
+/// SIGKILL to work that did not reach it.
+#[test]
+fn a_refusal_by_the_rest_is_not_put_down_to_the_command() {
+    let rules = PolicyConfig { grace: ms(1000), ..rules() };
+    let steps = [(0, used(10)), (5, exits(0)), REFUSED, (10, asks(Command::Terminate))];
+    let rest = |kill| Notice::SignalRefused {
+        reason: Reason::Operator,
+        kill,
+        command: false,
+        errno: EPERM,
+    };
+    run(rules, &steps, 9000).tells(&[
+        (5, Notice::Leftover { processes: 3 }),
+        (10, rest(None)),
+        (10, Notice::Terminating { reason: Reason::Operator, grace: ms(1000) }),
+        (1010, rest(Some(grace_over(1000)))),
+        (1010, Notice::Killing { why: grace_over(1000), after: Some(ms(1000)) }),
     ]);
 }
 
