@@ -2,13 +2,13 @@
 //! this may wait.
 
 use super::Host;
-use super::witness::Witness;
 use crate::escape::shown;
 use crate::ledger::{self, store};
 use crate::report::post_mortem::archive;
 use crate::status::{Level, Remains, Status, WatchLine};
 use crate::sys::memory::PageFaults;
 use crate::ward::{Added, End, Origin, Ward, WardId};
+use crate::witness::Witness;
 use std::time::Duration;
 
 /// systemd's signal for the anchor of a scope comes after that for the workload, not long after.
@@ -78,7 +78,6 @@ impl Host {
         let Some(ward) = self.wards.get(id) else { return };
         let verdict = ward.verdict(end, status);
         if !ward.is_worth_a_report(&verdict, was_interrupted) {
-            self.dismiss_witness();
             return;
         }
         let mappings = self.attendants.witness.take().and_then(Witness::mappings);
