@@ -7,7 +7,7 @@ use crate::cgroup::swap::SwapAround;
 use crate::cgroup::{Cgroup, attribute};
 use crate::escape::escape;
 use crate::placement::demand::{Demand, Means, Unmet};
-use crate::placement::surroundings::Surroundings;
+use crate::placement::surroundings::{Surroundings, container};
 use crate::placement::{Row, WORKLOAD, obstacle, why_not};
 use crate::status::Tier;
 use crate::systemd::Manager;
@@ -111,7 +111,7 @@ pub fn examine() -> Result<Finding> {
         reason: if best { String::new() } else { why(&around, &rows) },
         distribution: distribution(),
         wsl: around.wsl(),
-        container: around.container.clone(),
+        container: container(),
         root: around.uid == 0,
         cgroup: layout(&around),
         outer_limit: describe(&outer),

@@ -11,9 +11,9 @@ use std::time::Duration;
 /// What became ready. The order is that in which they are served: the workload first, people last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Token {
-    /// `memory.events` of the workload with this index (EPOLLPRI).
-    MemoryEvents(u32),
-    /// inotify: some watched cgroup file changed.
+    /// A file that tells of the workload with this index changed (EPOLLPRI).
+    CgroupEvents(u32),
+    /// The same by inotify, of some workload.
     Files,
     /// The command runs, or cannot be run.
     Started,
@@ -28,7 +28,7 @@ pub enum Token {
 impl Token {
     fn to_data(self) -> u64 {
         match self {
-            Token::MemoryEvents(index) => u64::from(index) << 8,
+            Token::CgroupEvents(index) => u64::from(index) << 8,
             Token::Files => 1,
             Token::Signals => 2,
             Token::Mailbox => 3,
@@ -44,7 +44,7 @@ impl Token {
             3 => Token::Mailbox,
             4 => Token::Pty,
             5 => Token::Started,
-            _ => Token::MemoryEvents(u32::try_from(data >> 8).unwrap_or(u32::MAX)),
+            _ => Token::CgroupEvents(u32::try_from(data >> 8).unwrap_or(u32::MAX)),
         }
     }
 }
@@ -76,7 +76,8 @@ impl EventLoop {
     /// When the descriptor cannot be polled.
     pub fn add(&self, fd: impl AsFd, token: Token) -> io::Result<()> {
         let flags = match token {
-            Token::MemoryEvents(_) => EpollFlags::EPOLLPRI,
+            // Once a change: a level would be reported until the file is read, which nobody does once the workload is gone.
+            Token::CgroupEvents(_) => EpollFlags::EPOLLPRI | EpollFlags::EPOLLET,
             Token::Files | Token::Started | Token::Signals | Token::Mailbox | Token::Pty => {
                 EpollFlags::EPOLLIN
             }
@@ -107,8 +108,15 @@ impl EventLoop {
             Err(Errno::EINTR) => 0,
             Err(_) => return self.without_epoll(),
         };
-        let mut ready: Ready = events[..count].iter().map(|e| Token::from_data(e.data())).collect();
-        ready.sort_unstable();
+        let tokens = &mut events[..count];
+        tokens.sort_unstable_by_key(|event| Token::from_data(event.data()));
+        let mut ready = Ready::new();
+        for token in tokens.iter().map(|event| Token::from_data(event.data())) {
+            // Several files of one workload are one reason to look.
+            if ready.last() != Some(&token) {
+                ready.push(token);
+            }
+        }
         ready
     }
 
@@ -116,7 +124,7 @@ impl EventLoop {
     fn without_epoll(&self) -> Ready {
         pause(WITHOUT_EPOLL);
         let all =
-            [Token::MemoryEvents(0), Token::Files, Token::Started, Token::Signals, Token::Mailbox];
+            [Token::CgroupEvents(0), Token::Files, Token::Started, Token::Signals, Token::Mailbox];
         all.into_iter().collect()
     }
 }

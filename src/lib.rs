@@ -3,9 +3,9 @@
 //! ```text
 //!  kernel                       edge (I/O)                      core (pure)                   edge (I/O)
 //!
-//!  memory.events  --inotify, EPOLLPRI--+
-//!  cgroup.events  --inotify------------+
-//!  pids.events    --inotify------------+                     +------------------------+
+//!  memory.events  --EPOLLPRI-----------+
+//!  cgroup.events  --EPOLLPRI-----------+
+//!  pids.events    --EPOLLPRI-----------+                     +------------------------+
 //!  signals        --signalfd-----------+--> guardian -Event->| Policy::handle(e, now) |-> Actions --> guardian
 //!  client line    --socket-------------+        |            +-----------+------------+        |
 //!  deadline       --timeout------------+        v                        |                     +--> memory.high, cgroup.freeze, cgroup.kill
@@ -37,6 +37,7 @@ pub mod fair;
 pub mod fleet;
 pub mod host;
 pub mod keeper;
+pub mod kernel_file;
 pub mod ledger;
 pub mod lines;
 pub mod metrics;

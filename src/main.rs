@@ -7,15 +7,14 @@ use sentinel::diagnostics::complain;
 use sentinel::host::not_started::{self, FAILED};
 use std::ffi::OsString;
 use std::io::Write as _;
-use std::process::ExitCode;
 
-fn main() -> ExitCode {
+fn main() -> ! {
     std::panic::set_hook(Box::new(|panic| {
         let text = format!("{panic}").replace('\n', " ");
         complain(&format!("failed inside: {text}; please report this"));
     }));
     let result = std::panic::catch_unwind(start);
-    ExitCode::from(result.unwrap_or(FAILED))
+    sentinel::sys::process::exit(result.unwrap_or(FAILED))
 }
 
 fn start() -> u8 {
@@ -37,8 +36,6 @@ fn start() -> u8 {
 /// The processes that a guardian starts beside itself. They are told in words that are nobody else's business.
 fn attendant(role: &str, words: &[OsString]) -> Option<anyhow::Result<u8>> {
     Some(match role {
-        sentinel::witness::VERB => Ok(sentinel::witness::run()),
-        sentinel::keeper::VERB => sentinel::keeper::run(&words[2..]),
         sentinel::trace::scribe::VERB => Ok(sentinel::trace::scribe::run()),
         sentinel::dashboard::VERB => sentinel::verbs::dashboard(&words[2..]),
         _ => return None,

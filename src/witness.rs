@@ -1,37 +1,116 @@
-//! A process that reads what can take long: the mappings of a process of the workload. Reading them waits for a lock that a
-//! process in trouble holds for as long as it likes, so the guardian asks and goes on, and takes what has come by the end.
+//! What can take long to read: the mappings of a process of the workload. Reading them waits for a lock that a process in trouble
+//! holds for as long as it likes, so the guardian asks and goes on, and takes what has come by the end. The keeper hears the
+//! question, and has a process of its own answer it: most runs ask none, and the guardian forks nothing while it guards.
 
+use crate::clock::Clock;
 use crate::escape::escape;
 use crate::report::post_mortem::{Mapping, Mappings};
+use crate::sys::attendant::{self, Given, Held};
 use crate::units::Bytes;
-use nix::sys::signal::SigSet;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Read, Write};
-
-/// The hidden verb that runs it.
-pub const VERB: &str = "__witness";
+use std::io::{self, BufRead, BufReader};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 /// So many mappings are told of.
 const LARGEST: usize = 12;
 /// Names of files are cut to so many characters.
 const NAME: usize = 200;
+/// Questions in a run: each may leave a process that waits.
+const QUESTIONS: u8 = 4;
+/// The answers have this long when all is over.
+const PATIENCE: Duration = Duration::from_millis(300);
+/// No answer is longer: twelve names, each character of which may be escaped.
+const ANSWER: usize = 64 << 10;
+/// The number of the question, and a process.
+const QUESTION: usize = 5;
 
-/// Answers each process id on standard input with one line of JSON, until that ends.
-pub fn run() -> u8 {
-    // Signals of the terminal are not for it; it ends with its input.
-    let _ = SigSet::all().thread_block();
-    let _ = std::fs::write("/proc/self/comm", "sentinel-witness");
-    crate::sys::inherited::close_from(3);
-    let (mut input, mut output) = (std::io::stdin().lock(), std::io::stdout().lock());
-    let mut word = [0; 4];
-    while input.read_exact(&mut word).is_ok() {
-        let line = mappings_of(i32::from_le_bytes(word));
-        let line = serde_json::to_string(&line).unwrap_or_else(|_| "null".to_owned());
-        if writeln!(output, "{line}").and_then(|()| output.flush()).is_err() {
-            break;
+/// The guardian's end of the line.
+#[derive(Debug)]
+pub struct Witness {
+    line: OwnedFd,
+    asked: u8,
+}
+
+impl Witness {
+    /// A line, and its other end for the keeper.
+    ///
+    /// # Errors
+    /// Without descriptors.
+    pub fn hire() -> io::Result<(Witness, OwnedFd)> {
+        let flags = SockFlag::SOCK_CLOEXEC;
+        let (line, other) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags)?;
+        Ok((Witness { line, asked: 0 }, other))
+    }
+
+    /// Asks for the mappings of a process. Never waits.
+    pub fn ask(&mut self, pid: u32) {
+        if self.asked == QUESTIONS {
+            return;
+        }
+        let mut question = [self.asked; QUESTION];
+        question[1..].copy_from_slice(&pid.to_le_bytes());
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+        if send(self.line.as_raw_fd(), &question, flags).is_ok() {
+            self.asked += 1;
         }
     }
-    0
+
+    /// The answer to the last question that was answered, or is in time.
+    pub fn mappings(self) -> Option<Mappings> {
+        let (clock, mut buffer) = (Clock::start(), vec![0; ANSWER]);
+        let mut last: Option<(u8, Mappings)> = None;
+        for _ in 0..self.asked {
+            let left = PATIENCE.saturating_sub(clock.now().0);
+            let Some(length) = self.receive(&mut buffer, left) else { break };
+            let Some((number, json)) = buffer[..length].split_first() else { break };
+            let found = serde_json::from_slice::<Option<Mappings>>(json).ok().flatten();
+            if let Some(found) = found
+                && last.as_ref().is_none_or(|(then, _)| then < number)
+            {
+                last = Some((*number, found));
+            }
+        }
+        last.map(|(_, mappings)| mappings)
+    }
+
+    fn receive(&self, buffer: &mut [u8], patience: Duration) -> Option<usize> {
+        let mut ready = [PollFd::new(self.line.as_fd(), PollFlags::POLLIN)];
+        let patience = PollTimeout::try_from(patience).unwrap_or(PollTimeout::ZERO);
+        poll(&mut ready, patience).ok().filter(|count| *count > 0)?;
+        recv(self.line.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT).ok()
+    }
+}
+
+/// In the keeper: takes a question and has it answered, by a process that may wait. False when nobody asks any more.
+pub fn answer(line: BorrowedFd<'_>) -> bool {
+    let mut question = [0; QUESTION];
+    match recv(line.as_raw_fd(), &mut question, MsgFlags::MSG_DONTWAIT) {
+        Ok(QUESTION) => {}
+        Ok(_) => return false,
+        Err(nix::Error::EAGAIN | nix::Error::EINTR) => return true,
+        Err(_) => return false,
+    }
+    let [number, pid @ ..] = question;
+    attendant::leave_children_alone();
+    let given = Given { input: line, output: line, third: None };
+    // Without it the mappings are missing, and nothing else.
+    let _ = attendant::start(c"sentinel-witness", given, |held| {
+        testify(&held, number, i32::from_le_bytes(pid))
+    });
+    true
+}
+
+/// In a process of its own.
+fn testify(line: &Held, number: u8, pid: i32) -> u8 {
+    attendant::die_with_parent();
+    let mut answer = vec![number];
+    let written = serde_json::to_writer(&mut answer, &mappings_of(pid));
+    let sent = written
+        .is_ok_and(|()| send(line.output.as_raw_fd(), &answer, MsgFlags::MSG_NOSIGNAL).is_ok());
+    u8::from(!sent)
 }
 
 fn mappings_of(pid: i32) -> Option<Mappings> {
@@ -123,6 +202,41 @@ mod tests {
                 ("/usr/bin/a program", 2, 12, 8, 0),
             ]
         );
+    }
+
+    /// The keeper's part by a thread: a process that has several is not forked here.
+    #[test]
+    fn the_answer_to_the_last_question_counts() {
+        let (mut witness, line) = Witness::hire().unwrap();
+        for _ in 0..QUESTIONS + 3 {
+            witness.ask(std::process::id());
+        }
+        let mappings = |name: &str| {
+            let mapping = Mapping {
+                name: "x".into(),
+                count: 1,
+                size: Bytes(1),
+                rss: Bytes(1),
+                swap: Bytes(0),
+            };
+            Some(Mappings { pid: 7, name: name.into(), largest: vec![mapping] })
+        };
+        for number in [0, 3, 1, 2] {
+            let mut question = [0; QUESTION];
+            assert_eq!(recv(line.as_raw_fd(), &mut question, MsgFlags::empty()), Ok(QUESTION));
+            assert_eq!(question[1..], std::process::id().to_le_bytes());
+            let told = if number == 2 { None } else { mappings(&number.to_string()) };
+            let mut answer = vec![number];
+            serde_json::to_writer(&mut answer, &told).unwrap();
+            send(line.as_raw_fd(), &answer, MsgFlags::empty()).unwrap();
+        }
+        let more = recv(line.as_raw_fd(), &mut [0; QUESTION], MsgFlags::MSG_DONTWAIT);
+        assert_eq!(more, Err(nix::Error::EAGAIN), "no more than it may leave behind");
+        assert_eq!(witness.mappings().unwrap().name, "3");
+        let (mut alone, other) = Witness::hire().unwrap();
+        drop(other);
+        alone.ask(1);
+        assert_eq!(alone.mappings(), None);
     }
 
     #[test]

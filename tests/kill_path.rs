@@ -182,7 +182,8 @@ fn rules() -> PolicyConfig {
 fn cgroup(members: &[Child]) -> Option<(Tier, Placed)> {
     let name = format!("sentinel-killpath-{}", std::process::id());
     let around = Surroundings::look().unwrap();
-    let wish = Wish { name: &name, given: None, slice: None, child: pid(&members[0]) };
+    let child = || Ok(pid(&members[0]));
+    let wish = Wish { name: &name, given: None, slice: None, child: &child };
     if let Ok(placed) = placement::with_memory(&around, &wish) {
         return Some((Tier::Kernel, placed));
     }

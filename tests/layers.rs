@@ -22,6 +22,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
             "choice",
             "baseline",
             "fair",
+            "kernel_file",
             "nearest",
             "signal_names",
             "terminal_modes",

@@ -82,6 +82,9 @@ fn a_leak_is_explained() {
     let times: Vec<u64> = samples.iter().filter_map(|s| s["at_us"].as_u64()).collect();
     assert!(times.is_sorted(), "{times:?}");
     assert!(report_["advice"][0].as_str().unwrap().contains("a leak"), "{report_:#}");
+    let mappings = &report_["mappings"];
+    assert_eq!(mappings["pid"], report_["run"]["child_pid"], "{report_:#}");
+    assert!(mappings["largest"][0]["rss"].as_u64() > Some(30 << 20), "{report_:#}");
     let text = report(&scene, &[]).expect(0).stdout();
     assert!(text.starts_with("ended python3 with SIGTERM"), "{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
@@ -277,25 +280,22 @@ fn where_it_cannot_be_kept_one_line_says_so() {
     assert!(run.stderr.contains("no post-mortem: keep the post-mortem as"), "{run:?}");
 }
 
-/// The witness, like the keeper, is no part of the workload and ends with the guardian.
+/// Nobody is started for a question that is not asked.
 #[test]
-fn the_witness_goes_with_the_guardian() {
+fn who_reads_mappings_is_there_when_asked() {
     let scene = Scene::new();
     let running =
         Running::start(&mut guarded(&scene, &[], &["sh", "-c", "echo up; exec sleep 1000"]));
     running.await_out("up");
-    let pid = running.pid();
-    let witness = support::eventually("the witness is there", || {
-        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
-        let mut children = children.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok());
-        children.find(|child| {
-            let comm = std::fs::read_to_string(format!("/proc/{child}/comm")).unwrap_or_default();
-            comm.trim() == "sentinel-witness".get(..15).unwrap_or_default()
-        })
-    });
+    let (pid, keeper) = (running.pid(), support::keeper_of(running.pid()));
+    let children = |pid: u32| {
+        let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        list.unwrap().split_whitespace().count()
+    };
+    assert_eq!((children(pid), children(keeper)), (2, 0), "the command and the keeper");
     running.send(SIGTERM);
     running.finish();
-    until("the witness is gone", || !support::is_alive(witness));
+    until("the keeper is gone", || !support::is_alive(keeper));
 }
 
 /// The same record as `--json` writes, to a descriptor that the command does not get.

@@ -27,6 +27,8 @@ mod refused;
 mod remains;
 #[path = "supervise/signals.rs"]
 mod signals;
+#[path = "supervise/start_cost.rs"]
+mod start_cost;
 #[path = "supervise/strangers.rs"]
 mod strangers;
 #[path = "supervise/streams.rs"]

@@ -2,13 +2,29 @@
 
 use super::{Cgroup, files};
 use crate::escape::shown;
+use crate::kernel_file;
 use crate::units::{Bytes, Limit};
 use anyhow::{Context, Result, anyhow};
+use nix::fcntl::OFlag;
 use procfs::FromRead as _;
 use procfs::process::MountInfo;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+/// Whether huge pages are in `memory.current`, once that was looked up.
+static WITH_HUGE_PAGES: OnceLock<bool> = OnceLock::new();
+
+/// Whether huge pages are memory like any other: `memory_hugetlb_accounting`, from Linux 6.6 on (cgroup-v2.rst).
+pub(super) fn has_huge_pages() -> bool {
+    *WITH_HUGE_PAGES.get_or_init(|| with_huge_pages(&read_mounts().unwrap_or_default()))
+}
+
+fn with_huge_pages(mountinfo: &[u8]) -> bool {
+    let has = |mount: MountInfo| mount.super_options.contains_key("memory_hugetlb_accounting");
+    mounts(mountinfo, "cgroup2").any(has)
+}
 
 /// One mount of the cgroup v2 file system.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +37,8 @@ pub struct Hierarchy {
     pub root: String,
     /// Whether nothing can be changed there.
     pub read_only: bool,
+    /// Controllers of its root, as its file has them; none where nobody looked.
+    pub controllers: String,
 }
 
 /// The least of the limits of a cgroup and all above it that we can see.
@@ -37,9 +55,27 @@ pub struct OuterLimit {
 /// # Errors
 /// When /proc is not readable.
 pub fn find() -> Result<Vec<Hierarchy>> {
-    let mounts = std::fs::read("/proc/self/mountinfo").context("read /proc/self/mountinfo")?;
-    let groups = std::fs::read("/proc/self/cgroup").context("read /proc/self/cgroup")?;
-    Ok(parse(&mounts, &groups))
+    find_in(&read_mounts()?)
+}
+
+/// What is mounted as this process sees it (/proc/self/mountinfo, proc(5)).
+///
+/// # Errors
+/// When /proc is not readable.
+pub fn read_mounts() -> Result<Vec<u8>> {
+    kernel_file::read("/proc/self/mountinfo").context("read /proc/self/mountinfo")
+}
+
+/// Those of these mounts that are of cgroup v2.
+///
+/// # Errors
+/// When /proc is not readable.
+pub fn find_in(mounts: &[u8]) -> Result<Vec<Hierarchy>> {
+    let groups = kernel_file::read_once("/proc/self/cgroup").context("read /proc/self/cgroup")?;
+    WITH_HUGE_PAGES.get_or_init(|| with_huge_pages(mounts));
+    let mut found = parse(mounts, &groups);
+    found.iter_mut().for_each(Hierarchy::learn_controllers);
+    Ok(found)
 }
 
 /// The mounts of cgroup v2 in /proc/PID/mountinfo, with the place of who has this /proc/PID/cgroup (both: proc(5)).
@@ -50,6 +86,7 @@ pub fn parse(mountinfo: &[u8], cgroup: &[u8]) -> Vec<Hierarchy> {
         mount_point: mount.mount_point,
         root: mount.root,
         read_only: mount.mount_options.contains_key("ro"),
+        controllers: String::new(),
     };
     mounts(mountinfo, "cgroup2").map(hierarchy).collect()
 }
@@ -103,9 +140,12 @@ fn place_in(mountinfo: &[u8], directory: &Path) -> Option<PathBuf> {
 impl Hierarchy {
     /// Whether its root has the controller.
     pub fn has_controller(&self, controller: &str) -> bool {
-        Cgroup::open(&self.mount_point)
-            .and_then(|root| root.read("cgroup.controllers"))
-            .is_ok_and(|text| files::has_controller(&text, controller))
+        files::has_controller(&self.controllers, controller)
+    }
+
+    fn learn_controllers(&mut self) {
+        let read = kernel_file::read_once(self.mount_point.join("cgroup.controllers"));
+        self.controllers = String::from_utf8_lossy(&read.unwrap_or_default()).into_owned();
     }
 
     /// The directory of another process's cgroup, if it lies below the mount point.
@@ -130,7 +170,9 @@ impl Hierarchy {
 pub fn outer_limit(hierarchies: &[Hierarchy]) -> Result<OuterLimit> {
     let machine = procfs::Meminfo::from_file("/proc/meminfo").context("read /proc/meminfo")?;
     let mut least = OuterLimit { bytes: Bytes(machine.mem_total), path: None };
-    hierarchies.iter().flat_map(Hierarchy::upwards).for_each(|directory| least.lower_to(directory));
+    // Elsewhere no directory has such files.
+    let bounded = hierarchies.iter().filter(|hierarchy| hierarchy.has_controller("memory"));
+    bounded.flat_map(Hierarchy::upwards).for_each(|directory| least.lower_to(directory));
     Ok(least)
 }
 
@@ -138,7 +180,7 @@ impl OuterLimit {
     /// With the limits above the cgroup that a workload was put into: one that was named, or that of a slice, need not be below ours.
     #[must_use]
     pub fn above(mut self, workload: &Path) -> OuterLimit {
-        workload.ancestors().skip(1).for_each(|directory| self.lower_to(directory));
+        cgroups_above(workload).for_each(|cgroup| self.lower_to_those_of(&cgroup));
         self
     }
 
@@ -150,19 +192,31 @@ impl OuterLimit {
     }
 
     fn lower_to(&mut self, directory: &Path) {
+        if let Ok(cgroup) = Cgroup::open(directory) {
+            self.lower_to_those_of(&cgroup);
+        }
+    }
+
+    fn lower_to_those_of(&mut self, cgroup: &Cgroup) {
         for name in ["memory.max", "memory.high"] {
-            let Some(bytes) = read_limit(directory, name) else { continue };
+            let Some(bytes) = read_limit(cgroup, name) else { continue };
             if bytes < self.bytes {
-                *self = OuterLimit { bytes, path: Some(directory.join(name)) };
+                *self = OuterLimit { bytes, path: Some(cgroup.path().join(name)) };
             }
         }
     }
 }
 
+/// The cgroups above this one, innermost first, as far as their file system is mounted here.
+pub(super) fn cgroups_above(workload: &Path) -> impl Iterator<Item = Cgroup> {
+    let opened = workload.ancestors().skip(1).map(|directory| Cgroup::open(directory).ok());
+    opened.map_while(|cgroup| cgroup.filter(Cgroup::is_real))
+}
+
 /// A limit of a cgroup; `None` where there is no such file, or none is set.
-pub(super) fn read_limit(directory: &Path, name: &str) -> Option<Bytes> {
-    let text = Cgroup::open(directory).and_then(|cgroup| cgroup.read(name)).ok()?;
-    files::limit(text.as_bytes())?.value().map(Bytes)
+pub(super) fn read_limit(cgroup: &Cgroup, name: &str) -> Option<Bytes> {
+    let file = cgroup.file(name, OFlag::O_RDONLY).ok()?;
+    files::limit(&kernel_file::read_all(file).ok()?)?.value().map(Bytes)
 }
 
 /// Fails if leaving this cgroup for one above it would get the workload around a limit.

@@ -57,11 +57,9 @@ fn size_name(kib: u64) -> String {
     }
 }
 
-/// Whether they are memory like any other: `memory_hugetlb_accounting`, from Linux 6.6 on (cgroup-v2.rst).
+/// Whether they are memory like any other.
 pub fn in_memory_current() -> bool {
-    let mounts = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
-    let mut mounts = hierarchy::mounts(&mounts, "cgroup2");
-    mounts.any(|mount| mount.super_options.contains_key("memory_hugetlb_accounting"))
+    hierarchy::has_huge_pages()
 }
 
 /// The pool of this machine, all sizes, used or not: without one nobody has any.

@@ -5,6 +5,7 @@ use super::Cgroup;
 use nix::fcntl::OFlag;
 use std::fs::File;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 
 /// How the files of a cgroup are kept.
@@ -36,6 +37,14 @@ impl Kept {
             Keeping::Open => Kept::Open(file),
             Keeping::Sparing => Kept::Named(cgroup.clone(), name.into()),
         })
+    }
+
+    /// Its descriptor, where it is held open.
+    pub fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Kept::Open(file) => Some(file.as_fd()),
+            Kept::Named(..) => None,
+        }
     }
 
     /// Reads it from its beginning. Allocates nothing.

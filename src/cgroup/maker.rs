@@ -1,8 +1,11 @@
 //! Who is at work on a cgroup, as an extended attribute of it tells: a process, by more than its number, which is used again.
 
-use procfs::process::Process;
+use crate::kernel_file;
+use procfs::FromRead as _;
+use procfs::process::Stat;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 /// A process: its number, its start in clock ticks, and the namespace of process ids in which it has that number.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,21 +19,27 @@ pub struct Maker {
 impl Maker {
     /// Ourselves.
     pub fn ours() -> Option<Maker> {
-        let stat = Process::myself().and_then(|process| process.stat()).ok()?;
+        let stat = stat("self")?;
         Some(Maker { pid: stat.pid, started: stat.starttime, namespace: namespace()? })
     }
 
     /// Whether it is known to be gone. Of another namespace nothing is known.
     pub fn has_gone(&self) -> bool {
-        let stat = Process::new(self.pid).and_then(|process| process.stat());
-        let alive = stat
-            .is_ok_and(|stat| stat.starttime == self.started && !matches!(stat.state, 'Z' | 'X'));
+        let alive = stat(&self.pid.to_string())
+            .is_some_and(|it| it.starttime == self.started && !matches!(it.state, 'Z' | 'X'));
         namespace().as_ref() == Some(&self.namespace) && !alive
     }
 }
 
+fn stat(process: &str) -> Option<Stat> {
+    let text = kernel_file::read_once(format!("/proc/{process}/stat")).ok()?;
+    Stat::from_read(&text[..]).ok()
+}
+
 fn namespace() -> Option<String> {
-    Some(std::fs::read_link("/proc/self/ns/pid").ok()?.to_str()?.to_owned())
+    static OURS: OnceLock<Option<String>> = OnceLock::new();
+    let read = || Some(std::fs::read_link("/proc/self/ns/pid").ok()?.to_str()?.to_owned());
+    OURS.get_or_init(read).clone()
 }
 
 impl fmt::Display for Maker {

@@ -10,13 +10,14 @@ mod removal;
 pub mod swap;
 
 use crate::escape::shown;
+use crate::kernel_file;
 use anyhow::{Context, Result, bail};
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
@@ -109,11 +110,9 @@ impl Cgroup {
     /// # Errors
     /// When it cannot be opened or read; the message names it.
     pub fn read(&self, name: &str) -> Result<String> {
-        let mut text = String::new();
         self.file(name, OFlag::O_RDONLY)
-            .and_then(|mut file| file.read_to_string(&mut text))
-            .with_context(|| format!("read {}", shown(&self.path.join(name))))?;
-        Ok(text)
+            .and_then(|file| kernel_file::into_text(kernel_file::read_all(file)?))
+            .with_context(|| format!("read {}", shown(&self.path.join(name))))
     }
 
     /// Writes a value in one write(2).

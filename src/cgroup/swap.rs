@@ -23,10 +23,9 @@ impl SwapAround {
     /// When the machine's swap is not known.
     pub fn of(cgroup: &Path) -> Result<SwapAround> {
         let machine = procfs::Meminfo::from_file("/proc/meminfo").context("read /proc/meminfo")?;
-        let above = cgroup.ancestors().skip(1);
-        let limits = above.filter_map(|directory| {
-            let bytes = hierarchy::read_limit(directory, "memory.swap.max")?;
-            Some((bytes, directory.join("memory.swap.max")))
+        let limits = hierarchy::cgroups_above(cgroup).filter_map(|above| {
+            let bytes = hierarchy::read_limit(&above, "memory.swap.max")?;
+            Some((bytes, above.path().join("memory.swap.max")))
         });
         Ok(SwapAround { total: Bytes(machine.swap_total), outer: limits.min_by_key(|(b, _)| *b) })
     }

@@ -59,18 +59,29 @@ fn default_file(caller: CallerId) -> Option<Opened> {
     let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".config"));
     let base = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).or(home);
     let user = base.map(|base| base.join("sentinel/config.toml"));
-    let user = user.and_then(|path| {
-        let opened = if is_roots(&path) {
-            open(&path).map_err(Into::into)
-        } else {
+    let user = user.filter(|path| is_there(path)).and_then(|path| {
+        // The same for all but root in somebody's name.
+        let borrowed = caller.uid != 0 && geteuid().is_root();
+        let opened = if borrowed && !is_roots(&path) {
             as_caller(caller, || open(&path))
+        } else {
+            open(&path).map_err(Into::into)
         };
         there(opened, path)
     });
     user.or_else(|| {
         let machine = PathBuf::from("/etc/sentinel/config.toml");
+        if !is_there(&machine) {
+            return None;
+        }
         there(open(&machine).map_err(Into::into), machine)
     })
+}
+
+/// False only where it is sure that there is nothing, not even a link that leads nowhere, which was meant.
+fn is_there(path: &Path) -> bool {
+    let kind = path.symlink_metadata().map_err(|error| error.kind());
+    !matches!(kind, Err(io::ErrorKind::NotFound | io::ErrorKind::NotADirectory))
 }
 
 /// What is not there is no configuration; what cannot be opened is one.

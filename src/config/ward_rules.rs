@@ -121,10 +121,9 @@ impl WardRules {
 
     /// The rules of the policy, for these lines in this tier.
     pub fn policy(&self, lines: Lines, tier: Tier) -> PolicyConfig {
-        let cpus = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
         let (cadence, slack, reclaim) = match tier {
             Tier::Kernel => {
-                let slack = counter_slack(cpus, procfs::page_size(), lines.limit);
+                let slack = counter_slack(online_cpus(), procfs::page_size(), lines.limit);
                 (Cadence::Events, slack, ReclaimAt::TripWire)
             }
             Tier::Observed => (Cadence::Polled, Bytes(0), ReclaimAt::Ceiling),
@@ -186,6 +185,13 @@ fn source(outer: &OuterLimit) -> String {
         Some(path) => escape(path.as_os_str().as_bytes()),
         None => "this machine's memory".to_owned(),
     }
+}
+
+/// The processors on which the kernel keeps counts that it has not added up yet: all of the machine's, whatever we may use of them.
+fn online_cpus() -> u64 {
+    use nix::unistd::{SysconfVar, sysconf};
+    let online = sysconf(SysconfVar::_NPROCESSORS_ONLN).ok().flatten();
+    online.and_then(|count| u64::try_from(count).ok()).unwrap_or(1)
 }
 
 #[cfg(test)]

@@ -6,12 +6,13 @@ use super::receiving;
 use crate::clock::pause;
 use crate::escape::escape;
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, AtFlags, Flock, FlockArg, OFlag, openat};
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat};
 use nix::sys::socket::{self, AddressFamily, Backlog, SockFlag, SockType, UnixAddr};
 use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, fstatat};
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchownat, geteuid, unlinkat};
+use rustix::fs::{FlockOperation, flock};
 use std::ffi::OsStr;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
@@ -44,6 +45,8 @@ pub struct SocketNode {
     path: PathBuf,
     directory: OwnedFd,
     node: OwnedFd,
+    /// Device and number.
+    id: (u64, u64),
 }
 
 impl SocketNode {
@@ -52,38 +55,47 @@ impl SocketNode {
         &self.path
     }
 
+    /// Device and number of the socket, which are its own as long as this lives.
+    pub fn id(&self) -> (u64, u64) {
+        self.id
+    }
+
     /// Unlinks the socket if its name still means this socket. True if it did.
     ///
     /// # Errors
-    /// Those of fstat(2) and unlink(2), but a name that is gone is no error.
+    /// Those of stat(2) and unlink(2), but a name that is gone is no error.
     pub fn remove(&self) -> nix::Result<bool> {
-        let name = file_name(&self.path);
-        let ours = fstat(&self.node)?;
-        let found = match fstatat(&self.directory, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
-            Err(Errno::ENOENT) => return Ok(false),
-            found => found?,
-        };
-        if (found.st_dev, found.st_ino) != (ours.st_dev, ours.st_ino) {
-            return Ok(false);
-        }
-        unlinkat(&self.directory, name, UnlinkatFlags::NoRemoveDir).map(|()| true)
+        remove(&self.directory, &self.path, self.id)
     }
 
     /// Lets everybody connect; who may ask what is then the server's decision.
     pub(super) fn open_to_everybody(&self) -> std::io::Result<()> {
-        self.set_mode(0o666)
+        set_mode(&self.node, 0o666)
     }
+}
 
-    /// Through the descriptor: whatever has the name by now stays as it is.
-    fn set_mode(&self, mode: u32) -> std::io::Result<()> {
-        let link = format!("/proc/self/fd/{}", self.node.as_raw_fd());
-        std::fs::set_permissions(link, std::fs::Permissions::from_mode(mode))
-    }
+/// Through the descriptor: whatever has the name by now stays as it is.
+fn set_mode(node: &OwnedFd, mode: u32) -> std::io::Result<()> {
+    let link = format!("/proc/self/fd/{}", node.as_raw_fd());
+    std::fs::set_permissions(link, std::fs::Permissions::from_mode(mode))
+}
 
-    fn give_to(&self, owner: Owner) -> nix::Result<()> {
-        let (uid, gid) = (Uid::from_raw(owner.uid), Gid::from_raw(owner.gid));
-        fchownat(&self.node, "", Some(uid), Some(gid), AtFlags::AT_EMPTY_PATH)
+fn give_to(node: &OwnedFd, owner: Owner) -> nix::Result<()> {
+    let (uid, gid) = (Uid::from_raw(owner.uid), Gid::from_raw(owner.gid));
+    fchownat(node, "", Some(uid), Some(gid), AtFlags::AT_EMPTY_PATH)
+}
+
+/// Unlinks what has this name, if it is the one with this device and number.
+fn remove(directory: &OwnedFd, path: &Path, id: (u64, u64)) -> nix::Result<bool> {
+    let name = file_name(path);
+    let found = match fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+        Err(Errno::ENOENT) => return Ok(false),
+        found => found?,
+    };
+    if (found.st_dev, found.st_ino) != id {
+        return Ok(false);
     }
+    unlinkat(directory, name, UnlinkatFlags::NoRemoveDir).map(|()| true)
 }
 
 /// A socket that listens, and what went less than well.
@@ -99,35 +111,76 @@ pub(super) fn bind(path: &Path, owner: Owner) -> Result<Bound, SocketError> {
     let fail = |problem| SocketError { path: path.to_owned(), problem };
     check_path(path).map_err(fail)?;
     let directory = open_directory(parent(path)).map_err(fail)?;
-    let lock = lock_directory(parent(path));
+    bind_in(directory, path, owner, |_| ())
+}
+
+/// The same in a directory that was looked at; `sweep` is done first, while the directory is locked, if it can be.
+pub(super) fn bind_in(
+    directory: OwnedFd,
+    path: &Path,
+    owner: Owner,
+    sweep: impl FnOnce(&OwnedFd),
+) -> Result<Bound, SocketError> {
+    check_path(path).map_err(|problem| SocketError { path: path.to_owned(), problem })?;
+    let lock = lock(&directory);
+    if lock.is_some() {
+        sweep(&directory);
+    }
+    let made = bind_locked(path, &directory, lock.is_some(), owner);
+    drop(lock);
+    made.map(|made| made.at(path, directory))
+}
+
+/// What [`Bound`] will have.
+struct Made {
+    socket: OwnedFd,
+    node: OwnedFd,
+    id: (u64, u64),
+    notices: Vec<String>,
+}
+
+impl Made {
+    fn at(self, path: &Path, directory: OwnedFd) -> Bound {
+        let Made { socket, node, id, notices } = self;
+        let node = SocketNode { path: path.to_owned(), directory, node, id };
+        Bound { listener: UnixListener::from(socket), node, notices }
+    }
+}
+
+fn bind_locked(
+    path: &Path,
+    directory: &OwnedFd,
+    locked: bool,
+    owner: Owner,
+) -> Result<Made, SocketError> {
+    let fail = |problem| SocketError { path: path.to_owned(), problem };
     let socket = match bind_new(path) {
         Err(Errno::EADDRINUSE) => {
-            clear_the_way(path, &directory, lock.is_some()).map_err(fail)?;
+            clear_the_way(path, directory, locked).map_err(fail)?;
             bind_new(path)
         }
         bound => bound,
     };
     let socket = socket.map_err(|errno| fail(Problem::System(errno.into())))?;
-    let node = match pin(path, &directory) {
-        Ok(node) => SocketNode { path: path.to_owned(), directory, node },
+    let (node, stat) = match pin(path, directory) {
+        Ok(pinned) => pinned,
         Err(problem) => {
             // Closed, it is as dead as it looks. What cannot be removed is replaced by the next guardian.
             drop(socket);
-            if matches!(problem, Problem::System(_)) && lock.is_some() {
-                let _ = sweep(&directory, path);
+            if matches!(problem, Problem::System(_)) && locked {
+                let _ = sweep(directory, path);
             }
             return Err(fail(problem));
         }
     };
-    let mut notices = Vec::new();
-    settle(&node, owner, &mut notices);
+    let (id, mut notices) = ((stat.st_dev, stat.st_ino), Vec::new());
+    settle((path, &node), &stat, owner, &mut notices);
     if let Err(errno) = Backlog::new(BACKLOG).and_then(|backlog| socket::listen(&socket, backlog)) {
         // What comes first is the reason; a dead socket is replaced by the next guardian.
-        let _ = node.remove();
+        let _ = remove(directory, path, id);
         return Err(fail(Problem::System(errno.into())));
     }
-    drop(lock);
-    Ok(Bound { listener: UnixListener::from(socket), node, notices })
+    Ok(Made { socket, node, id, notices })
 }
 
 fn check_path(path: &Path) -> Result<(), Problem> {
@@ -152,9 +205,15 @@ fn file_name(path: &Path) -> &OsStr {
 
 /// Opens the directory for `*at` calls. One in which others may rename our socket away is refused.
 fn open_directory(path: &Path) -> Result<OwnedFd, Problem> {
-    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    let directory = openat(AT_FDCWD, path, flags, Mode::empty())
-        .map_err(|errno| Problem::Directory(errno.into()))?;
+    let open = |flags| {
+        openat(AT_FDCWD, path, flags | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
+    };
+    let directory = match open(OFlag::O_RDONLY | OFlag::O_NONBLOCK) {
+        // It can be used all the same, and not be locked.
+        Err(Errno::EACCES) => open(OFlag::O_PATH),
+        opened => opened,
+    };
+    let directory = directory.map_err(|errno| Problem::Directory(errno.into()))?;
     let stat = fstat(&directory).map_err(|errno| Problem::Directory(errno.into()))?;
     match others_may_rename(&stat) {
         true => Err(Problem::UnsafeDirectory),
@@ -168,15 +227,23 @@ pub(super) fn others_may_rename(directory: &FileStat) -> bool {
     mode.contains(Mode::S_IWOTH) && !mode.contains(Mode::S_ISVTX)
 }
 
+/// A lock on a directory.
+struct Lock<'fd>(BorrowedFd<'fd>);
+
+impl Drop for Lock<'_> {
+    fn drop(&mut self) {
+        // Else it ends with the descriptor.
+        let _ = flock(self.0, FlockOperation::Unlock);
+    }
+}
+
 /// Takes turns with other guardians that start: between its bind and its listen a socket looks dead. Any user can hold such a lock
 /// on a public directory for ever, so nobody waits for it long, and without it nothing is replaced.
-pub(super) fn lock_directory(path: &Path) -> Option<Flock<OwnedFd>> {
-    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
-    let mut directory = openat(AT_FDCWD, path, flags, Mode::empty()).ok()?;
+fn lock(directory: &OwnedFd) -> Option<Lock<'_>> {
     for _ in 0..LOCK_TRIES {
-        match Flock::lock(directory, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => return Some(lock),
-            Err((back, Errno::EWOULDBLOCK)) => directory = back,
+        match flock(directory, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Some(Lock(directory.as_fd())),
+            Err(rustix::io::Errno::WOULDBLOCK) => {}
             Err(_) => return None,
         }
         // At the start, before there is a workload to guard.
@@ -200,7 +267,7 @@ fn new_socket() -> nix::Result<OwnedFd> {
 }
 
 /// Holds on to the node just bound, after making sure that it is the one.
-fn pin(path: &Path, directory: &OwnedFd) -> Result<OwnedFd, Problem> {
+fn pin(path: &Path, directory: &OwnedFd) -> Result<(OwnedFd, FileStat), Problem> {
     let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let node = openat(directory, file_name(path), flags, Mode::empty())
         .map_err(|errno| Problem::System(errno.into()))?;
@@ -209,20 +276,24 @@ fn pin(path: &Path, directory: &OwnedFd) -> Result<OwnedFd, Problem> {
     if !is_socket(&stat) || stat.st_uid != geteuid().as_raw() || stat.st_nlink != 1 {
         return Err(Problem::Replaced);
     }
-    Ok(node)
+    Ok((node, stat))
 }
 
 /// Mode and owner. A failure leaves a socket that fewer can use, never more.
-fn settle(node: &SocketNode, owner: Owner, notices: &mut Vec<String>) {
-    let shown = escape(node.path.as_os_str().as_bytes());
-    let Ok(stat) = fstat(&node.node) else { return };
+fn settle(
+    (path, node): (&Path, &OwnedFd),
+    stat: &FileStat,
+    owner: Owner,
+    notices: &mut Vec<String>,
+) {
+    let shown = escape(path.as_os_str().as_bytes());
     if stat.st_mode & 0o777 != 0o600
-        && let Err(error) = node.set_mode(0o600)
+        && let Err(error) = set_mode(node, 0o600)
     {
         notices.push(format!("cannot set mode 0600 on {shown}: {error}"));
     }
     if (stat.st_uid, stat.st_gid) != (owner.uid, owner.gid)
-        && let Err(errno) = node.give_to(owner)
+        && let Err(errno) = give_to(node, owner)
     {
         notices.push(format!("cannot give {shown} to uid {}: {}", owner.uid, errno.desc()));
     }

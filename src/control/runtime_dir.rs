@@ -1,11 +1,14 @@
 //! The directory in which every guardian of a user is listed: `/run/sentinel` for root, else one of the session or of /tmp.
 
-use super::bind::{self, MAX_PATH, lock_directory, others_may_rename};
+use super::bind::{self, MAX_PATH, others_may_rename};
 use crate::escape::escape;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, openat};
 use nix::sys::stat::{FileStat, Mode, fchmod, fstat, stat};
-use nix::unistd::geteuid;
+use nix::unistd::{Uid, geteuid};
+use rustix::fs::RawDir;
+use std::ffi::OsStr;
+use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
@@ -44,8 +47,9 @@ impl Roots {
 
     /// The candidates for our own directory, best first.
     fn candidates(&self) -> Vec<PathBuf> {
-        let own = self.tmp.join(format!("sentinel-{}", geteuid()));
-        let better = match geteuid().is_root() {
+        let uid = geteuid();
+        let own = self.tmp.join(format!("sentinel-{uid}"));
+        let better = match uid.is_root() {
             true => Some(self.run.join("sentinel")),
             false => {
                 self.session.as_ref().filter(|path| is_private(path)).map(|p| p.join("sentinel"))
@@ -57,8 +61,8 @@ impl Roots {
 
 /// Root's directory is open to lookers: under sudo its sockets belong to users, who must reach theirs and find their names; only root
 /// may write in it, and each socket is 0600. A user's own directory is nobody else's business.
-fn wanted_mode() -> Mode {
-    Mode::from_bits_truncate(if geteuid().is_root() { 0o755 } else { 0o700 })
+fn wanted_mode(uid: Uid) -> Mode {
+    Mode::from_bits_truncate(if uid.is_root() { 0o755 } else { 0o700 })
 }
 
 /// Ours, and nobody else may write to it.
@@ -81,22 +85,22 @@ pub(super) fn open(path: &Path) -> nix::Result<OwnedFd> {
     openat(AT_FDCWD, path, flags, Mode::empty())
 }
 
-/// Our directory, made if need be and checked: what it is, whose it is, and who may write to it.
+/// Our directory, made if need be and checked: what it is, whose it is, and who may write to it. Open, for `*at` calls and locks.
 ///
 /// # Errors
 /// One line for each place that would not do.
-pub(super) fn prepare(roots: &Roots) -> Result<PathBuf, String> {
+pub(super) fn prepare(roots: &Roots) -> Result<(PathBuf, OwnedFd), String> {
     let mut problems = Vec::new();
     for path in roots.candidates() {
         match prepare_one(&path) {
-            Ok(()) => return Ok(path),
+            Ok(directory) => return Ok((path, directory)),
             Err(problem) => problems.push(problem),
         }
     }
     Err(problems.join("; "))
 }
 
-fn prepare_one(path: &Path) -> Result<(), String> {
+fn prepare_one(path: &Path) -> Result<OwnedFd, String> {
     let shown = escape(path.as_os_str().as_bytes());
     let cannot = |what: &str, errno: Errno| format!("cannot {what} {shown}: {}", errno.desc());
     let root = path.parent().unwrap_or(Path::new("/"));
@@ -106,8 +110,10 @@ fn prepare_one(path: &Path) -> Result<(), String> {
             "will not use {shown}: other users could rename files in its directory"
         ));
     }
-    let made = std::fs::DirBuilder::new().mode(wanted_mode().bits()).create(path);
-    let directory = match open(path) {
+    let uid = geteuid();
+    let mode = wanted_mode(uid);
+    let made = std::fs::DirBuilder::new().mode(mode.bits()).create(path);
+    let directory = match open_to_read(path) {
         Ok(directory) => directory,
         Err(errno) => {
             return Err(made
@@ -115,20 +121,22 @@ fn prepare_one(path: &Path) -> Result<(), String> {
         }
     };
     let found = fstat(&directory).map_err(|errno| cannot("look at", errno))?;
-    if !is_ours(&found) {
+    if !belongs_to(&found, uid.as_raw()) {
         let way_out = "it must belong to us and be writable by no one else";
         return Err(format!("will not use {shown} (uid {}): {way_out}", found.st_uid));
     }
     match made {
-        Ok(()) => restore_mode(path).map_err(|errno| cannot("set the mode of", errno)),
-        Err(_) => Ok(()),
+        // What the umask took from the directory just made.
+        Ok(()) => fchmod(&directory, mode)
+            .map_err(|errno| cannot("set the mode of", errno))
+            .map(|()| directory),
+        Err(_) => Ok(directory),
     }
 }
 
-/// What the umask took from the directory just made.
-fn restore_mode(path: &Path) -> nix::Result<()> {
+fn open_to_read(path: &Path) -> nix::Result<OwnedFd> {
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    fchmod(openat(AT_FDCWD, path, flags, Mode::empty())?, wanted_mode())
+    openat(AT_FDCWD, path, flags, Mode::empty())
 }
 
 /// The path of our entry: `<name>-<pid>.socket`, the name cut to what fits and free of what is awkward in a path.
@@ -162,11 +170,23 @@ fn entries(directory: &Path) -> Vec<PathBuf> {
     sockets
 }
 
-/// Unlinks the entries of guardians that died. How many; what could not be removed is left for the next one.
-pub(super) fn sweep(directory: &Path) -> usize {
-    let Some(lock) = lock_directory(directory) else { return 0 };
-    let gone = |path: &PathBuf| bind::sweep(&*lock, path).unwrap_or(false);
-    entries(directory).iter().filter(|path| gone(path)).count()
+/// Unlinks the entries of guardians that died, in this directory of ours, which is locked. What could not be removed is left for the
+/// next one.
+pub(super) fn sweep(path: &Path, directory: &OwnedFd) {
+    let mut buffer = [MaybeUninit::<u8>::uninit(); 4096];
+    let (mut entries, mut found) = (RawDir::new(directory, &mut buffer), Vec::new());
+    while let Some(Ok(entry)) = entries.next() {
+        let name = entry.file_name().to_bytes();
+        if name.ends_with(SUFFIX.as_bytes()) {
+            found.push(path.join(OsStr::from_bytes(name)));
+        }
+        if found.len() == MOST_ENTRIES {
+            break;
+        }
+    }
+    for entry in found {
+        let _ = bind::sweep(directory, &entry);
+    }
 }
 
 /// The sockets of all guardians that we may find: root's, which under sudo are their users', and our own. Some may be dead.

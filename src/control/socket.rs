@@ -7,6 +7,7 @@ pub use super::problem::{Problem, SocketError};
 use super::runtime_dir::{self, Roots};
 use crate::escape::escape;
 use crate::report::record::{CallerId, as_caller};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -74,10 +75,9 @@ pub fn open_mailbox_in(
         }
     }
     match runtime_dir::prepare(roots) {
-        Ok(directory) => {
-            runtime_dir::sweep(&directory);
+        Ok((path, directory)) => {
             let elsewhere = mailbox.nodes.is_empty();
-            mailbox.try_to_listen_at(&runtime_dir::entry(&directory, name, pid), owner);
+            mailbox.be_listed(&runtime_dir::entry(&path, name, pid), &path, directory, owner);
             if let Some(node) = mailbox.nodes.first().filter(|_| elsewhere) {
                 let shown = escape(node.path().as_os_str().as_bytes());
                 mailbox.notices.push(format!("listening at {shown}"));
@@ -100,11 +100,28 @@ impl Mailbox {
     }
 
     fn listen_at(&mut self, path: &Path, owner: Owner) -> Result<(), SocketError> {
-        let bound = bind::bind(path, owner)?;
+        self.keep(bind::bind(path, owner)?);
+        Ok(())
+    }
+
+    fn keep(&mut self, bound: bind::Bound) {
         self.listeners.push(bound.listener);
         self.nodes.push(bound.node);
         self.notices.extend(bound.notices);
-        Ok(())
+    }
+
+    /// In the runtime directory, from which the entries of those that died are taken first.
+    fn be_listed(&mut self, entry: &Path, path: &Path, directory: OwnedFd, owner: Owner) {
+        let sweep = |directory: &OwnedFd| runtime_dir::sweep(path, directory);
+        match bind::bind_in(directory, entry, owner, sweep) {
+            Ok(bound) => self.keep(bound),
+            Err(error) => self.not_listening(&error),
+        }
+    }
+
+    fn not_listening(&mut self, SocketError { path, problem }: &SocketError) {
+        let shown = escape(path.as_os_str().as_bytes());
+        self.notices.push(format!("not listening at {shown}: {problem}"));
     }
 
     fn listen_as_owner(&mut self, path: PathBuf, owner: Owner) -> Result<(), SocketError> {
@@ -117,9 +134,8 @@ impl Mailbox {
     }
 
     fn try_to_listen_at(&mut self, path: &Path, owner: Owner) {
-        if let Err(SocketError { path, problem }) = self.listen_at(path, owner) {
-            let shown = escape(path.as_os_str().as_bytes());
-            self.notices.push(format!("not listening at {shown}: {problem}"));
+        if let Err(error) = self.listen_at(path, owner) {
+            self.not_listening(&error);
         }
     }
 
@@ -137,13 +153,15 @@ impl Mailbox {
         &self.listeners
     }
 
-    /// Unlinks the sockets that still are this mailbox's, and closes them.
+    /// Unlinks the sockets that still are this mailbox's, and closes those that listen. What is open beside them goes with the process,
+    /// whose last deeds these are.
     ///
     /// # Errors
     /// The first failure to unlink; the others are tried all the same.
     pub fn remove(&mut self) -> std::io::Result<()> {
-        let failures: Vec<_> =
-            self.nodes.drain(..).filter_map(|node| node.remove().err()).collect();
+        let nodes = std::mem::take(&mut self.nodes);
+        let failures: Vec<_> = nodes.iter().filter_map(|node| node.remove().err()).collect();
+        std::mem::forget(nodes);
         self.listeners.drain(..).for_each(listening::close);
         failures.into_iter().next().map_or(Ok(()), |errno| Err(errno.into()))
     }

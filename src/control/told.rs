@@ -18,7 +18,7 @@ pub fn is_news(uid: u32, text: &str) -> bool {
 
 /// A directory of /tmp can outlive the boot: which one it was is part of what is remembered.
 fn is_news_in(roots: &Roots, uid: u32, text: &str) -> bool {
-    let Ok(directory) = runtime_dir::prepare(roots) else { return true };
+    let Ok((directory, _)) = runtime_dir::prepare(roots) else { return true };
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let now = format!("{}\n{text}\n", boot.trim());
     let name = format!("told-{uid}");
@@ -74,7 +74,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let roots =
             Roots { tmp: folder.path().to_owned(), run: folder.path().to_owned(), session: None };
-        let directory = runtime_dir::prepare(&roots).unwrap();
+        let (directory, _) = runtime_dir::prepare(&roots).unwrap();
         std::fs::write(folder.path().join("mine"), "mine").unwrap();
         std::os::unix::fs::symlink("../mine", directory.join("told-7")).unwrap();
         assert!(is_news_in(&roots, 7, "a") && is_news_in(&roots, 7, "a"));

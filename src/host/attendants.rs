@@ -4,11 +4,11 @@ use super::Host;
 use super::keeper::Keeper;
 use super::output_log::OutputLog;
 use super::recording::Recording;
-use super::witness::Witness;
 use crate::dashboard::Dashboard;
 use crate::event::Ending;
 use crate::exporter::Exporter;
 use crate::status::Level;
+use crate::witness::Witness;
 use anyhow::Result;
 use std::net::TcpListener;
 
@@ -17,7 +17,7 @@ use std::net::TcpListener;
 pub(super) struct Attendants {
     /// Ends the workload when we cannot any more.
     pub(super) keeper: Option<Keeper>,
-    /// Reads what can block.
+    /// The line on which it is asked for what can block.
     pub(super) witness: Option<Witness>,
     /// Writes the trace.
     pub(super) recording: Option<Recording>,
@@ -35,11 +35,10 @@ impl Attendants {
     /// The processes that live.
     pub(super) fn pids(&self) -> impl Iterator<Item = i32> {
         let keeper = self.keeper.as_ref().map(Keeper::pid);
-        let witness = self.witness.as_ref().and_then(Witness::pid);
         let recording = self.recording.as_ref().map(Recording::pid);
         let log = self.log.as_ref().map(OutputLog::pid);
         let exporter = self.exporter.as_ref().and_then(Exporter::pid);
-        let all = [keeper, witness, recording, log, self.dashboard_pid(), exporter];
+        let all = [keeper, recording, log, self.dashboard_pid(), exporter];
         all.into_iter().flatten().filter(|pid| *pid > 0)
     }
 
@@ -109,7 +108,6 @@ impl Host {
             }
         }
         let buried = self.keeper_ended(pid)
-            || self.witness_ended(pid)
             || self.scribe_ended(pid, ending)
             || self.log_ended(pid, ending)
             || self.exporter_ended(pid);
@@ -152,12 +150,13 @@ impl Host {
 
     /// Where the kernel tells only whether we have children at all, we must have none of our own. False when there was none.
     pub(super) fn give_up_company(&mut self) -> bool {
-        let witness = self.dismiss_witness();
+        // Whoever answers is the keeper's child.
+        self.attendants.witness = None;
         let given_up = self.attendants.keeper.take().is_some();
         if given_up {
             let why = "there is no other way to tell whether the command left processes behind";
             self.say(Level::Warning, format!("the keeper was stopped: {why}"));
         }
-        given_up | witness | self.give_up_recording()
+        given_up | self.give_up_recording()
     }
 }

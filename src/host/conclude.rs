@@ -2,7 +2,6 @@
 //! this may wait.
 
 use super::Host;
-use super::witness::Witness;
 use crate::escape::shown;
 use crate::event::{Cause, Ending, Outcome};
 use crate::ledger::{self, store};
@@ -10,6 +9,7 @@ use crate::report::post_mortem::archive;
 use crate::status::{Level, Remains, Status, WatchLine};
 use crate::sys::memory::PageFaults;
 use crate::ward::{Added, End, Origin, Ward, WardId};
+use crate::witness::Witness;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::os::fd::AsFd as _;
 use std::time::Duration;
@@ -96,7 +96,6 @@ impl Host {
         let verdict = ward.verdict(end, status);
         let users_doing = was_interrupted || lost_its_reader(end);
         if !ward.is_worth_a_report(&verdict, users_doing) {
-            self.dismiss_witness();
             return;
         }
         let mappings = self.attendants.witness.take().and_then(Witness::mappings);

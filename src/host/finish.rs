@@ -49,6 +49,8 @@ impl Host {
             // Only the command's group saw the Ctrl-C: a script or a loop of the shell around us is to end too.
             interrupt_group();
         }
+        // What is left is memory and descriptors, which go with the process at once and one by one take their time.
+        std::mem::forget(self);
         exit_status
     }
 

@@ -4,16 +4,19 @@ use super::Host;
 use crate::cli::OnDeath;
 use crate::config::{Targets, WardRules};
 use crate::control::server::Server;
-use crate::keeper::VERB;
 use crate::keeper::orders::{OrderFile, Orders, Stage};
+use crate::keeper::{self, Charge, Handed, Node};
 use crate::policy::Rung;
+use crate::report::post_mortem::PostMortem;
 use crate::status::Level;
+use crate::sys::attendant::{self, Given};
 use crate::units::millis;
 use crate::ward::{Origin, WardId};
+use crate::witness::Witness;
 use anyhow::{Context, Result};
 use std::io::{PipeWriter, Write};
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 
 /// The process, and what leads to it.
 #[derive(Debug)]
@@ -39,13 +42,18 @@ impl Drop for Keeper {
 }
 
 impl Keeper {
-    fn start(mut command: Command, orders: OrderFile, written: Orders) -> Result<Keeper> {
+    /// With the line on which the witness is asked, and what makes the start of a post-mortem.
+    fn start(
+        handed: Handed,
+        (orders, written): (OrderFile, Orders),
+        line: Option<&OwnedFd>,
+        report: impl FnOnce() -> Option<PostMortem>,
+    ) -> Result<Keeper> {
         let (end, leash) = std::io::pipe().context("make its pipe")?;
-        let output = orders.share().context("share its orders")?;
-        // Not in our group, or a Ctrl-C right now would be for it too.
-        command.stdin(end).stdout(Stdio::from(output)).process_group(0);
-        let child = command.spawn().context("start it")?;
-        let pid = i32::try_from(child.id()).context("know its process id")?;
+        let third = line.map(AsFd::as_fd);
+        let given = Given { input: end.as_fd(), output: orders.as_fd(), third };
+        let task = |held| keeper::run(handed, held, report);
+        let pid = attendant::start(c"sentinel-keeper", given, task).context("start it")?;
         Ok(Keeper { pid, orders, written, leash })
     }
 
@@ -82,7 +90,7 @@ impl Host {
     }
 
     fn try_start_keeper(&mut self, id: WardId, child: i32) -> Result<Keeper> {
-        let ward = self.wards.get_mut(id).context("find whom to keep")?;
+        let ward = self.wards.get(id).context("find whom to keep")?;
         let orders = OrderFile::create().context("make a file for its orders")?;
         let lines = ward.policy().lines();
         let written = Orders {
@@ -93,50 +101,40 @@ impl Host {
             stage: Stage::Watching,
         };
         orders.write(written).context("write its orders")?;
-        if ward.wants_report() {
-            let report = ward.report_of_our_death(child, Origin::find(self.caller_id))?;
-            // What is told of this is told once, and the keeper is one all the same.
-            if let Err(error) = orders.write_report(report.as_bytes()) {
-                let text = format!("no post-mortem if sentinel is killed: {error}");
-                ward.say(Level::Warning, text);
-            }
-        }
-        Keeper::start(self.keeper_command(id)?, orders, written)
-    }
-
-    fn keeper_command(&self, id: WardId) -> Result<Command> {
-        let ward = self.wards.get(id).context("find whom to keep")?;
+        // Without it the mappings are missing in a post-mortem, and nothing else.
+        let witness = ward.wants_report().then(Witness::hire).and_then(Result::ok);
+        let (witness, line) = witness.unzip();
         let rules = &ward.rules;
+        let charge = Charge::Run {
+            cgroup: ward.workload.cgroup().map(|cgroup| cgroup.path().to_owned()),
+            vacated: ward.workload.vacated().map(Path::to_owned),
+        };
         // In a dry run nothing is done to the workload.
         let on_death = if rules.dry_run { OnDeath::Release } else { rules.on_guardian_death };
-        let mut command = self.bare_keeper(rules, on_death);
-        if let Some(cgroup) = ward.workload.cgroup() {
-            command.arg("--cgroup").arg(cgroup.path());
-        }
-        if let Some(home) = ward.workload.vacated() {
-            command.arg("--vacated").arg(home);
-        }
-        Ok(command)
+        let handed = self.handed(rules, charge, on_death);
+        let report = || {
+            let origin = || Origin::find(self.caller_id);
+            ward.wants_report().then(|| ward.report_of_our_death(child, origin()))
+        };
+        let keeper = Keeper::start(handed, (orders, written), line.as_ref(), report)?;
+        self.attendants.witness = witness;
+        Ok(keeper)
     }
 
-    fn bare_keeper(&self, rules: &WardRules, on_death: OnDeath) -> Command {
-        // The program that runs, also where another has its name by now.
-        let mut command = Command::new("/proc/self/exe");
-        command.arg0("sentinel-keeper").arg(VERB);
-        for (name, value) in [
-            ("--guardian", std::process::id().to_string()),
-            ("--name", rules.name.clone()),
-            ("--now-ms", millis(self.clock.now().0).to_string()),
-            ("--term-signal", rules.term_signal.to_string()),
-            ("--kill-mode", rules.kill_mode.to_string()),
-            ("--on-death", on_death.to_string()),
-        ] {
-            command.arg(name).arg(value);
+    fn handed(&self, rules: &WardRules, charge: Charge, on_death: OnDeath) -> Handed {
+        let nodes = self.server.iter().map(Server::mailbox).flat_map(|mailbox| mailbox.nodes());
+        Handed {
+            guardian: std::process::id(),
+            name: rules.name.clone(),
+            now_ms: millis(self.clock.now().0),
+            charge,
+            term_signal: rules.term_signal,
+            kill_mode: rules.kill_mode,
+            on_death,
+            sockets: nodes
+                .map(|node| Node { path: node.path().to_owned(), id: node.id() })
+                .collect(),
         }
-        for node in self.server.iter().map(Server::mailbox).flat_map(|mailbox| mailbox.nodes()) {
-            command.arg("--socket").arg(node.path());
-        }
-        command
     }
 
     /// Starts the keeper of what others started, or says that there is none.
@@ -154,14 +152,10 @@ impl Host {
         let orders = OrderFile::create().context("make a file for its orders")?;
         let written = Orders::default();
         orders.write(written).context("write its orders")?;
-        let mut command = self.bare_keeper(rules, OnDeath::Release);
-        for path in &targets.cgroups {
-            command.arg("--attached").arg(path);
-        }
-        for path in &targets.directories {
-            command.arg("--attached-in").arg(path);
-        }
-        Keeper::start(command, orders, written)
+        let (cgroups, directories) = (targets.cgroups.clone(), targets.directories.clone());
+        let charge = Charge::Others { cgroups, directories };
+        let handed = self.handed(rules, charge, OnDeath::Release);
+        Keeper::start(handed, (orders, written), None, || None)
     }
 
     /// Tells the keeper what changed. Called once a turn of the loop, behind all deeds.

@@ -10,7 +10,7 @@ use super::recording::Recording;
 use super::tier::{self, Found};
 use super::visit::Visit;
 use super::wards::Wards;
-use super::witness::Witness;
+use crate::cgroup::Cgroup;
 use crate::cgroup::hierarchy::{self, OuterLimit};
 use crate::cgroup::limits::{self, WorkloadLimits};
 use crate::cgroup::swap::SwapAround;
@@ -44,11 +44,13 @@ use crate::workload::spares::Spares;
 use crate::workload::strangers::Strangers;
 use crate::workload::{Workload, proc_file};
 use anyhow::{Context, Result, bail};
+use std::cell::RefCell;
 use std::ffi::CString;
 use std::net::TcpListener;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::time::Duration;
 
 /// Starts the command under guard.
 ///
@@ -96,12 +98,16 @@ fn begin(
     let has_dashboard = matches!(dashboard, Ok(Some(_)));
     let foreground = Foreground::new(has_dashboard, config.rules.account.is_some(), &caller);
     let log = OutputLog::start(&config, has_dashboard, id)?;
-    let waiting = prepare(&path, &config, dashboard.as_ref().ok(), &foreground, caller)?;
-    let (found, refused) = find_tier(&around, &config, waiting.pid())?;
-    let outer = found.placed.iter().fold(outer, |outer, placed| outer.above(placed.cgroup.path()));
+    let launch = Launch::new(&path, &config, dashboard.as_ref().ok(), caller)?;
+    let early = || launch.process_for_systemd(&foreground);
+    let (found, refused) = find_tier(&around, &config, &early)?;
+    let outer = match found.placed.as_ref().filter(|_| found.tier == Tier::Kernel) {
+        Some(placed) => outer.above(placed.cgroup.path()),
+        None => outer,
+    };
     let (lines, notes) = settle(&mut config, &found, &around, &outer, refused)?;
     let (tier, tier_reason) = (found.tier, found.reason);
-    let left = found.placed.as_ref().map(|placed| leftovers::clear_beside(&placed.cgroup));
+    let left = found.placed.as_ref().map(leftovers::clear_beside);
     let mut workload = Workload::new(tier, found.placed, found.observed)?;
     workload.leave_out_strangers(strangers);
     let traced = recording.is_some();
@@ -118,6 +124,8 @@ fn begin(
         host.open_exporter(listener)?;
     }
     host.announce(ward, &around);
+    // Before we make ourselves hard to kill, which the command has none of.
+    let waiting = host.process_in_place(launch, ward)?;
     host.begin_recording(ward, waiting.pid(), &rules);
     host.launch(ward, waiting, insists)?;
     host.records = std::mem::take(records);
@@ -131,38 +139,82 @@ fn open_terminal(config: &Config, has_mailbox: bool) -> Result<Option<Dashboard>
     wanted.then(|| Dashboard::new(user)).transpose()
 }
 
-/// The process that will be the command. It exists first because systemd moves processes and not intentions.
-fn prepare(
-    path: &Path,
-    config: &Config,
-    dashboard: Option<&Option<Dashboard>>,
-    foreground: &Foreground,
+/// The command, ready to be run.
+struct Launch {
+    program: Program,
+    /// As a descriptor number of the command's process: the terminal of its own that it gets.
+    terminal: Option<RawFd>,
     caller: Caller,
-) -> Result<Waiting> {
-    let mut program =
-        Program::new(path, &config.rules.command).context("cannot run the command")?;
-    program.no_new_privs = config.no_new_privs;
-    if let Some(account) = &config.rules.account {
-        program.identity = Some(account.identity.clone());
-        for (name, value) in account.variables() {
-            program.set_variable(name, value).context("cannot run the command")?;
+    as_other_user: bool,
+    /// Made before there is a cgroup where systemd is asked for one: it moves processes, and not intentions.
+    early: RefCell<Option<Waiting>>,
+}
+
+impl Launch {
+    fn new(
+        path: &Path,
+        config: &Config,
+        dashboard: Option<&Option<Dashboard>>,
+        caller: Caller,
+    ) -> Result<Launch> {
+        let mut program =
+            Program::new(path, &config.rules.command).context("cannot run the command")?;
+        program.no_new_privs = config.no_new_privs;
+        if let Some(account) = &config.rules.account {
+            program.identity = Some(account.identity.clone());
+            for (name, value) in account.variables() {
+                program.set_variable(name, value).context("cannot run the command")?;
+            }
+        }
+        let mut terminal = None;
+        if let Some(dashboard) = dashboard.and_then(Option::as_ref) {
+            dashboard.connect(&mut program)?;
+            terminal = Some(dashboard.terminal_of_child());
+        }
+        let (as_other_user, early) = (config.rules.account.is_some(), RefCell::default());
+        Ok(Launch { program, terminal, caller, as_other_user, early })
+    }
+
+    fn place<'a>(&self, foreground: &'a Foreground) -> Place<'a> {
+        match (self.terminal, foreground.to_hand_over()) {
+            (Some(terminal), _) => Place::Session { terminal },
+            (None, _) if self.as_other_user => Place::Detached,
+            (None, Some(terminal)) => Place::Foreground(terminal.as_fd()),
+            (None, None) if foreground.is_shared() => Place::Ours,
+            (None, None) => Place::Group,
         }
     }
-    let place = match (dashboard.and_then(Option::as_ref), foreground.to_hand_over()) {
-        (Some(dashboard), _) => {
-            dashboard.connect(&mut program)?;
-            Place::Session { terminal: dashboard.terminal_of_child() }
+
+    /// The process that will be the command, before there is a place for it. The same one if asked for again.
+    fn process_for_systemd(&self, foreground: &Foreground) -> Result<i32> {
+        let mut early = self.early.borrow_mut();
+        if let Some(waiting) = early.as_ref() {
+            return Ok(waiting.pid());
         }
-        (None, _) if config.rules.account.is_some() => Place::Detached,
-        (None, Some(terminal)) => Place::Foreground(terminal.as_fd()),
-        (None, None) if foreground.is_shared() => Place::Ours,
-        (None, None) => Place::Group,
-    };
-    Ok(spawn::prepare(&program, place, caller)?)
+        let made = spawn::prepare(&self.program, self.place(foreground), self.caller, None)?;
+        Ok(early.insert(made).pid())
+    }
+
+    /// The process that will be the command, in its cgroup as far as that can be had at once.
+    fn process(self, foreground: &Foreground, workload: &Workload) -> Result<Waiting> {
+        let early = self.early.take();
+        match early.filter(|_| workload.has_anchor()) {
+            Some(moved_by_systemd) => Ok(moved_by_systemd),
+            None => {
+                let place = self.place(foreground);
+                let cgroup = workload.cgroup().map(Cgroup::directory);
+                Ok(spawn::prepare(&self.program, place, self.caller, cgroup)?)
+            }
+        }
+    }
 }
 
 /// The best tier, and the cgroup that was named if one without it had to do.
-fn find_tier(around: &Surroundings, config: &Config, child: i32) -> Result<(Found, Option<Unmet>)> {
+fn find_tier(
+    around: &Surroundings,
+    config: &Config,
+    child: &dyn Fn() -> Result<i32>,
+) -> Result<(Found, Option<Unmet>)> {
     let name = format!("sentinel-{}-{}", config.rules.name, std::process::id());
     let slice = config.slice.as_deref();
     let find =
@@ -312,6 +364,7 @@ impl Host {
             records: Vec::new(),
             own_files: config.record.iter().chain(&config.json).cloned().collect(),
             memory_locked: false,
+            warm_at: None,
             not_started: None,
         })
     }
@@ -394,10 +447,14 @@ impl Host {
         self.speak();
     }
 
+    fn process_in_place(&self, launch: Launch, id: WardId) -> Result<Waiting> {
+        let ward = self.wards.get(id).context("find where the command belongs")?;
+        launch.process(&self.foreground, &ward.workload)
+    }
+
     /// Runs the command and begins to guard it.
     fn launch(&mut self, id: WardId, waiting: Waiting, insists: bool) -> Result<()> {
-        // The command's process was forked before: it has none of this.
-        self.harden();
+        memory::lower_oom_score();
         match self.let_go(id, waiting, insists) {
             Ok(()) => Ok(()),
             Err(error) => {
@@ -414,30 +471,29 @@ impl Host {
     fn let_go(&mut self, id: WardId, waiting: Waiting, insists: bool) -> Result<()> {
         self.start_keeper(id, waiting.pid(), insists)?;
         let Some(ward) = self.wards.get_mut(id) else { return Ok(()) };
-        if ward.wants_report() {
-            self.attendants.witness = Witness::start();
-            self.leave_out_attendants();
-        }
-        let Some(ward) = self.wards.get_mut(id) else { return Ok(()) };
         // Another user could not open the file that they name: it is ours, as all of the cgroup.
         let shared = ward.rules.account.is_none();
         let added = if shared { pressure_variables(&ward.workload) } else { Vec::new() };
         ward.begin_usage();
         let pid = waiting.pid();
-        ward.workload.admit(pid).context("cannot put the command into its cgroup")?;
+        if !waiting.is_in_cgroup() {
+            ward.workload.admit(pid).context("cannot put the command into its cgroup")?;
+        }
         if let Some(signal) = self.signals.ending(&self.caller) {
             return Err(Interrupted(signal).into());
         }
         let started = waiting.go(&added);
         let (pid, starting) =
             started.map_err(|error| command::explain(error, &ward.rules.command))?;
+        // While the command's program is loaded.
+        crate::sys::priority::raise();
+        self.warm_at = Some(self.clock.now() + SHORT);
         self.attendants.close_terminal_of_child();
         if let Some(starting) = &starting {
             let wait = self.events.add(starting, Token::Started);
             wait.context("cannot wait for the command to run")?;
         }
         ward.started(pid, starting);
-        ward.rehearse();
         Ok(())
     }
 }
@@ -465,6 +521,9 @@ fn announcement(ward: &Ward) -> Vec<(Level, String)> {
         .flatten()
         .collect()
 }
+
+/// A command that is over by then needs none of what is made ready for the worst day.
+const SHORT: Duration = Duration::from_millis(20);
 
 /// `some 200000 2000000` and a NUL, in base64: what systemd offers, and what an unprivileged process may write
 /// (systemd: MEMORY_PRESSURE.md; windows without privilege are multiples of 2 s).

@@ -10,29 +10,28 @@ mod visited;
 use crate::cli::OnDeath;
 use crate::clock::{Clock, Timestamp, pause};
 use crate::escape::shown;
-use crate::ledger::{End, store};
+use crate::ledger::{self, store};
 use crate::placement;
+use crate::placement::leftovers::{self, Mark};
 use crate::report::console::Console;
 use crate::report::post_mortem::{Milestone, Moment, PostMortem, archive};
 use crate::report::record::CallerId;
 use crate::report::words::{counted, signal_name};
+use crate::sys::attendant::Held;
 use crate::units::{Limit, millis, show_duration};
+use crate::witness;
 use crate::workload::kill_mode::KillMode;
 use crate::workload::process_sampler::ProcessSampler;
-use anyhow::{Context, Result};
-use clap::Parser;
-use nix::sys::signal::SigSet;
+use anyhow::Result;
+use arrayvec::ArrayVec;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use orders::{OrderFile, Orders, Stage};
 use quarry::Quarry;
-use std::ffi::OsString;
-use std::io::Read;
-use std::os::fd::AsFd;
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::Duration;
-
-/// The hidden verb that runs it.
-pub const VERB: &str = "__keeper";
 
 /// Between two looks at a workload that ends.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -41,100 +40,145 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The trip-wire stands at least so far above what is in use: a write below that reclaims before it returns.
 const ROOM: u64 = 1 << 20;
 
-/// What the guardian says at the start. The leash is standard input, the orders are standard output.
-#[derive(Debug, Parser)]
-struct Handed {
-    #[arg(long)]
-    guardian: u32,
+/// Most runs are over by then: what is kept ready for the guardian's death is made ready only afterwards.
+const SHORT: Duration = Duration::from_secs(1);
+
+/// What the guardian says at the start.
+#[derive(Debug)]
+pub struct Handed {
+    /// The guardian.
+    pub guardian: u32,
     /// Of the run.
-    #[arg(long, allow_hyphen_values = true)]
-    name: String,
+    pub name: String,
     /// Of the guardian's clock, when it started us.
-    #[arg(long)]
-    now_ms: u64,
-    #[arg(long)]
-    cgroup: Option<PathBuf>,
-    #[arg(long)]
-    term_signal: i32,
-    #[arg(long)]
-    kill_mode: KillMode,
-    #[arg(long)]
-    on_death: OnDeath,
-    #[arg(long)]
-    vacated: Option<PathBuf>,
-    #[arg(long)]
-    socket: Vec<PathBuf>,
-    /// A cgroup that others made.
-    #[arg(long)]
-    attached: Vec<PathBuf>,
-    /// A directory of such.
-    #[arg(long)]
-    attached_in: Vec<PathBuf>,
+    pub now_ms: u64,
+    /// Whom it is for.
+    pub charge: Charge,
+    /// As in the options.
+    pub term_signal: i32,
+    /// As in the options.
+    pub kill_mode: KillMode,
+    /// As in the options.
+    pub on_death: OnDeath,
+    /// Sockets of the guardian's.
+    pub sockets: Vec<Node>,
 }
 
-impl Handed {
-    fn is_for_others(&self) -> bool {
-        !self.attached.is_empty() || !self.attached_in.is_empty()
-    }
+/// Whom a keeper is for.
+#[derive(Debug)]
+pub enum Charge {
+    /// A workload that the guardian started.
+    Run {
+        /// Its cgroup, where it has one.
+        cgroup: Option<PathBuf>,
+        /// A cgroup whose processes moved aside for it.
+        vacated: Option<PathBuf>,
+    },
+    /// What others started.
+    Others {
+        /// Cgroups that others made.
+        cgroups: Vec<PathBuf>,
+        /// Directories of such.
+        directories: Vec<PathBuf>,
+    },
 }
 
-/// Keeps watch over the guardian.
-///
-/// # Errors
-/// When it is not the guardian that started it, or the workload's cgroup cannot be opened.
-pub fn run(words: &[OsString]) -> Result<u8> {
+/// Keeps watch over the guardian, in a process of its own that is a copy of it: the leash is standard input, the orders are standard
+/// output, and the third descriptor is the line of the witness. `report` makes the start of a post-mortem, if one is wanted.
+pub fn run(handed: Handed, held: Held, report: impl FnOnce() -> Option<PostMortem>) -> u8 {
     let clock = Clock::start();
-    let words = std::iter::once(OsString::from("keeper")).chain(words.iter().cloned());
-    let handed = Handed::try_parse_from(words).context("the keeper is started by sentinel")?;
-    stand_aside();
-    let mut keeper = Keeper::new(handed, clock)?;
-    crate::sys::memory::lock();
-    if is_let_go() {
-        return Ok(0);
+    if let Charge::Run { cgroup: Some(cgroup), .. } = &handed.charge {
+        leftovers::mark(cgroup, Mark::Keeper);
     }
-    if keeper.handed.is_for_others() {
-        keeper.give_back();
-    } else {
-        keeper.take_over();
+    let mut line = held.third;
+    let mut end = wait(&held.input, &mut line, Some(SHORT));
+    let mut ready = None;
+    if end == End::NotYet {
+        ready = Some(handed.charge.quarry());
+        crate::sys::memory::lock();
+        crate::sys::priority::raise();
+        end = wait(&held.input, &mut line, None);
     }
-    Ok(0)
+    if end == End::Good {
+        return 0;
+    }
+    drop(line);
+    let quarry = ready.unwrap_or_else(|| {
+        crate::sys::priority::raise();
+        handed.charge.quarry()
+    });
+    match quarry {
+        Ok(quarry) => {
+            let orders = OrderFile::from(File::from(held.output));
+            Keeper::new(handed, clock, orders, quarry).act(report);
+            0
+        }
+        Err(error) => {
+            let mut console = Console::new();
+            console.say(&format!("the guardian {} is gone: {error:#}", handed.guardian));
+            console.finish();
+            1
+        }
+    }
 }
 
-/// Away from the terminal, from signals, and from what our caller left open.
-fn stand_aside() {
-    // Each of these is for the bad day; without it the keeper is a keeper all the same.
-    let _ = nix::unistd::setsid();
-    let _ = SigSet::all().thread_block();
-    let _ = std::fs::write("/proc/self/comm", "sentinel-keeper");
-    crate::sys::inherited::close_from(3);
-    crate::sys::priority::raise();
+impl Charge {
+    fn quarry(&self) -> Result<Quarry> {
+        match self {
+            Charge::Run { cgroup, .. } => Quarry::of_run(cgroup.as_deref()),
+            Charge::Others { .. } => Ok(Quarry::Gone),
+        }
+    }
 }
 
-/// Waits for the guardian's end. True when it was a good one.
-fn is_let_go() -> bool {
-    let mut byte = [0];
+/// How the guardian ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// It let us go.
+    Good,
+    /// It is gone.
+    Bad,
+    /// It lives.
+    NotYet,
+}
+
+/// Waits for the guardian's end, so long at most, and hears what the witness is asked meanwhile.
+fn wait(leash: &OwnedFd, line: &mut Option<OwnedFd>, patience: Option<Duration>) -> End {
+    let timeout = patience.map_or(PollTimeout::NONE, |patience| {
+        PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX)
+    });
     loop {
-        match std::io::stdin().lock().read(&mut byte) {
-            Ok(read) => return read > 0,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(_) => return false,
+        let fds = [Some(leash.as_fd()), line.as_ref().map(AsFd::as_fd)];
+        let mut fds: ArrayVec<PollFd<'_>, 2> =
+            fds.into_iter().flatten().map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        match poll(&mut fds, timeout) {
+            Ok(0) => return End::NotYet,
+            Err(_) => continue,
+            Ok(_) => {}
+        }
+        let happened = |index: usize| fds.get(index).is_some_and(|fd| fd.any().unwrap_or(true));
+        let (ended, asked) = (happened(0), happened(1));
+        drop(fds);
+        if ended {
+            let read = nix::unistd::read(leash, &mut [0]);
+            return if read.is_ok_and(|length| length > 0) { End::Good } else { End::Bad };
+        }
+        if asked && !line.as_ref().is_some_and(|line| witness::answer(line.as_fd())) {
+            *line = None;
         }
     }
 }
 
 /// A file of the guardian's, by what it was when the keeper came.
 #[derive(Debug)]
-struct Node {
-    path: PathBuf,
-    id: (u64, u64),
+pub struct Node {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Device and number.
+    pub id: (u64, u64),
 }
 
 impl Node {
-    fn of(path: PathBuf) -> Option<Node> {
-        let id = identity(&path)?;
-        Some(Node { path, id })
-    }
-
     fn remove(&self) {
         if identity(&self.path) == Some(self.id) {
             // Somebody else's by now, or in a directory that may not be written: nothing to be done.
@@ -163,27 +207,34 @@ struct Keeper {
 }
 
 impl Keeper {
-    fn new(mut handed: Handed, clock: Clock) -> Result<Keeper> {
-        let orders = std::io::stdout().as_fd().try_clone_to_owned().context("take the orders")?;
-        let quarry = match &handed.cgroup {
-            Some(path) => Quarry::at(path)?,
-            None => Quarry::Listed(std::collections::BTreeSet::new()),
-        };
-        let sockets = std::mem::take(&mut handed.socket).into_iter().filter_map(Node::of).collect();
-        Ok(Keeper {
+    fn new(mut handed: Handed, clock: Clock, orders: OrderFile, quarry: Quarry) -> Keeper {
+        let sockets = std::mem::take(&mut handed.sockets);
+        Keeper {
             handed,
             clock,
-            orders: OrderFile::from(std::fs::File::from(orders)),
+            orders,
             quarry,
             sampler: ProcessSampler::new(),
             sockets,
             console: Console::new(),
             said: Vec::new(),
             sent: None,
-        })
+        }
     }
 
-    fn take_over(&mut self) {
+    fn act(mut self, report: impl FnOnce() -> Option<PostMortem>) {
+        match &self.handed.charge {
+            Charge::Run { .. } => self.take_over(report),
+            Charge::Others { cgroups, directories } => {
+                let guardian = self.handed.guardian.cast_signed();
+                let (count, errors) = visited::give_back(guardian, cgroups, directories);
+                self.tell_given_back(count, &errors);
+            }
+        }
+        self.console.finish();
+    }
+
+    fn take_over(&mut self, report: impl FnOnce() -> Option<PostMortem>) {
         let unknown = Orders { second: u64::MAX, grace_ms: 3000, ..Orders::default() };
         let orders = self.orders.read().unwrap_or(unknown);
         if let Quarry::Listed(pids) = &mut self.quarry {
@@ -200,30 +251,26 @@ impl Keeper {
             OnDeath::Kill => self.kill("--on-guardian-death kill"),
             OnDeath::Terminate => self.terminate(&orders),
         }
-        self.clean_up(over);
+        self.clean_up(over, report);
         if unfinished && !self.is_released(over) {
             self.count_end();
         }
-        std::mem::take(&mut self.console).finish();
     }
 
     /// What others started goes on without a guardian, and as it was before.
-    fn give_back(&mut self) {
-        let Handed { attached, attached_in, guardian, .. } = &self.handed;
-        let (count, errors) = visited::give_back(guardian.cast_signed(), attached, attached_in);
+    fn tell_given_back(&mut self, count: u64, errors: &[anyhow::Error]) {
         self.sockets.iter().for_each(Node::remove);
         let many = counted(count, "cgroup is", "cgroups are");
         self.say(&format!("{many} as before, and guarded no more"));
         for error in errors {
             self.say(&format!("{error:#}"));
         }
-        std::mem::take(&mut self.console).finish();
     }
 
     fn count_end(&mut self) {
         let ran = self.clock.now().0 + Duration::from_millis(self.handed.now_ms);
         let ran_ms = millis(ran);
-        let end = End::of_guardian(&self.handed.name, ran_ms, self.sent.take());
+        let end = ledger::End::of_guardian(&self.handed.name, ran_ms, self.sent.take());
         if let Err(error) = store::count(&end, CallerId::find()) {
             self.say(&format!("{error:#}"));
         }
@@ -295,16 +342,19 @@ impl Keeper {
     }
 
     /// What the guardian made, as far as nobody uses it.
-    fn clean_up(&mut self, over: bool) {
+    fn clean_up(&mut self, over: bool, report: impl FnOnce() -> Option<PostMortem>) {
         self.sockets.iter().for_each(Node::remove);
         let released = self.is_released(over);
         let removed = if released { Ok(()) } else { self.remove_cgroup() };
         // A workload that goes on needs the controllers, and so its neighbours where they are.
-        let home = self.handed.vacated.as_deref().filter(|_| !released);
+        let home = match &self.handed.charge {
+            Charge::Run { vacated, .. } => vacated.as_deref().filter(|_| !released),
+            Charge::Others { .. } => None,
+        };
         let brought_back = home.map_or(Ok(()), placement::bring_back);
         if !over
             && !released
-            && let Err(error) = self.keep_post_mortem()
+            && let Err(error) = self.keep_post_mortem(report)
         {
             self.say(&format!("no post-mortem: {error:#}"));
         }
@@ -314,10 +364,8 @@ impl Keeper {
     }
 
     /// What the guardian knew at the start, and what was done here: of what was between, nobody is left to tell.
-    fn keep_post_mortem(&mut self) -> Result<()> {
-        let Some(start) = self.orders.report() else { return Ok(()) };
-        let mut report: PostMortem =
-            serde_json::from_slice(&start).context("understand what the guardian left")?;
+    fn keep_post_mortem(&mut self, report: impl FnOnce() -> Option<PostMortem>) -> Result<()> {
+        let Some(mut report) = report() else { return Ok(()) };
         report.timeline.append(&mut self.said.clone());
         let ended = self.said.last().map_or(0, |moment| moment.at_us);
         report.run.ran_ms = ended / 1000;

@@ -4,6 +4,7 @@
 use rustix::fs::{MemfdFlags, memfd_create};
 use std::fs::File;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 
 /// So many numbers of eight bytes are the orders.
@@ -13,10 +14,6 @@ const BYTES: usize = FIELDS * 8;
 const LIST_AT: u64 = 4096;
 /// More processes than any workload in these tiers has.
 const MOST: usize = 1 << 16;
-
-/// The start of a post-mortem lies behind the list: its length, and then itself.
-const REPORT_AT: u64 = 1 << 20;
-const LARGEST_REPORT: usize = 8 << 20;
 
 /// How far the guardian was.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -97,14 +94,6 @@ impl OrderFile {
         Ok(OrderFile::from(File::from(memfd_create("sentinel-orders", MemfdFlags::CLOEXEC)?)))
     }
 
-    /// The same file for another process.
-    ///
-    /// # Errors
-    /// Without descriptors.
-    pub fn share(&self) -> io::Result<File> {
-        self.file.try_clone()
-    }
-
     /// Writes the orders.
     ///
     /// # Errors
@@ -127,30 +116,6 @@ impl OrderFile {
         self.list.extend(count.to_le_bytes());
         self.list.extend(numbers);
         write_at(&self.file, &self.list, LIST_AT)
-    }
-
-    /// Leaves the start of a post-mortem.
-    ///
-    /// # Errors
-    /// As pwrite(2), or when it is too large.
-    pub fn write_report(&self, json: &[u8]) -> io::Result<()> {
-        if json.len() > LARGEST_REPORT {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        let length = u64::try_from(json.len()).unwrap_or(0);
-        let mut bytes = length.to_le_bytes().to_vec();
-        bytes.extend(json);
-        write_at(&self.file, &bytes, REPORT_AT)
-    }
-
-    /// The start of a post-mortem, if one was left.
-    pub fn report(&self) -> Option<Vec<u8>> {
-        let mut length = [0; 8];
-        self.file.read_exact_at(&mut length, REPORT_AT).ok()?;
-        let length = usize::try_from(u64::from_le_bytes(length)).ok()?;
-        let mut json = vec![0; length.min(LARGEST_REPORT)];
-        self.file.read_exact_at(&mut json, REPORT_AT + 8).ok()?;
-        Some(json)
     }
 
     /// Reads the orders; `None` when none were written.
@@ -185,6 +150,12 @@ fn write_at(file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
     if written == bytes.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
 }
 
+impl AsFd for OrderFile {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
 impl From<File> for OrderFile {
     fn from(file: File) -> OrderFile {
         OrderFile { file, list: Vec::new() }
@@ -198,9 +169,8 @@ mod tests {
     #[test]
     fn what_is_written_is_read_by_the_other_side() {
         let mut ours = OrderFile::create().unwrap();
-        let theirs = OrderFile::from(ours.share().unwrap());
+        let theirs = OrderFile::from(File::from(ours.as_fd().try_clone_to_owned().unwrap()));
         assert_eq!((theirs.read(), theirs.listed()), (None, Vec::new()));
-        assert_eq!(theirs.report(), None);
         for stage in [Stage::Watching, Stage::Terminating(4711), Stage::Killing, Stage::Over] {
             let orders = Orders { relief: 1 << 40, second: 2, grace_ms: 3000, child: 42, stage };
             ours.write(orders).unwrap();
@@ -210,9 +180,5 @@ mod tests {
             ours.list(pids).unwrap();
             assert_eq!(theirs.listed(), pids);
         }
-        let json = vec![b'x'; 100_000];
-        ours.write_report(&json).unwrap();
-        assert_eq!(theirs.report(), Some(json));
-        assert!(ours.write_report(&vec![0; LARGEST_REPORT + 1]).is_err());
     }
 }

@@ -2,7 +2,6 @@
 //! is no parent of theirs: nobody tells it of an end, and it looks.
 
 use crate::cgroup::Cgroup;
-use crate::placement::leftovers::{self, Mark};
 use crate::sys::process::PidFd;
 use crate::units::Limit;
 use crate::workload::kill_mode::KillMode;
@@ -44,21 +43,19 @@ impl Quarry {
     /// When a file of it cannot be opened.
     pub fn of(cgroup: Cgroup) -> Result<Quarry> {
         let knobs = Knobs::open(&cgroup)?;
-        let members = Members::new(Source::of(&cgroup))?;
+        let mut members = Members::new(Source::of(&cgroup))?;
+        members.touch();
         let current = cgroup.file("memory.current", OFlag::O_RDONLY).ok();
         Ok(Quarry::Cgroup(Box::new(Fold { cgroup, knobs, members, current })))
     }
 
-    /// Those in the cgroup at this path, if there is one still.
+    /// Those in the cgroup at this path, if there is one still; nobody yet of a run without one.
     ///
     /// # Errors
     /// When a file of it cannot be opened.
-    pub fn at(path: &Path) -> Result<Quarry> {
-        let found = Cgroup::open(path).and_then(|cgroup| {
-            leftovers::mark(&cgroup, Mark::Keeper);
-            Quarry::of(cgroup)
-        });
-        match found {
+    pub fn of_run(cgroup: Option<&Path>) -> Result<Quarry> {
+        let Some(path) = cgroup else { return Ok(Quarry::Listed(BTreeSet::new())) };
+        match Cgroup::open(path).and_then(Quarry::of) {
             Err(_) if matches!(path.try_exists(), Ok(false)) => Ok(Quarry::Gone),
             found => found,
         }

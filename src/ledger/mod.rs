@@ -132,17 +132,35 @@ pub struct Ledger {
 
 /// As it is in the file.
 #[derive(Debug, Serialize, Deserialize)]
-struct Written {
+struct Written<Row> {
     schema: u32,
     ends: Vec<Row>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+/// A kind and its tally, as it is written. Not by `flatten`, with which a full ledger takes a millisecond at each end.
+#[derive(Debug, Serialize)]
+struct Line<'a> {
+    name: &'a str,
+    reason: &'a str,
+    signal: &'a str,
+    count: u64,
+    last: Last,
+}
+
+impl<'a> Line<'a> {
+    fn of(Kind { name, reason, signal }: &'a Kind, tally: &Tally) -> Line<'a> {
+        Line { name, reason, signal, count: tally.count, last: tally.last }
+    }
+}
+
+/// The same as it is read.
+#[derive(Debug, Deserialize)]
 struct Row {
-    #[serde(flatten)]
-    kind: Kind,
-    #[serde(flatten)]
-    tally: Tally,
+    name: String,
+    reason: String,
+    signal: String,
+    count: u64,
+    last: Last,
 }
 
 impl Ledger {
@@ -176,20 +194,22 @@ impl Ledger {
     /// # Errors
     /// None that is known.
     pub fn to_json(&self) -> serde_json::Result<Vec<u8>> {
-        let row = |(kind, tally): (&Kind, &Tally)| Row { kind: kind.clone(), tally: *tally };
-        let written = Written { schema: SCHEMA, ends: self.ends.iter().map(row).collect() };
-        serde_json::to_vec(&written)
+        let ends: Vec<Line<'_>> =
+            self.ends.iter().map(|(kind, tally)| Line::of(kind, tally)).collect();
+        serde_json::to_vec(&Written { schema: SCHEMA, ends })
     }
 
     /// Reads the text of a file, which somebody else may have written: what no guardian writes is left out. `None` where it is no
     /// ledger that this version knows.
     pub fn from_json(json: &[u8]) -> Option<Ledger> {
-        let written: Written = serde_json::from_slice(json).ok()?;
+        let written: Written<Row> = serde_json::from_slice(json).ok()?;
         (written.schema == SCHEMA).then_some(())?;
         let mut ledger = Ledger::default();
-        let proper = written.ends.into_iter().filter(|row| row.kind.is_proper());
-        for row in proper.take(2 * MOST) {
-            ledger.merge(row.kind, row.tally);
+        let ends = written.ends.into_iter().map(|Row { name, reason, signal, count, last }| {
+            (Kind { name, reason, signal }, Tally { count, last })
+        });
+        for (kind, tally) in ends.filter(|(kind, _)| kind.is_proper()).take(2 * MOST) {
+            ledger.merge(kind, tally);
         }
         Some(ledger)
     }

@@ -9,9 +9,10 @@ use crate::escape::shown;
 use crate::report::post_mortem::archive;
 use crate::report::record::{CallerId, as_caller};
 use anyhow::{Context as _, Result};
-use nix::fcntl::{Flock, FlockArg};
 use nix::libc;
 use nix::sys::resource::{Resource, getrlimit};
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
@@ -58,9 +59,14 @@ fn is_no_place(error: &io::Error) -> bool {
 }
 
 fn open_lock(directory: &Path, owner: u32) -> io::Result<File> {
-    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-    let mut options = options();
-    let file = options.read(true).write(true).create(true).open(directory.join(LOCK))?;
+    let open = || options().read(true).write(true).create(true).open(directory.join(LOCK));
+    let file = match open() {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+            open()?
+        }
+        opened => opened?,
+    };
     check(&file, owner)?;
     Ok(file)
 }
@@ -89,11 +95,14 @@ fn write(directory: &Path, path: &Path, json: &[u8]) -> io::Result<()> {
         return Err(ErrorKind::FileTooLarge.into());
     }
     let unfinished = directory.join(UNFINISHED);
-    match std::fs::remove_file(&unfinished) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
-    let mut file = options().write(true).create_new(true).open(&unfinished)?;
+    let create = || options().write(true).create_new(true).open(&unfinished);
+    let mut file = match create() {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            std::fs::remove_file(&unfinished)?;
+            create()?
+        }
+        created => created?,
+    };
     let written = file.write_all(json).and_then(|()| std::fs::rename(&unfinished, path));
     written.inspect_err(|_| {
         // It is the first error that is told.
@@ -101,14 +110,15 @@ fn write(directory: &Path, path: &Path, json: &[u8]) -> io::Result<()> {
     })
 }
 
-fn hold(mut file: File) -> io::Result<Flock<File>> {
+/// The lock ends with the file, which nobody else has.
+fn hold(file: File) -> io::Result<File> {
     let clock = Clock::start();
     loop {
-        file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => return Ok(lock),
-            Err((file, nix::errno::Errno::EWOULDBLOCK | nix::errno::Errno::EINTR)) => file,
-            Err((_, errno)) => return Err(errno.into()),
-        };
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(file),
+            Err(Errno::WOULDBLOCK | Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
         if clock.now().0 >= PATIENCE {
             return Err(io::Error::other("another guardian has held the lock for too long"));
         }
@@ -135,21 +145,22 @@ pub fn read(path: &Path, owner: u32) -> io::Result<Ledger> {
 ///
 /// # Errors
 /// As [`read`].
-pub fn read_from(file: File, owner: u32) -> io::Result<Ledger> {
-    check(&file, owner)?;
-    let mut json = Vec::new();
-    file.take(LARGEST).read_to_end(&mut json)?;
+pub fn read_from(mut file: File, owner: u32) -> io::Result<Ledger> {
+    // It is never written in place.
+    let mut json = vec![0; usize::try_from(check(&file, owner)?).unwrap_or(0)];
+    file.read_exact(&mut json)?;
     let ledger = Ledger::from_json(&json);
     ledger.ok_or_else(|| io::Error::new(ErrorKind::InvalidData, "it is not a ledger of ended runs"))
 }
 
-fn check(file: &File, owner: u32) -> io::Result<()> {
+/// Gives its size.
+fn check(file: &File, owner: u32) -> io::Result<u64> {
     let data = file.metadata()?;
     let why = match () {
         () if !data.is_file() => "it is not a regular file",
         () if data.uid() != owner => "it belongs to another user",
         () if data.size() > LARGEST => "it is too large",
-        () => return Ok(()),
+        () => return Ok(data.size()),
     };
     Err(io::Error::other(why))
 }

@@ -2,7 +2,7 @@
 //! processes is told of and let go on unthrottled, for it is not known what they are worth. Each cgroup carries who made it, so
 //! that a number used again or in another namespace is not taken for its maker.
 
-use super::WORKLOAD;
+use super::{Placed, WORKLOAD};
 use crate::cgroup::maker::Maker;
 use crate::cgroup::{Cgroup, attribute, files};
 use crate::escape::shown;
@@ -27,26 +27,22 @@ impl Mark {
     }
 }
 
-/// Writes into the cgroup that we are at work on it. Kernels before 5.7 cannot hold that: leftovers stay there.
-pub fn mark(cgroup: &Cgroup, mark: Mark) {
-    if let Some(maker) = Maker::ours().map(|maker| maker.to_string()) {
-        // Without it nothing is cleared, and nothing else changes.
-        let _ = rustix::fs::setxattr(
-            cgroup.path(),
-            mark.name(),
-            maker.as_bytes(),
-            rustix::fs::XattrFlags::empty(),
-        );
-    }
+/// Writes into the cgroup that we are at work on it; gives whether it is there. Kernels before 5.7 cannot hold that: leftovers stay
+/// there, and nothing else changes.
+pub fn mark(cgroup: &Path, mark: Mark) -> bool {
+    Maker::ours().map(|maker| maker.to_string()).is_some_and(|maker| {
+        rustix::fs::setxattr(cgroup, mark.name(), maker.as_bytes(), rustix::fs::XattrFlags::empty())
+            .is_ok()
+    })
 }
 
 /// Clears what lies beside this cgroup. Gives a line for each that has processes.
-pub fn clear_beside(cgroup: &Cgroup) -> Vec<String> {
+pub fn clear_beside(placed: &Placed) -> Vec<String> {
     // Where marks cannot be held, nothing is known of anybody.
-    if attribute(cgroup.path(), Mark::Guardian.name()).is_none() {
+    if !placed.marked {
         return Vec::new();
     }
-    beside(cgroup.path()).iter().filter_map(|path| clear(path, state(path)?)).collect()
+    beside(placed.cgroup.path()).iter().filter_map(|path| clear(path, state(path)?)).collect()
 }
 
 /// Where other guardians would have made theirs. In a scope a workload's cgroup lies one deeper; systemd removes the scope.
@@ -59,7 +55,9 @@ fn beside(own: &Path) -> Vec<PathBuf> {
         path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"sentinel-"))
     };
     let others = paths.filter(|path| named(path) && Some(path.as_path()) != place);
-    others.flat_map(|path| [path.join(WORKLOAD), path]).collect()
+    let is_scope = |path: &Path| path.extension().is_some_and(|kind| kind == "scope");
+    let inner = |path: &Path| is_scope(path).then(|| path.join(WORKLOAD));
+    others.flat_map(|path| inner(&path).into_iter().chain([path])).collect()
 }
 
 /// What is left of it.
@@ -74,7 +72,13 @@ enum Left {
 /// `None` while somebody is at work on it, or may be.
 fn state(path: &Path) -> Option<Left> {
     let text = |mark: Mark| attribute(path, mark.name()).and_then(|text| text.into_string().ok());
-    let (guardian, keeper) = (text(Mark::Guardian), text(Mark::Keeper));
+    let guardian = text(Mark::Guardian);
+    // Most are at work.
+    let made_by = guardian.as_deref().and_then(|text| text.parse::<Maker>().ok());
+    if made_by.is_some_and(|maker| !maker.has_gone()) {
+        return None;
+    }
+    let keeper = text(Mark::Keeper);
     if guardian.is_none() && keeper.is_none() {
         let maker = maker(path)?;
         return Process::new(maker).is_err().then_some(Left::Unmarked);
@@ -126,7 +130,7 @@ mod tests {
         for name in ["sentinel-a-1", "sentinel-b-2.scope/workload", "cron.service"] {
             std::fs::create_dir_all(at(name)).unwrap();
         }
-        let plain = [at("sentinel-a-1/workload"), at("sentinel-a-1")];
+        let plain = [at("sentinel-a-1")];
         assert_eq!(beside(&at("sentinel-b-2.scope/workload")), plain);
         let scope = [at("sentinel-b-2.scope/workload"), at("sentinel-b-2.scope")];
         assert_eq!(beside(&at("sentinel-a-1")), scope);

@@ -73,7 +73,7 @@ impl fmt::Display for Row {
 }
 
 /// What is wanted.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Wish<'a> {
     /// Of the cgroup: `sentinel-NAME-PID`.
     pub name: &'a str,
@@ -81,8 +81,19 @@ pub struct Wish<'a> {
     pub given: Option<&'a Path>,
     /// The slice for a scope, if that was said.
     pub slice: Option<&'a str>,
-    /// The process that waits to be the command.
-    pub child: i32,
+    /// Gives the process that waits to be the command, for a manager that moves processes; made at the first call.
+    pub child: &'a dyn Fn() -> Result<i32>,
+}
+
+impl fmt::Debug for Wish<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Wish { name, given, slice, child: _ } = self;
+        f.debug_struct("Wish")
+            .field("name", name)
+            .field("given", given)
+            .field("slice", slice)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A cgroup made for a workload.
@@ -94,6 +105,8 @@ pub struct Placed {
     pub row: Option<Row>,
     vacated: Option<Vacated>,
     anchor: Option<Anchor>,
+    /// It says whose it is.
+    marked: bool,
     removed: bool,
 }
 
@@ -106,8 +119,8 @@ impl Drop for Placed {
 
 impl Placed {
     fn new(cgroup: Cgroup, vacated: Option<Vacated>, anchor: Option<Anchor>) -> Placed {
-        leftovers::mark(&cgroup, Mark::Guardian);
-        Placed { cgroup, row: None, vacated, anchor, removed: false }
+        let marked = leftovers::mark(cgroup.path(), Mark::Guardian);
+        Placed { cgroup, row: None, vacated, anchor, marked, removed: false }
     }
 
     /// Puts the command's process into it, before it runs anything.

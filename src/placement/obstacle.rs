@@ -171,13 +171,11 @@ mod tests {
         }
     }
 
-    /// A folder that looks like the root of a cgroup2 mount with these controllers.
-    fn mount(controllers: &str, read_only: bool) -> (tempfile::TempDir, Hierarchy) {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("cgroup.controllers"), controllers).unwrap();
-        let mount_point = folder.path().to_owned();
-        let own = Some(mount_point.clone());
-        (folder, Hierarchy { mount_point, own, root: "/".to_owned(), read_only })
+    /// A mount of cgroup2 with these controllers.
+    fn mount(controllers: &str, read_only: bool) -> Hierarchy {
+        let mount_point = std::path::PathBuf::from("/nowhere");
+        let (own, controllers) = (Some(mount_point.clone()), controllers.to_owned());
+        Hierarchy { mount_point, own, root: "/".to_owned(), read_only, controllers }
     }
 
     #[test]
@@ -192,7 +190,7 @@ mod tests {
 
     #[test]
     fn without_the_controller_the_reason_is_the_kernel_s() {
-        let (_folder, hierarchy) = mount("cpu pids\n", false);
+        let hierarchy = mount("cpu pids\n", false);
         let none = Surroundings { hierarchies: vec![hierarchy], ..place("6.1.0", 0) };
         assert_eq!(find(&none), Obstacle::NoController);
         let off = Surroundings { memory_disabled: true, ..none.clone() };
@@ -203,7 +201,7 @@ mod tests {
 
     #[test]
     fn the_way_out_is_that_of_the_tier_asked_for() {
-        let (_folder, hierarchy) = mount("cpu\n", false);
+        let hierarchy = mount("cpu\n", false);
         let user = Surroundings {
             hierarchies: vec![hierarchy.clone()],
             memory_v1: true,
@@ -225,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_container_with_a_read_only_cgroupfs_is_told_the_flags() {
-        let (_folder, hierarchy) = mount("cpu memory pids\n", true);
+        let hierarchy = mount("cpu memory pids\n", true);
         let container = Surroundings { hierarchies: vec![hierarchy], ..place("6.1.0", 0) };
         assert_eq!(find(&container), Obstacle::ReadOnly);
         assert!(remedy(&container).iter().any(|line| line.contains("unmask=/sys/fs/cgroup")));

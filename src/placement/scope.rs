@@ -42,16 +42,17 @@ impl Anchor {
 pub(super) fn make(around: &Surroundings, manager: Manager, wish: &Wish<'_>) -> Result<Placed> {
     let unit = format!("{}.scope", wish.name);
     let process = AnchorProcess::start().context("start the scope's anchor")?;
-    let pids = [wish.child, process.pid()].map(i32::cast_unsigned);
+    let child = (wish.child)()?;
+    let pids = [child, process.pid()].map(i32::cast_unsigned);
     // Root can bring the anchor there; to anybody else the way from one cgroup to the other is open to systemd only.
     let pids = if manager == Manager::System { &pids[..1] } else { &pids[..] };
     manager.start(around.uid, &Scope { unit: &unit, slice: wish.slice, pids })?;
     let arrive = |pid| wait_for(around, pid, &unit);
-    let scope = arrive(wish.child)?;
+    let scope = arrive(child)?;
     if manager == Manager::User {
         arrive(process.pid())?;
     }
-    furnish(&Cgroup::open(&scope)?, process, wish.child)
+    furnish(&Cgroup::open(&scope)?, process, child)
 }
 
 /// Processes first: controllers can be turned on only when nobody is in the scope itself.

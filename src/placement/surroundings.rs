@@ -2,8 +2,9 @@
 
 use crate::cgroup::hierarchy::{self, Hierarchy};
 use crate::cgroup::{Cgroup, files};
+use crate::kernel_file;
 use crate::systemd::Manager;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use procfs::process::MountInfo;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -19,7 +20,7 @@ pub struct Surroundings {
     pub uid: u32,
     /// Whether systemd runs this system (sd_booted(3)).
     pub systemd: bool,
-    /// What kind of container this is, if it is one that says so.
+    /// What kind of container this is, if it is one that says so and the memory controller is here.
     pub container: Option<String>,
     /// Whether our cgroup is the root of a namespace and not of the kernel's tree.
     pub namespace_root: bool,
@@ -27,9 +28,9 @@ pub struct Surroundings {
     pub unit: Option<PathBuf>,
     /// Kernel release.
     pub release: String,
-    /// Whether the memory controller is bound to a hierarchy of cgroup v1.
+    /// Whether the memory controller is bound to a hierarchy of cgroup v1, and to none of v2.
     pub memory_v1: bool,
-    /// Whether the kernel was told to do without the memory controller.
+    /// Whether the kernel was told to do without the memory controller, where no hierarchy has it.
     pub memory_disabled: bool,
 }
 
@@ -39,17 +40,23 @@ impl Surroundings {
     /// # Errors
     /// When /proc is not readable.
     pub fn look() -> Result<Surroundings> {
-        let hierarchies = hierarchy::find()?;
+        let mounts = hierarchy::read_mounts()?;
+        let hierarchies = hierarchy::find_in(&mounts)?;
         let memory = with_memory(&hierarchies);
+        let memory_v1 = memory.is_none() && memory_v1(&mounts);
         Ok(Surroundings {
             uid: nix::unistd::geteuid().as_raw(),
             systemd: Path::new("/run/systemd/system").is_dir(),
-            container: container(),
+            // Decides only where there is something to decide.
+            container: memory.and_then(|_| container()),
             namespace_root: memory.is_some_and(is_namespace_root),
             unit: memory.and_then(own_unit),
-            release: text("/proc/sys/kernel/osrelease").trim().to_owned(),
-            memory_v1: memory_v1().context("cannot read /proc/self/mountinfo")?,
-            memory_disabled: memory_disabled(&text("/proc/cgroups"), &text("/proc/cmdline")),
+            release: release(),
+            memory_v1,
+            // Asked only where nothing else explains that it is not there.
+            memory_disabled: memory.is_none()
+                && !memory_v1
+                && memory_disabled(&text("/proc/cgroups"), &text("/proc/cmdline")),
             hierarchies,
         })
     }
@@ -82,7 +89,12 @@ impl Surroundings {
 
 fn text(path: &str) -> String {
     // Not every kernel and container has every file; none is a fact too.
-    std::fs::read_to_string(path).unwrap_or_default()
+    kernel_file::text(path).unwrap_or_default()
+}
+
+fn release() -> String {
+    let system = nix::sys::utsname::uname();
+    system.map_or_else(|_| String::new(), |system| system.release().to_string_lossy().into_owned())
 }
 
 fn with_memory(hierarchies: &[Hierarchy]) -> Option<&Hierarchy> {
@@ -122,7 +134,8 @@ fn attribute(directory: &Path, name: &str) -> Option<OsString> {
         .or_else(|| crate::cgroup::attribute(directory, &format!("trusted.{name}")))
 }
 
-fn container() -> Option<String> {
+/// What kind of container this is, if it is one that says so.
+pub fn container() -> Option<String> {
     let marks = [("/run/.containerenv", "podman"), ("/.dockerenv", "docker")];
     let marked = marks.iter().find(|(path, _)| Path::new(path).exists());
     // systemd-nspawn, lxc, podman: the first process is told (systemd: CONTAINER_INTERFACE.md).
@@ -133,10 +146,9 @@ fn container() -> Option<String> {
     told.or_else(|| marked.map(|(_, name)| (*name).to_owned()))
 }
 
-fn memory_v1() -> std::io::Result<bool> {
-    let mounts = std::fs::read("/proc/self/mountinfo")?;
+fn memory_v1(mounts: &[u8]) -> bool {
     let has_memory = |mount: MountInfo| mount.super_options.contains_key("memory");
-    Ok(hierarchy::mounts(&mounts, "cgroup").any(has_memory))
+    hierarchy::mounts(mounts, "cgroup").any(has_memory)
 }
 
 /// `enabled` is the last column of /proc/cgroups. No line at all says nothing: kernels without v1 leave it out.

@@ -1,12 +1,16 @@
 //! System V segments that were made within a run and nobody removed: they are tmpfs without a name.
 
 use super::{LEAST_PART, Search};
+use crate::kernel_file;
 use crate::status::RemainsPart;
 use crate::units::Bytes;
 
 /// Those of this machine, or of this namespace.
 pub(super) fn find(search: &Search) -> Vec<RemainsPart> {
-    let text = std::fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();
+    if crate::sys::memory::of_segments().is_some_and(|size| size < LEAST_PART) {
+        return Vec::new();
+    }
+    let text = kernel_file::text("/proc/sysvipc/shm").unwrap_or_default();
     parse(&text, search)
 }
 

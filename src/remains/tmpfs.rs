@@ -3,6 +3,7 @@
 use super::{LEAST_PART, Search};
 use crate::clock::Clock;
 use crate::escape::escape;
+use crate::kernel_file;
 use crate::status::RemainsPart;
 use crate::units::Bytes;
 use nix::sys::statvfs::statvfs;
@@ -34,22 +35,29 @@ pub(super) struct Mount {
 struct Table {
     /// Every place with a mount: to touch one of a server that does not answer would take for ever.
     places: HashSet<PathBuf>,
-    /// Those where a tmpfs is on top.
-    tmpfs: Vec<PathBuf>,
+    /// Those where a tmpfs is on top, and its device.
+    tmpfs: Vec<(PathBuf, u64)>,
 }
 
 /// From /proc/self/mountinfo (proc(5)): id, parent, device, root, place, options, tags, a dash, type.
 fn table(mountinfo: &[u8]) -> Table {
-    let mut top: Vec<(PathBuf, bool)> = Vec::new();
+    let mut top: Vec<(PathBuf, Option<u64>)> = Vec::new();
     for line in mountinfo.split(|byte| *byte == b'\n') {
         let mut words = line.split(|byte| *byte == b' ');
-        let Some(place) = words.nth(4).map(unescaped) else { continue };
+        let device = words.nth(2).and_then(device);
+        let Some(place) = words.nth(1).map(unescaped) else { continue };
         let is_tmpfs = words.skip_while(|word| *word != b"-").nth(1) == Some(b"tmpfs");
         top.retain(|(other, _)| *other != place);
-        top.push((place, is_tmpfs));
+        top.push((place, device.filter(|_| is_tmpfs)));
     }
-    let tmpfs = top.iter().filter(|(_, is_tmpfs)| *is_tmpfs).map(|(place, _)| place.clone());
+    let tmpfs = top.iter().filter_map(|(place, device)| Some((place.clone(), (*device)?)));
     Table { tmpfs: tmpfs.collect(), places: top.into_iter().map(|(place, _)| place).collect() }
+}
+
+/// `0:24`: the number that stat(2) gives for it.
+fn device(word: &[u8]) -> Option<u64> {
+    let (major, minor) = std::str::from_utf8(word).ok()?.split_once(':')?;
+    Some(nix::sys::stat::makedev(major.parse().ok()?, minor.parse().ok()?))
 }
 
 /// Space, tab, line end and backslash are three octal digits there.
@@ -73,24 +81,26 @@ fn unescaped(word: &[u8]) -> PathBuf {
 }
 
 fn read_table() -> Table {
-    table(&std::fs::read("/proc/self/mountinfo").unwrap_or_default())
+    table(&kernel_file::read("/proc/self/mountinfo").unwrap_or_default())
 }
 
 /// Each tmpfs that is to be seen from here, once.
 pub(super) fn mounts() -> Vec<Mount> {
     let mut seen = HashSet::new();
-    let look = |path: PathBuf| {
-        let device = path.symlink_metadata().ok()?.dev();
+    let look = |(path, device): (PathBuf, u64)| {
         let stat = statvfs(&path).ok()?;
         let used = stat.blocks().saturating_sub(stat.blocks_free());
         Some(Mount { device, used: Bytes(used.saturating_mul(stat.fragment_size())), path })
     };
-    let found = read_table().tmpfs.into_iter().filter_map(look);
-    found.filter(|mount| seen.insert(mount.device)).collect()
+    let first = read_table().tmpfs.into_iter().filter(|(_, device)| seen.insert(*device));
+    first.filter_map(look).collect()
 }
 
 /// The files in these mounts that came or changed since then.
 pub(super) fn find(mounts: &[Mount], search: &Search) -> Vec<RemainsPart> {
+    if mounts.is_empty() {
+        return Vec::new();
+    }
     let (clock, places, seen) = (Clock::start(), read_table().places, HashSet::new());
     let mut walk = Walk { search, places, clock, left: ENTRIES, seen };
     mounts.iter().flat_map(|mount| walk.through(mount)).collect()
@@ -165,7 +175,7 @@ nonsense
 ",
         );
         let strange = PathBuf::from(OsString::from_vec(b"/x\xff".to_vec()));
-        assert_eq!(table.tmpfs, [PathBuf::from("/run"), strange.clone()]);
+        assert_eq!(table.tmpfs, [(PathBuf::from("/run"), 20), (strange.clone(), 24)]);
         let places = ["/run", "/dev/shm", "/run/a b"].map(PathBuf::from);
         assert_eq!(table.places, places.into_iter().chain([strange]).collect());
     }

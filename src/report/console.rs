@@ -84,12 +84,15 @@ impl Console {
     }
 
     /// Writes all that waits, and waits itself for a reader, for a while: nothing is guarded any more.
-    pub fn finish(mut self) {
+    pub fn finish(&mut self) {
         self.held = false;
         if self.lost > 0 {
             let lost = counted(self.lost, "line was", "lines were");
             self.waiting.push_front(format!("sentinel: {lost} lost\n"));
             self.written = 0;
+        }
+        if self.waiting.is_empty() {
+            return;
         }
         let patience = if io::stderr().is_terminal() { PATIENCE_WITH_PEOPLE } else { PATIENCE };
         let clock = Clock::start();

@@ -18,6 +18,7 @@ use std::io::{self, Seek as _, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// Who called: under sudo not root but the user behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,11 @@ pub struct CallerId {
 impl CallerId {
     /// Our real ids, or those that sudo(8) names when we are root.
     pub fn find() -> CallerId {
+        static FOUND: OnceLock<CallerId> = OnceLock::new();
+        *FOUND.get_or_init(CallerId::look)
+    }
+
+    fn look() -> CallerId {
         let own =
             CallerId { uid: nix::unistd::getuid().as_raw(), gid: nix::unistd::getgid().as_raw() };
         let named = |name| std::env::var_os(name).and_then(|text| id_from(&text));

@@ -1,13 +1,23 @@
-//! What the caller gave us and the child must get unchanged: signal dispositions, the signal mask, `oom_score_adj`,
-//! standard descriptors that are closed.
+//! What the caller gave us and the child must get unchanged: signal dispositions, the signal mask, standard descriptors that are
+//! closed.
 
 use nix::libc;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-/// Signals that were ignored when the process started, one bit each (bit 1 is SIGHUP).
+/// What the Rust runtime and we change the disposition of, to what. All others have the caller's for as long as we live.
+const OURS: [(libc::c_int, libc::sighandler_t); 3] = [
+    (libc::SIGPIPE, libc::SIG_IGN),
+    (libc::SIGXFSZ, libc::SIG_IGN),
+    (libc::SIGCHLD, libc::SIG_DFL),
+];
+
+/// Those of them that were ignored when the process started, one bit each (bit 1 is SIGHUP).
 static IGNORED: AtomicU64 = AtomicU64::new(0);
+
+/// Those that [`change`] has changed.
+static CHANGED: AtomicU64 = AtomicU64::new(0);
 
 /// Standard input, output and error that were closed when the process started, one bit each.
 static CLOSED: AtomicU8 = AtomicU8::new(0);
@@ -19,13 +29,30 @@ static CLOSED: AtomicU8 = AtomicU8::new(0);
 static REMEMBER: extern "C" fn() = remember;
 
 extern "C" fn remember() {
+    spare_calls();
     remember_ignored();
     make_room();
-    for fd in 0..3 {
-        // SAFETY: takes numbers only.
-        if unsafe { libc::fcntl(fd, libc::F_GETFD) } == -1 {
-            CLOSED.fetch_or(1 << fd, Ordering::Relaxed);
-        }
+    remember_closed();
+}
+
+fn remember_closed() {
+    let mut fds = [0, 1, 2].map(|fd| libc::pollfd { fd, events: 0, revents: 0 });
+    // SAFETY: a list that is valid for its length.
+    if unsafe { libc::poll(fds.as_mut_ptr(), 3, 0) } > 0 {
+        let closed = fds.iter().filter(|found| found.revents & libc::POLLNVAL != 0);
+        let bits = closed.fold(0, |bits, found| bits | 1u8 << found.fd);
+        CLOSED.store(bits, Ordering::Relaxed);
+    }
+}
+
+/// The heap grows by a piece that does for a whole run, and is not given back in between: untouched, it takes no memory.
+fn spare_calls() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: two numbers; nothing is allocated by others yet.
+    unsafe {
+        const HEAP: libc::c_int = 512 << 10;
+        libc::mallopt(libc::M_TOP_PAD, HEAP);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, 4 * HEAP);
     }
 }
 
@@ -63,31 +90,53 @@ fn make_room() {
     }
 }
 
+/// The runtime's own comes next; of the others [`change`] tells.
 fn remember_ignored() {
-    let mut ignored = 0;
-    for signal in 1..=64 {
-        // SAFETY: a null `act` changes nothing; `old` is a local of the right type, all zeroes being a valid value.
-        let handler = unsafe {
-            let mut old: libc::sigaction = std::mem::zeroed();
-            let known = libc::sigaction(signal, std::ptr::null(), &raw mut old) == 0;
-            if known { old.sa_sigaction } else { libc::SIG_DFL }
-        };
-        if handler == libc::SIG_IGN {
-            ignored |= 1u64 << (signal - 1);
-        }
+    if is_ignored(libc::SIGPIPE) {
+        IGNORED.fetch_or(bit(libc::SIGPIPE), Ordering::Relaxed);
     }
-    IGNORED.store(ignored, Ordering::Relaxed);
+}
+
+fn bit(signal: libc::c_int) -> u64 {
+    1 << (signal - 1)
+}
+
+/// Gives a signal of [`OURS`] the disposition that it is to have with us, and remembers what the caller had.
+pub(super) fn change(signal: libc::c_int) {
+    let ours = OURS.iter().find(|(number, _)| *number == signal);
+    let Some((_, disposition)) = ours else { return };
+    // SAFETY: neither ignoring nor the default involves a handler.
+    let before = unsafe { libc::signal(signal, *disposition) };
+    // The second time it is ours.
+    let is_first = CHANGED.fetch_or(bit(signal), Ordering::Relaxed) & bit(signal) == 0;
+    if is_first && before == libc::SIG_IGN {
+        IGNORED.fetch_or(bit(signal), Ordering::Relaxed);
+    }
+}
+
+/// Whether it has our disposition by now.
+fn is_changed(signal: libc::c_int) -> bool {
+    signal == libc::SIGPIPE
+        || OURS.iter().any(|(ours, _)| *ours == signal)
+            && CHANGED.load(Ordering::Relaxed) & bit(signal) != 0
+}
+
+/// Whether a signal is ignored now.
+fn is_ignored(signal: libc::c_int) -> bool {
+    // SAFETY: a null `act` changes nothing; `old` is a local of the right type, all zeroes being a valid value.
+    unsafe {
+        let mut old: libc::sigaction = std::mem::zeroed();
+        let known = libc::sigaction(signal, std::ptr::null(), &raw mut old) == 0;
+        known && old.sa_sigaction == libc::SIG_IGN
+    }
 }
 
 /// What the child must get unchanged.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller {
-    ignored: u64,
     closed: u8,
     /// The signal mask.
     pub mask: SigSet,
-    /// `/proc/self/oom_score_adj`, if it could be read.
-    pub oom_score_adj: Option<i16>,
 }
 
 impl Caller {
@@ -96,15 +145,24 @@ impl Caller {
         let mut mask = SigSet::empty();
         // Reading the mask of a valid set cannot fail.
         let _ = sigprocmask(SigmaskHow::SIG_BLOCK, None, Some(&mut mask));
-        let oom_score_adj = std::fs::read_to_string("/proc/self/oom_score_adj").ok();
-        let oom_score_adj = oom_score_adj.and_then(|text| text.trim().parse().ok());
-        let ignored = IGNORED.load(Ordering::Relaxed);
-        Caller { ignored, closed: CLOSED.load(Ordering::Relaxed), mask, oom_score_adj }
+        Caller { closed: CLOSED.load(Ordering::Relaxed), mask }
     }
 
     /// Whether the caller ignores this signal.
     pub fn ignores(&self, signal: i32) -> bool {
-        (1..=64).contains(&signal) && self.ignored & (1 << (signal - 1)) != 0
+        match is_changed(signal) {
+            true => IGNORED.load(Ordering::Relaxed) & bit(signal) != 0,
+            false => is_ignored(signal),
+        }
+    }
+
+    /// The signals that have another disposition now than the caller gave them, and that one.
+    pub(super) fn changed(&self) -> impl Iterator<Item = (libc::c_int, libc::sighandler_t)> {
+        let given = |(signal, now): (libc::c_int, libc::sighandler_t)| {
+            let given = if self.ignores(signal) { libc::SIG_IGN } else { libc::SIG_DFL };
+            (given != now).then_some((signal, given))
+        };
+        OURS.into_iter().filter(|(signal, _)| is_changed(*signal)).filter_map(given)
     }
 
     /// The limit of the stack (soft, hard) that the caller has and we do not: it was too little.

@@ -20,7 +20,9 @@ pub fn raise_descriptors() {
 /// Locks pages as they are touched (mlockall(2), MCL_ONFAULT). False where RLIMIT_MEMLOCK does not allow it, raised to what it
 /// may be raised to.
 pub fn lock() -> bool {
-    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_MEMLOCK) {
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_MEMLOCK)
+        && soft != hard
+    {
         // The lower one may do as well.
         let _ = setrlimit(Resource::RLIMIT_MEMLOCK, hard, hard);
     }
@@ -61,6 +63,32 @@ impl PageFaults {
         self.minor += now.minor - before.minor;
         self.major += now.major - before.major;
     }
+}
+
+/// What all System V segments of this namespace take, in memory and in swap; `None` where the kernel does not say.
+pub fn of_segments() -> Option<Bytes> {
+    /// linux/shm.h.
+    const SHM_INFO: libc::c_int = 14;
+    /// The same, `struct shm_info`.
+    #[repr(C)]
+    struct Info {
+        used_ids: libc::c_int,
+        total: libc::c_ulong,
+        resident: libc::c_ulong,
+        swapped: libc::c_ulong,
+        swap_attempts: libc::c_ulong,
+        swap_successes: libc::c_ulong,
+    }
+    let mut info = std::mem::MaybeUninit::<Info>::zeroed();
+    // SAFETY: with SHM_INFO the kernel writes this structure (shmctl(2)), for which all zeroes are valid.
+    let info = unsafe {
+        if libc::shmctl(0, SHM_INFO, info.as_mut_ptr().cast()) == -1 {
+            return None;
+        }
+        info.assume_init()
+    };
+    let pages = info.resident.saturating_add(info.swapped);
+    Some(Bytes(pages.saturating_mul(procfs::page_size())))
 }
 
 /// Our own highest resident set so far.

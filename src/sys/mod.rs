@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "this is the place for it; each block says why it is sound")]
 
 pub mod anchor;
+pub mod attendant;
 pub mod burial;
 pub mod caller;
 pub mod inherited;

@@ -16,8 +16,8 @@ const REAL_TIME: libc::c_int = 1;
 /// keeps a share of each processor for others (`sched_rt_runtime_us`): one that went wrong cannot take the machine.
 pub fn raise() -> bool {
     // SAFETY: numbers.
-    let nice = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, BEST) == 0 };
-    schedule(libc::SCHED_RR, REAL_TIME) || (nice && schedule(libc::SCHED_OTHER, 0))
+    let nice = || unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, BEST) == 0 };
+    schedule(libc::SCHED_RR, REAL_TIME) || (nice() && schedule(libc::SCHED_OTHER, 0))
 }
 
 fn schedule(policy: libc::c_int, priority: libc::c_int) -> bool {

@@ -48,10 +48,10 @@ pub enum Step {
 /// Whether this program was started with more than its caller has: set-user-ID, set-group-ID or file capabilities (getauxval(3), AT_SECURE).
 pub fn are_borrowed() -> bool {
     // SAFETY: takes a number and reads what the kernel gave this process.
-    let secure = unsafe { libc::getauxval(libc::AT_SECURE) } != 0;
-    let (uid, euid) = (nix::unistd::getuid(), nix::unistd::geteuid());
-    let (gid, egid) = (nix::unistd::getgid(), nix::unistd::getegid());
-    secure || uid != euid || gid != egid
+    let given = |what| unsafe { libc::getauxval(what) };
+    let other_user = given(libc::AT_UID) != given(libc::AT_EUID);
+    let other_group = given(libc::AT_GID) != given(libc::AT_EGID);
+    given(libc::AT_SECURE) != 0 || other_user || other_group
 }
 
 /// Takes SUDO_UID and its like: a number that is one user, and not what chown(2) takes for nobody.

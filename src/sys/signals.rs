@@ -74,8 +74,7 @@ impl AsFd for Signals {
 
 /// A file that may not grow (`ulimit -f`) is an error of a write (EFBIG), and nothing to die of.
 pub fn survive_full_files() {
-    // SAFETY: ignoring involves no handler.
-    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+    super::caller::change(libc::SIGXFSZ);
 }
 
 /// What a terminal or an operator sends to whom they want to end.
@@ -85,6 +84,5 @@ pub fn asks_to_end(signal: i32) -> bool {
 
 /// A caller that ignores SIGCHLD would have children reaped behind our back (wait(2)).
 fn notice_children() {
-    // SAFETY: the default disposition involves no handler.
-    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+    super::caller::change(libc::SIGCHLD);
 }

@@ -1,6 +1,6 @@
 //! Starts the command so that it never runs an instruction of its own outside its cgroup, and as its caller meant it:
-//! signal mask, ignored signals and `oom_score_adj` as they were. First a process that waits, to be put in its place by
-//! us or by systemd; then the command in it.
+//! signal mask and ignored signals as they were. First a process that waits, made in its cgroup where that is there, else to be
+//! put in its place by us or by systemd; then the command in it.
 
 use super::caller::Caller;
 use super::privileges::{self, Identity, Step};
@@ -11,6 +11,7 @@ use std::ffi::{CString, OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 /// Where the child belongs on the terminal.
@@ -108,7 +109,7 @@ fn c_string(text: &OsStr) -> io::Result<CString> {
     CString::new(text.as_bytes()).map_err(|_| io::ErrorKind::InvalidInput.into())
 }
 
-/// What can fail in the child before the command runs; its place in the list travels through the pipe.
+/// What can fail in the child before the command runs; its place in the list travels over the line.
 const STEPS: [&str; 10] = [
     "make a process group or session for the command",
     "hand the terminal to the command",
@@ -147,21 +148,26 @@ const SOON_MS: u8 = 20;
 #[derive(Debug)]
 pub struct Waiting {
     pid: i32,
-    gate: Option<io::PipeWriter>,
-    report: io::PipeReader,
+    in_cgroup: bool,
+    line: Option<UnixStream>,
 }
 
-/// Makes the process that waits.
+/// Makes the process that waits, in this cgroup (its directory) if there is one by now and the kernel takes it: to move it there
+/// afterwards takes up to a grace period of RCU, 13 ms on a machine that does nothing else.
 ///
 /// Not by `std::process::Command`, which waits for the exec without end: a Ctrl-Z at that moment would stop the child
 /// first and leave both waiting for each other.
 ///
 /// # Errors
 /// Without descriptors or processes.
-pub fn prepare(program: &Program, place: Place<'_>, caller: Caller) -> Result<Waiting, SpawnError> {
+pub fn prepare(
+    program: &Program,
+    place: Place<'_>,
+    caller: Caller,
+    cgroup: Option<BorrowedFd<'_>>,
+) -> Result<Waiting, SpawnError> {
     let before = |step| move |source| SpawnError::Before { step, source };
-    let (report, reporter) = io::pipe().map_err(before("make a pipe"))?;
-    let (opens, gate) = io::pipe().map_err(before("make a pipe"))?;
+    let (line, other) = UnixStream::pair().map_err(before("make a pair of sockets"))?;
     let mut environment = pointers(&program.environment);
     environment.extend([std::ptr::null(); ADDED_WORDS]);
     let child = Prepared {
@@ -171,16 +177,54 @@ pub fn prepare(program: &Program, place: Place<'_>, caller: Caller) -> Result<Wa
         added: vec![0; ADDED_BYTES],
         place: RawPlace::from(place),
         caller,
-        opens: opens.as_raw_fd(),
-        gate: gate.as_raw_fd(),
-        reporter: reporter.as_raw_fd(),
+        line: other.as_raw_fd(),
+        parents: line.as_raw_fd(),
     };
     // SAFETY: this process has one thread; the child makes system calls only and ends in exec or _exit.
-    let pid = unsafe { libc::fork() };
+    let (pid, in_cgroup) = match cgroup.map_or(-1, |cgroup| unsafe { fork_into(cgroup) }) {
+        // SAFETY: as above.
+        -1 => (unsafe { libc::fork() }, false),
+        pid => (pid, true),
+    };
     match pid {
         -1 => Err(before("fork")(io::Error::last_os_error())),
         0 => child.run(),
-        pid => Ok(Waiting { pid, gate: Some(gate), report }),
+        pid => Ok(Waiting { pid, in_cgroup, line: Some(line) }),
+    }
+}
+
+/// linux/sched.h, `struct clone_args`.
+#[repr(C)]
+struct CloneArgs {
+    flags: u64,
+    pidfd: u64,
+    child_tid: u64,
+    parent_tid: u64,
+    exit_signal: u64,
+    stack: u64,
+    stack_size: u64,
+    tls: u64,
+    set_tid: u64,
+    set_tid_size: u64,
+    cgroup: u64,
+}
+
+/// As fork(2), with the child in this cgroup from its first instruction on. -1 where the kernel is older than 5.7, or somebody forbids
+/// it (seccomp).
+///
+/// # Safety
+/// This process has one thread, and the child makes system calls only: the C library knows nothing of it.
+unsafe fn fork_into(cgroup: BorrowedFd<'_>) -> libc::pid_t {
+    /// linux/sched.h.
+    const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+    // SAFETY: all zeroes are valid; the structure is read for its length. Without CLONE_VM the child has a copy of everything.
+    unsafe {
+        let mut how: CloneArgs = std::mem::zeroed();
+        how.flags = CLONE_INTO_CGROUP;
+        how.exit_signal = u64::from(libc::SIGCHLD.unsigned_abs());
+        how.cgroup = u64::from(cgroup.as_raw_fd().unsigned_abs());
+        let pid = libc::syscall(libc::SYS_clone3, &raw mut how, size_of::<CloneArgs>());
+        libc::pid_t::try_from(pid).unwrap_or(-1)
     }
 }
 
@@ -188,6 +232,11 @@ impl Waiting {
     /// Its process id.
     pub fn pid(&self) -> i32 {
         self.pid
+    }
+
+    /// Whether it is in the cgroup already.
+    pub fn is_in_cgroup(&self) -> bool {
+        self.in_cgroup
     }
 
     /// Lets it run the command, with these variables (`NAME=VALUE`) in its environment too. Gives its process id, and, where the
@@ -203,10 +252,11 @@ impl Waiting {
         if message.len() > ADDED_BYTES || added.len() > ADDED_WORDS {
             return Err(before(io::ErrorKind::ArgumentListTooLong.into()));
         }
-        if let Some(mut gate) = self.gate.take() {
-            gate.write_all(&message).map_err(before)?;
-        }
-        let mut starting = Starting { report: self.report.try_clone().map_err(before)? };
+        let Some(mut line) = self.line.take() else {
+            return Err(before(io::ErrorKind::BrokenPipe.into()));
+        };
+        line.write_all(&message).map_err(before)?;
+        let mut starting = Starting { line };
         match starting.wait(SOON_MS) {
             Some(Ok(())) => Ok((std::mem::replace(&mut self.pid, 0), None)),
             // Dropped, it is reaped.
@@ -220,7 +270,7 @@ impl Waiting {
 /// the way, which is a job like any other that was stopped.
 #[derive(Debug)]
 pub struct Starting {
-    report: io::PipeReader,
+    line: UnixStream,
 }
 
 impl Starting {
@@ -229,15 +279,15 @@ impl Starting {
         self.wait(0)
     }
 
-    /// The pipe closes with the exec, or with the end of the process; before that comes what went wrong.
+    /// The child's end closes with the exec, or with the end of the process; before that comes what went wrong.
     fn wait(&mut self, ms: u8) -> Option<Result<(), SpawnError>> {
         use io::Read as _;
-        let mut fds = [PollFd::new(self.report.as_fd(), PollFlags::POLLIN)];
+        let mut fds = [PollFd::new(self.line.as_fd(), PollFlags::POLLIN)];
         if poll(&mut fds, ms).unwrap_or(0) == 0 {
             return None;
         }
         let mut message = [0u8; 5];
-        let Ok(5) = self.report.read(&mut message) else { return Some(Ok(())) };
+        let Ok(5) = self.line.read(&mut message) else { return Some(Ok(())) };
         let [step, errno @ ..] = message;
         let source = io::Error::from_raw_os_error(i32::from_ne_bytes(errno));
         Some(Err(match STEPS.get(usize::from(step)) {
@@ -250,13 +300,13 @@ impl Starting {
 impl AsFd for Starting {
     /// Ready (readable) when [`Starting::result`] has something to say.
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.report.as_fd()
+        self.line.as_fd()
     }
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        drop(self.gate.take());
+        drop(self.line.take());
         if self.pid > 0 {
             reap(self.pid);
         }
@@ -275,9 +325,9 @@ struct Prepared<'a> {
     added: Vec<u8>,
     place: RawPlace,
     caller: Caller,
-    opens: RawFd,
-    gate: RawFd,
-    reporter: RawFd,
+    /// Opens the gate, and takes what went wrong.
+    line: RawFd,
+    parents: RawFd,
 }
 
 impl Prepared<'_> {
@@ -294,18 +344,18 @@ impl Prepared<'_> {
         let errno = error.raw_os_error().unwrap_or(0);
         let mut message = [step; 5];
         message[1..].copy_from_slice(&errno.to_ne_bytes());
-        write_raw(self.reporter, &message);
+        write_raw(self.line, &message);
         // SAFETY: ends this process without running anything of the parent's.
         unsafe { libc::_exit(if errno == libc::ENOENT { 127 } else { 126 }) }
     }
 
-    /// Until the gate opens; false when it was shut for good.
+    /// Until our parent says so; false when it never will.
     fn wait(&mut self) -> bool {
-        // SAFETY: our copy of the writing end would keep the pipe open for ever; the buffer is valid for its length.
+        // SAFETY: our copy of its end would keep the line open for ever; the buffer is valid for its length.
         let length = unsafe {
-            libc::close(self.gate);
+            libc::close(self.parents);
             loop {
-                let read = libc::read(self.opens, self.added.as_mut_ptr().cast(), self.added.len());
+                let read = libc::read(self.line, self.added.as_mut_ptr().cast(), self.added.len());
                 if read >= 0 || io::Error::last_os_error().raw_os_error() != Some(libc::EINTR) {
                     break read;
                 }
@@ -381,7 +431,6 @@ fn steps(child: &Prepared<'_>) -> Result<(), (u8, io::Error)> {
     close_as_caller(&child.caller);
     connect(child.program).map_err(|error| (3, error))?;
     position(child.place)?;
-    restore_oom_score(&child.caller);
     restore_stack_limit(&child.caller);
     give_up_privileges(child.program).map_err(|(step, error)| (number(step), error))?;
     restore_signals(&child.caller).map_err(|error| (2, error))
@@ -437,22 +486,6 @@ fn position(place: RawPlace) -> Result<(), (u8, io::Error)> {
     }
 }
 
-/// The guardian lowered its own; a child that inherited that could not be killed by its cgroup's limit
-/// (hashicorp/nomad#10663). Raising it is always allowed, so a failure here does not happen.
-fn restore_oom_score(caller: &Caller) {
-    let Some(score) = caller.oom_score_adj else { return };
-    let mut text = [0u8; 8];
-    let length = decimal(score, &mut text);
-    // SAFETY: a literal path; the descriptor is used and closed here.
-    unsafe {
-        let fd = libc::open(c"/proc/self/oom_score_adj".as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC);
-        if fd >= 0 {
-            write_raw(fd, &text[..length]);
-            libc::close(fd);
-        }
-    }
-}
-
 /// Lowering it is always allowed, so a failure here does not happen.
 fn restore_stack_limit(caller: &Caller) {
     if let Some((soft, hard)) = caller.stack_limit() {
@@ -464,8 +497,7 @@ fn restore_stack_limit(caller: &Caller) {
 
 /// Dispositions first, then the mask: a signal that waits must meet what the caller wanted.
 fn restore_signals(caller: &Caller) -> io::Result<()> {
-    for signal in [libc::SIGPIPE, libc::SIGCHLD, libc::SIGXFSZ] {
-        let disposition = if caller.ignores(signal) { libc::SIG_IGN } else { libc::SIG_DFL };
+    for (signal, disposition) in caller.changed() {
         // SAFETY: no handler of ours is installed.
         unsafe { libc::signal(signal, disposition) };
     }
@@ -478,14 +510,4 @@ fn restore_signals(caller: &Caller) -> io::Result<()> {
 fn write_raw(fd: RawFd, bytes: &[u8]) -> isize {
     // SAFETY: the slice is valid for its length.
     unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) }
-}
-
-/// Decimal digits without allocation; gives their number.
-fn decimal(value: i16, text: &mut [u8; 8]) -> usize {
-    use io::Write as _;
-    let room = text.len();
-    let mut rest = &mut text[..];
-    // Six characters at most: it fits.
-    let _ = write!(rest, "{value}");
-    room - rest.len()
 }

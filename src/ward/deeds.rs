@@ -24,7 +24,7 @@ const LONGEST_STEP: Duration = Duration::from_millis(200);
 impl Ward {
     /// Hands an event to the policy and does what it says.
     pub fn handle(&mut self, event: Event) {
-        let (now, before) = (self.clock.now(), PageFaults::now());
+        let now = self.clock.now();
         let lines = *self.policy.lines();
         let actions = self.policy.handle(event, now);
         if lines != *self.policy.lines() {
@@ -34,9 +34,11 @@ impl Ward {
             steps.push(now, event, &actions);
         }
         self.keep_look(&event, &actions, now);
+        let decides = |action: &Action| matches!(action, Action::Terminate | Action::Kill);
+        let before = actions.iter().any(decides).then(PageFaults::now);
         for action in &actions {
             self.apply(*action, now);
-            if matches!(action, Action::Terminate | Action::Kill) {
+            if let Some(before) = before.filter(|_| decides(action)) {
                 self.story.page_faults.add_since(before);
             }
         }

@@ -12,10 +12,17 @@ use std::time::Duration;
 const EVERY: Duration = Duration::from_secs(1);
 
 /// Who left, as far as that was told, and when to look again.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Escapes {
     look_at: Timestamp,
     told: Vec<i32>,
+}
+
+impl Default for Escapes {
+    /// Nobody left before there was anybody.
+    fn default() -> Escapes {
+        Escapes { look_at: Timestamp(EVERY), told: Vec::new() }
+    }
 }
 
 impl Ward {

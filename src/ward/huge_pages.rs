@@ -31,7 +31,7 @@ impl Default for HugePagesWatch {
     fn default() -> HugePagesWatch {
         HugePagesWatch {
             charged: in_memory_current(),
-            at: Timestamp::default(),
+            at: Timestamp(EVERY),
             waiting: Vec::new(),
             sum: Bytes(0),
             uncounted: Bytes(0),
@@ -62,7 +62,7 @@ impl Ward {
     /// Called once a turn of the loop.
     pub fn watch_huge_pages(&mut self) {
         let now = self.clock.now();
-        if self.counts_huge_pages() || self.huge_pages.waiting.is_empty() && !self.begin(now) {
+        if self.huge_pages.waiting.is_empty() && !self.begin(now) {
             return;
         }
         let watch = &mut self.huge_pages;
@@ -87,7 +87,7 @@ impl Ward {
             return false;
         }
         self.huge_pages.at = now + EVERY;
-        if pool() == Bytes(0) {
+        if pool() == Bytes(0) || self.counts_huge_pages() {
             self.huge_pages.uncounted = Bytes(0);
             return false;
         }

@@ -13,7 +13,6 @@ use crate::report::record::CallerId;
 use crate::report::state::memory_at;
 use crate::status::{Counters, Limits, Memory, Pressure, Remains, Status, Tier};
 use crate::units::{Limit, millis};
-use anyhow::{Context, Result};
 use nix::libc::SIGINT;
 use std::os::unix::ffi::OsStrExt;
 
@@ -122,11 +121,8 @@ impl Ward {
         }
     }
 
-    /// What the keeper writes when we are killed, as far as it is known at the start.
-    ///
-    /// # Errors
-    /// It cannot be rendered.
-    pub fn report_of_our_death(&self, child: i32, origin: Origin) -> Result<String> {
+    /// What the keeper writes when we are killed, as far as it is known at the start: in its copy of us.
+    pub fn report_of_our_death(&self, child: i32, origin: Origin) -> PostMortem {
         let lines = self.policy.lines();
         let limits = Limits {
             limit: lines.limit,
@@ -155,7 +151,7 @@ impl Ward {
             child_pid: child.cast_unsigned(),
             ..self.this_run(origin)
         };
-        let report = PostMortem {
+        PostMortem {
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             run,
@@ -172,8 +168,7 @@ impl Ward {
             growers: Vec::new(),
             mappings: None,
             left_in_tmpfs: None,
-        };
-        serde_json::to_string(&report).context("render what it may have to tell")
+        }
     }
 
     /// Memory and pressure as the look had them that decided; those of the last look where nothing was.

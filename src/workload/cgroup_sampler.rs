@@ -88,9 +88,10 @@ impl CgroupSampler {
         Rc::clone(&self.current)
     }
 
-    /// `memory.events`, for EPOLLPRI. It is read by every sample, which arms it again.
-    pub fn events_fd(&self) -> BorrowedFd<'_> {
-        self.events.as_fd()
+    /// `memory.events` and, where it is held open, `pids.events`, for EPOLLPRI. They are read by every sample.
+    pub fn telling_files(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let pids = self.pids_events.as_ref().and_then(Kept::descriptor);
+        [Some(self.events.as_fd()), pids].into_iter().flatten()
     }
 
     /// Whether a look sees huge pages.

@@ -2,6 +2,7 @@
 
 use super::proc_file;
 use super::proc_stat::parent_of;
+use crate::kernel_file;
 
 /// The lists of its threads, of `left` at most: each thread has its own (proc_pid_task(5)).
 pub(super) fn by_threads(pid: i32, left: &mut usize) -> Vec<i32> {
@@ -13,6 +14,12 @@ pub(super) fn by_threads(pid: i32, left: &mut usize) -> Vec<i32> {
         found.extend(list.split_whitespace().filter_map(|word| word.parse::<i32>().ok()));
     }
     found
+}
+
+/// Our own: we have one thread. Nobody where the kernel has no such list (CONFIG_PROC_CHILDREN).
+pub(super) fn ours() -> Vec<i32> {
+    let list = kernel_file::text("/proc/thread-self/children").unwrap_or_default();
+    list.split_whitespace().filter_map(|word| word.parse::<i32>().ok()).collect()
 }
 
 /// By the kernel's lists, or where it has none (CONFIG_PROC_CHILDREN) by asking everybody.

@@ -4,7 +4,7 @@
 //! The lists are exact only while nobody ends (proc_pid_task(5)): who follows somebody who ends may be missed. So whoever was
 //! there before and lives, and is in no list, calls for a walk; and there is one from time to time, and before each deed.
 
-use super::list::{List, ROOM, each_entry, touched};
+use super::list::{List, ROOM, each_entry, touch};
 use super::proc_file::{self, is_gone};
 use super::proc_stat::parent_of;
 use super::strangers::Apart;
@@ -32,23 +32,37 @@ pub(super) struct Descent {
     walk_at: Timestamp,
     /// Whether the kernel has such lists (CONFIG_PROC_CHILDREN).
     has_lists: bool,
+    own: i32,
 }
 
 impl Descent {
+    /// Before there is anybody to follow: nobody was missed.
     pub(super) fn new() -> Descent {
         let has_lists = proc_file::open(format_args!("/proc/thread-self/children")).is_ok();
-        Descent {
-            parents: touched((0, 0), ROOM),
-            before: touched(0, ROOM),
-            has_lists,
-            ..Descent::unused()
-        }
+        let (parents, before) = (Vec::with_capacity(ROOM), Vec::with_capacity(ROOM));
+        Descent { parents, before, has_lists, ..Descent::unused() }
     }
 
     /// For a workload that has a cgroup.
     pub(super) fn unused() -> Descent {
-        let (clock, walk_at) = (Clock::start(), Timestamp::default());
-        Descent { parents: Vec::new(), before: Vec::new(), clock, walk_at, has_lists: false }
+        let (clock, walk_at) = (Clock::start(), Timestamp(SELDOM));
+        let own = nix::unistd::getpid().as_raw();
+        Descent { parents: Vec::new(), before: Vec::new(), clock, walk_at, has_lists: false, own }
+    }
+
+    /// Its memory is there from now on.
+    pub(super) fn touch(&mut self) {
+        touch(&mut self.parents);
+        touch(&mut self.before);
+    }
+
+    /// Goes the way of a walk, through our own threads alone: its code is in memory afterwards.
+    pub(super) fn rehearse(&mut self, list: &mut List, apart: &mut Apart<'_>) {
+        let walk_at = self.walk_at;
+        if let Ok(ours) = proc_file::open(format_args!("/proc/self/task")) {
+            self.walk_all(list, &ours, apart);
+        }
+        self.walk_at = walk_at;
     }
 
     /// Lists our descendants by the lists of children where those can be trusted. Dead ones that nobody has reaped are among them.
@@ -59,7 +73,7 @@ impl Descent {
         }
         self.before.clear();
         self.before.extend_from_slice(&list.pids);
-        let followed = follow_lists(list, apart);
+        let followed = follow_lists(self.own, list, apart);
         list.pids.sort_unstable();
         self.before.sort_unstable();
         if followed.is_err() || self.is_anybody_missing(list) {
@@ -85,7 +99,7 @@ impl Descent {
         self.walk_all(list, root, apart);
         if self.has_lists
             && let Some(trouble) = list.trouble.take()
-            && follow_lists(list, apart).is_err()
+            && follow_lists(self.own, list, apart).is_err()
         {
             list.trouble = Some(trouble);
         }
@@ -108,7 +122,7 @@ impl Descent {
         parents.sort_unstable();
         let pids = &mut list.pids;
         pids.clear();
-        pids.push(nix::unistd::getpid().as_raw());
+        pids.push(self.own);
         let mut next = 0;
         while let Some(&parent) = pids.get(next) {
             let children = children_in(parents, parent);
@@ -128,9 +142,9 @@ fn children_in(parents: &[(i32, i32)], parent: i32) -> impl Iterator<Item = i32>
 }
 
 /// From ourselves downwards, by the lists of the children of each thread.
-fn follow_lists(list: &mut List, apart: &mut Apart<'_>) -> io::Result<()> {
+fn follow_lists(own: i32, list: &mut List, apart: &mut Apart<'_>) -> io::Result<()> {
     list.pids.clear();
-    list.pids.push(nix::unistd::getpid().as_raw());
+    list.pids.push(own);
     let (mut next, mut result) = (0, Ok(()));
     while let Some(&parent) = list.pids.get(next).filter(|_| result.is_ok()) {
         next += 1;
@@ -146,8 +160,8 @@ fn follow_lists(list: &mut List, apart: &mut Apart<'_>) -> io::Result<()> {
 
 fn add_children(list: &mut List, parent: i32) -> io::Result<()> {
     if has_one_thread(parent)? {
-        let mut file = proc_file::open(format_args!("/proc/{parent}/task/{parent}/children"))?;
-        list.collect(&mut file);
+        let file = proc_file::open(format_args!("/proc/{parent}/task/{parent}/children"))?;
+        list.collect(&file);
         return Ok(());
     }
     let threads = proc_file::open(format_args!("/proc/{parent}/task"))?;
@@ -156,7 +170,7 @@ fn add_children(list: &mut List, parent: i32) -> io::Result<()> {
         let Some(thread) = number(name).filter(|_| result.is_ok()) else { return };
         count += 1;
         match proc_file::open(format_args!("/proc/{parent}/task/{thread}/children")) {
-            Ok(mut file) => list.collect(&mut file),
+            Ok(file) => list.collect(&file),
             Err(error) => result = unless_hidden(error),
         }
     })?;

@@ -1,7 +1,7 @@
 //! Notices who is of the workload and not in its cgroup: moved by systemd, say, which a workload may ask for a scope.
 //! Nothing holds it back; it is told. Off the way to a kill: a look costs some reads in /proc, and some memory.
 
-use super::children::by_threads;
+use super::children::{by_threads, ours};
 use super::members::Home;
 use crate::escape::escape;
 use procfs::process::Process;
@@ -23,7 +23,7 @@ pub struct Escaped {
 /// Those who are left out are no part of it. Nobody, where the kernel does not tell of children (CONFIG_PROC_CHILDREN).
 pub fn look(left_out: &[i32], cgroup: &Path) -> Vec<Escaped> {
     let mut left = THREADS;
-    let mut descendants = by_threads(nix::unistd::getpid().as_raw(), &mut left);
+    let mut descendants = ours();
     descendants.retain(|pid| !left_out.contains(pid));
     let mut next = 0;
     while let Some(&pid) = descendants.get(next) {

@@ -15,6 +15,7 @@ use anyhow::{Context, Result};
 use nix::fcntl::OFlag;
 use std::fs::File;
 use std::io::{self, Write as _};
+use std::os::fd::BorrowedFd;
 use std::rc::Rc;
 
 /// The first kernel that need not reclaim before such a write returns.
@@ -112,6 +113,11 @@ impl Knobs {
     /// Whether `memory.max` is.
     pub fn moves_max(&self) -> bool {
         self.memory.as_ref().is_some_and(|memory| matches!(memory.max, Ceiling::Ours(_)))
+    }
+
+    /// `cgroup.events` where it is held open, for EPOLLPRI.
+    pub fn telling_file(&self) -> Option<BorrowedFd<'_>> {
+        self.events.descriptor()
     }
 
     /// Whether a live process is in the cgroup or below it.

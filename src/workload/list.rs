@@ -1,6 +1,6 @@
 //! Lists of process ids from a tree of cgroups. Up to the room that is there from the start nothing is allocated.
 
-use super::proc_file::{is_gone, read_some};
+use super::proc_file::is_gone;
 use crate::cgroup::files;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io::{self, Seek as _};
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt as _;
 
 /// Room for this many processes from the start, so that listing them seldom allocates.
 pub(super) const ROOM: usize = 8192;
@@ -37,26 +38,39 @@ pub(super) struct List {
 }
 
 /// Room whose pages are there: the first use of a page must not wait for memory on the day when there is none.
-pub(super) fn touched<T: Clone>(value: T, room: usize) -> Vec<T> {
-    let mut room = vec![value; room];
-    std::hint::black_box(room.as_mut_slice());
-    room.clear();
+pub(super) fn touched<T: Clone + Default>(room: usize) -> Vec<T> {
+    let mut room = Vec::with_capacity(room);
+    touch(&mut room);
     room
+}
+
+/// Sees to it that the pages of this room are there.
+pub(super) fn touch<T: Clone + Default>(room: &mut Vec<T>) {
+    let length = room.len();
+    room.resize(room.capacity(), T::default());
+    std::hint::black_box(room.as_mut_slice());
+    room.truncate(length);
 }
 
 impl List {
     /// An empty one with its room.
     pub(super) fn new(room: usize) -> List {
-        let mut places = vec![1; DEEP];
-        places.clear();
-        let text = vec![1; (room * TEXT).max(LEAST_TEXT)].into();
-        List { pids: touched(0, room), places, text, trouble: None }
+        let text = vec![0; (room * TEXT).max(LEAST_TEXT)].into();
+        let (pids, places) = (Vec::with_capacity(room), Vec::with_capacity(DEEP));
+        List { pids, places, text, trouble: None }
     }
 
     /// One of many, for few processes: of its text the pages come as they are used.
     pub(super) fn little() -> List {
         let text = vec![0; LEAST_TEXT].into();
-        List { pids: touched(0, LITTLE_ROOM), places: Vec::new(), text, trouble: None }
+        List { pids: touched(LITTLE_ROOM), places: Vec::new(), text, trouble: None }
+    }
+
+    /// Its memory is there from now on.
+    pub(super) fn touch(&mut self) {
+        touch(&mut self.pids);
+        touch(&mut self.places);
+        self.text.fill(1);
     }
 
     /// Remembers the first thing that kept the list from being whole.
@@ -72,6 +86,10 @@ impl List {
     /// its cgroups hides in none.
     pub(super) fn walk_below(&mut self, root: &File) {
         self.places.clear();
+        // The directory itself and its name in the one above: nobody is below (in a file system that counts so, as the kernel's).
+        if nix::sys::stat::fstat(root).is_ok_and(|found| found.st_nlink == 2) {
+            return;
+        }
         let (mut below, mut place) = (None, 0);
         loop {
             let here = below.as_ref().unwrap_or(root);
@@ -100,18 +118,21 @@ impl List {
 
     pub(super) fn collect_in(&mut self, directory: &File) {
         match open_in_cgroup(directory, PROCS, OFlag::O_RDONLY) {
-            Ok(mut file) => self.collect(&mut file),
+            Ok(file) => self.collect(&file),
             Err(error) => self.note(Err(error)),
         }
     }
 
     /// The list can be longer than the buffer: what is cut off at its end is read again with the next part.
-    pub(super) fn collect(&mut self, file: &mut File) {
-        let mut kept = 0;
+    pub(super) fn collect(&mut self, file: &File) {
+        let (mut kept, mut place) = (0, 0);
         loop {
-            let length = match read_some(file, &mut self.text[kept..]) {
+            let length = match read_at(file, &mut self.text[kept..], place) {
                 Ok(0) => return,
-                Ok(read) => kept + read,
+                Ok(read) => {
+                    place += u64::try_from(read).unwrap_or(0);
+                    kept + read
+                }
                 // In a threaded cgroup: its processes are listed in the one above.
                 Err(error) if error.raw_os_error() == Some(nix::libc::EOPNOTSUPP) => return,
                 Err(error) => return self.note(Err(error)),
@@ -121,6 +142,16 @@ impl List {
             self.pids.extend(files::cgroup_procs(&text[..end]));
             self.text.copy_within(end..length, 0);
             kept = length - end;
+        }
+    }
+}
+
+/// One read, begun again when a signal or a debugger came in between.
+fn read_at(file: &File, text: &mut [u8], place: u64) -> io::Result<usize> {
+    loop {
+        match file.read_at(text, place) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
         }
     }
 }

@@ -16,7 +16,7 @@ use anyhow::{Context, Result};
 use nix::fcntl::OFlag;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, Seek as _};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -49,6 +49,10 @@ pub struct Members {
     left_out: Vec<i32>,
     strangers: Strangers,
     spares: Spares,
+    /// Nothing is to be exact.
+    rehearses: bool,
+    /// Our process id.
+    own: i32,
 }
 
 impl Members {
@@ -75,7 +79,34 @@ impl Members {
         };
         let spares = Spares::take().context("cannot keep descriptors for later")?;
         let (list, left_out, strangers) = (List::new(ROOM), Vec::new(), Strangers::default());
-        Ok(Members { source, root, procs, list, descent, left_out, strangers, spares })
+        let (rehearses, own) = (false, nix::unistd::getpid().as_raw());
+        Ok(Members {
+            source,
+            root,
+            procs,
+            list,
+            descent,
+            left_out,
+            strangers,
+            spares,
+            rehearses,
+            own,
+        })
+    }
+
+    /// The memory for lists is there from now on.
+    pub fn touch(&mut self) {
+        self.list.touch();
+        self.descent.touch();
+    }
+
+    /// Until this is over, a list is made as for a look: a walk through all of /proc would take long on a machine with many processes.
+    pub fn rehearse(&mut self, begins: bool) {
+        self.rehearses = begins;
+        if begins && matches!(self.source, Source::Descendants) {
+            let mut apart = Apart { left_out: &mut self.left_out, strangers: &mut self.strangers };
+            self.descent.rehearse(&mut self.list, &mut apart);
+        }
     }
 
     /// Those of a cgroup beside many others, with few descriptors and little room.
@@ -89,6 +120,8 @@ impl Members {
             left_out: Vec::new(),
             strangers: Strangers::default(),
             spares,
+            rehearses: false,
+            own: nix::unistd::getpid().as_raw(),
         }
     }
 
@@ -96,6 +129,7 @@ impl Members {
     pub fn make_room(&mut self, room: usize) {
         if self.list.pids.capacity() < room {
             self.list = List::new(room);
+            self.list.touch();
         }
     }
 
@@ -130,7 +164,7 @@ impl Members {
     pub fn left_out(&mut self) -> &[i32] {
         if !self.strangers.is_empty() {
             let mut children = Vec::new();
-            children_of(nix::unistd::getpid().as_raw(), &mut children);
+            children_of(self.own, &mut children);
             let mut apart = Apart { left_out: &mut self.left_out, strangers: &mut self.strangers };
             for child in children {
                 apart.has(child);
@@ -167,15 +201,11 @@ impl Members {
 
     fn list_once(&mut self, exactly: bool) {
         self.list.trouble = None;
-        match (&self.source, &mut self.procs) {
+        match (&self.source, &self.procs) {
             (Source::Cgroup(..), procs) => {
                 self.list.pids.clear();
                 match procs {
-                    Some(procs) => {
-                        let rewound = procs.rewind();
-                        self.list.note(rewound);
-                        self.list.collect(procs);
-                    }
+                    Some(procs) => self.list.collect(procs),
                     None => self.list.collect_in(&self.root),
                 }
                 self.list.walk_below(&self.root);
@@ -183,7 +213,7 @@ impl Members {
             (Source::Descendants, _) => {
                 let mut apart =
                     Apart { left_out: &mut self.left_out, strangers: &mut self.strangers };
-                if exactly {
+                if exactly && !self.rehearses {
                     self.descent.walk(&mut self.list, &self.root, &mut apart);
                 } else {
                     self.descent.follow(&mut self.list, &self.root, &mut apart);
@@ -212,13 +242,21 @@ impl Members {
     /// # Errors
     /// When it cannot be known.
     pub fn is_empty(&mut self) -> io::Result<bool> {
-        if self.is_anybody_listed() || !self.refresh_all().is_empty() {
+        if self.is_anybody_listed() {
             return Ok(false);
         }
-        match (self.trouble(), &self.source) {
-            (None, Source::Cgroup(..)) => Ok(true),
-            (None, Source::Descendants) => Ok(!self.has_children()),
-            (Some(error), _) => Err(error),
+        let descendants = matches!(self.source, Source::Descendants);
+        // Whoever descends from us has a chain of living parents, whose first is our child. Orphans of strangers are told apart by a list.
+        if descendants && self.strangers.is_empty() {
+            return Ok(!self.has_children()?);
+        }
+        if !self.refresh_all().is_empty() {
+            return Ok(false);
+        }
+        match self.trouble() {
+            None if descendants => Ok(!self.has_children()?),
+            None => Ok(true),
+            Some(error) => Err(error),
         }
     }
 
@@ -231,21 +269,24 @@ impl Members {
     }
 
     /// A walk misses who changes parents meanwhile; our own children cannot be missed.
-    fn has_children(&mut self) -> bool {
-        if self.left_out.is_empty() || !crate::sys::process::has_children() {
-            return crate::sys::process::has_children();
+    fn has_children(&mut self) -> io::Result<bool> {
+        if self.left_out.is_empty() {
+            return Ok(crate::sys::process::has_children());
         }
         // Where the kernel has no such file (CONFIG_PROC_CHILDREN), a second walk has to do.
-        let own = nix::unistd::getpid().as_raw();
+        let own = self.own;
         let left_out = &self.left_out;
         let list = format!("task/{own}/children");
         match proc_file::read(own, &list, &mut self.list.text) {
-            Ok(Some(list)) => list
+            Ok(Some(list)) => Ok(list
                 .split(|byte| *byte == b' ')
                 .filter_map(|word| i32::try_from(files::number(word)?).ok())
-                .any(|pid| !left_out.contains(&pid)),
-            Ok(None) => !self.refresh_all().is_empty(),
-            Err(_) => true,
+                .any(|pid| !left_out.contains(&pid))),
+            Ok(None) => {
+                let nobody = self.refresh_all().is_empty();
+                self.trouble().map_or(Ok(!nobody), Err)
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -286,9 +327,8 @@ impl Members {
         match &self.source {
             Source::Descendants => {
                 let parent = parent_of(pid, text)?;
-                Ok(parent.is_some_and(|parent| {
-                    parent == nix::unistd::getpid().as_raw() || self.list.pids.contains(&parent)
-                }))
+                Ok(parent
+                    .is_some_and(|parent| parent == self.own || self.list.pids.contains(&parent)))
             }
             Source::Cgroup(_, home) => in_cgroup(pid, home, text),
         }

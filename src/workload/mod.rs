@@ -191,6 +191,8 @@ impl Workload {
     pub fn started(&mut self, pid: i32) {
         self.child = Some((pid, PidFd::open(pid).ok()));
         self.members.set_command(pid);
+        // That it has somebody by now is no news.
+        let _ = self.knobs.as_ref().map(Knobs::populated);
     }
 
     /// The command's process is reaped: its number may belong to somebody else from now on.
@@ -287,9 +289,10 @@ impl Workload {
         true
     }
 
-    /// The descriptor of `memory.events`, for EPOLLPRI.
-    pub fn memory_events(&self) -> Option<BorrowedFd<'_>> {
-        self.by_cgroup.as_ref().map(CgroupSampler::events_fd)
+    /// The files that tell by EPOLLPRI that something happened. A look, and [`Workload::is_empty`], read them.
+    pub fn telling_files(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let by_cgroup = self.by_cgroup.iter().flat_map(CgroupSampler::telling_files);
+        by_cgroup.chain(self.knobs.as_ref().and_then(Knobs::telling_file))
     }
 
     /// Reads the workload's memory. Where the cgroup's files fail, sums over the processes instead.
@@ -461,9 +464,14 @@ impl Workload {
     /// Does what ending it does with signal 0, which nobody gets: code, buffers and stack are in memory afterwards.
     pub fn rehearse(&mut self) {
         crate::sys::memory::touch_stack();
+        self.by_process.touch();
+        self.members.touch();
+        self.signalling.touch();
         let _ = self.send_to_child(0);
         // What fails here fails again when it matters, and is said then.
+        self.members.rehearse(true);
         let _ = self.begin_signalling([0; 2]);
+        self.members.rehearse(false);
         self.signalling.cease();
     }
 
@@ -562,14 +570,16 @@ impl Workload {
     /// Page faults of the workload, minor and major: `pgfault`, of which `pgmajfault`, of `memory.stat`. `None` without a cgroup of its own
     /// that has it.
     pub fn page_faults(&self) -> Option<(u64, u64)> {
-        let text = self.placed.as_ref()?.cgroup.read("memory.stat").ok()?;
+        let placed = self.placed.as_ref().filter(|_| self.tier == Tier::Kernel)?;
+        let text = placed.cgroup.read("memory.stat").ok()?;
         let (all, major) = crate::cgroup::files::page_faults(text.as_bytes())?;
         Some((all.saturating_sub(major), major))
     }
 
     /// `memory.peak`, which sees what no look did; `None` before Linux 5.19 and in lower tiers.
     pub fn kernel_peak(&self) -> Option<Bytes> {
-        let text = self.placed.as_ref()?.cgroup.read("memory.peak").ok()?;
+        let placed = self.placed.as_ref().filter(|_| self.tier == Tier::Kernel)?;
+        let text = placed.cgroup.read("memory.peak").ok()?;
         crate::cgroup::files::number(text.as_bytes()).map(Bytes)
     }
 

@@ -8,6 +8,7 @@
 //! process's own part is its resident set less what it shared.
 
 use super::estimate::{self, NEGLIGIBLE, Process, Shares};
+use super::list::touch;
 use super::proc_file;
 use super::proc_stat::Stat;
 use super::shares::{self, LockedFiles, Status};
@@ -103,11 +104,14 @@ impl ProcessSampler {
         ProcessSampler { text: vec![0; 8192].into(), rows, turn: 0, trouble: None }
     }
 
-    /// Makes room, so that the first looks allocate nothing.
+    /// Makes room, so that looks allocate nothing.
     pub fn prepare(&mut self) {
-        self.rows = vec![Row::default(); ROOM];
-        std::hint::black_box(self.rows.as_mut_slice());
-        self.rows.clear();
+        self.rows.reserve(ROOM);
+    }
+
+    /// The memory of that room is there from now on.
+    pub fn touch(&mut self) {
+        touch(&mut self.rows);
     }
 
     /// One reading.

@@ -5,7 +5,7 @@
 //! A process that is found later may be one that the handler of its parent made, to save something: a second list gives the signal
 //! only to those who were there before their parent had it, and to those whose parent is gone.
 
-use super::list::touched;
+use super::list::{touch, touched};
 use super::members::Members;
 use super::proc_file;
 use crate::cgroup::files;
@@ -52,12 +52,12 @@ impl Signalling {
         Signalling {
             signals: [0; 2],
             but: None,
-            list: touched(0, room),
+            list: Vec::with_capacity(room),
             next: 0,
             steps: 0,
             lists: 0,
             found_new: false,
-            done: touched((0, 0), room),
+            done: Vec::with_capacity(room),
             sorted: 0,
             reached: 0,
             refused: None,
@@ -69,8 +69,14 @@ impl Signalling {
     /// Makes room for so many, while nobody is signalled.
     pub fn make_room(&mut self, room: usize) {
         if self.list.capacity() < room && !self.active {
-            (self.list, self.done) = (touched(0, room), touched((0, 0), room));
+            (self.list, self.done) = (touched(room), touched(room));
         }
+    }
+
+    /// Its memory is there from now on.
+    pub fn touch(&mut self) {
+        touch(&mut self.list);
+        touch(&mut self.done);
     }
 
     /// Whether there is somebody left to signal.

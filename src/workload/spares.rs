@@ -2,9 +2,8 @@
 //! process are possible then. Clients of the mailbox may use up ours, and others those of the whole system.
 
 use arrayvec::ArrayVec;
-use nix::errno::Errno;
-use nix::fcntl::{OFlag, open};
-use nix::sys::stat::Mode;
+use nix::fcntl::OFlag;
+use nix::unistd::pipe2;
 use std::cell::RefCell;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -36,20 +35,13 @@ impl Spares {
     /// Takes them again, as many as can be had.
     ///
     /// # Errors
-    /// As open(2); those that were had are kept.
+    /// As pipe(2); those that were had are kept.
     pub fn refill(&self) -> io::Result<()> {
         let mut spares = self.0.borrow_mut();
-        while !spares.is_full() {
-            // A file of its own each: the system's limit counts files, ours descriptors.
-            let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
-            let spare = match open("/dev/null", flags, Mode::empty()) {
-                // A bare container may have no /dev.
-                Err(Errno::ENOENT | Errno::EACCES | Errno::ENXIO) => {
-                    open("/", flags | OFlag::O_PATH, Mode::empty())
-                }
-                spare => spare,
-            };
-            spares.push(spare?);
+        while spares.remaining_capacity() >= 2 {
+            // A file of its own each: the system's limit counts files, ours descriptors. And where there is no /dev.
+            let (one, other) = pipe2(OFlag::O_CLOEXEC)?;
+            spares.extend([one, other]);
         }
         Ok(())
     }

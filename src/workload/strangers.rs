@@ -6,6 +6,7 @@
 
 use super::children::children_of;
 use super::proc_stat::Stat;
+use crate::sys::process::has_children;
 use nix::unistd::{Pid, getpgid, getpid};
 
 /// Children of ours that are no part of the workload.
@@ -113,6 +114,9 @@ fn start_of(pid: i32) -> Option<u64> {
 
 fn children_now() -> Vec<i32> {
     let mut found = Vec::new();
+    if !has_children() {
+        return found;
+    }
     children_of(getpid().as_raw(), &mut found);
     found
 }

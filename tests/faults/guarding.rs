@@ -61,12 +61,12 @@ const TABLE: &[Row] = &[
     row(HYBRID, "read:error=EIO:when=1..40", Leaks, 143, Some(BLIND)),
     // So many that they are not used up by whether anybody is left, which reads all of /proc too.
     row(POLLED, "read:error=EIO:when=1..600", Leaks, 143, Some(BLIND)),
-    row(HYBRID, "lseek:error=EIO:when=1..6", Leaks, 143, Some(BLIND)),
-    row(HYBRID, "getdents64:error=EIO:when=1..6", Leaks, 143, Some(BLIND)),
+    // Whether there are cgroups below, which is looked for then.
+    row(HYBRID, "newfstatat:error=EIO:when=1..6", Leaks, 143, None),
     // Where /proc cannot be walked through, the lists of children do.
     row(POLLED, "lseek:error=EIO:when=1..6", Leaks, 143, None),
     row(POLLED, "getdents64:error=EIO:when=1..6", Leaks, 143, None),
-    row(HYBRID, "pread64:error=EIO:when=1+", Leaks, 143, None),
+    row(HYBRID, "pread64:error=EIO:when=1..20", Leaks, 143, Some(BLIND)),
     row(HYBRID, "pread64:error=EINTR:when=1..20", Ends, 7, None),
     row(KERNEL, "pread64:error=EINTR:when=1..20", Leaks, 143, None),
     row(KERNEL, "pread64:error=EIO:when=1..4", Leaks, 143, Some(BLIND)),
