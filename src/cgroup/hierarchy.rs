@@ -125,8 +125,7 @@ fn below(mount_point: &Path, root: &str, own: &Path) -> Option<PathBuf> {
 
 /// What /proc/PID/cgroup says of who is in the cgroup with this directory; `None` where that is not in a mounted tree of cgroup v2.
 pub fn place_of(directory: &Path) -> Option<PathBuf> {
-    let mounts_text = std::fs::read("/proc/self/mountinfo").ok()?;
-    place_in(&mounts_text, directory)
+    place_in(&read_mounts().ok()?, directory)
 }
 
 fn place_in(mountinfo: &[u8], directory: &Path) -> Option<PathBuf> {

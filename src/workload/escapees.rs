@@ -5,7 +5,6 @@ use super::children::{by_threads, ours};
 use super::members::Home;
 use crate::escape::escape;
 use procfs::process::Process;
-use std::path::Path;
 
 /// So many threads are asked for their children at a look, the command's first. In a crowd the rest goes unnoticed.
 const THREADS: usize = 256;
@@ -21,7 +20,7 @@ pub struct Escaped {
 
 /// Who descends from us, is alive, and is somewhere else than in this cgroup. Orphans of the workload are our children.
 /// Those who are left out are no part of it. Nobody, where the kernel does not tell of children (CONFIG_PROC_CHILDREN).
-pub fn look(left_out: &[i32], cgroup: &Path) -> Vec<Escaped> {
+pub fn look(left_out: &[i32], home: &Home) -> Vec<Escaped> {
     let mut left = THREADS;
     let mut descendants = ours();
     descendants.retain(|pid| !left_out.contains(pid));
@@ -30,8 +29,7 @@ pub fn look(left_out: &[i32], cgroup: &Path) -> Vec<Escaped> {
         descendants.extend(by_threads(pid, &mut left));
         next += 1;
     }
-    let home = Home::of(cgroup);
-    descendants.into_iter().filter_map(|pid| outside(pid, &home)).collect()
+    descendants.into_iter().filter_map(|pid| outside(pid, home)).collect()
 }
 
 /// Where this process is, if that is not in the cgroup.
@@ -50,13 +48,14 @@ fn is_alive(pid: i32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
     use std::process::{Command, Stdio};
 
     #[test]
     fn who_is_somewhere_else_is_named_unless_left_out_or_gone() {
         // Other tests have children too.
-        let elsewhere = Path::new("/sys/fs/cgroup/sentinel-none-1");
-        let named = |pid, left_out: &[i32]| look(left_out, elsewhere).iter().any(|e| e.pid == pid);
+        let elsewhere = Home::of(Path::new("/sys/fs/cgroup/sentinel-none-1"));
+        let named = |pid, left_out: &[i32]| look(left_out, &elsewhere).iter().any(|e| e.pid == pid);
         let mut child = Command::new("sleep").arg("1000").stdin(Stdio::null()).spawn().unwrap();
         let pid = i32::try_from(child.id()).unwrap();
         assert!(named(pid, &[]));

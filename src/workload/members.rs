@@ -160,8 +160,8 @@ impl Members {
         self.left_out.contains(&pid)
     }
 
-    /// Children of ours that are no part of the workload, orphans of strangers among them.
-    pub fn left_out(&mut self) -> &[i32] {
+    /// Children of ours that are no part of the workload, orphans of strangers among them; and the cgroup of those that are.
+    pub fn left_out(&mut self) -> (&[i32], Option<&Home>) {
         if !self.strangers.is_empty() {
             let mut children = Vec::new();
             children_of(self.own, &mut children);
@@ -171,7 +171,11 @@ impl Members {
             }
             self.strangers.learn(&mut children_of);
         }
-        &self.left_out
+        let home = match &self.source {
+            Source::Cgroup(_, home) => Some(home),
+            Source::Descendants => None,
+        };
+        (&self.left_out, home)
     }
 
     /// Lists the members anew. What is gone is left out, and so is what cannot be read: see [`Members::trouble`]. Of descendants

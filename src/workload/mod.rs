@@ -376,8 +376,10 @@ impl Workload {
 
     /// Who of the workload is not in its cgroup, and lives. Nobody can leave where there is none.
     pub fn escaped(&mut self) -> Vec<Escaped> {
-        let Some(placed) = &self.placed else { return Vec::new() };
-        escapees::look(self.members.left_out(), placed.cgroup.path())
+        match self.members.left_out() {
+            (left_out, Some(home)) if self.placed.is_some() => escapees::look(left_out, home),
+            _ => Vec::new(),
+        }
     }
 
     /// Moves the trip-wire on the way to a signal; `None` where there is none. Never waits: where more is in use, it stays. Lines
