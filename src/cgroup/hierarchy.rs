@@ -18,7 +18,7 @@ static WITH_HUGE_PAGES: OnceLock<bool> = OnceLock::new();
 
 /// Whether huge pages are memory like any other: `memory_hugetlb_accounting`, from Linux 6.6 on (cgroup-v2.rst).
 pub(super) fn has_huge_pages() -> bool {
-    *WITH_HUGE_PAGES.get_or_init(|| with_huge_pages(&read_mounts().unwrap_or_default()))
+    *WITH_HUGE_PAGES.get_or_init(|| with_huge_pages(mounts_at_start()))
 }
 
 fn with_huge_pages(mountinfo: &[u8]) -> bool {
@@ -66,13 +66,18 @@ pub fn read_mounts() -> Result<Vec<u8>> {
     kernel_file::read("/proc/self/mountinfo").context("read /proc/self/mountinfo")
 }
 
+/// The same as it was when we first looked: for what is not mounted anew while somebody is in it.
+pub fn mounts_at_start() -> &'static [u8] {
+    static MOUNTS: OnceLock<Vec<u8>> = OnceLock::new();
+    MOUNTS.get_or_init(|| read_mounts().unwrap_or_default())
+}
+
 /// Those of these mounts that are of cgroup v2.
 ///
 /// # Errors
 /// When /proc is not readable.
 pub fn find_in(mounts: &[u8]) -> Result<Vec<Hierarchy>> {
     let groups = kernel_file::read_once("/proc/self/cgroup").context("read /proc/self/cgroup")?;
-    WITH_HUGE_PAGES.get_or_init(|| with_huge_pages(mounts));
     let mut found = parse(mounts, &groups);
     found.iter_mut().for_each(Hierarchy::learn_controllers);
     Ok(found)
@@ -125,7 +130,8 @@ fn below(mount_point: &Path, root: &str, own: &Path) -> Option<PathBuf> {
 
 /// What /proc/PID/cgroup says of who is in the cgroup with this directory; `None` where that is not in a mounted tree of cgroup v2.
 pub fn place_of(directory: &Path) -> Option<PathBuf> {
-    place_in(&read_mounts().ok()?, directory)
+    let mounts_text = mounts_at_start();
+    place_in(mounts_text, directory)
 }
 
 fn place_in(mountinfo: &[u8], directory: &Path) -> Option<PathBuf> {

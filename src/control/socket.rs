@@ -95,7 +95,7 @@ impl Mailbox {
             listeners: Vec::new(),
             nodes: Vec::new(),
             notices: Vec::new(),
-            maker: std::process::id(),
+            maker: crate::sys::process::own(),
         }
     }
 
@@ -169,7 +169,7 @@ impl Mailbox {
 
 impl Drop for Mailbox {
     fn drop(&mut self) {
-        if self.maker == std::process::id() {
+        if self.maker == crate::sys::process::own() {
             // There is nobody left to tell; a socket left behind is swept by the next guardian.
             let _ = self.remove();
         }

@@ -124,7 +124,7 @@ impl Host {
     fn handed(&self, rules: &WardRules, charge: Charge, on_death: OnDeath) -> Handed {
         let nodes = self.server.iter().map(Server::mailbox).flat_map(|mailbox| mailbox.nodes());
         Handed {
-            guardian: std::process::id(),
+            guardian: crate::sys::process::own(),
             name: rules.name.clone(),
             now_ms: millis(self.clock.now().0),
             charge,

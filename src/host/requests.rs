@@ -128,7 +128,7 @@ impl Host {
             }
             Request::Limits { json } => Ok(either(json, &ward.status().limits, text::limits_text)),
             Request::Metrics => {
-                let subject = Subject { guard: &name, uid, pid: std::process::id() };
+                let subject = Subject { guard: &name, uid, pid: crate::sys::process::own() };
                 Ok(metrics_text(subject, &ward.status()))
             }
             Request::SetPids(limit) => ward.set_pids(limit),

@@ -215,7 +215,7 @@ fn find_tier(
     config: &Config,
     child: &dyn Fn() -> Result<i32>,
 ) -> Result<(Found, Option<Unmet>)> {
-    let name = format!("sentinel-{}-{}", config.rules.name, std::process::id());
+    let name = format!("sentinel-{}-{}", config.rules.name, crate::sys::process::own());
     let slice = config.slice.as_deref();
     let find =
         |given| tier::find(around, &Wish { name: &name, given, slice, child }, config.require);
@@ -291,7 +291,8 @@ fn open_mailbox(config: &Config, id: CallerId) -> Result<Option<Server>> {
         SocketSetting::At(path) => SocketChoice::At(path.clone()),
     };
     let owner = Owner { uid: id.uid, gid: id.gid };
-    let mailbox = socket::open_mailbox(choice, owner, &config.rules.name, std::process::id())?;
+    let mailbox =
+        socket::open_mailbox(choice, owner, &config.rules.name, crate::sys::process::own())?;
     let access = Access { owner_uid: id.uid, others_may_read: false };
     Server::new(mailbox, access).map(Some).context("cannot serve the mailbox")
 }

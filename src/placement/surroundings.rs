@@ -40,10 +40,10 @@ impl Surroundings {
     /// # Errors
     /// When /proc is not readable.
     pub fn look() -> Result<Surroundings> {
-        let mounts = hierarchy::read_mounts()?;
-        let hierarchies = hierarchy::find_in(&mounts)?;
+        let mounts = hierarchy::mounts_at_start();
+        let hierarchies = hierarchy::find_in(mounts)?;
         let memory = with_memory(&hierarchies);
-        let memory_v1 = memory.is_none() && memory_v1(&mounts);
+        let memory_v1 = memory.is_none() && memory_v1(mounts);
         Ok(Surroundings {
             uid: nix::unistd::geteuid().as_raw(),
             systemd: Path::new("/run/systemd/system").is_dir(),

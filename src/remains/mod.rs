@@ -33,9 +33,9 @@ pub struct Search {
 pub struct TmpfsUse(Vec<tmpfs::Mount>);
 
 impl TmpfsUse {
-    /// Of this moment.
+    /// Of this moment, of what was mounted when we started.
     pub fn now() -> TmpfsUse {
-        TmpfsUse(tmpfs::mounts())
+        TmpfsUse(tmpfs::mounts_at_start())
     }
 
     /// What has grown in a run for which nobody counts what its cgroup leaves. What others left meanwhile is told apart by its

@@ -1,6 +1,7 @@
 //! Files on tmpfs that came or changed within a run. Bounded in number and time, and never over the edge of a file system.
 
 use super::{LEAST_PART, Search};
+use crate::cgroup::hierarchy;
 use crate::clock::Clock;
 use crate::escape::escape;
 use crate::kernel_file;
@@ -86,13 +87,22 @@ fn read_table() -> Table {
 
 /// Each tmpfs that is to be seen from here, once.
 pub(super) fn mounts() -> Vec<Mount> {
+    used(read_table())
+}
+
+/// The same of those that were mounted when we started.
+pub(super) fn mounts_at_start() -> Vec<Mount> {
+    used(table(hierarchy::mounts_at_start()))
+}
+
+fn used(table: Table) -> Vec<Mount> {
     let mut seen = HashSet::new();
     let look = |(path, device): (PathBuf, u64)| {
         let stat = statvfs(&path).ok()?;
         let used = stat.blocks().saturating_sub(stat.blocks_free());
         Some(Mount { device, used: Bytes(used.saturating_mul(stat.fragment_size())), path })
     };
-    let first = read_table().tmpfs.into_iter().filter(|(_, device)| seen.insert(*device));
+    let first = table.tmpfs.into_iter().filter(|(_, device)| seen.insert(*device));
     first.filter_map(look).collect()
 }
 

@@ -51,6 +51,7 @@ pub fn start(name: &CStr, given: Given<'_>, task: impl FnOnce(Held) -> u8) -> io
 fn run(name: &CStr, given: Given<'_>, task: impl FnOnce(Held) -> u8) -> ! {
     // A panic must not come back to what our parent was doing.
     let done = catch_unwind(AssertUnwindSafe(|| {
+        super::process::forget_own();
         let held = keep_only(given);
         // SAFETY: takes numbers and a string that ends.
         unsafe {

@@ -8,6 +8,7 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A handle of one process that no other process can slip into.
 #[derive(Debug)]
@@ -221,6 +222,26 @@ pub fn ticks_since_boot() -> u64 {
     let per_second = u64::try_from(per_second).unwrap_or(100).max(1);
     let nanos = u64::try_from(now.tv_nsec).unwrap_or(0);
     u64::try_from(now.tv_sec).unwrap_or(0) * per_second + nanos / (1_000_000_000 / per_second)
+}
+
+/// Our process id, once it was asked for; a copy of us has another.
+static OWN: AtomicU32 = AtomicU32::new(0);
+
+/// Our process id.
+pub fn own() -> u32 {
+    match OWN.load(Ordering::Relaxed) {
+        0 => {
+            let own = std::process::id();
+            OWN.store(own, Ordering::Relaxed);
+            own
+        }
+        known => known,
+    }
+}
+
+/// In a copy of the process that asked.
+pub(super) fn forget_own() {
+    OWN.store(0, Ordering::Relaxed);
 }
 
 /// Ends this process. What is buffered for standard output is written; all else goes with the process.

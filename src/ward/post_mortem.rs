@@ -196,7 +196,7 @@ impl Ward {
             tier: Tier::Polled,
             placement: None,
             cgroup: None,
-            guardian_pid: std::process::id(),
+            guardian_pid: crate::sys::process::own(),
             child_pid: 0,
             started_unix_ms: now.saturating_sub(lived),
             ran_ms: lived,

@@ -199,7 +199,7 @@ impl Ward {
             schema: SCHEMA_VERSION,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             name: self.rules.name.clone(),
-            guardian_pid: std::process::id(),
+            guardian_pid: crate::sys::process::own(),
             child_pid: u32::try_from(self.command_pid()).unwrap_or(0),
             command: self.rules.command.iter().map(|word| escape(word.as_bytes())).collect(),
             tier: self.tier(),

@@ -46,7 +46,7 @@ impl Descent {
     /// For a workload that has a cgroup.
     pub(super) fn unused() -> Descent {
         let (clock, walk_at) = (Clock::start(), Timestamp(SELDOM));
-        let own = nix::unistd::getpid().as_raw();
+        let own = crate::sys::process::own().cast_signed();
         Descent { parents: Vec::new(), before: Vec::new(), clock, walk_at, has_lists: false, own }
     }
 

@@ -79,7 +79,7 @@ impl Members {
         };
         let spares = Spares::take().context("cannot keep descriptors for later")?;
         let (list, left_out, strangers) = (List::new(ROOM), Vec::new(), Strangers::default());
-        let (rehearses, own) = (false, nix::unistd::getpid().as_raw());
+        let (rehearses, own) = (false, crate::sys::process::own().cast_signed());
         Ok(Members {
             source,
             root,
@@ -121,7 +121,7 @@ impl Members {
             strangers: Strangers::default(),
             spares,
             rehearses: false,
-            own: nix::unistd::getpid().as_raw(),
+            own: crate::sys::process::own().cast_signed(),
         }
     }
 
