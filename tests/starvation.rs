@@ -108,7 +108,7 @@ fn no_process_to_be_had_is_one_line() {
         return skip("the limit counts all processes of a user");
     }
     let scene = Scene::new();
-    let sentinel = scene.guarded(&[], &["true"]);
+    let sentinel = scene.guarded(&["-q"], &["true"]);
     let mut command = scene.as_nobody("prlimit");
     command.arg("--nproc=1").arg(sentinel.get_program()).args(sentinel.get_args());
     let run = Running::start(&mut command).finish().expect(125);

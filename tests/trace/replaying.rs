@@ -25,7 +25,10 @@ fn bad_files_are_refused_with_the_number_of_the_line() {
             "{\"sentinel-trace\":2}\n".to_owned(),
             "line 1: a trace of version 2; this sentinel reads version 1",
         ),
-        ("{\"sentinel-trace\":1}\n".to_owned(), "line 1: not understood: missing field `version`"),
+        (
+            "{\"sentinel-trace\":1}\n".to_owned(),
+            "line 1: cannot be parsed: missing field `version`",
+        ),
         (lines("{\"t\":1,\"deadline\":{}}\nnonsense"), "line 3: cannot be parsed: "),
         (
             lines("{\"t\":5,\"empty\":{}}\n{\"t\":4,\"empty\":{}}"),
