@@ -154,7 +154,8 @@ impl Ward {
     fn terminate(&mut self, decided: Timestamp) {
         let (signal, mode) = (self.rules.term_signal, self.rules.kill_mode);
         let mut reached = self.workload.terminate(signal, mode);
-        if self.starting().is_some() {
+        // Who got no processor hears of a breach before it hears that the command runs, which has a grace then.
+        if self.starting().is_some_and(|starting| !starting.is_over()) {
             // The command has not run, so no handler of it waits for a grace; and what is frozen hears SIGKILL alone.
             reached = self.workload.kill();
         }
