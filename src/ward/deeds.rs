@@ -47,7 +47,7 @@ impl Ward {
 
     fn apply(&mut self, action: Action, decided: Timestamp) {
         match action {
-            Action::Look => self.look(),
+            Action::Look => self.look_where_due(),
             Action::SetTripWire(limit) => self.set_trip_wire(limit),
             Action::SetLines(lines) => self.set_lines(&lines),
             Action::SetPids(limit) => self.limit_pids(limit),
