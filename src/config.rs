@@ -98,7 +98,6 @@ pub struct Config {
 
 const GRACE: Duration = Duration::from_secs(3);
 const MEMORY: Size = Size::Absolute(Bytes::mib(100));
-const PIDS: u64 = 4096;
 const WARN: WarnRule = WarnRule { share: Percent(80), within: Duration::from_secs(10) };
 const THRASH: ThrashRule = ThrashRule { share: Percent(80), hold: Duration::from_secs(60) };
 const RECORD_SIZE: Bytes = Bytes::mib(64);
@@ -188,7 +187,7 @@ fn rules(s: &Settings, command: Vec<OsString>) -> Result<WardRules> {
         kill_mode: s.kill_mode.unwrap_or(KillMode::ControlGroup),
         swap: s.swap.map_or(Limit::At(0), |amount| in_pages(amount.0)),
         swap_room: Limit::At(0),
-        pids: (s.pids.map_or(Limit::At(PIDS), |amount| amount.0), s.pids.is_some()),
+        pids: (s.pids.map_or(Limit::At(ward_rules::PIDS), |amount| amount.0), s.pids.is_some()),
         timeout: s.timeout.map(|span| span.0).filter(|timeout| !timeout.is_zero()),
         warn: WarnRule {
             share: s.warn_at.unwrap_or(WARN.share),

@@ -8,6 +8,15 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 use std::time::Duration;
 
+/// The least that a look sees: what is exact, and costs the kernel nothing to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Glance {
+    /// `memory.current`.
+    pub current: Bytes,
+    /// `memory.events` and `pids.events`.
+    pub counters: Counters,
+}
+
 /// One reading of the workload. What a tier cannot see is zero or absent.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Sample {

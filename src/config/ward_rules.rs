@@ -23,6 +23,8 @@ use std::time::Duration;
 
 /// What is left above is room for an end by signals, sampled and not throttled.
 const OBSERVED_MEMORY: Size = Size::Share(Percent(80));
+/// Processes and threads, unless asked otherwise.
+pub(super) const PIDS: u64 = 4096;
 
 /// The rules for one workload.
 #[derive(Clone, Debug)]
@@ -77,10 +79,16 @@ impl WardRules {
         }
     }
 
-    /// Why the grace period may be cut short by mere number, where headroom or processes were asked for.
+    /// Why the grace period may be cut short by mere number, where less headroom or more processes were asked for than there are by
+    /// default. Those do: what 4096 processes may charge at once is far more than any default headroom, but they are not there at once, and
+    /// the second line looks ahead (docs/measurements.md has fork bombs).
     pub fn crowd_note(&self, lines: &Lines) -> Option<String> {
         let little = self.headroom.is_some_and(|asked| asked < default_headroom(lines.limit));
-        (little || self.pids.1).then(|| crowded(lines, self.pids.0)).flatten()
+        let more = match self.pids.0 {
+            Limit::At(pids) => pids > PIDS,
+            Limit::Max => true,
+        };
+        (little || self.pids.1 && more).then(|| crowded(lines, self.pids.0)).flatten()
     }
 
     /// The lines, now that it is known what is available.
@@ -251,9 +259,14 @@ mod tests {
             rules.crowd_note(&rules.lines(rules.memory, &outer(8000)).unwrap())
         };
         assert_eq!(note(&[]), None, "nothing was asked for");
-        assert_eq!(note(&["--pids", "141"]), None);
-        let text = note(&["--pids", "200"]).unwrap();
-        assert!(text.contains("room for 141") && text.contains("--headroom 100.0M or"), "{text}");
+        for pids in ["141", "200", "4096"] {
+            assert_eq!(note(&["--pids", pids]), None, "no more than by default");
+        }
+        let text = note(&["--pids", "5000"]).unwrap();
+        assert!(text.contains("room for 141") && text.contains("--headroom 2.44G or"), "{text}");
+        assert_eq!(note(&["--headroom", "4M", "--pids", "12"]), None);
+        let text = note(&["--headroom", "16M"]).unwrap();
+        assert!(text.contains("--pids allows 4096"), "{text}");
         let text = note(&["--headroom", "4M", "--pids", "max"]).unwrap();
         assert!(text.contains("any number") && text.ends_with("; --pids 12 would do"), "{text}");
         assert_eq!(note(&["--headroom", "2G"]), None);

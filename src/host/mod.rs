@@ -248,7 +248,7 @@ impl Host {
     /// A file of the workload's cgroup changed: look, and see whether anybody is left.
     fn changed(&mut self, id: WardId) {
         if let Some(ward) = self.wards.get_mut(id) {
-            ward.look();
+            ward.look_where_due();
             self.check_empty(id);
         }
     }

@@ -52,6 +52,11 @@ impl Breach {
         stuck.or(climbing.then_some(Reason::Climb { current, line: lines.relief }))
     }
 
+    /// Memory was seen below the relief line: what stayed over it begins anew.
+    pub fn fell_below_relief(&mut self) {
+        self.over_relief_since = None;
+    }
+
     /// Is this at the second line, or over the relief line and at the ceiling before SIGKILL has worked? `ahead` is where memory will be
     /// then. Page cache above the relief line is no danger as long as reclaim gets it.
     pub fn at_second_line(&self, sample: &Sample, ahead: Bytes, lines: &Lines) -> bool {

@@ -6,6 +6,7 @@
 pub mod ahead;
 pub mod breach;
 mod deeds;
+pub mod glance;
 pub mod interval;
 mod ladder;
 mod placing;
@@ -17,7 +18,7 @@ pub mod warn;
 pub use ladder::Rung;
 
 use crate::clock::Timestamp;
-use crate::event::{Action, Command, Ending, Event, Notice, Reason, Sample};
+use crate::event::{Action, Command, Ending, Event, Glance, Notice, Reason, Sample};
 use crate::lines::Lines;
 use crate::status::Counters;
 use crate::units::{Bytes, Limit};
@@ -25,6 +26,7 @@ use ahead::Ahead;
 use arrayvec::ArrayVec;
 use breach::Breach;
 use deeds::Signalled;
+use glance::Known;
 use interval::Cadence;
 use placing::Placing;
 use rate::Growth;
@@ -83,6 +85,8 @@ pub struct Policy {
     last: Sample,
     peak: Bytes,
     peak_footprint: Bytes,
+    /// When the last reading was.
+    seen_at: Option<Timestamp>,
     growth: Growth,
     ahead: Ahead,
     reclaim: Reclaim,
@@ -111,6 +115,7 @@ impl Policy {
             last: Sample::default(),
             peak: Bytes(0),
             peak_footprint: Bytes(0),
+            seen_at: None,
             growth: Growth::default(),
             ahead: Ahead::default(),
             breach: Breach::new(config.slack, config.reclaim == ReclaimAt::TripWire),
@@ -144,6 +149,26 @@ impl Policy {
         actions
     }
 
+    /// Whether a look that sees no more than this decides nothing, and need not become a whole one.
+    pub fn suffices(&mut self, glance: Glance, now: Timestamp) -> bool {
+        let reclaims = self.config.reclaim == ReclaimAt::TripWire;
+        let watching = matches!(self.rung, Rung::Watching { confirming: false });
+        let open = watching && reclaims && !self.breach.is_near();
+        let Some(seen_at) = self.seen_at.filter(|_| open) else { return false };
+        let known = Known {
+            last: &self.last,
+            since: now.since(seen_at),
+            growth: self.growth.per_second(),
+            reclaimed: self.reclaim.works(),
+        };
+        let suffices = glance::suffices(&glance, &known, &self.lines);
+        if suffices {
+            self.reclaim.glance(glance.current, self.last.processes, &self.lines);
+            self.breach.fell_below_relief();
+        }
+        suffices
+    }
+
     /// The next moment at which [`Event::Deadline`] must be delivered, if any.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let rung = match self.rung {
@@ -161,6 +186,7 @@ impl Policy {
             sample.pinned = sample.cache;
         }
         let before = std::mem::replace(&mut self.last, sample);
+        self.seen_at = Some(now);
         let footprint = sample.footprint();
         self.peak = self.peak.max(sample.current);
         self.peak_footprint = self.peak_footprint.max(footprint);

@@ -193,6 +193,22 @@ impl Reclaim {
         self.works = recent.got(&mark);
     }
 
+    /// Takes what was seen of `memory.current` alone: below a line it is over none of what is counted with it.
+    pub fn glance(&mut self, current: Bytes, processes: u64, lines: &Lines) {
+        let lines = [
+            (&mut self.near_limit, near_line(lines)),
+            (&mut self.beyond_limit, limit_line(lines)),
+            (&mut self.at_wire, wire_line(lines, processes)),
+            (&mut self.over_wire, tried_line(lines, processes)),
+            (&mut self.over_second, lines.second),
+        ];
+        for (over, line) in lines {
+            if current < line {
+                *over = Over::default();
+            }
+        }
+    }
+
     /// The kind of memory that reclaim was seen not to get, if it was.
     pub fn held(&self) -> Option<Held> {
         self.held
@@ -247,12 +263,18 @@ fn pages_of(sample: &Sample, lines: &Lines) -> Bytes {
     if lines.swap == Limit::At(0) { files } else { files.saturating_add(swappable) }
 }
 
+/// A little below the limit, where memory is each time after reclaim.
+fn near_line(lines: &Lines) -> Bytes {
+    lines.limit.saturating_sub(Bytes(lines.limit.0 / 32))
+}
+
 /// Whether memory is at the limit, or a little below it as it is each time after reclaim, with an eighth of the limit or more in pages
 /// that should be got. Of a writer to a slow disk more of them wait than a quarter.
 fn is_full_of_pages(sample: &Sample, lines: &Lines) -> bool {
     let pages = pages_of(sample, lines);
-    let near = lines.limit.saturating_sub(Bytes(lines.limit.0 / 32));
-    sample.current >= near && pages.0 >= lines.limit.0 / 8 && sample.dirty.0 <= pages.0 / 4
+    sample.current >= near_line(lines)
+        && pages.0 >= lines.limit.0 / 8
+        && sample.dirty.0 <= pages.0 / 4
 }
 
 /// What is neither a file's nor, where swap is allowed, to be swapped out: slab is in none of reclaim's counters, so that file pages which
@@ -408,6 +430,26 @@ mod tests {
         let both = Tenth { cache: 107, slab: 104, ..READER };
         let held = found(ReclaimAt::TripWire, &lines(), always(both));
         assert_eq!(held, Some((11, Held::Slab(Bytes::mib(104)))));
+    }
+
+    /// A glance that found it below a line ends what lasts over that line; one that did not says nothing.
+    #[test]
+    fn a_level_that_fell_back_at_a_glance_begins_anew() {
+        let found = |glanced: u64| {
+            let mut reclaim = Reclaim::new(ReclaimAt::TripWire);
+            (1..=15).find(|tenth| {
+                let counters = Counters { high: *tenth, ..Counters::default() };
+                let (current, cache) = (Bytes::mib(110), Bytes::mib(104));
+                let pinned = Sample { current, cache, counters, ..Sample::default() };
+                reclaim.observe(&pinned, &lines(), Timestamp::from_millis(tenth * 100));
+                if tenth % 9 == 0 {
+                    reclaim.glance(Bytes::mib(glanced), 0, &lines());
+                }
+                reclaim.held().is_some()
+            })
+        };
+        assert_eq!(found(110), Some(11));
+        assert_eq!(found(100), None);
     }
 
     #[test]

@@ -279,6 +279,12 @@ impl Starting {
         self.wait(0)
     }
 
+    /// Whether [`Starting::result`] has something to say.
+    pub fn is_over(&self) -> bool {
+        let mut fds = [PollFd::new(self.line.as_fd(), PollFlags::POLLIN)];
+        poll(&mut fds, 0_u8).unwrap_or(0) > 0
+    }
+
     /// The child's end closes with the exec, or with the end of the process; before that comes what went wrong.
     fn wait(&mut self, ms: u8) -> Option<Result<(), SpawnError>> {
         use io::Read as _;

@@ -47,7 +47,7 @@ impl Ward {
 
     fn apply(&mut self, action: Action, decided: Timestamp) {
         match action {
-            Action::Look => self.look(),
+            Action::Look => self.look_where_due(),
             Action::SetTripWire(limit) => self.set_trip_wire(limit),
             Action::SetLines(lines) => self.set_lines(&lines),
             Action::SetPids(limit) => self.limit_pids(limit),
@@ -154,7 +154,8 @@ impl Ward {
     fn terminate(&mut self, decided: Timestamp) {
         let (signal, mode) = (self.rules.term_signal, self.rules.kill_mode);
         let mut reached = self.workload.terminate(signal, mode);
-        if self.starting().is_some() {
+        // Who got no processor hears of a breach before it hears that the command runs, which has a grace then.
+        if self.starting().is_some_and(|starting| !starting.is_over()) {
             // The command has not run, so no handler of it waits for a grace; and what is frozen hears SIGKILL alone.
             reached = self.workload.kill();
         }

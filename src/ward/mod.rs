@@ -297,6 +297,15 @@ impl Ward {
         !self.workload.sums() || self.policy.last().processes == 0
     }
 
+    /// Looks, unless a glance is enough.
+    pub fn look_where_due(&mut self) {
+        let glance = self.workload.glance();
+        let now = self.clock.now();
+        if !glance.is_some_and(|glance| self.policy.suffices(glance, now)) {
+            self.look();
+        }
+    }
+
     /// Takes a sample and hands it to the policy.
     pub fn look(&mut self) {
         let before = self.clock.now();

@@ -4,7 +4,7 @@ use crate::cgroup::hugetlb::HugePages;
 use crate::cgroup::kept::{Keeping, Kept, read};
 use crate::cgroup::{Cgroup, files};
 use crate::escape::shown;
-use crate::event::Sample;
+use crate::event::{Glance, Sample};
 use crate::status::Counters;
 use crate::units::Bytes;
 use anyhow::{Context, Result};
@@ -97,6 +97,16 @@ impl CgroupSampler {
     /// Whether a look sees huge pages.
     pub fn counts_huge_pages(&self) -> bool {
         self.huge_pages.are_counted()
+    }
+
+    /// What can be read without making the kernel add up anything. Reading `memory.events` arms its descriptor again.
+    ///
+    /// # Errors
+    /// ENODEV when the cgroup is gone.
+    pub fn glance(&mut self) -> io::Result<Glance> {
+        let counters = self.counters()?;
+        let current = Bytes(number(read(&self.current, &mut self.buffer[..])?)?);
+        Ok(Glance { current, counters })
     }
 
     /// One reading. `memory.stat` first and `memory.current` behind it: growth in between then counts as footprint, not as cache.

@@ -26,7 +26,7 @@ pub mod usage;
 
 use crate::cgroup::Cgroup;
 use crate::cgroup::kept::Keeping;
-use crate::event::{DeedResult, Ending, InForce, Sample};
+use crate::event::{DeedResult, Ending, Glance, InForce, Sample};
 use crate::lines::Lines;
 use crate::placement::{Placed, Row};
 use crate::status::Tier;
@@ -293,6 +293,11 @@ impl Workload {
     pub fn telling_files(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let by_cgroup = self.by_cgroup.iter().flat_map(CgroupSampler::telling_files);
         by_cgroup.chain(self.knobs.as_ref().and_then(Knobs::telling_file))
+    }
+
+    /// The least that a look sees, where the cgroup's files tell.
+    pub fn glance(&mut self) -> Option<Glance> {
+        self.by_cgroup.as_mut()?.glance().ok()
     }
 
     /// Reads the workload's memory. Where the cgroup's files fail, sums over the processes instead.

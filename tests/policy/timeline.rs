@@ -3,7 +3,7 @@
 
 use crate::policy::deeds::deed;
 use sentinel::clock::Timestamp;
-use sentinel::event::{Action, Command, DeedResult, Ending, Event, Notice, Sample};
+use sentinel::event::{Action, Command, DeedResult, Ending, Event, Glance, Notice, Sample};
 use sentinel::lines::Lines;
 use sentinel::policy::interval::Cadence;
 use sentinel::policy::thrash::ThrashRule;
@@ -174,6 +174,11 @@ impl Edge {
     }
 
     fn look(&mut self) {
+        let (current, counters) = (self.state.current, self.state.counters);
+        let now = Timestamp::from_millis(self.now);
+        if self.policy.suffices(Glance { current, counters }, now) {
+            return;
+        }
         let stalled_usec = Some(self.stalled_so_far());
         self.deliver(Event::Sample(Sample { stalled_usec, ..self.state }));
     }

@@ -4,7 +4,7 @@
 use crate::policy::deeds::deed;
 use crate::policy::workload::{Plan, Workload};
 use sentinel::clock::Timestamp;
-use sentinel::event::{Action, Command, DeedResult, Event};
+use sentinel::event::{Action, Command, DeedResult, Event, Glance, Sample};
 use sentinel::lines::Lines;
 use sentinel::policy::{Actions, Policy, PolicyConfig};
 use std::time::Duration;
@@ -145,7 +145,7 @@ impl Guard {
             self.deliver(event);
         }
         if self.now.is_multiple_of(10) && self.workload.at_trip_wire() {
-            self.deliver(Event::Sample(self.workload.sample()));
+            self.look();
         }
         for (at, command) in commands {
             if *at == self.now {
@@ -187,7 +187,17 @@ impl Guard {
             }
         }
         if actions.contains(&Action::Look) {
-            self.deliver(Event::Sample(self.workload.sample()));
+            self.look();
+        }
+    }
+
+    /// As the edge does.
+    fn look(&mut self) {
+        let sample = self.workload.sample();
+        let Sample { current, counters, .. } = sample;
+        let now = Timestamp::from_millis(self.now);
+        if !self.policy.suffices(Glance { current, counters }, now) {
+            self.deliver(Event::Sample(sample));
         }
     }
 

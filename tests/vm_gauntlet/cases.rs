@@ -59,6 +59,9 @@ pub struct Case {
     /// MiB that one system call may charge. Before about Linux 5.18 the kernel throttles only on the way back from it: what
     /// is more than the headroom may meet `memory.max` first.
     pub one_call: u64,
+    /// Charged where packets are received. Before 5.15 the kernel does so over `memory.max` too, without throttle, event or refusal to who
+    /// sends (mem_cgroup_charge_skmem() in mm/memcontrol.c): SIGTERM may come when that is passed, and nobody was killed for it.
+    pub received: bool,
     /// How much swap it may use where there is some.
     pub swap: Swap,
     /// The oldest kernel that charges for it.
@@ -92,6 +95,7 @@ const fn case(name: &'static str, words: &'static [&'static str], expect: Expect
         by_many: false,
         tasks: 1,
         one_call: 0,
+        received: false,
         swap: Swap::Room,
         since: (0, 0),
         expect,
@@ -241,7 +245,7 @@ pub const CASES: &[Case] = &[
     of_kernel("anonymous pages in pipes, vmsplice", &["vmsplice-own"]),
     of_kernel("tmpfs file mapped and locked", &["locked-tmpfs"]),
     of_kernel("TCP buffers", &["tcp"]),
-    of_kernel("UDP buffers", &["udp"]),
+    Case { received: true, ..of_kernel("UDP buffers", &["udp"]) },
     of_kernel("datagrams", &["datagrams"]),
     of_kernel("memfds on their way", &["in-flight"]),
     of_kernel("System V queues", &["sysv-queues"]),

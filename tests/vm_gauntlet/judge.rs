@@ -17,7 +17,8 @@ pub struct Verdict {
 
 /// Judges it.
 pub fn verdict(case: &Case, place: &Place, kernel: &Kernel, trial: &Trial) -> Verdict {
-    let excepted = case.one_call > place.headroom() && outran(kernel, trial);
+    let excepted = (case.one_call > place.headroom() && outran(kernel, trial))
+        || (case.received && passed_unasked(kernel, trial));
     if trial.status.is_none() {
         // There is no record.
         return Verdict { problems: vec!["undecided".into()], excepted: false };
@@ -77,13 +78,27 @@ fn outran(kernel: &Kernel, trial: &Trial) -> bool {
     }
 }
 
+/// Whether the kernel let it past `memory.max` without a word, and it was ended by us then.
+fn passed_unasked(kernel: &Kernel, trial: &Trial) -> bool {
+    let quiet = ["max", "oom", "oom_kill"]
+        .iter()
+        .all(|counter| trial.number(&format!("/status/events/{counter}")) == Some(0));
+    kernel.number < (5, 15) && quiet && !had_room(trial) && is_ours(trial, &[TERMINATED, KILLED])
+}
+
 /// By sentinel, which sent SIGTERM while there was room.
 fn ended(trial: &Trial, statuses: &[i32]) -> bool {
-    let room = trial.number("/term/current") < trial.number("/status/limits/ceiling");
+    is_ours(trial, statuses) && had_room(trial)
+}
+
+fn is_ours(trial: &Trial, statuses: &[i32]) -> bool {
     trial.status.is_some_and(|status| statuses.contains(&status))
         && trial.text("/outcome/ended_by") == "sentinel"
         && trial.number("/term/current").is_some()
-        && room
+}
+
+fn had_room(trial: &Trial) -> bool {
+    trial.number("/term/current") < trial.number("/status/limits/ceiling")
 }
 
 /// Nothing that a terminal would obey, whatever the workload is called.

@@ -298,3 +298,27 @@ fn a_command_that_starts_late_runs_as_any_other() {
         fs::remove_file(&program).unwrap();
     }
 }
+
+/// A guardian without a processor hears at once that the command runs and that it reached its limit. It was killed at once then, as one that
+/// never ran: a fork bomb under a limit of 16M, about one in a thousand times.
+#[test]
+#[ignore = "for a guest: scripts/vm/test"]
+fn a_command_that_started_unseen_has_its_grace() {
+    use nix::sys::signal::Signal::{SIGCONT, SIGSTOP};
+    let (frozen, hog, saved) = (Frozen::new(), hog(), scratch("saved"));
+    let words = [&hog, "touch", "--cap", "160M", "--checkpoint", saved.to_str().unwrap()];
+    let options = [&frozen.options()[..], &["-m", "16M"]].concat();
+    let guarded = Guarded::start(&options, &words);
+    assert_eq!(guarded.status().state, State::Starting);
+    let cgroup = guarded.cgroup();
+    guarded.signal(SIGSTOP);
+    fs::write(frozen.0.join("cgroup.freeze"), "0").unwrap();
+    let current = || fs::read_to_string(cgroup.join("memory.current")).unwrap();
+    until("it is at its limit", || current().trim().parse::<u64>().unwrap() > 16 * MIB);
+    let out = guarded.out.clone();
+    let said = move || fs::read_to_string(&out).unwrap_or_default();
+    guarded.signal(SIGCONT);
+    until("its handler saved its work", || said().contains("checkpoint_ms"));
+    assert_eq!(guarded.end(), Some(143));
+    fs::remove_file(&saved).unwrap();
+}
