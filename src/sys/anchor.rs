@@ -43,6 +43,8 @@ impl Drop for AnchorProcess {
     fn drop(&mut self) {
         drop(self.leash.take());
         if self.pid > 0 {
+            // The process that is to be the command has a copy of the leash until it runs: then the end of ours is not seen.
+            let _ = process::send(self.pid, libc::SIGKILL);
             process::reap(self.pid);
         }
     }
