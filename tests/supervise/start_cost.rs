@@ -4,6 +4,10 @@ use crate::support::{Run, Running, Scene, has_program, is_root, skip};
 
 /// In all processes together, the command's own thirty-odd among them.
 const MOST: usize = 300;
+/// In tier kernel each limit is written and read back, and its files are opened.
+const MOST_IN_THE_KERNEL: usize = 460;
+/// Where the tree of cgroups that is not mounted has the memory controller, more ways to one are tried before.
+const MOST_WITHOUT: usize = 330;
 /// A guardian beside us is looked at by the mark of its cgroup and its entry in /proc.
 const EACH_BESIDE: usize = 4;
 
@@ -49,9 +53,11 @@ fn a_start_makes_few_system_calls() {
         return skip("no strace here");
     }
     let scene = Scene::new();
+    let kernel = Running::start(scene.sentinel().arg("doctor")).finish().code() == 0;
+    let most = if kernel { MOST_IN_THE_KERNEL } else { MOST };
     let count = least(&scene, |traced| scene.through(&["env"], traced));
     println!("{count} system calls");
-    assert!(count < MOST, "{count}: {}", scene.read("trace"));
+    assert!(count < most, "{count}: {}", scene.read("trace"));
 }
 
 #[test]
@@ -65,5 +71,5 @@ fn so_does_one_without_a_cgroup() {
     let scene = Scene::new();
     let count = least(&scene, |traced| scene.without_cgroups(traced));
     println!("{count} system calls");
-    assert!(count < MOST, "{count}: {}", scene.read("trace"));
+    assert!(count < MOST_WITHOUT, "{count}: {}", scene.read("trace"));
 }
