@@ -46,7 +46,7 @@ fn in_room_for(count: u32) -> (std::path::PathBuf, String) {
 fn no_process_is_left_at_the_start() {
     require_kernel_tier();
     let (outer, shell) = in_room_for(1);
-    let run = Sentinel::new().through(&shell).run(&["true"]);
+    let run = Sentinel::new().args(&["-q"]).through(&shell).run(&["true"]);
     fs::remove_dir(outer).unwrap();
     assert_eq!(run.status, 125, "{run}");
     assert_eq!(run.stderr.lines().count(), 1, "{run}");
