@@ -483,11 +483,11 @@ impl Host {
         if let Some(signal) = self.signals.ending(&self.caller) {
             return Err(Interrupted(signal).into());
         }
+        // Before the command runs, which may be fast and many: its process was made before, and has none of this.
+        crate::sys::priority::raise();
         let started = waiting.go(&added);
         let (pid, starting) =
             started.map_err(|error| command::explain(error, &ward.rules.command))?;
-        // While the command's program is loaded.
-        crate::sys::priority::raise();
         self.warm_at = Some(self.clock.now() + SHORT);
         self.attendants.close_terminal_of_child();
         if let Some(starting) = &starting {
