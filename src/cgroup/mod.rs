@@ -158,6 +158,13 @@ impl Cgroup {
     }
 }
 
+/// The names of the cgroups in a directory; none where it cannot be read.
+pub fn names_in(directory: &Path) -> Vec<OsString> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let made = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    made.map(|entry| entry.file_name()).collect()
+}
+
 /// An extended attribute of a cgroup, if it has it.
 pub fn attribute(directory: &Path, name: &str) -> Option<OsString> {
     let mut value = [0u8; 128];

@@ -17,19 +17,15 @@ const FAREWELL: Duration = Duration::from_secs(5);
 impl Host {
     /// Ends the run. Gives the exit status.
     pub(super) fn finish(mut self) -> u8 {
-        let mut id = self.wards.after(None);
-        while let Some(this) = id {
-            self.attribute(this);
-            self.answer_replaced(this);
-            id = self.wards.after(id);
-        }
+        self.each_ward(|host, id| {
+            host.attribute(id);
+            host.answer_replaced(id);
+        });
         let interrupted = self.take_terminal_back();
-        let mut id = self.wards.after(None);
-        while let Some(this) = id {
-            self.speak();
-            self.publish_last_words(this);
-            id = self.wards.after(id);
-        }
+        self.each_ward(|host, id| {
+            host.speak();
+            host.publish_last_words(id);
+        });
         if let Some(server) = self.server.take()
             && let Err(error) = server.shutdown()
         {
@@ -57,13 +53,12 @@ impl Host {
     /// The exit status is that of the first, the command's.
     fn conclude_all(&mut self) -> u8 {
         let passed_on = self.foreground.was_interrupted();
-        let (mut exit_status, mut id) = (None, self.wards.after(None));
-        while let Some(this) = id {
-            let interrupted = self.wards.get(this).is_some_and(|it| it.was_interrupted(passed_on));
-            let status = self.conclude(this, interrupted);
+        let mut exit_status = None;
+        self.each_ward(|host, id| {
+            let interrupted = host.wards.get(id).is_some_and(|it| it.was_interrupted(passed_on));
+            let status = host.conclude(id, interrupted);
             exit_status = exit_status.or(status);
-            id = self.wards.after(id);
-        }
+        });
         exit_status.unwrap_or(FAILED)
     }
 

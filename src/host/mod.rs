@@ -274,6 +274,15 @@ impl Host {
         }
     }
 
+    /// Does something for each ward, oldest first, which may take that one away or bring others. Allocates nothing.
+    fn each_ward(&mut self, mut act: impl FnMut(&mut Host, WardId)) {
+        let mut id = self.wards.after(None);
+        while let Some(this) = id {
+            act(self, this);
+            id = self.wards.after(id);
+        }
+    }
+
     fn deadline(&self, now: Timestamp) -> Option<Timestamp> {
         let wards = self.wards.iter().filter_map(|ward| ward.next_deadline(now));
         let server = self.server.as_ref().and_then(Server::next_deadline);
@@ -284,13 +293,11 @@ impl Host {
     }
 
     fn deadlines(&mut self) {
-        let mut id = self.wards.after(None);
-        while let Some(this) = id {
-            if self.wards.get_mut(this).is_some_and(Ward::deadlines) {
-                self.check_empty_without_events(this);
+        self.each_ward(|host, id| {
+            if host.wards.get_mut(id).is_some_and(Ward::deadlines) {
+                host.check_empty_without_events(id);
             }
-            id = self.wards.after(id);
-        }
+        });
         let now = self.clock.now();
         if self.server.as_ref().and_then(Server::next_deadline).is_some_and(|at| now >= at) {
             self.take_requests();

@@ -6,13 +6,11 @@ use crate::ward::Ward;
 impl Host {
     /// Publishes what is due. Called once a turn of the loop.
     pub(super) fn publish(&mut self) {
-        let mut id = self.wards.after(None);
-        while let Some(this) = id {
-            if self.wards.get_mut(this).is_some_and(Ward::step_table) {
-                self.answer_with_table(this);
+        self.each_ward(|host, id| {
+            if host.wards.get_mut(id).is_some_and(Ward::step_table) {
+                host.answer_with_table(id);
             }
-            id = self.wards.after(id);
-        }
+        });
         self.resume_relay();
         let Some(server) = &mut self.server else { return };
         let watchers = server.has_watchers();

@@ -106,11 +106,7 @@ impl Host {
                 return;
             }
         }
-        let mut id = self.wards.after(None);
-        while let Some(this) = id {
-            self.check_empty_without_events(this);
-            id = self.wards.after(id);
-        }
+        self.each_ward(Host::check_empty_without_events);
     }
 
     fn command_ended(&mut self, id: WardId, ending: Ending) {

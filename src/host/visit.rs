@@ -3,8 +3,8 @@
 
 use super::Host;
 use super::wards::Wards;
-use crate::cgroup::Cgroup;
 use crate::cgroup::hierarchy::{OuterLimit, place_of};
+use crate::cgroup::{Cgroup, names_in};
 use crate::config::WardRules;
 use crate::escape::{escape, shown};
 use crate::event::DeedResult;
@@ -93,10 +93,7 @@ impl Host {
         let Some(directory) = self.visit.as_ref().and_then(|it| it.directories.get(number)) else {
             return;
         };
-        let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-        let made = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-        let names: Vec<_> = made.map(|entry| entry.file_name()).collect();
-        names.iter().for_each(|name| self.arrived(number, name));
+        names_in(directory).iter().for_each(|name| self.arrived(number, name));
     }
 
     /// A cgroup was made. Gone by now is an outcome; one that cannot be guarded is told, and the others are.
@@ -120,11 +117,7 @@ impl Host {
     pub(super) fn catch_up(&mut self) {
         let directories = self.visit.as_ref().map_or(0, |visit| visit.directories.len());
         (0..directories).for_each(|number| self.look_into(number));
-        let mut id = self.wards.after(None);
-        while let Some(this) = id {
-            self.changed(this);
-            id = self.wards.after(id);
-        }
+        self.each_ward(Host::changed);
     }
 
     /// Concludes those that ended, and guards anew what goes on in the same cgroup.
@@ -132,13 +125,11 @@ impl Host {
         if self.visit.is_none() {
             return;
         }
-        let mut id = self.wards.after(None);
-        while let Some(this) = id {
-            if self.wards.get(this).is_some_and(Ward::has_ended) {
-                self.part_with(this);
+        self.each_ward(|host, id| {
+            if host.wards.get(id).is_some_and(Ward::has_ended) {
+                host.part_with(id);
             }
-            id = self.wards.after(id);
-        }
+        });
     }
 
     fn part_with(&mut self, id: WardId) {

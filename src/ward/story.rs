@@ -72,9 +72,7 @@ impl Story {
         }
         news
     }
-}
 
-impl Story {
     /// Whether this was told.
     pub(super) fn was_told(&self, what: &'static str) -> bool {
         self.told.contains(&what)

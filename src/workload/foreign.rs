@@ -5,6 +5,7 @@
 use crate::cgroup::maker::Maker;
 use crate::cgroup::{Cgroup, attribute, files, write_whole};
 use crate::escape::shown;
+use crate::sys::process::own;
 use crate::units::Limit;
 use anyhow::{Context, Result, ensure};
 use nix::fcntl::OFlag;
@@ -85,7 +86,7 @@ impl Foreign {
         if let Some(Mark { guardian, .. }) = mark.as_ref().filter(|mark| !mark.guardian.has_gone())
         {
             let (place, pid) = (shown(cgroup.path()), guardian.pid);
-            ensure!(guardian.pid == own_pid(), "{place} is guarded by sentinel {pid} already");
+            ensure!(pid.cast_unsigned() == own(), "{place} is guarded by sentinel {pid} already");
         }
         if write && let Some(Mark { before, .. }) = mark {
             Foreign { cgroup: cgroup.clone(), before, given_back: false }.give_back()?;
@@ -162,10 +163,6 @@ fn high_of(cgroup: &Cgroup) -> Result<Option<Limit>> {
         return Ok(None);
     }
     Ok(files::limit(cgroup.read("memory.high")?.as_bytes()))
-}
-
-fn own_pid() -> i32 {
-    nix::unistd::getpid().as_raw()
 }
 
 #[cfg(test)]
