@@ -23,6 +23,7 @@ mod tmpfs;
 use anyhow::Result;
 use clap::Parser;
 use handlers::OnTerm;
+use nix::sys::prctl::set_thp_disable;
 use nix::unistd::pause;
 use sentinel::units::Bytes;
 use shape::{Shape, Sizes};
@@ -55,6 +56,9 @@ struct Arguments {
     /// One more process takes processor time, and nothing else.
     #[arg(long)]
     spinner: bool,
+    /// No transparent huge pages: the kernel charges those without throttling who asked for them.
+    #[arg(long)]
+    small_pages: bool,
     /// SIGTERM does nothing.
     #[arg(long, group = "on_term")]
     ignore_term: bool,
@@ -84,6 +88,9 @@ impl Arguments {
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     handlers::install(arguments.on_term())?;
+    if arguments.small_pages {
+        set_thp_disable(true)?;
+    }
     if arguments.spinner {
         crew::spin()?;
     }
