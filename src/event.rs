@@ -22,9 +22,11 @@ pub struct Glance {
 pub struct Sample {
     /// `memory.current`; in tiers without memory accounting the sum over processes.
     pub current: Bytes,
-    /// What reclaim may look at: `active_file` + `inactive_file` + `slab_reclaimable` of `memory.stat`. Whether it gets that,
-    /// `scanned` and `reclaimed` tell.
+    /// What reclaim may look at: `active_file` + `inactive_file` + `slab_reclaimable` of `memory.stat`, and what is `in_transit`.
+    /// Whether it gets that, `scanned` and `reclaimed` tell.
     pub cache: Bytes,
+    /// The part of `cache` that is charged and in no counter of `memory.stat` yet: the folio that a task reads into, while it is throttled.
+    pub in_transit: Bytes,
     /// The slab in `cache`: dentries, inodes. Those in use are counted too.
     pub slab: Bytes,
     /// File pages that wait for their disk: `file_dirty` + `file_writeback`.
@@ -136,6 +138,10 @@ pub struct OneSignal {
 
 /// All that can happen to a workload.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a box would allocate on the way to a kill; nobody keeps many of them"
+)]
 pub enum Event {
     /// It was looked at.
     Sample(Sample),

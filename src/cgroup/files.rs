@@ -11,12 +11,20 @@ pub struct MemoryStat {
     pub anon: Bytes,
     /// Shared memory, tmpfs and memfd.
     pub shmem: Bytes,
-    /// Kernel memory; absent before 5.18.
+    /// Kernel memory; before 5.18 the sum of its larger parts.
     pub kernel: Bytes,
+    /// Whether that is all of it.
+    pub kernel_is_whole: bool,
+    /// Buffers of sockets.
+    pub sock: Bytes,
     /// All pages of the page cache, shared memory among them.
     pub file: Bytes,
     /// Pages that are locked, of whatever kind.
     pub unevictable: Bytes,
+    /// Anonymous and shared memory on the active list.
+    pub active_anon: Bytes,
+    /// Anonymous and shared memory on the inactive list.
+    pub inactive_anon: Bytes,
     /// File pages on the active list.
     pub active_file: Bytes,
     /// File pages on the inactive list.
@@ -42,6 +50,15 @@ impl MemoryStat {
         let listed = self.active_file.saturating_add(self.inactive_file);
         let files = self.file.saturating_sub(self.shmem).saturating_sub(self.unevictable);
         listed.max(files).saturating_add(self.slab_reclaimable)
+    }
+
+    /// All that is told of, by use or by list, whichever has more; `None` where the kernel does not tell of all of its own (before 5.18).
+    pub fn told(&self) -> Option<Bytes> {
+        let lists = [self.inactive_anon, self.active_file, self.inactive_file, self.unevictable];
+        let listed = lists.into_iter().fold(self.active_anon, Bytes::saturating_add);
+        let pages = listed.max(self.anon.saturating_add(self.file));
+        let others = self.kernel.saturating_add(self.sock);
+        self.kernel_is_whole.then_some(pages.saturating_add(others))
     }
 }
 
@@ -85,14 +102,16 @@ fn keyed(text: &[u8]) -> impl Iterator<Item = (&[u8], u64)> {
 /// `memory.stat`.
 pub fn memory_stat(text: &[u8]) -> MemoryStat {
     let mut stat = MemoryStat::default();
-    let (mut stack, mut tables, mut slab, mut sock) = (0, 0, 0, 0);
+    let (mut stack, mut tables, mut slab) = (0, 0, 0);
     for (key, value) in keyed(text) {
         match key {
             b"anon" => stat.anon = Bytes(value),
             b"shmem" => stat.shmem = Bytes(value),
             b"file" => stat.file = Bytes(value),
             b"unevictable" => stat.unevictable = Bytes(value),
-            b"kernel" => stat.kernel = Bytes(value),
+            b"kernel" => (stat.kernel, stat.kernel_is_whole) = (Bytes(value), true),
+            b"active_anon" => stat.active_anon = Bytes(value),
+            b"inactive_anon" => stat.inactive_anon = Bytes(value),
             b"active_file" => stat.active_file = Bytes(value),
             b"inactive_file" => stat.inactive_file = Bytes(value),
             b"slab_reclaimable" => stat.slab_reclaimable = Bytes(value),
@@ -104,12 +123,13 @@ pub fn memory_stat(text: &[u8]) -> MemoryStat {
             b"kernel_stack" => stack = value,
             b"pagetables" => tables = value,
             b"slab" => slab = value,
-            b"sock" => sock = value,
+            b"sock" => stat.sock = Bytes(value),
             _ => {}
         }
     }
-    if stat.kernel == Bytes(0) {
-        let parts = [tables, slab, sock].iter().fold(stack, |sum: u64, n| sum.saturating_add(*n));
+    if !stat.kernel_is_whole {
+        let parts = [tables, slab, stat.sock.0];
+        let parts = parts.iter().fold(stack, |sum: u64, n| sum.saturating_add(*n));
         stat.kernel = Bytes(parts);
     }
     stat
@@ -264,6 +284,16 @@ mod tests {
         let text = b"usage_usec 1234567\nuser_usec 1000000\nsystem_usec 234567\nnr_periods 0\n";
         assert_eq!(cpu_stat(text), Some(1_234_567));
         assert_eq!(cpu_stat(b"user_usec 1\n"), None);
+    }
+
+    #[test]
+    fn what_is_told_of_is_pages_by_use_or_by_list_and_the_kernel_s_own() {
+        let told = |text: &[u8]| memory_stat(text).told();
+        let text = b"anon 100\nfile 50\nkernel 7\nsock 2\ninactive_anon 90\nactive_anon 5\n";
+        assert_eq!(told(text), Some(Bytes(159)), "pages on their way to a list");
+        let text = b"anon 10\nfile 50\nkernel 7\nactive_anon 95\ninactive_file 40\nunevictable 9\nactive_file 1\n";
+        assert_eq!(told(text), Some(Bytes(152)), "pages that nobody has mapped any more");
+        assert_eq!(told(b"anon 100\nslab 7\npagetables 5\nfile 50\n"), None, "before 5.18");
     }
 
     #[test]

@@ -4,6 +4,7 @@ pub mod files;
 pub mod hierarchy;
 pub mod hugetlb;
 pub mod kept;
+pub mod lag;
 pub mod limits;
 pub mod maker;
 mod removal;

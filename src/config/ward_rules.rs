@@ -3,6 +3,7 @@
 
 use crate::account::Account;
 use crate::cgroup::hierarchy::OuterLimit;
+use crate::cgroup::lag;
 use crate::cli::{OnDeath, ReportSetting};
 use crate::escape::escape;
 use crate::lines::{BATCH, Lines, SMALLEST_HEADROOM, default_headroom};
@@ -131,7 +132,7 @@ impl WardRules {
     pub fn policy(&self, lines: Lines, tier: Tier) -> PolicyConfig {
         let (cadence, slack, reclaim) = match tier {
             Tier::Kernel => {
-                let slack = counter_slack(online_cpus(), procfs::page_size(), lines.limit);
+                let slack = counter_slack(lag::pending(), lines.limit);
                 (Cadence::Events, slack, ReclaimAt::TripWire)
             }
             Tier::Observed => (Cadence::Polled, Bytes(0), ReclaimAt::Ceiling),
@@ -193,13 +194,6 @@ fn source(outer: &OuterLimit) -> String {
         Some(path) => escape(path.as_os_str().as_bytes()),
         None => "this machine's memory".to_owned(),
     }
-}
-
-/// The processors on which the kernel keeps counts that it has not added up yet: all of the machine's, whatever we may use of them.
-fn online_cpus() -> u64 {
-    use nix::unistd::{SysconfVar, sysconf};
-    let online = sysconf(SysconfVar::_NPROCESSORS_ONLN).ok().flatten();
-    online.and_then(|count| u64::try_from(count).ok()).unwrap_or(1)
 }
 
 #[cfg(test)]

@@ -14,6 +14,9 @@ const CLIMB_HOLD: Duration = Duration::from_millis(200);
 /// which are nobody's any more (a build of four jobs, 5.10: 15.5 of 16 MiB for some 10 ms). At the line itself nothing waits, and up to there
 /// the throttle holds what grows.
 const SLACK_HOLD: Duration = Duration::from_millis(50);
+/// What is at the line only with what is in transit must stay there for so long, without reclaim that works. The kernel throttles a task
+/// for two seconds at a time (MEMCG_MAX_HIGH_DELAY_JIFFIES in mm/memcontrol.c); what it reads is in the cache then.
+const TRANSIT_HOLD: Duration = Duration::from_secs(20);
 
 /// The rules and what they remember.
 #[derive(Clone, Debug)]
@@ -24,12 +27,19 @@ pub struct Breach {
     throttled: bool,
     over_relief_since: Option<Timestamp>,
     in_slack_since: Option<Timestamp>,
+    with_transit_since: Option<Timestamp>,
 }
 
 impl Breach {
     /// Rules with this slack of the counters, for a workload that is throttled at its trip-wire or not.
     pub fn new(slack: Bytes, throttled: bool) -> Self {
-        Breach { slack, throttled, over_relief_since: None, in_slack_since: None }
+        Breach {
+            slack,
+            throttled,
+            over_relief_since: None,
+            in_slack_since: None,
+            with_transit_since: None,
+        }
     }
 
     /// The reason to end the workload that this sample gives, if any. `reclaim` has what was seen of it.
@@ -41,12 +51,18 @@ impl Breach {
         now: Timestamp,
     ) -> Option<Reason> {
         let (current, limit) = (sample.current, lines.limit);
+        let arrived = current.saturating_sub(sample.in_transit);
         let footprint = Sample { pinned: Bytes(0), ..*sample }.footprint();
         // A mapped file with memory of its own stays over the relief line of a small headroom, and is got all the time.
-        let climbing = self.climbs(footprint, current, lines, now) && !reclaim.works();
+        let climbing = self.climbs(footprint, arrived, lines, now) && !reclaim.works();
         let stays = self.stays_at_line(footprint, lines, now);
-        if footprint >= lines.allowance() || stays {
-            return Some(Reason::Breach { footprint, limit: lines.allowance() });
+        let limit_at = lines.allowance();
+        if footprint >= limit_at || stays {
+            return Some(Reason::Breach { footprint, limit: limit_at });
+        }
+        let footprint = footprint.saturating_add(sample.in_transit);
+        if self.does_not_arrive(footprint, reclaim, lines, now) {
+            return Some(Reason::Breach { footprint, limit: limit_at });
         }
         let stuck = reclaim.held().map(|held| Reason::Stuck { current, limit, held });
         stuck.or(climbing.then_some(Reason::Climb { current, line: lines.relief }))
@@ -58,10 +74,11 @@ impl Breach {
     }
 
     /// Is this at the second line, or over the relief line and at the ceiling before SIGKILL has worked? `ahead` is where memory will be
-    /// then. Page cache above the relief line is no danger as long as reclaim gets it.
+    /// then. Page cache above the relief line is no danger as long as reclaim gets it; of what is in transit it gets nothing.
     pub fn at_second_line(&self, sample: &Sample, ahead: Bytes, lines: &Lines) -> bool {
         let soon = sample.current >= lines.relief && ahead >= lines.ceiling;
-        (sample.current >= lines.second || soon) && self.reaches(sample.resident(), lines.limit)
+        let resident = sample.resident().saturating_add(sample.in_transit);
+        (sample.current >= lines.second || soon) && self.reaches(resident, lines.limit)
     }
 
     /// Whether the next look decides: memory is at the line, less the slack.
@@ -84,6 +101,21 @@ impl Breach {
         !self.throttled || now.since(since) >= SLACK_HOLD
     }
 
+    /// With what is in transit at the line, for the hold time: then it is in transit to nowhere.
+    fn does_not_arrive(
+        &mut self,
+        with_transit: Bytes,
+        reclaim: &Reclaim,
+        lines: &Lines,
+        now: Timestamp,
+    ) -> bool {
+        if with_transit < lines.allowance() || reclaim.works() {
+            self.with_transit_since = None;
+            return false;
+        }
+        now.since(*self.with_transit_since.get_or_insert(now)) >= TRANSIT_HOLD
+    }
+
     /// Over the relief line for the hold time, with a footprint of at least half the limit: `memory.stat` then lags or
     /// counts as cache what reclaim does not get. A mere reader of files has next to no footprint. Where swap is allowed it may be slow
     /// and nothing worse: `reclaim` tells.
@@ -98,10 +130,10 @@ impl Breach {
     }
 }
 
-/// What `memory.stat` may lag behind: the kernel flushes it when more than 64 pages for each CPU are pending, twice (the
-/// per-CPU rest and the threshold; MEMCG_CHARGE_BATCH in mm/memcontrol.c). Never more than a 32nd of the limit.
-pub fn counter_slack(cpus: u64, page: u64, limit: Bytes) -> Bytes {
-    Bytes((2 * 64 * page * cpus).min(limit.0 / 32))
+/// What `memory.stat` may lag behind: the kernel flushes it when as much as that is pending, twice (the per-CPU rest and the
+/// threshold). Never more than a 32nd of the limit.
+pub fn counter_slack(pending: Bytes, limit: Bytes) -> Bytes {
+    Bytes(pending.0.saturating_mul(2).min(limit.0 / 32))
 }
 
 #[cfg(test)]
@@ -127,9 +159,8 @@ mod tests {
 
     #[test]
     fn the_slack_follows_processors_and_pages_and_is_no_share_of_a_small_limit() {
-        assert_eq!(counter_slack(2, 4096, Bytes::mib(1024)), Bytes::mib(1));
-        assert_eq!(counter_slack(1, 65536, Bytes::mib(1024)), Bytes::mib(8));
-        assert_eq!(counter_slack(64, 4096, Bytes::mib(64)), Bytes::mib(2));
+        assert_eq!(counter_slack(Bytes(512 << 10), Bytes::mib(1024)), Bytes::mib(1));
+        assert_eq!(counter_slack(Bytes::mib(16), Bytes::mib(64)), Bytes::mib(2));
     }
 
     #[test]
@@ -190,6 +221,38 @@ mod tests {
             let reason = breach.judge(&seen, &reclaim, &lines(), at(100 * tenth));
             assert_eq!(reason, None);
         }
+    }
+
+    /// `current` with so much of cache, and so much in transit.
+    fn in_transit(current: u64, cache: u64, transit: u64) -> Sample {
+        let in_transit = Bytes::mib(transit);
+        Sample { in_transit, ..sample(current, cache + transit) }
+    }
+
+    #[test]
+    fn what_is_in_transit_to_the_cache_is_no_usage_unless_it_never_arrives() {
+        let mut breach = Breach::new(Bytes(0), true);
+        let mut judge =
+            |current, ms| breach.judge(&in_transit(current, 10, 40), &unseen(), &lines(), at(ms));
+        assert_eq!(judge(111, 0), None);
+        assert_eq!(judge(109, 19_000), None, "below the line with it");
+        assert_eq!(judge(111, 20_000), None);
+        assert_eq!(judge(111, 39_900), None);
+        let limit = Bytes::mib(100);
+        let footprint = Bytes::mib(101);
+        assert_eq!(judge(111, 40_000), Some(Reason::Breach { footprint, limit }));
+    }
+
+    #[test]
+    fn where_reclaim_works_what_is_in_transit_arrives() {
+        let (mut breach, mut reclaim) = (Breach::new(Bytes(0), true), unseen());
+        for tenth in 0..600 {
+            let scanned = 1000 * tenth;
+            let seen = Sample { scanned, reclaimed: scanned / 2, ..in_transit(111, 10, 40) };
+            reclaim.observe(&seen, &lines(), at(100 * tenth));
+            assert_eq!(breach.judge(&seen, &reclaim, &lines(), at(100 * tenth)), None);
+        }
+        assert!(breach.at_second_line(&in_transit(158, 10, 70), Bytes(0), &lines()), "not got");
     }
 
     #[test]

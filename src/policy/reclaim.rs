@@ -162,8 +162,9 @@ impl Reclaim {
     pub fn observe(&mut self, sample: &Sample, lines: &Lines, now: Timestamp) {
         let mark = Mark::of(sample, now);
         let recent = self.keep(mark);
-        // What waits for its disk is got in the end.
-        let written = sample.current.saturating_sub(sample.dirty);
+        // What waits for its disk is got in the end, and what is in transit was not tried yet.
+        let arrived = sample.current.saturating_sub(sample.in_transit);
+        let written = arrived.saturating_sub(sample.dirty);
         let wire = tried_line(lines, sample.processes);
         let throttled = self.place == ReclaimAt::TripWire;
         let (limit, beyond) = (limit_line(lines), beyond_pages(sample, lines));

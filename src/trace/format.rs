@@ -242,6 +242,8 @@ pub struct SampleRow {
     #[serde(skip_serializing_if = "zero")]
     cache: u64,
     #[serde(skip_serializing_if = "zero")]
+    in_transit: u64,
+    #[serde(skip_serializing_if = "zero")]
     slab: u64,
     #[serde(skip_serializing_if = "zero")]
     dirty: u64,

@@ -99,6 +99,9 @@ fn main() -> Result<()> {
         1 => shape.run(Sizes { cap, rate, own })?,
         _ => crew::share(cap, copies, |cap| shape.run(Sizes { cap, rate, own }))?,
     }
+    if shape.ends() {
+        return Ok(());
+    }
     stay()
 }
 

@@ -226,6 +226,13 @@ impl Shape {
     }
 }
 
+impl Shape {
+    /// Whether it is work that is done at some time.
+    pub fn ends(&self) -> bool {
+        matches!(self, Shape::Work(_) | Shape::Sort | Shape::Timed(..))
+    }
+}
+
 fn then_touch(first: Result<()>, cap: Bytes) -> Result<()> {
     first?;
     memory::touch(cap);

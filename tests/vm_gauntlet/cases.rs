@@ -56,6 +56,8 @@ pub struct Case {
     /// Whether many can do it at once, and how many do in any case.
     pub by_many: bool,
     pub tasks: u32,
+    /// How many do it at once where that is not by the place.
+    pub copies: u32,
     /// MiB that one system call may charge. Before about Linux 5.18 the kernel throttles only on the way back from it: what
     /// is more than the headroom may meet `memory.max` first.
     pub one_call: u64,
@@ -94,6 +96,7 @@ const fn case(name: &'static str, words: &'static [&'static str], expect: Expect
         by_user: false,
         by_many: false,
         tasks: 1,
+        copies: 1,
         one_call: 0,
         received: false,
         swap: Swap::Room,
@@ -146,6 +149,11 @@ const fn owning(own: u64, case: Case) -> Case {
     Case { own, ..case }
 }
 
+/// So many do it, each with its share of the cap.
+const fn at_once(copies: u32, case: Case) -> Case {
+    Case { copies, ..case }
+}
+
 const fn slow(case: Case) -> Case {
     Case { quick: false, ..case }
 }
@@ -175,7 +183,7 @@ impl Case {
 
     /// How many do it at once.
     pub fn copies(&self, place: &Place) -> u32 {
-        if self.by_many { place.processes } else { 1 }
+        if self.by_many { place.processes } else { self.copies }
     }
 
     /// Whether somebody spins beside it. What ends by itself has to end.
@@ -273,6 +281,13 @@ pub const CASES: &[Case] = &[
     lives("page cache only", &["cache"]),
     slow(owning(60, lives("page cache, 60 % of its own", &["cache"]))),
     owning(70, lives("mapped file, 70 % of its own", &["mapped"])),
+    // With the large folios of 7.3 each of them has a MiB that is charged and in no counter, while it is throttled.
+    at_once(8, Case { cap: 400, ..lives("mapped file, eight readers", &["mapped"]) }),
+    at_once(
+        8,
+        Case { cap: 400, ..slow(lives("writer to a mapped file, eight", &["write-mapped"])) },
+    ),
+    at_once(8, Case { cap: 400, ..slow(lives("page cache only, eight", &["cache"])) }),
     slow(lives("writer", &["write"])),
     lives("writer to a mapped file", &["write-mapped"]),
     slow(lives("writer past the cache", &["write-direct"])),

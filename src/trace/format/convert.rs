@@ -93,6 +93,7 @@ impl From<&Sample> for SampleRow {
         SampleRow {
             current: sample.current.0,
             cache: sample.cache.0,
+            in_transit: sample.in_transit.0,
             slab: sample.slab.0,
             dirty: sample.dirty.0,
             scanned: sample.scanned,
@@ -125,6 +126,7 @@ impl From<SampleRow> for Sample {
         Sample {
             current: Bytes(row.current),
             cache: Bytes(row.cache),
+            in_transit: Bytes(row.in_transit),
             slab: Bytes(row.slab),
             dirty: Bytes(row.dirty),
             pinned: Bytes(0),
