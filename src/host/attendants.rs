@@ -71,13 +71,13 @@ impl Host {
 
     /// Starts the dashboard, or says why there is none and goes on without.
     pub(super) fn open_dashboard(&mut self, mut dashboard: Dashboard) {
-        let Some(server) = &mut self.server else { return };
+        let Some(server) = &mut self.mailbox.server else { return };
         let pipe = self.attendants.log.as_ref().and_then(OutputLog::pipe);
         let started = dashboard.start(pipe).and_then(|stream| Ok(server.adopt(stream)?));
         self.attendants.dashboard = Some(dashboard);
         self.leave_out_attendants();
         match started {
-            Ok(_) => self.console.hold(true),
+            Ok(_) => self.voice.console.hold(true),
             Err(error) => {
                 self.say(Level::Warning, format!("no dashboard: {error:#}"));
                 self.attendants.dashboard_ended = Some(false);
@@ -128,7 +128,7 @@ impl Host {
         self.attendants.dashboard_ended = Some(ending == Ending::Exited(0));
         // First of all the terminal as it was, or the line would be on the dashboard's screen.
         self.begin_relay();
-        self.console.hold(false);
+        self.voice.console.hold(false);
         if self.is_guarding() {
             let name = &self.name;
             let text = format!(

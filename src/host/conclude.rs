@@ -52,7 +52,7 @@ impl Host {
         let Some(ward) = self.wards.get(id) else { return };
         let (Some(end), status) = (ward.end(), Box::new(ward.status())) else { return };
         let text = crate::escape::tame(&end.text);
-        if let Some(server) = &mut self.server {
+        if let Some(server) = &mut self.mailbox.server {
             let name = Some(ward.rules.name.as_str());
             server.publish_about(name, &WatchLine::Status { status, processes: None });
             server.publish_about(name, &WatchLine::End { text, exit_status: end.exit_status });
@@ -110,10 +110,10 @@ impl Host {
     }
 
     fn write_records(&mut self, id: WardId, end: &End, status: &Status, (faults, remains): &Left) {
-        let events = self.log.lines();
+        let events = self.voice.log.lines();
         for record in std::mem::take(&mut self.records) {
             let Some(ward) = self.wards.get(id) else { return };
-            let ended = ward.ended(end, *faults, remains.clone(), self.memory_locked);
+            let ended = ward.ended(end, *faults, remains.clone(), self.ready.memory_locked);
             if let Err(error) = record.write(ended, status, events.clone()) {
                 self.say(Level::Error, format!("{error:#}"));
             }

@@ -26,7 +26,7 @@ impl Host {
             host.speak();
             host.publish_last_words(id);
         });
-        if let Some(server) = self.server.take()
+        if let Some(server) = self.mailbox.server.take()
             && let Err(error) = server.shutdown()
         {
             self.say(Level::Warning, format!("remove the socket: {error}"));
@@ -36,7 +36,7 @@ impl Host {
         self.finish_log();
         let exit_status = self.conclude_all();
         self.attendants.keeper = None;
-        self.console.finish();
+        self.voice.console.finish();
         if typed_at_dashboard {
             // What was typed while the dashboard went was meant for it, and not for the shell that comes next.
             crate::sys::terminal::forget_input();
@@ -101,7 +101,7 @@ impl Host {
             }
             self.reap();
         }
-        self.console.hold(false);
+        self.voice.console.hold(false);
         was_there && self.attendants.dashboard_ended == Some(true)
     }
 }

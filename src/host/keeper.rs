@@ -122,7 +122,8 @@ impl Host {
     }
 
     fn handed(&self, rules: &WardRules, charge: Charge, on_death: OnDeath) -> Handed {
-        let nodes = self.server.iter().map(Server::mailbox).flat_map(|mailbox| mailbox.nodes());
+        let nodes =
+            self.mailbox.server.iter().map(Server::mailbox).flat_map(|mailbox| mailbox.nodes());
         Handed {
             guardian: crate::sys::process::own(),
             name: rules.name.clone(),

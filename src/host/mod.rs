@@ -1,12 +1,16 @@
 //! The host: what there is once per guardian process. One loop that brings each ward what happens to it, and people what the wards
 //! have to say. No `?` leaves it while a workload lives.
 
+mod announce;
+mod attach;
 mod attendants;
 mod conclude;
 mod demands;
 mod finish;
 mod foreground;
+mod in_force;
 mod keeper;
+mod launch;
 pub mod not_started;
 mod output_log;
 mod publish;
@@ -21,7 +25,8 @@ mod visit;
 mod wards;
 mod warm;
 
-pub use setup::{attach, start};
+pub use attach::attach;
+pub use setup::start;
 
 use crate::clock::{Clock, Timestamp};
 use crate::config::WardRules;
@@ -48,22 +53,45 @@ use std::time::Duration;
 use visit::Visit;
 use wards::Wards;
 
+/// Who asks, and what they are still owed.
+#[derive(Debug, Default)]
+struct Mailbox {
+    server: Option<Server>,
+    /// Who waits for a ward's process table.
+    waiting: Vec<(ClientId, WardId, Request)>,
+    unanswered: Vec<requests::Unanswered>,
+}
+
+/// What is said, and to whom.
+#[derive(Debug)]
+struct Voice {
+    /// Say only what went wrong.
+    quiet: bool,
+    console: Console,
+    log: Log,
+}
+
+/// For the worst day, when memory and processors are short.
+#[derive(Debug, Default)]
+struct Readiness {
+    memory_locked: bool,
+    /// When to make ready, until that is done.
+    warm_at: Option<Timestamp>,
+}
+
 /// The guardian of this process.
 #[derive(Debug)]
 pub struct Host {
     /// As the mailbox is listed.
     name: String,
-    /// Say only what went wrong.
-    quiet: bool,
     caller: Caller,
     caller_id: CallerId,
     clock: Clock,
     events: EventLoop,
     signals: Signals,
     watcher: Option<Watcher>,
-    server: Option<Server>,
-    console: Console,
-    log: Log,
+    mailbox: Mailbox,
+    voice: Voice,
     wards: Wards,
     foreground: Foreground,
     /// Where what is guarded was started by others.
@@ -73,15 +101,10 @@ pub struct Host {
     attendants: Attendants,
     /// Output of the command that stdout did not take yet.
     relay: Option<Relay>,
-    /// Who waits for a ward's process table.
-    waiting: Vec<(ClientId, WardId, Request)>,
-    unanswered: Vec<requests::Unanswered>,
     records: Vec<RecordFile>,
     /// Files that we write beside the workload.
     own_files: Vec<PathBuf>,
-    memory_locked: bool,
-    /// When to make ready for the worst day, until that is done.
-    warm_at: Option<Timestamp>,
+    ready: Readiness,
     /// Why the command could not be run, if that came late.
     not_started: Option<(Vec<OsString>, SpawnError)>,
 }
@@ -160,7 +183,7 @@ impl Host {
             self.publish();
             self.look_aside();
             self.speak();
-            self.console.flush();
+            self.voice.console.flush();
         }
         match self.not_started.take() {
             Some((command, error)) => {
@@ -285,10 +308,10 @@ impl Host {
 
     fn deadline(&self, now: Timestamp) -> Option<Timestamp> {
         let wards = self.wards.iter().filter_map(|ward| ward.next_deadline(now));
-        let server = self.server.as_ref().and_then(Server::next_deadline);
-        let console = self.console.waits().then(|| now + Duration::from_millis(50));
+        let server = self.mailbox.server.as_ref().and_then(Server::next_deadline);
+        let console = self.voice.console.waits().then(|| now + Duration::from_millis(50));
         let relay = self.relay.as_ref().and_then(|relay| relay.next_deadline(now));
-        let others = [server, console, relay, self.answer_at(), self.warm_at];
+        let others = [server, console, relay, self.answer_at(), self.ready.warm_at];
         wards.chain(others.into_iter().flatten()).min()
     }
 
@@ -299,7 +322,8 @@ impl Host {
             }
         });
         let now = self.clock.now();
-        if self.server.as_ref().and_then(Server::next_deadline).is_some_and(|at| now >= at) {
+        if self.mailbox.server.as_ref().and_then(Server::next_deadline).is_some_and(|at| now >= at)
+        {
             self.take_requests();
         }
     }

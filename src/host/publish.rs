@@ -12,7 +12,7 @@ impl Host {
             }
         });
         self.resume_relay();
-        let Some(server) = &mut self.server else { return };
+        let Some(server) = &mut self.mailbox.server else { return };
         let watchers = server.has_watchers();
         if watchers.text + watchers.json == 0 {
             return self.wards.iter_mut().for_each(Ward::rest_view);

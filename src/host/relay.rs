@@ -168,7 +168,7 @@ impl Host {
         if !wait {
             self.events.remove(&dashboard.master);
         } else if let Err(error) = self.events.add(&dashboard.master, Token::Pty) {
-            self.log.add(self.clock.now(), Level::Warning, format!("relay output: {error}"));
+            self.voice.log.add(self.clock.now(), Level::Warning, format!("relay output: {error}"));
         }
     }
 }

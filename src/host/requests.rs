@@ -30,11 +30,12 @@ pub(super) struct Unanswered {
 impl Host {
     pub(super) fn take_requests(&mut self) {
         let now = self.clock.now();
-        let requests = self.server.as_mut().map(|server| server.turn(now)).unwrap_or_default();
+        let requests =
+            self.mailbox.server.as_mut().map(|server| server.turn(now)).unwrap_or_default();
         for (client, request) in requests {
             self.answer(client, request);
         }
-        let notices = self.server.as_mut().map(Server::take_notices).unwrap_or_default();
+        let notices = self.mailbox.server.as_mut().map(Server::take_notices).unwrap_or_default();
         for notice in notices {
             self.say(Level::Warning, notice);
         }
@@ -42,8 +43,8 @@ impl Host {
 
     /// Who begins to watch gets the lines of the log first.
     fn tell_the_past(&mut self, client: ClientId) {
-        let Some(server) = &mut self.server else { return };
-        for line in self.log.lines() {
+        let Some(server) = &mut self.mailbox.server else { return };
+        for line in self.voice.log.lines() {
             server.tell(client, &WatchLine::Event(line));
         }
     }
@@ -54,7 +55,7 @@ impl Host {
             Request::Watch { .. } => self.tell_the_past(client),
             Request::Help => self.reply(client, Ok(help_text().to_owned())),
             Request::Events { json } => {
-                let lines = self.log.lines();
+                let lines = self.voice.log.lines();
                 self.reply(client, Ok(either(json, &lines, |lines| text::events_text(lines))));
             }
             Request::Wards { json } => {
@@ -78,14 +79,14 @@ impl Host {
 
     /// Whether no ward was named and there is not one alone.
     fn asks_all(&self, client: ClientId) -> bool {
-        let address = self.server.as_ref().and_then(|server| server.address(client));
+        let address = self.mailbox.server.as_ref().and_then(|server| server.address(client));
         address.is_none() && self.wards.iter().count() != 1
     }
 
     /// The ward that the client named, or the only one.
     fn chosen(&self, client: ClientId) -> Result<WardId, String> {
         let mut wards = self.wards.iter();
-        let address = self.server.as_ref().and_then(|server| server.address(client));
+        let address = self.mailbox.server.as_ref().and_then(|server| server.address(client));
         if let Some(name) = address {
             let named = wards.find(|ward| ward.rules.name.as_bytes() == name).map(Ward::id);
             return named.ok_or_else(|| {
@@ -124,7 +125,7 @@ impl Host {
         let answer = match request {
             Request::Status { .. } | Request::Ps { .. } => {
                 ward.hurry_table();
-                return self.waiting.push((client, id, request));
+                return self.mailbox.waiting.push((client, id, request));
             }
             Request::Limits { json } => Ok(either(json, &ward.status().limits, text::limits_text)),
             Request::Metrics => {
@@ -154,8 +155,8 @@ impl Host {
     /// The process table of this ward is there.
     pub(super) fn answer_with_table(&mut self, id: WardId) {
         let here = |(_, ward, _): &(ClientId, WardId, Request)| *ward == id;
-        let (due, rest) = std::mem::take(&mut self.waiting).into_iter().partition(here);
-        self.waiting = rest;
+        let (due, rest) = std::mem::take(&mut self.mailbox.waiting).into_iter().partition(here);
+        self.mailbox.waiting = rest;
         for (client, _, request) in due {
             let Some(ward) = self.wards.get(id) else { return };
             let answer = if let Request::Ps { json } = request {
@@ -177,7 +178,7 @@ impl Host {
         self.answer_replaced(id);
         let Some(ward) = self.wards.get_mut(id) else { return };
         let (wanted, at) = (ward.set_memory(lines), self.clock.now() + PATIENCE);
-        self.unanswered.push(Unanswered { client, ward: id, wanted, at });
+        self.mailbox.unanswered.push(Unanswered { client, ward: id, wanted, at });
         self.answer_late();
     }
 
@@ -188,12 +189,12 @@ impl Host {
 
     /// When somebody is answered who waits for lines to be in force.
     pub(super) fn answer_at(&self) -> Option<Timestamp> {
-        self.unanswered.iter().map(|waiting| waiting.at).min()
+        self.mailbox.unanswered.iter().map(|waiting| waiting.at).min()
     }
 
     /// Answers those whose lines are in force, or will not be, or have not been for so long.
     pub(super) fn answer_late(&mut self) {
-        if self.unanswered.is_empty() {
+        if self.mailbox.unanswered.is_empty() {
             return;
         }
         let now = self.clock.now();
@@ -208,8 +209,8 @@ impl Host {
         due: impl Fn(&Unanswered) -> bool,
         answer: impl Fn(&Ward, &Wanted) -> Answer,
     ) {
-        let (due, rest) = std::mem::take(&mut self.unanswered).into_iter().partition(due);
-        self.unanswered = rest;
+        let (due, rest) = std::mem::take(&mut self.mailbox.unanswered).into_iter().partition(due);
+        self.mailbox.unanswered = rest;
         for Unanswered { client, ward, wanted, .. } in due {
             let ward = self.wards.get(ward);
             let answer = ward.map_or_else(|| wanted.replaced(), |ward| answer(ward, &wanted));
@@ -218,7 +219,7 @@ impl Host {
     }
 
     fn reply(&mut self, client: ClientId, answer: Answer) {
-        let Some(server) = &mut self.server else { return };
+        let Some(server) = &mut self.mailbox.server else { return };
         match answer {
             Ok(text) => server.reply(client, true, text),
             Err(error) => server.reply(client, false, error),

@@ -21,13 +21,13 @@ impl Host {
     }
 
     fn tell_people(&mut self, Said { at, level, text }: Said) {
-        let line = self.log.add(at, level, text);
-        if let Some(server) = &mut self.server {
+        let line = self.voice.log.add(at, level, text);
+        if let Some(server) = &mut self.mailbox.server {
             server.publish(&WatchLine::Event(line.clone()));
         }
-        if !self.quiet || level != Level::Info {
+        if !self.voice.quiet || level != Level::Info {
             let text = line.text.clone();
-            self.console.say(&text);
+            self.voice.console.say(&text);
         }
     }
 }

@@ -174,13 +174,13 @@ impl Host {
             self.say(Level::Info, format!("detached: {many} as before, and guarded no more"));
         }
         self.speak();
-        if let Some(server) = self.server.take()
+        if let Some(server) = self.mailbox.server.take()
             && let Err(error) = server.shutdown()
         {
             self.say(Level::Warning, format!("remove the socket: {error}"));
         }
         self.attendants.keeper = None;
-        self.console.finish();
+        self.voice.console.finish();
         self.exit_status.unwrap_or(0)
     }
 }

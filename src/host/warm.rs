@@ -8,10 +8,10 @@ impl Host {
     /// Once, when it is time to.
     pub(super) fn warm_up(&mut self) {
         let now = self.clock.now();
-        if self.warm_at.take_if(|at| now >= *at).is_none() {
+        if self.ready.warm_at.take_if(|at| now >= *at).is_none() {
             return;
         }
-        self.memory_locked = memory::lock();
+        self.ready.memory_locked = memory::lock();
         // Later it would be in the way of what it prepares.
         let calm = self.wards.iter_mut();
         calm.filter(|ward| matches!(ward.policy().rung(), Rung::Watching { .. }))

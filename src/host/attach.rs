@@ -1,0 +1,77 @@
+//! The guard of what runs already: nothing is started, and what is written is put back.
+
+use super::Host;
+use super::announce::announcement;
+use super::setup::{open_mailbox, open_metrics};
+use super::visit::Visit;
+use crate::cgroup::hierarchy;
+use crate::config::{Config, Targets};
+use crate::escape::shown;
+use crate::report::record::CallerId;
+use crate::report::words;
+use crate::status::Level;
+use crate::sys::caller::Caller;
+use crate::sys::memory;
+use crate::sys::signals::Signals;
+use crate::ward::Emptied;
+use crate::workload::spares::Spares;
+use anyhow::{Context, Result};
+
+/// Guards what runs already.
+///
+/// # Errors
+/// When something of it cannot be guarded: what was written until then is put back.
+pub fn attach(config: Config, targets: &Targets) -> Result<Host> {
+    let (caller, id) = (Caller::remember(), CallerId::find());
+    let signals = Signals::block().context("cannot read signals")?;
+    memory::raise_descriptors();
+    let metrics = open_metrics(&config)?;
+    let server = open_mailbox(&config, id)?;
+    let mut host = Host::new(&config, (caller, id), signals, server)?;
+    let rules = config.rules;
+    host.visit = Some(Visit {
+        rules: rules.clone(),
+        machine: hierarchy::outer_limit(&[])?,
+        directories: Vec::new(),
+        spares: Spares::take().context("cannot keep descriptors for later")?,
+        released: false,
+    });
+    host.wire()?;
+    if let Some(listener) = metrics {
+        host.open_exporter(listener)?;
+    }
+    host.harden();
+    if !rules.dry_run {
+        host.start_keeper_of_others(&rules, targets);
+    }
+    match host.join_all(targets) {
+        Ok(()) => Ok(host),
+        Err(error) => {
+            // It is the error that is told.
+            host.wards.iter_mut().for_each(|ward| drop(ward.workload.remove()));
+            Err(error)
+        }
+    }
+}
+
+impl Host {
+    fn join_all(&mut self, targets: &Targets) -> Result<()> {
+        self.say_notes(std::iter::empty());
+        for cgroup in &targets.cgroups {
+            let id = self.join(cgroup, Emptied::Ends)?;
+            if let Some(ward) = self.wards.get_mut(id) {
+                let lines = announcement(ward);
+                lines.into_iter().for_each(|(level, text)| ward.say(level, text));
+            }
+        }
+        for directory in &targets.directories {
+            self.visit_directory(directory)?;
+            let count = self.wards.iter().count() as u64;
+            let many = words::counted(count, "cgroup", "cgroups");
+            let text = format!("{many} of {}, and what comes there", shown(directory));
+            self.say(Level::Info, text);
+        }
+        self.speak();
+        Ok(())
+    }
+}
