@@ -78,22 +78,21 @@ fn a_shell_has_job_control() {
     let scene = Scene::new();
     let mut stage = Stage::open(&scene, SIZE, &["bash", "--norc", "--noprofile"]);
     stage.focus();
-    stage.type_text("PS1='re''ady> '; echo $TERM $(env | grep -c -e ^COLUMNS= -e ^LINES=)\r");
+    // Numbered: no half of a picture shows a prompt that is still to come.
+    stage.type_text("PS1='re''ady \\#> '; echo $TERM $(env | grep -c -e ^COLUMNS= -e ^LINES=)\r");
     stage.until_shown("xterm-256color 0");
-    stage.until_shown("ready>");
+    stage.until_shown("ready 2>");
     let script = "trap 'echo going on' CONT; echo running; while :; do sleep 0.05; done";
     scene.write("job", script);
     stage.type_text("bash job\r");
     stage.until_shown("running");
     stage.type_text("\x1a");
-    stage.until_shown("Stopped");
+    stage.until_shown("ready 3>");
     stage.type_text("fg\r");
     stage.until_shown("going on");
     stage.type_text("\x03");
     // What is typed before is lost.
-    stage.until("the shell is back", |screen| {
-        screen.contents().split_once("^C").is_some_and(|(_, after)| after.contains("ready>"))
-    });
+    stage.until_shown("ready 4>");
     stage.type_text("echo in''terrupted $?\r");
     stage.until_shown("interrupted 130");
     // Line editing: back by a word, a letter, the history.
