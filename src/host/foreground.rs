@@ -28,6 +28,8 @@ pub(super) struct Foreground {
     by_process: bool,
     /// We went on just now; the SIGCONT that did it is still to be read.
     resumed: bool,
+    /// What was told of the command last: it was stopped, and not continued since.
+    pub(super) command_is_stopped: bool,
     /// We had a controlling terminal at the start.
     was_on_terminal: bool,
 }
@@ -146,6 +148,7 @@ impl Host {
             let _ = self.foreground.send(ward.command_pid(), SIGCONT);
             return;
         }
+        self.foreground.command_is_stopped = true;
         if self.foreground.mirrors(signal) && !ward.is_terminated() {
             self.suspend(id, wish);
         }

@@ -80,6 +80,10 @@ impl Host {
         for pid in self.wards.iter().filter_map(Ward::child_pid) {
             // Gone meanwhile: its end is reported soon.
             let _ = self.foreground.send(pid, signal.number);
+            // Who is stopped hears it when it goes on, and nobody else may come to let it.
+            if self.foreground.command_is_stopped && asks_to_end(signal.number) {
+                let _ = self.foreground.send(pid, SIGCONT);
+            }
         }
     }
 
@@ -100,7 +104,8 @@ impl Host {
                 {
                     self.dashboard_stopped();
                 }
-                (Some(_), Change::Continued) | (None, Change::Stopped(_) | Change::Continued) => {}
+                (Some(_), Change::Continued) => self.foreground.command_is_stopped = false,
+                (None, Change::Stopped(_) | Change::Continued) => {}
             }
             if self.not_started.is_some() {
                 return;

@@ -178,3 +178,19 @@ fn a_guardian_that_was_stopped_catches_up() {
     running.finish().expect(143);
     assert!(!is_alive(child));
 }
+
+/// As timeout(1) has it. Nobody else may come to let it go on.
+#[test]
+fn who_is_stopped_hears_what_asks_it_to_end() {
+    let scene = Scene::new();
+    for (signal, name) in [(SIGTERM, "TERM"), (SIGHUP, "HUP"), (SIGINT, "INT")] {
+        let script =
+            format!("trap 'echo heard; exit 9' {name}; echo pid $$; kill -STOP $$; sleep 1000");
+        let running = scene.start(&[], &["sh", "-c", &script]);
+        let command = running.number_after("pid ");
+        until("it is stopped", || state(command) == Some('T'));
+        running.send(signal);
+        let run = running.finish().expect(9);
+        assert!(run.stdout().contains("heard"), "{run:?}");
+    }
+}
