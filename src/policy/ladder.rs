@@ -96,7 +96,11 @@ impl Policy {
 
     fn kill(&mut self, why: KillReason, now: Timestamp, actions: &mut Actions) {
         let (reason, after) = match self.rung {
-            Rung::Terminating { reason, since, .. } => (reason, Some(now.since(since))),
+            Rung::Terminating { reason, since, .. } => {
+                // A polite signal that the command was never sent is nothing that this comes after.
+                let unsent = self.child.is_none() && self.signalled.in_vain();
+                (reason, (!unsent).then(|| now.since(since)))
+            }
             Rung::Watching { .. } | Rung::Killing { .. } | Rung::Ended => (Reason::Operator, None),
         };
         self.frozen = false;

@@ -164,9 +164,7 @@ pub fn refusal(notice: &Notice, whom: &str, signal: &str) -> String {
 pub fn refused(signal: &str, whom: &str, errno: i32) -> String {
     let error = std::io::Error::from_raw_os_error(errno);
     let why = match errno {
-        nix::libc::EPERM => {
-            ": running as another user now (set-user-ID), and left to end by itself"
-        }
+        nix::libc::EPERM => ": running as another user now (set-user-ID)",
         _ => "",
     };
     format!("cannot send {signal} to {whom}: {error}{why}")

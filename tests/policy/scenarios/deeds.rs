@@ -57,7 +57,7 @@ fn whom_no_signal_reached_has_ended_by_itself() {
                 },
             ),
             (2000, refused(Reason::Timeout { after: ms(1000) }, Some(grace_over(1000)))),
-            (2000, Notice::Killing { why: grace_over(1000), after: Some(ms(1000)) }),
+            (2000, Notice::Killing { why: grace_over(1000), after: None }),
         ]);
 }
 
