@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 
-/// No text is longer.
+/// All that is remembered has room in it.
 const LONGEST: u64 = 8192;
 
 /// Whether this text is news to the user in this boot. From now on it is none.
@@ -20,14 +20,24 @@ pub fn is_news(uid: u32, text: &str) -> bool {
 fn is_news_in(roots: &Roots, uid: u32, text: &str) -> bool {
     let Ok((directory, _)) = runtime_dir::prepare(roots) else { return true };
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let now = format!("{}\n{text}\n", boot.trim());
-    let name = format!("told-{uid}");
-    if recall(&directory, &name).is_ok_and(|then| then == now) {
+    let (boot, name) = (boot.trim(), format!("told-{uid}"));
+    let then = recall(&directory, &name).unwrap_or_default();
+    let told = of_boot(&then, boot);
+    if told.contains(&text) {
         return false;
     }
-    // What cannot be remembered is said again.
-    let _ = remember(&directory, &name, &now);
+    // What cannot be remembered, or not all of it, is said again.
+    let all: String = told.iter().chain(&[text]).map(|line| format!("{line}\n")).collect();
+    let fits = ((boot.len() + all.len()) as u64) < LONGEST;
+    let kept = if fits { all } else { format!("{text}\n") };
+    let _ = remember(&directory, &name, &format!("{boot}\n{kept}"));
     true
+}
+
+/// The lines that were told in this boot.
+fn of_boot<'a>(then: &'a str, boot: &str) -> Vec<&'a str> {
+    let mut lines = then.lines();
+    if lines.next() == Some(boot) { lines.collect() } else { Vec::new() }
 }
 
 /// Through the directory itself: what the path means by then does not matter.
@@ -64,7 +74,11 @@ mod tests {
         assert!(!is_news_in(&roots, 1000, "a lower tier"));
         assert!(is_news_in(&roots, 1001, "a lower tier"));
         assert!(is_news_in(&roots, 1000, "another place"));
-        assert!(is_news_in(&roots, 1000, "a lower tier"));
+        assert!(!is_news_in(&roots, 1000, "a lower tier"), "they may take turns");
+        let long = "x".repeat(5000);
+        assert!(is_news_in(&roots, 1000, &long) && !is_news_in(&roots, 1000, &long));
+        assert!(is_news_in(&roots, 1000, &long.to_uppercase()), "what does not fit begins anew");
+        assert!(!is_news_in(&roots, 1000, &long.to_uppercase()));
         let nowhere = Roots { tmp: path("none"), run: path("none"), session: None };
         assert!(is_news_in(&nowhere, 1000, "a") && is_news_in(&nowhere, 1000, "a"));
     }
