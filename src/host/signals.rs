@@ -2,7 +2,7 @@
 
 use super::Host;
 use crate::event::{Command, Ending, Event};
-use crate::sys::process::{Change, next_change, send};
+use crate::sys::process::{Change, has_stopped, next_change, send};
 use crate::sys::signals::{Signal, asks_to_end};
 use crate::ward::{Ward, WardId};
 use nix::libc::{SIGCHLD, SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH};
@@ -80,8 +80,9 @@ impl Host {
         for pid in self.wards.iter().filter_map(Ward::child_pid) {
             // Gone meanwhile: its end is reported soon.
             let _ = self.foreground.send(pid, signal.number);
-            // Who is stopped hears it when it goes on, and nobody else may come to let it.
-            if self.foreground.command_is_stopped && asks_to_end(signal.number) {
+            // Who is stopped hears it when it goes on, and nobody else may come to let it. SIGCHLD has the higher number: it is read last.
+            let stopped = || self.foreground.command_is_stopped || has_stopped(pid);
+            if asks_to_end(signal.number) && stopped() {
                 let _ = self.foreground.send(pid, SIGCONT);
             }
         }

@@ -6,7 +6,7 @@
 //! | terminating | –               | killing                 | killing            | killing       | ended               |
 //! | killing     | –               | –                       | again              | again         | ended               |
 
-use super::{Actions, OnExit, Policy};
+use super::{Actions, Cadence, OnExit, Policy};
 use crate::clock::Timestamp;
 use crate::event::{Action, Cause, Ending, KillReason, Notice, Outcome, Reason, Sample};
 use std::time::Duration;
@@ -45,6 +45,8 @@ pub enum Rung {
         again_at: Timestamp,
         /// Whether the command had ended by then, after SIGTERM.
         child_first: bool,
+        /// Whether the kernel's OOM killer had taken all of it by then.
+        kernel_first: bool,
         /// Whether people were told that something does not die.
         stuck_told: bool,
     },
@@ -111,6 +113,7 @@ impl Policy {
             again_at: now + KILL_AGAIN,
             // Without a SIGTERM before, it is SIGKILL that ends the run, whoever was left of it.
             child_first: self.config.has_command && self.child.is_some() && after.is_some(),
+            kernel_first: self.kernel_took_all(),
             stuck_told: false,
         };
         actions.push(Action::Kill);
@@ -197,11 +200,16 @@ impl Policy {
             // SIGTERM was sent, and no SIGKILL of ours: who died of one was the kernel's.
             Rung::Terminating { .. } if self.killed_by_kernel(child) => Cause::KernelOom,
             Rung::Terminating { reason, .. } => Cause::Guardian { reason, killed: None },
+            // Our SIGKILL found nobody but who was dying of the kernel's.
+            Rung::Killing { kernel_first: true, .. } if self.killed_by_kernel(child) => {
+                Cause::KernelOom
+            }
             Rung::Killing { reason, why, child_first, .. } => {
                 Cause::Guardian { reason, killed: (!child_first).then_some(why) }
             }
         };
         let rest_killed = match self.rung {
+            Rung::Killing { kernel_first: true, .. } => None,
             Rung::Killing { why, child_first, .. } => {
                 (child_first && !self.was_refused(true)).then_some(why)
             }
@@ -215,6 +223,13 @@ impl Policy {
     /// Without our doing: the kernel's OOM killer, if it killed and the command died of SIGKILL; else the command's own end.
     fn own_end(&self, child: Ending) -> Cause {
         if self.killed_by_kernel(child) { Cause::KernelOom } else { Cause::Itself }
+    }
+
+    /// Where the cgroup is ours, a kill in it takes everybody (`memory.oom.group`). Elsewhere it took one, as far as is known.
+    fn kernel_took_all(&self) -> bool {
+        let ours = self.config.has_command && self.config.cadence == Cadence::Events;
+        let Sample { counters, own_oom, .. } = &self.last;
+        ours && counters.oom_kill > 0 && own_oom.is_some_and(|kills| kills > 0)
     }
 
     /// Whom it kills in the workload's cgroup it kills with all the others (`memory.oom.group`); in a cgroup that the workload made

@@ -2,7 +2,7 @@
 
 use nix::libc;
 use nix::sys::signal::{SigSet, Signal};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -183,6 +183,13 @@ pub fn next_change() -> Option<(i32, Change, Spent)> {
         Change::Ended(ExitStatus::from_raw(status))
     };
     Some((pid, change, Spent::from(&usage)))
+}
+
+/// Whether a child of ours was stopped, which [`next_change`] has still to tell.
+pub fn has_stopped(child: i32) -> bool {
+    let Some(child) = Pid::from_raw(child) else { return false };
+    let flags = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    matches!(waitid(WaitId::Pid(child), flags), Ok(Some(status)) if status.stopped())
 }
 
 fn micros(time: &libc::timeval) -> u64 {

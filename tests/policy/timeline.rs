@@ -3,7 +3,9 @@
 
 use crate::policy::deeds::deed;
 use sentinel::clock::Timestamp;
-use sentinel::event::{Action, Command, DeedResult, Ending, Event, Glance, Notice, Sample};
+use sentinel::event::{
+    Action, Command, DeedResult, Ending, Event, Glance, Notice, Outcome, Sample,
+};
 use sentinel::lines::Lines;
 use sentinel::policy::interval::Cadence;
 use sentinel::policy::thrash::ThrashRule;
@@ -210,6 +212,15 @@ impl Log {
             .collect();
         assert_eq!(acts, expected, "acts");
         self
+    }
+
+    /// How it ended.
+    pub fn end(&self) -> Outcome {
+        let end = |(_, action): &(u64, Action)| match action {
+            Action::Finish(outcome) => Some(*outcome),
+            _ => None,
+        };
+        self.0.iter().find_map(end).expect("it ends")
     }
 
     /// Everything that people are told.

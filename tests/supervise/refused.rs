@@ -1,6 +1,6 @@
 //! A command that becomes somebody else's (set-user-ID): the kernel refuses our signals. That is said, and how it ended is told as it was.
 
-use crate::support::{Running, Scene, binary, skip, until};
+use crate::support::{Run, Running, Scene, binary, skip, until};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -52,6 +52,14 @@ fn started(
     Some(running)
 }
 
+/// The user asks its guardian. Once the command is up: a limit of time could be over before it is somebody else's.
+fn ask(scene: &Scene, verb: &str) -> Run {
+    until("it is there", || UnixStream::connect(scene.path("theirs/s")).is_ok());
+    let socket = scene.text_path("theirs/s");
+    let mut ask = scene.as_nobody(binary());
+    Running::start(ask.args(["ctl", "--socket", &socket, verb])).finish()
+}
+
 fn let_go(scene: &Scene) {
     std::fs::write(scene.path("go"), "\n").unwrap();
 }
@@ -59,11 +67,9 @@ fn let_go(scene: &Scene) {
 #[test]
 fn a_command_that_may_not_be_signalled_ends_by_itself() {
     let scene = Scene::new();
-    let Some(running) = as_nobody(&scene, &["--timeout", "100ms", "--grace", "100ms"]) else {
-        return;
-    };
-    const TERM: &str =
-        "timeout of 100ms: cannot send SIGTERM to the command: Operation not permitted";
+    let Some(running) = as_nobody(&scene, &["--grace", "100ms"]) else { return };
+    ask(&scene, "terminate").expect(1);
+    const TERM: &str = "cannot send SIGTERM to the command: Operation not permitted";
     const KILL: &str = "over: cannot send SIGKILL to the command: Operation not permitted";
     running.await_err(TERM);
     running.await_err(KILL);
@@ -80,17 +86,18 @@ fn a_command_that_may_not_be_signalled_ends_by_itself() {
 #[test]
 fn a_child_that_may_not_be_signalled_is_not_called_the_command() {
     let scene = Scene::new();
-    let Some(running) = started(&scene, &["--timeout", "100ms", "--grace", "100ms"], |own| {
+    let Some(running) = started(&scene, &["--grace", "100ms"], |own| {
         let mut words = vec!["sh", "-c", "\"$@\" & wait", "sh"];
         words.extend_from_slice(own);
         words.iter().map(|word| (*word).to_owned()).collect()
     }) else {
         return;
     };
+    ask(&scene, "terminate");
     running.await_err("cannot send SIGTERM to process ");
     running.await_err("over: cannot send SIGKILL to process ");
     let_go(&scene);
-    let run = running.finish().expect(143).says("timeout of 100ms: sent SIGTERM");
+    let run = running.finish().expect(143).says("sent SIGTERM");
     assert_eq!(run.stderr.matches("cannot send").count(), 2, "{run:?}");
     assert!(!run.stderr.contains("to the command") && !run.stderr.contains("failed to"), "{run:?}");
     assert!(
@@ -103,12 +110,8 @@ fn a_child_that_may_not_be_signalled_is_not_called_the_command() {
 fn whoever_asks_is_told() {
     let scene = Scene::new();
     let Some(running) = as_nobody(&scene, &[]) else { return };
-    until("it is there", || UnixStream::connect(scene.path("theirs/s")).is_ok());
-    let socket = scene.text_path("theirs/s");
     for verb in ["freeze", "terminate", "kill"] {
-        let mut ask = scene.as_nobody(binary());
-        let run = Running::start(ask.args(["ctl", "--socket", &socket, verb])).finish();
-        run.expect(1).says("error: ").says("Operation not permitted");
+        ask(&scene, verb).expect(1).says("error: ").says("Operation not permitted");
     }
     let_go(&scene);
     running.finish().expect(3);

@@ -1,6 +1,7 @@
 //! How a run ends, and who is said to have ended it.
 
 use crate::*;
+use sentinel::event::Sample;
 
 #[test]
 fn a_run_is_over_when_the_command_is_gone_and_nothing_is_left_in_either_order() {
@@ -67,6 +68,32 @@ fn a_kill_by_the_kernel_is_told_and_is_a_miss_when_it_took_the_command() {
         (0, TERM),
         (12, outcome(ours, TERMED)),
     ]);
+}
+
+/// SIGKILL of ours finds nobody but who is dying of the kernel's: the kernel ended it. Where the kernel took one of many, or came
+/// later, we did.
+#[test]
+fn sigkill_after_the_kernel_s_is_not_claimed() {
+    let full = memory(131, 0);
+    let mut killed = full;
+    killed.counters.oom_kill = 2;
+    let ended_by = |own_oom, first: Sample| {
+        let sample = |state: Sample| Step::State(Sample { own_oom, ..state });
+        let steps = [
+            (0, used(100)),
+            (20, sample(first)),
+            (21, sample(killed)),
+            (40, dies(9)),
+            (40, empty()),
+        ];
+        run(rules(), &steps, 900).end()
+    };
+    let kernel = ended_by(Some(1), killed);
+    assert_eq!((kernel.cause, kernel.rest_killed), (Cause::KernelOom, None));
+    for (own_oom, first) in [(Some(1), full), (Some(0), killed)] {
+        let ours = ended_by(own_oom, first);
+        assert!(matches!(ours.cause, Cause::Guardian { killed: Some(_), .. }), "{ours:?}");
+    }
 }
 
 #[test]
