@@ -30,6 +30,8 @@ pub enum Change {
     Ward(WardId),
     /// A cgroup was made in the directory with this number.
     Made(usize, OsString),
+    /// One is gone from there.
+    Removed(usize, OsString),
     /// More happened than was kept for us.
     Lost,
 }
@@ -80,17 +82,18 @@ impl Watcher {
         }
     }
 
-    /// Watches which cgroups are made in a directory, which gets this number. The caller lists it once afterwards.
+    /// Watches which cgroups come and go in a directory, which gets this number. The caller lists it once afterwards.
     ///
     /// # Errors
     /// As [`Watcher::watch`].
     pub fn watch_directory(&mut self, directory: &Path, number: usize) -> io::Result<()> {
-        let descriptor = self.inotify.watches().add(directory, WatchMask::CREATE)?;
+        let descriptor =
+            self.inotify.watches().add(directory, WatchMask::CREATE | WatchMask::DELETE)?;
         self.owners.insert(descriptor, Purpose::Directory(number));
         Ok(())
     }
 
-    /// What happened, in its order. Allocates nothing but the names of new cgroups.
+    /// What happened, in its order. Allocates nothing but the names of cgroups that come and go.
     pub fn changed(&mut self) -> arrayvec::ArrayVec<Change, 64> {
         let mut changes = arrayvec::ArrayVec::new();
         let Ok(events) = self.inotify.read_events(&mut self.buffer[..]) else { return changes };
@@ -123,7 +126,11 @@ fn change(purpose: Option<&Purpose>, event: &inotify::Event<&std::ffi::OsStr>) -
     match (*purpose?, event.name) {
         (Purpose::Ward(ward), _) => Some(Change::Ward(ward)),
         (Purpose::Directory(number), Some(name)) if event.mask.contains(EventMask::ISDIR) => {
-            Some(Change::Made(number, name.to_owned()))
+            let name = name.to_owned();
+            Some(match event.mask.contains(EventMask::DELETE) {
+                true => Change::Removed(number, name),
+                false => Change::Made(number, name),
+            })
         }
         (Purpose::Directory(_), _) => None,
     }

@@ -257,6 +257,7 @@ impl Host {
                     match change {
                         Change::Ward(id) => self.changed(id),
                         Change::Made(directory, name) => self.arrived(directory, &name),
+                        Change::Removed(directory, name) => self.left(directory, &name),
                         Change::Lost => self.catch_up(),
                     }
                 }

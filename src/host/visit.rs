@@ -14,8 +14,10 @@ use crate::ward::{Emptied, Setting, Ward, WardId};
 use crate::workload::Workload;
 use crate::workload::foreign::Foreign;
 use crate::workload::spares::Spares;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
+use nix::libc::ENODEV;
 use std::ffi::OsStr;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -54,7 +56,7 @@ impl Host {
         let in_force = if rules.dry_run { None } else { workload.set_trip_wire(limit) };
         match in_force {
             None | Some(DeedResult::Done) => {}
-            Some(result) => bail!("{}", refusal(result, directory, lines.limit)),
+            Some(result) => return Err(refusal(result, directory, lines.limit)),
         }
         let tier_reason = reason(workload.tier(), directory);
         let setting = Setting { workload, lines, outer, tier_reason, emptied };
@@ -98,18 +100,29 @@ impl Host {
 
     /// A cgroup was made. Gone by now is an outcome; one that cannot be guarded is told, and the others are.
     pub(super) fn arrived(&mut self, number: usize, name: &OsStr) {
-        let Some(directory) = self.visit.as_ref().and_then(|it| it.directories.get(number)) else {
-            return;
-        };
-        let path = directory.join(name);
+        let Some(path) = self.path_in(number, name) else { return };
         if self.wards.iter().any(|ward| ward.is_in(&path)) {
             return;
         }
-        if let Err(error) = self.join(&path, Emptied::Waits)
-            && path.exists()
+        self.join_while_there(&path, "is not guarded");
+    }
+
+    /// A cgroup was removed: it ends nobody's life, and its ward is over. One of the same name may be there by now.
+    pub(super) fn left(&mut self, number: usize, name: &OsStr) {
+        let Some(path) = self.path_in(number, name) else { return };
+        self.wards.iter_mut().filter(|ward| ward.is_in(&path)).for_each(Ward::look);
+    }
+
+    fn path_in(&self, number: usize, name: &OsStr) -> Option<PathBuf> {
+        let directory = self.visit.as_ref()?.directories.get(number)?;
+        Some(directory.join(name))
+    }
+
+    fn join_while_there(&mut self, path: &Path, otherwise: &str) {
+        if let Err(error) = self.join(path, Emptied::Waits)
+            && is_there(path, &error)
         {
-            let text = format!("{} is not guarded: {error:#}", shown(&path));
-            self.say(Level::Warning, text);
+            self.say(Level::Warning, format!("{} {otherwise}: {error:#}", shown(path)));
         }
     }
 
@@ -144,13 +157,7 @@ impl Host {
         }
         let stays = ward.emptied() == Emptied::Waits;
         match ward.workload.cgroup().filter(|_| stays).map(|cgroup| cgroup.path().to_owned()) {
-            Some(path) if path.exists() => {
-                if let Err(error) = self.join(&path, Emptied::Waits) {
-                    let text = format!("{} is not guarded any more: {error:#}", shown(&path));
-                    self.say(Level::Warning, text);
-                }
-            }
-            Some(_) => {}
+            Some(path) => self.join_while_there(&path, "is not guarded any more"),
             None => self.exit_status = exit_status.or(self.exit_status),
         }
     }
@@ -168,7 +175,8 @@ impl Host {
         for ward in self.wards.iter_mut() {
             ward.remove_cgroup();
         }
-        let count = self.wards.iter().count();
+        let there = |ward: &&Ward| ward.workload.cgroup().is_some_and(|it| it.path().exists());
+        let count = self.wards.iter().filter(there).count();
         if count > 0 {
             let many = crate::report::words::counted(count as u64, "cgroup is", "cgroups are");
             self.say(Level::Info, format!("detached: {many} as before, and guarded no more"));
@@ -211,18 +219,25 @@ fn reason(tier: Tier, directory: &Path) -> String {
     }
 }
 
-fn refusal(result: DeedResult, directory: &Path, limit: Bytes) -> String {
+/// Whether what could not be guarded is there all the same. While a cgroup is removed, its files are gone one after the other, and it is
+/// to be seen in its directory until the last (cgroup_destroy_locked() in kernel/cgroup/cgroup.c).
+fn is_there(directory: &Path, error: &anyhow::Error) -> bool {
+    let errno = |error: &io::Error| error.raw_os_error();
+    let dying =
+        error.chain().filter_map(|cause| cause.downcast_ref()).any(|it| errno(it) == Some(ENODEV));
+    !dying && std::fs::read(directory.join("cgroup.procs")).is_ok()
+}
+
+fn refusal(result: DeedResult, directory: &Path, limit: Bytes) -> anyhow::Error {
     let place = shown(directory);
     match result {
-        DeedResult::InUse(current) => format!(
+        DeedResult::InUse(current) => anyhow!(
             "limit {limit} is below what {place} has in use, {current}: choose a limit above it"
         ),
-        DeedResult::Failed(errno) => {
-            let error = std::io::Error::from_raw_os_error(errno);
-            format!("cannot write {limit} to memory.high of {place}: {error}")
-        }
+        DeedResult::Failed(errno) => anyhow::Error::new(io::Error::from_raw_os_error(errno))
+            .context(format!("cannot write {limit} to memory.high of {place}")),
         DeedResult::Pending | DeedResult::Done => {
-            format!("limit {limit} of {place} is not in force")
+            anyhow!("limit {limit} of {place} is not in force")
         }
     }
 }

@@ -305,13 +305,29 @@ impl Workload {
         self.trouble = None;
         match self.by_cgroup.as_mut().map(CgroupSampler::sample) {
             Some(Ok(sample)) => return Look::Seen(sample),
-            Some(Err(error)) if error.raw_os_error() == Some(nix::libc::ENODEV) => {
-                return Look::Gone;
-            }
+            Some(Err(error)) if self.is_over(&error) => return Look::Gone,
             Some(Err(error)) => self.trouble = Some(error),
             None => {}
         }
-        Look::Seen(self.sum())
+        let sample = self.sum();
+        match &self.trouble {
+            Some(error) if proc_file::is_gone(error) && self.has_lost_cgroup() => Look::Gone,
+            _ => Look::Seen(sample),
+        }
+    }
+
+    /// Whether a file of the cgroup could not be read since the cgroup is gone: what is opened anew is not there (ENOENT) then, and what is
+    /// held open tells nothing any more (ENODEV, kernfs).
+    fn is_over(&self, error: &io::Error) -> bool {
+        match error.raw_os_error() {
+            Some(nix::libc::ENODEV) => true,
+            Some(nix::libc::ENOENT) => self.has_lost_cgroup(),
+            _ => false,
+        }
+    }
+
+    fn has_lost_cgroup(&self) -> bool {
+        self.cgroup().is_some_and(|cgroup| !cgroup.has("cgroup.procs"))
     }
 
     fn sum(&mut self) -> Sample {
@@ -345,7 +361,7 @@ impl Workload {
     pub fn is_empty(&mut self) -> bool {
         match self.knobs.as_ref().map(Knobs::populated) {
             Some(Ok(populated)) => !populated,
-            Some(Err(error)) if error.raw_os_error() == Some(nix::libc::ENODEV) => true,
+            Some(Err(error)) if self.is_over(&error) => true,
             Some(Err(_)) | None => {
                 let empty = self.members.is_empty();
                 self.restock();
