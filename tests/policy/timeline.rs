@@ -215,12 +215,10 @@ impl Log {
     }
 
     /// How it ended.
-    pub fn end(&self) -> Outcome {
-        let end = |(_, action): &(u64, Action)| match action {
-            Action::Finish(outcome) => Some(*outcome),
-            _ => None,
-        };
-        self.0.iter().find_map(end).expect("it ends")
+    pub fn end(&self) -> Option<Outcome> {
+        self.0.iter().find_map(|(_, action)| {
+            if let Action::Finish(outcome) = action { Some(*outcome) } else { None }
+        })
     }
 
     /// Everything that people are told.
