@@ -3,6 +3,7 @@
 use super::Host;
 use crate::policy::Rung;
 use crate::sys::memory;
+use crate::ward::Ward;
 
 impl Host {
     /// Once, when it is time to.
@@ -11,10 +12,13 @@ impl Host {
         if self.ready.warm_at.take_if(|at| now >= *at).is_none() {
             return;
         }
+        let is_calm = |ward: &Ward| matches!(ward.policy().rung(), Rung::Watching { .. });
+        // Where somebody is being ended, what is there is in use.
+        if self.wards.iter().all(is_calm) {
+            memory::forget_start();
+        }
         self.ready.memory_locked = memory::lock();
         // Later it would be in the way of what it prepares.
-        let calm = self.wards.iter_mut();
-        calm.filter(|ward| matches!(ward.policy().rung(), Rung::Watching { .. }))
-            .for_each(|ward| ward.rehearse());
+        self.wards.iter_mut().filter(|ward| is_calm(ward)).for_each(|ward| ward.rehearse());
     }
 }

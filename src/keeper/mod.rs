@@ -95,6 +95,7 @@ pub fn run(handed: Handed, held: Held, report: impl FnOnce() -> Option<PostMorte
     let mut ready = None;
     if end == End::NotYet {
         ready = Some(handed.charge.quarry());
+        crate::sys::memory::forget_start();
         crate::sys::memory::lock();
         crate::sys::priority::raise();
         end = wait(&held.input, &mut line, None);

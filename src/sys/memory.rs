@@ -9,6 +9,9 @@ use std::hint::black_box;
 /// Less likely a victim than anything normal, not exempt: a guardian that itself leaks must be killable.
 const GUARDIAN_OOM_SCORE_ADJ: &str = "-900";
 
+/// The least that there is.
+const PAGE: u64 = 4096;
+
 /// Takes as many descriptors as we may have: of several hundred cgroups each takes some. What is started by us inherits that.
 pub fn raise_descriptors() {
     if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
@@ -28,6 +31,45 @@ pub fn lock() -> bool {
     }
     // SAFETY: takes flags only, and touches no memory of ours.
     unsafe { libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE | libc::MCL_ONFAULT) == 0 }
+}
+
+/// Lets go of what only the start needed: of the program's code and constants, which come back from the page cache where they are used
+/// again, and of memory that was freed. Locked it would stay for as long as we live, so this comes before [`lock`], and what is to be
+/// there on the worst day is rehearsed behind that.
+pub fn forget_start() {
+    // SAFETY: the callback reads what it is given and nothing of ours.
+    unsafe { libc::dl_iterate_phdr(Some(forget_read_only), std::ptr::null_mut()) };
+    #[cfg(target_env = "gnu")]
+    // SAFETY: takes a number, and memory in use stays where it is.
+    unsafe {
+        libc::malloc_trim(0)
+    };
+}
+
+/// Of the program itself, which is the first object that there is.
+extern "C" fn forget_read_only(
+    object: *mut libc::dl_phdr_info,
+    _size: usize,
+    _data: *mut libc::c_void,
+) -> libc::c_int {
+    // SAFETY: the C library hands out the description of an object that is loaded, for as long as this call takes.
+    let (base, headers) = unsafe {
+        let object = &*object;
+        let count = usize::from(object.dlpi_phnum);
+        (object.dlpi_addr, std::slice::from_raw_parts(object.dlpi_phdr, count))
+    };
+    for header in headers {
+        if header.p_type != libc::PT_LOAD || header.p_flags & libc::PF_W != 0 {
+            continue;
+        }
+        let begin = (base + header.p_vaddr) & !(PAGE - 1);
+        let end = base + header.p_vaddr + header.p_memsz;
+        let Ok(length) = usize::try_from(end - begin) else { continue };
+        // SAFETY: the file is mapped there privately and nothing was ever written to it, relocations included: a page that was let go is
+        // read back as it was.
+        unsafe { libc::madvise(begin as *mut libc::c_void, length, libc::MADV_DONTNEED) };
+    }
+    1
 }
 
 /// Lowers `oom_score_adj`. False without CAP_SYS_RESOURCE.
