@@ -112,7 +112,12 @@ impl Cgroup {
     /// When it cannot be opened or read; the message names it.
     pub fn read(&self, name: &str) -> Result<String> {
         self.file(name, OFlag::O_RDONLY)
-            .and_then(|file| kernel_file::into_text(kernel_file::read_all(file)?))
+            .and_then(|file| {
+                // Lists come in pages; everything else is one record.
+                let is_list = matches!(name, "cgroup.procs" | "cgroup.threads");
+                let read = if is_list { kernel_file::read_all } else { kernel_file::read_piece };
+                kernel_file::into_text(read(file)?)
+            })
             .with_context(|| format!("read {}", shown(&self.path.join(name))))
     }
 

@@ -269,21 +269,25 @@ impl Host {
         }
     }
 
-    /// A file of the workload's cgroup changed: look, and see whether anybody is left.
+    /// A file of the workload's cgroup changed: see whether anybody is left, which is a look if not, and else look.
     fn changed(&mut self, id: WardId) {
-        if let Some(ward) = self.wards.get_mut(id) {
+        if !self.check_empty(id)
+            && let Some(ward) = self.wards.get_mut(id)
+        {
             ward.look_where_due();
-            self.check_empty(id);
         }
     }
 
     /// Tells the policy when nobody is left. Where the kernel tells only whether we have children at all, we must have none of our own.
-    fn check_empty(&mut self, id: WardId) {
-        let Some(ward) = self.wards.get_mut(id) else { return };
-        ward.check_empty();
-        if !ward.has_ended() && ward.workload.is_unsure() && self.give_up_company() {
-            self.wards.get_mut(id).into_iter().for_each(Ward::check_empty);
+    /// True if there was a look for it.
+    fn check_empty(&mut self, id: WardId) -> bool {
+        let Some(ward) = self.wards.get_mut(id) else { return false };
+        let looked = ward.check_empty();
+        let is_unsure = !ward.has_ended() && ward.workload.is_unsure();
+        if !(is_unsure && self.give_up_company()) {
+            return looked;
         }
+        self.wards.get_mut(id).is_some_and(Ward::check_empty) || looked
     }
 
     /// Without `cgroup.events` nobody tells that the last process is gone, unless it was our child.
@@ -294,7 +298,7 @@ impl Host {
             ward.workload.cgroup().is_some() && (has_watcher || !ward.workload.is_foreign())
         };
         if ward.is_some_and(|ward| !told(ward)) {
-            self.check_empty(id);
+            let _ = self.check_empty(id);
         }
     }
 

@@ -346,6 +346,11 @@ impl Policy {
         self.warn.is_on()
     }
 
+    /// Whether nobody was left, as it was told.
+    pub fn is_empty(&self) -> bool {
+        self.emptied
+    }
+
     /// Whether the workload is frozen.
     pub fn frozen(&self) -> bool {
         self.frozen

@@ -355,12 +355,15 @@ impl Ward {
         self.say(Level::Warning, text);
     }
 
-    /// Tells the policy when nobody is left; the counters are read once more before.
-    pub fn check_empty(&mut self) {
+    /// Tells the policy when nobody is left; the counters are read once more before. True if they were.
+    pub fn check_empty(&mut self) -> bool {
         let waits = self.emptied == Emptied::Waits && !self.is_being_ended();
-        if !self.has_ended() && !waits && self.workload.is_empty() {
+        let is_known = self.policy.is_empty() || self.has_ended();
+        let is_news = !is_known && !waits && self.workload.is_empty();
+        if is_news {
             self.look();
             self.handle(Event::Empty);
         }
+        is_news
     }
 }
