@@ -487,10 +487,7 @@ impl Workload {
     /// Does what ending it does with signal 0, which nobody gets: code, buffers and stack are in memory afterwards.
     pub fn rehearse(&mut self) {
         crate::sys::memory::touch_stack();
-        // Where the cgroup tells, a sum is for the day when it does not, and its room is there, if not its pages.
-        if self.by_cgroup.is_none() {
-            self.by_process.touch();
-        }
+        self.by_process.touch();
         self.members.touch();
         self.signalling.touch();
         let _ = self.send_to_child(0);

@@ -21,6 +21,8 @@ use std::time::Duration;
 
 /// So many processes are known without asking for memory; beyond, the list grows.
 const ROOM: usize = 2048;
+/// For a file of /proc.
+const TEXT: usize = 8192;
 /// Proportional sets are read for so long in one look; the others' turn comes with the next. It is looked at between two
 /// processes: the one that is being read takes as long as it takes.
 const BUDGET: Duration = Duration::from_millis(25);
@@ -98,15 +100,21 @@ impl Row {
 }
 
 impl ProcessSampler {
-    /// A sampler with its buffer.
+    /// A sampler that takes no room yet: most of those whose cgroup tells of its memory never look.
     pub fn new() -> ProcessSampler {
-        let rows = Vec::new();
-        ProcessSampler { text: vec![0; 8192].into(), rows, turn: 0, trouble: None }
+        ProcessSampler { text: Box::default(), rows: Vec::new(), turn: 0, trouble: None }
     }
 
     /// Makes room, so that looks allocate nothing.
     pub fn prepare(&mut self) {
         self.rows.reserve(ROOM);
+        self.make_text();
+    }
+
+    fn make_text(&mut self) {
+        if self.text.is_empty() {
+            self.text = vec![0; TEXT].into();
+        }
     }
 
     /// The memory of that room is there from now on.
@@ -117,6 +125,7 @@ impl ProcessSampler {
     /// One reading.
     pub fn sample(&mut self, pids: &[i32]) -> Sample {
         self.trouble = None;
+        self.make_text();
         self.meet(pids);
         for index in 0..self.rows.len() {
             self.observe(index);
