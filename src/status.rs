@@ -11,6 +11,7 @@ pub const SCHEMA_VERSION: u32 = 1;
 
 /// How much the platform lets the guardian do, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Tier {
     /// A cgroup v2 with the memory controller, made by us.
@@ -142,6 +143,7 @@ pub struct Io {
 
 /// The lines, lowest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Limits {
     /// The user's number.
     pub limit: Bytes,
@@ -204,6 +206,7 @@ impl Limits {
 
 /// Memory in use. In tiers without memory accounting `current` is the sum over processes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Memory {
     /// `memory.current`.
     pub current: Bytes,
@@ -245,6 +248,7 @@ impl Memory {
 
 /// Memory that a run left behind: files on tmpfs and System V segments.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Remains {
     /// In all.
     pub size: Bytes,
@@ -254,6 +258,7 @@ pub struct Remains {
 
 /// A file or a segment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RemainsPart {
     /// Its path, escaped, or what it is.
     pub name: String,
@@ -263,6 +268,7 @@ pub struct RemainsPart {
 
 /// Share of the last ten seconds lost waiting for memory, in percent, and the whole time lost (kernel: accounting/psi.rst).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Pressure {
     /// At least one task waited.
     pub some_avg10: f64,
@@ -278,6 +284,7 @@ pub struct Pressure {
 
 /// Counters of `memory.events` and `pids.events` (kernel: cgroup-v2.rst).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Counters {
     /// Throttled at `memory.high`.
     pub high: u64,
@@ -307,6 +314,7 @@ impl Counters {
 
 /// One process of the workload.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ProcessRow {
     /// Process id.
     pub pid: u32,

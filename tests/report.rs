@@ -328,6 +328,10 @@ fn fits(value: &Value, schema: &Value, root: &Value, at: &str) {
         let chosen = choices.iter().find(|choice| (choice["type"] == "null") == value.is_null());
         return fits(value, chosen.unwrap(), root, at);
     }
+    // Words with a description each.
+    if let Some(words) = schema["oneOf"].as_array() {
+        return assert!(words.iter().any(|word| &word["const"] == value), "{at}: {value}");
+    }
     if let Some(words) = schema["enum"].as_array() {
         return assert!(words.contains(value), "{at}: {value}");
     }

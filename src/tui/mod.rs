@@ -21,6 +21,7 @@ mod pty;
 mod ready;
 pub mod replay;
 mod replay_commands;
+mod sequences;
 mod session;
 mod signals;
 mod snapshot;

@@ -181,6 +181,7 @@ impl Pane {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tui::sequences::hostile;
     use proptest::prelude::*;
 
     #[test]
@@ -192,6 +193,17 @@ mod tests {
         assert_eq!(pane.feed(b"\x1b[?12$p\x1b[>c"), b"\x1b[?12;0$y\x1b[>0;0;0c");
         assert_eq!(pane.feed(b"text"), b"");
         assert!(pane.feed(&b"\x1b[6n".repeat(10_000)).len() <= MAX_ANSWERS);
+    }
+
+    #[test]
+    fn a_read_that_ends_within_a_character_takes_none_after_it() {
+        let text = "BéC─";
+        for at in 0..text.len() {
+            let mut pane = Pane::new(2, 20);
+            let (first, second) = text.as_bytes().split_at(at);
+            let _ = (pane.feed(first), pane.feed(second));
+            assert_eq!(pane.screen().contents(), text, "{at}");
+        }
     }
 
     #[test]
@@ -228,17 +240,18 @@ mod tests {
                 let _ = (pane.text(), pane.modes());
             }
         }
-    }
 
-    /// Mostly beginnings of sequences, wide and combining characters: random bytes alone hardly ever make any.
-    fn hostile() -> impl Strategy<Value = Vec<u8>> {
-        let piece = prop_oneof![
-            3 => "\\x1b\\[[?>!]?[0-9]{0,5}(;[0-9]{0,5}){0,3}[@A-Za-z`]".prop_map(String::into_bytes),
-            1 => "\\x1b[78MDEHc=>]".prop_map(String::into_bytes),
-            2 => "[a-z漢字😀\u{301}\u{fe0f}\u{200d}\u{202e}]{0,8}".prop_map(String::into_bytes),
-            1 => Just(b"\r\n".to_vec()),
-            1 => any::<Vec<u8>>(),
-        ];
-        prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+        #[test]
+        fn how_the_output_was_cut_is_not_seen(bytes in hostile(), cuts in prop::collection::vec(1usize..9, 1..9)) {
+            let (mut whole, mut cut) = (Pane::new(6, 20), Pane::new(6, 20));
+            let _ = whole.feed(&bytes);
+            let (mut rest, mut lengths) = (bytes.as_slice(), cuts.iter().cycle());
+            while let (false, Some(length)) = (rest.is_empty(), lengths.next()) {
+                let (piece, left) = rest.split_at((*length).min(rest.len()));
+                let _ = cut.feed(piece);
+                rest = left;
+            }
+            prop_assert_eq!(cut.text(), whole.text());
+        }
     }
 }

@@ -2,53 +2,42 @@
 //! colours. Whatever moves the cursor, changes a mode or sets a title is left out, and the first such noted.
 
 use super::pane::Pane;
+use super::sequences::{Sequences, write_numbers};
 use std::collections::VecDeque;
+use vte::{Params, Perform};
 
 /// Bytes kept.
 pub const KEPT: usize = 256 * 1024;
-const MAX_SEQUENCE: usize = 64;
 
 /// A filter over the raw output, and the end of what went through.
 #[derive(Debug, Default)]
 pub struct Transcript {
+    sequences: Sequences,
+    kept: Kept,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
     tail: VecDeque<u8>,
     left_out: u64,
     addressed: bool,
-    state: State,
-    sequence: Vec<u8>,
-    continuation: u8,
-    held: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum State {
-    #[default]
-    Text,
-    Escape,
-    /// An escape sequence with an intermediate byte: one more byte ends it.
-    Intermediate,
-    Csi,
-    /// OSC, DCS and their like: until BEL or ST.
-    Payload,
 }
 
 impl Transcript {
     /// Takes more of the command's output.
     pub fn push(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.step(*byte);
-        }
+        self.sequences.feed(bytes, &mut self.kept);
     }
 
     /// True once the command used the alternate screen or placed the cursor: then lines are not what was seen.
     pub fn is_addressed(&self) -> bool {
-        self.addressed
+        self.kept.addressed
     }
 
-    /// What to write, from a line's start on, and how many bytes went before it.
+    /// What to write, from a line's start on, and how many bytes went before it. What is no UTF-8 is in it as U+FFFD.
     pub fn text(&self) -> (Vec<u8>, u64) {
-        let mut tail: Vec<u8> = self.tail.iter().copied().collect();
-        let mut left_out = self.left_out;
+        let mut tail: Vec<u8> = self.kept.tail.iter().copied().collect();
+        let mut left_out = self.kept.left_out;
         if left_out > 0 {
             let start = tail.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
             tail.drain(..start);
@@ -56,115 +45,75 @@ impl Transcript {
         }
         (tail, left_out)
     }
+}
 
-    fn keep(&mut self, byte: u8) {
-        if self.tail.len() == KEPT {
-            self.tail.pop_front();
-            self.left_out += 1;
-        }
-        self.tail.push_back(byte);
-    }
-
-    fn step(&mut self, byte: u8) {
-        match (self.state, byte) {
-            // CAN and SUB end any sequence, ESC begins another.
-            (_, 0x18 | 0x1a) => self.state = State::Text,
-            (_, 0x1b) => self.begin(State::Escape),
-            (State::Text, _) => self.text_step(byte),
-            (State::Escape, _) => self.escape_step(byte),
-            (State::Intermediate, 0x20..=0x2f) => (),
-            (State::Intermediate, _) => self.state = State::Text,
-            (State::Csi, 0x40..=0x7e) => self.csi_end(byte),
-            (State::Csi, _) if self.sequence.len() < MAX_SEQUENCE => self.sequence.push(byte),
-            (State::Csi, _) => self.begin(State::Text),
-            (State::Payload, 0x07) => self.state = State::Text,
-            (State::Payload, _) => (),
-        }
-    }
-
-    fn begin(&mut self, state: State) {
-        self.sequence.clear();
-        self.continuation = 0;
-        self.held = false;
-        self.state = state;
-    }
-
-    fn text_step(&mut self, byte: u8) {
-        // U+0080..U+009F are control characters too, in UTF-8 (0xc2 first) as well as bare.
-        let control = (0x80..=0x9f).contains(&byte);
-        if std::mem::take(&mut self.held) {
-            match byte {
-                _ if control => return,
-                0xa0..=0xbf => self.lead(0xc2, 1),
-                _ => (),
+impl Kept {
+    fn keep(&mut self, text: &str) {
+        for byte in text.bytes() {
+            if self.tail.len() == KEPT {
+                self.tail.pop_front();
+                self.left_out += 1;
             }
+            self.tail.push_back(byte);
         }
-        match byte {
-            0xc2 => (self.held, self.continuation) = (true, 0),
-            0xc3..=0xdf => self.lead(byte, 1),
-            0xe0..=0xef => self.lead(byte, 2),
-            0xf0..=0xf4 => self.lead(byte, 3),
-            0x80..=0xbf if self.continuation > 0 => self.lead(byte, self.continuation - 1),
-            b'\n' | b'\r' | b'\t' | 0x08 | 0x20..=0x7e | 0xa0.. => self.lead(byte, 0),
-            0x00..=0x1f | 0x7f | 0x80..=0x9f => self.continuation = 0,
+    }
+}
+
+impl Perform for Kept {
+    fn print(&mut self, character: char) {
+        if !character.is_control() {
+            self.keep(character.encode_utf8(&mut [0; 4]));
         }
     }
 
-    fn lead(&mut self, byte: u8, continuation: u8) {
-        self.keep(byte);
-        self.continuation = continuation;
+    fn execute(&mut self, byte: u8) {
+        if matches!(byte, b'\n' | b'\r' | b'\t' | 0x08) {
+            self.keep(char::from(byte).encode_utf8(&mut [0; 1]));
+        }
     }
 
-    fn escape_step(&mut self, byte: u8) {
-        self.state = match byte {
-            b'[' => State::Csi,
-            b']' | b'P' | b'X' | b'^' | b'_' => State::Payload,
-            0x20..=0x2f => State::Intermediate,
-            _ => State::Text,
-        };
+    fn esc_dispatch(&mut self, intermediates: &[u8], _: bool, last: u8) {
         // Save and restore the cursor, index, next line, reverse index, reset.
-        self.addressed |= matches!(byte, b'7' | b'8' | b'D' | b'E' | b'M' | b'c');
+        self.addressed |=
+            intermediates.is_empty() && matches!(last, b'7' | b'8' | b'D' | b'E' | b'M' | b'c');
     }
 
-    fn csi_end(&mut self, last: u8) {
-        let private = self.sequence.first().is_some_and(|byte| (b'<'..=b'?').contains(byte));
-        let simple = self.sequence.iter().all(|byte| matches!(byte, b'0'..=b'9' | b';' | b':'));
-        match last {
-            b'm' | b'K' if simple => {
-                let sequence = std::mem::take(&mut self.sequence);
-                [b"\x1b[", sequence.as_slice(), &[last]]
-                    .concat()
-                    .into_iter()
-                    .for_each(|b| self.keep(b));
+    fn csi_dispatch(&mut self, params: &Params, intermediates: &[u8], cut: bool, last: char) {
+        match (intermediates, last) {
+            ([], 'm' | 'K') if !cut => {
+                let mut sequence = "\x1b[".to_owned();
+                // Zero is what is meant where nothing is said; it is said of colours, and of lines it is not.
+                if last == 'm' || params.iter().ne([&[0]]) {
+                    write_numbers(&mut sequence, params);
+                }
+                sequence.push(last);
+                self.keep(&sequence);
             }
-            b'h' | b'l' if private => self.addressed |= is_other_screen(&self.sequence[1..]),
-            b'@'..=b'J'
-            | b'L'
-            | b'M'
-            | b'P'
-            | b'S'
-            | b'T'
-            | b'X'
-            | b'`'
-            | b'a'
-            | b'd'..=b'f'
-            | b'r'
-            | b's'
-            | b'u'
-                if simple =>
-            {
-                self.addressed = true;
-            }
+            ([b'?'], 'h' | 'l') => self.addressed |= params.iter().any(is_other_screen),
+            (
+                [],
+                '@'..='J'
+                | 'L'
+                | 'M'
+                | 'P'
+                | 'S'
+                | 'T'
+                | 'X'
+                | '`'
+                | 'a'
+                | 'd'..='f'
+                | 'r'
+                | 's'
+                | 'u',
+            ) => self.addressed = true,
             _ => (),
         }
-        self.begin(State::Text);
     }
 }
 
 /// The private modes that change the screen or save the cursor (xterm: 47, 1047, 1048, 1049).
-fn is_other_screen(parameters: &[u8]) -> bool {
-    let mut numbers = parameters.split(|byte| *byte == b';');
-    numbers.any(|number| matches!(number, b"47" | b"1047" | b"1048" | b"1049"))
+fn is_other_screen(mode: &[u16]) -> bool {
+    matches!(mode, [47 | 1047..=1049])
 }
 
 /// What to leave on the normal screen: what the command wrote, or its screen as text where it placed the cursor; a line about what is
@@ -193,6 +142,7 @@ pub fn farewell(transcript: &Transcript, pane: &Pane, logged: bool) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tui::sequences::hostile;
     use proptest::prelude::*;
 
     fn through(bytes: &[u8]) -> (String, bool) {
@@ -233,6 +183,19 @@ mod tests {
                 "{text:?}"
             );
         }
+    }
+
+    #[test]
+    fn what_is_no_utf8_is_told_as_that_and_takes_nothing_with_it() {
+        assert_eq!(
+            through(b"a\xffb\xe2\x82c\xc3\x1b[1md\x85e\xc2").0,
+            "a\u{fffd}b\u{fffd}c\u{fffd}\x1b[1mde"
+        );
+        // A title without an end.
+        assert_eq!(
+            through(&[b"a\x1b]0;".as_slice(), &b"x".repeat(100_000), b"\x07b"].concat()).0,
+            "ab"
+        );
     }
 
     #[test]
@@ -296,8 +259,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn only_colours_and_line_controls_get_through(bytes in prop::collection::vec(
-            prop_oneof![Just(0x1b), Just(b'['), Just(b'?'), Just(0xc2), any::<u8>()], 0..400)) {
+        fn only_colours_and_line_controls_get_through(bytes in hostile()) {
             let mut transcript = Transcript::default();
             transcript.push(&bytes);
             let (text, _) = transcript.text();
@@ -305,6 +267,28 @@ mod tests {
             again.push(&text);
             prop_assert_eq!(&again.text().0, &text);
             prop_assert!(!again.is_addressed());
+        }
+
+        #[test]
+        fn how_the_output_was_cut_is_not_seen(bytes in hostile(), cuts in prop::collection::vec(1usize..9, 1..9)) {
+            let mut whole = Transcript::default();
+            whole.push(&bytes);
+            let (mut cut, mut rest, mut lengths) = (Transcript::default(), bytes.as_slice(), cuts.iter().cycle());
+            while let (false, Some(length)) = (rest.is_empty(), lengths.next()) {
+                let (piece, left) = rest.split_at((*length).min(rest.len()));
+                cut.push(piece);
+                rest = left;
+            }
+            prop_assert_eq!(cut.text(), whole.text());
+            prop_assert_eq!(cut.is_addressed(), whole.is_addressed());
+        }
+
+        #[test]
+        fn all_text_is_there(words in prop::collection::vec("[a-zß漢😀 ]{0,6}", 0..9)) {
+            let sequence = ["\x1b]0;title\x1b\\", "\x1b[?25l", "\x1b[38;2;1;2;3m", "\x1b(B"];
+            let said = words.iter().zip(sequence.iter().cycle()).map(|(word, sequence)| format!("{word}{sequence}"));
+            let said = said.collect::<String>();
+            prop_assert_eq!(through(said.as_bytes()).0.replace(sequence[2], ""), words.concat());
         }
     }
 }

@@ -1,8 +1,10 @@
 //! What programs say to an xterm and the emulator (vt100 0.18) does not know, in words that it knows: line drawing, tabs, names
 //! that a sequence also has. All else passes as it is. What is on the screen it does not know.
 
-/// A sequence longer than this passes unread.
-const MAX_SEQUENCE: usize = 64;
+use super::sequences::{Sequences, write_number, write_numbers};
+use std::fmt::Write as _;
+use vte::{Params, Perform};
+
 /// DEC Special Graphics from '`' on (VT220 Programmer Reference Manual, table 2-4).
 const GRAPHICS: [char; 31] = [
     '◆', '▒', '␉', '␌', '␍', '␊', '°', '±', '␤', '␋', '┘', '┐', '┌', '└', '┼', '⎺', '⎻', '─', '⎼',
@@ -18,12 +20,19 @@ pub enum Piece<'b> {
     BackTab(u16),
 }
 
-/// Keeps what is incomplete between two pieces of output, and which characters are drawn as lines.
+/// Keeps what is incomplete between two pieces of output.
 #[derive(Debug, Default)]
 pub struct Translator {
-    state: State,
-    sequence: Vec<u8>,
-    out: Vec<u8>,
+    sequences: Sequences,
+    said: Said,
+}
+
+/// What to say to the emulator, and which characters are drawn as lines.
+#[derive(Debug, Default)]
+struct Said {
+    out: String,
+    /// Tab stops to go back by, each with how much was said before.
+    backs: Vec<(usize, u16)>,
     charsets: Charsets,
     /// As DECSC left them.
     saved: Charsets,
@@ -36,218 +45,151 @@ struct Charsets {
     shifted: bool,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum State {
-    #[default]
-    Text,
-    Escape,
-    Csi,
-    /// Too long to be read: until its end.
-    Rest,
-    /// OSC, DCS and their like: until BEL or ST.
-    Payload,
+impl Translator {
+    /// Takes more of the command's output; gives it in pieces, in order, none of which ends within a character or a sequence.
+    pub fn feed(&mut self, bytes: &[u8], mut sink: impl FnMut(Piece<'_>)) {
+        let (said, mut from) = (&mut self.said, 0);
+        self.sequences.feed(bytes, said);
+        for (to, tabs) in said.backs.drain(..) {
+            sink(Piece::Bytes(&said.out.as_bytes()[from..to]));
+            sink(Piece::BackTab(tabs));
+            from = to;
+        }
+        sink(Piece::Bytes(&said.out.as_bytes()[from..]));
+        said.out.clear();
+    }
 }
 
-impl Translator {
-    /// Takes more of the command's output; gives it in pieces, in order.
-    pub fn feed(&mut self, bytes: &[u8], mut sink: impl FnMut(Piece<'_>)) {
-        for byte in bytes {
-            if let Some(tabs) = self.step(*byte) {
-                sink(Piece::Bytes(&self.out));
-                self.out.clear();
-                sink(Piece::BackTab(tabs));
-            }
-        }
-        sink(Piece::Bytes(&self.out));
-        self.out.clear();
-    }
-
-    fn step(&mut self, byte: u8) -> Option<u16> {
-        match (self.state, byte) {
-            // CAN and SUB end any sequence, ESC begins another; in a payload it may be half of ST, which the emulator sees to.
-            (State::Payload | State::Rest, 0x18 | 0x1a) => self.pass(byte),
-            (_, 0x18 | 0x1a) => self.begin(State::Text),
-            (State::Payload | State::Rest, 0x1b) => self.pass_and_begin(byte),
-            (_, 0x1b) => self.begin(State::Escape),
-            (State::Text, _) => self.text(byte),
-            // Controls within a sequence are done at once (ECMA-48 leaves it open, terminals agree).
-            (State::Escape | State::Csi, 0x00..=0x1f) => self.text(byte),
-            (State::Escape, _) => self.escape(byte),
-            (State::Csi, 0x40..=0x7e) => return self.csi(byte),
-            (State::Csi, _) if self.sequence.len() < MAX_SEQUENCE => self.sequence.push(byte),
-            (State::Csi, _) => self.give_up(byte),
-            (State::Rest, 0x40..=0x7e) | (State::Payload, 0x07) => self.pass(byte),
-            (State::Rest | State::Payload, _) => self.out.push(byte),
-        }
-        None
-    }
-
-    fn begin(&mut self, state: State) {
-        self.sequence.clear();
-        self.state = state;
-    }
-
-    fn pass(&mut self, byte: u8) {
-        self.out.push(byte);
-        self.begin(State::Text);
-    }
-
-    /// The emulator is in the middle of something that ESC ends: it has to see one, and gets a harmless whole (ST).
-    fn pass_and_begin(&mut self, escape: u8) {
-        self.out.extend_from_slice(&[escape, b'\\']);
-        self.begin(State::Escape);
-    }
-
-    fn give_up(&mut self, byte: u8) {
-        self.out.extend_from_slice(b"\x1b[");
-        self.out.append(&mut self.sequence);
-        self.out.push(byte);
-        self.begin(State::Rest);
-    }
-
-    fn text(&mut self, byte: u8) {
+impl Perform for Said {
+    fn print(&mut self, character: char) {
         let Charsets { graphics, shifted } = self.charsets;
+        self.out.push(match character {
+            '`'..='~' if graphics[usize::from(shifted)] => {
+                GRAPHICS[character as usize - '`' as usize]
+            }
+            _ => character,
+        });
+    }
+
+    /// Within a sequence too, at once (ECMA-48 leaves it open, terminals agree).
+    fn execute(&mut self, byte: u8) {
         match byte {
             0x0e => self.charsets.shifted = true,
             0x0f => self.charsets.shifted = false,
-            b'`'..=b'~' if graphics[usize::from(shifted)] => {
-                let drawn = GRAPHICS[usize::from(byte - b'`')];
-                self.out.extend_from_slice(drawn.encode_utf8(&mut [0; 4]).as_bytes());
-            }
-            _ => self.out.push(byte),
+            _ => self.out.push(char::from(byte)),
         }
     }
 
-    fn escape(&mut self, byte: u8) {
-        if let (0x20..=0x2f, true) = (byte, self.sequence.len() < MAX_SEQUENCE) {
-            return self.sequence.push(byte);
-        }
-        let said: &[u8] = match (self.sequence.as_slice(), byte) {
-            ([], b'[') => return self.begin(State::Csi),
-            ([], b']' | b'P' | b'X' | b'^' | b'_') => {
-                self.out.extend_from_slice(&[0x1b, byte]);
-                return self.begin(State::Payload);
-            }
-            ([], b'D') => b"\n",
-            ([], b'E') => b"\r\n",
-            // Tab stops stay where they are; ST without anything to end is nothing.
-            ([], b'H' | b'\\') => b"",
-            ([b'('], _) => self.designate(0, byte),
-            ([b')'], _) => self.designate(1, byte),
-            ([b'*' | b'+'], _) => b"",
+    fn esc_dispatch(&mut self, intermediates: &[u8], _: bool, last: u8) {
+        match (intermediates, last) {
+            ([], b'D') => self.out.push('\n'),
+            ([], b'E') => self.out.push_str("\r\n"),
+            // Tab stops stay where they are; the end of a title and its like has none here.
+            ([], b'H' | b'\\') | ([b'*' | b'+'], _) => (),
+            ([b'('], _) => self.charsets.graphics[0] = last == b'0',
+            ([b')'], _) => self.charsets.graphics[1] = last == b'0',
             ([], b'7') => self.save(),
             ([], b'8') => self.restore(),
-            ([], b'c') => {
-                self.charsets = Charsets::default();
-                b"\x1bc"
+            (_, _) => {
+                if (intermediates, last) == (&[], b'c') {
+                    self.charsets = Charsets::default();
+                }
+                self.out.push('\x1b');
+                self.out.extend(intermediates.iter().chain([&last]).copied().map(char::from));
             }
-            (intermediates, _) => {
-                self.out.push(0x1b);
-                self.out.extend_from_slice(intermediates);
-                self.out.push(byte);
-                b""
-            }
-        };
-        self.out.extend_from_slice(said);
-        self.begin(State::Text);
-    }
-
-    fn designate(&mut self, set: usize, name: u8) -> &'static [u8] {
-        self.charsets.graphics[set] = name == b'0';
-        b""
-    }
-
-    fn save(&mut self) -> &'static [u8] {
-        self.saved = self.charsets;
-        b"\x1b7"
-    }
-
-    fn restore(&mut self) -> &'static [u8] {
-        self.charsets = self.saved;
-        b"\x1b8"
-    }
-
-    /// The end of `ESC [ …`; a number of tab stops to go back by.
-    fn csi(&mut self, last: u8) -> Option<u16> {
-        let number = std::str::from_utf8(&self.sequence).ok();
-        let number = number.and_then(|text| text.parse::<u16>().ok()).unwrap_or(1).max(1);
-        let mut tabs = None;
-        let said: &[u8] = match (self.sequence.as_slice(), last) {
-            ([] | [b'0'..=b'9', ..], b'Z') => {
-                tabs = Some(number);
-                b""
-            }
-            ([] | [b'0'..=b'9', ..], b'I') => {
-                // More than any row has.
-                self.out.extend(std::iter::repeat_n(b'\t', usize::from(number.min(100))));
-                b""
-            }
-            ([], b's') | (b"?1048", b'h') => self.save(),
-            ([], b'u') | (b"?1048", b'l') => self.restore(),
-            (b"?1047", b'h') => b"\x1b[?47h",
-            (b"?1047", b'l') => b"\x1b[?47l",
-            // A soft reset: the cursor stays.
-            (b"!", b'p') => {
-                self.charsets = Charsets::default();
-                b"\x1b7\x1b[?6l\x1b[r\x1b8\x1b[?25h\x1b[?1l\x1b>\x1b[m"
-            }
-            ([b'0'..=b'9', ..], b'm') if needs_words(&self.sequence) => {
-                let said = colours(&self.sequence);
-                self.out.extend_from_slice(&said);
-                b""
-            }
-            (parameters, _) => {
-                let last = match last {
-                    b'a' => b'C',
-                    b'e' => b'B',
-                    other => other,
-                };
-                self.out.extend_from_slice(b"\x1b[");
-                self.out.extend_from_slice(parameters);
-                self.out.push(last);
-                b""
-            }
-        };
-        self.out.extend_from_slice(said);
-        self.begin(State::Text);
-        tabs
-    }
-}
-
-/// Colons, and colours of the line under text: seldom.
-fn needs_words(parameters: &[u8]) -> bool {
-    parameters.contains(&b':') || parameters.windows(2).any(|two| two == b"58")
-}
-
-/// Colours and attributes (SGR) with neither a colour space nor a kind or a colour of the line under text (ITU T.416, 13.1.8).
-fn colours(parameters: &[u8]) -> Vec<u8> {
-    let mut words = parameters.split(|byte| *byte == b';');
-    let mut known = Vec::new();
-    while let Some(word) = words.next() {
-        let parts: Vec<&[u8]> = word.split(|byte| *byte == b':').collect();
-        match parts.as_slice() {
-            [b"58"] => {
-                let rest = if words.next() == Some(b"2") { 3 } else { 1 };
-                words.by_ref().take(rest).for_each(drop);
-            }
-            [b"58", ..] => (),
-            [b"4", b"0"] => known.push(b"24".to_vec()),
-            [b"4", _] => known.push(b"4".to_vec()),
-            [ground, b"2", _, red, green, blue, ..] => {
-                known.push([*ground, b"2", red, green, blue].join(&b';'));
-            }
-            _ => known.push(word.to_vec()),
         }
     }
-    match known.is_empty() {
-        true => Vec::new(),
-        false => [b"\x1b[", known.join(&b';').as_slice(), b"m"].concat(),
+
+    /// What is beyond vte's 32 numbers goes unsaid, and the rest is said, as the emulator would have it.
+    fn csi_dispatch(&mut self, params: &Params, intermediates: &[u8], _: bool, last: char) {
+        let number = params.iter().next().and_then(|word| word.first()).map_or(1, |n| (*n).max(1));
+        match (intermediates, params.len(), number, last) {
+            ([], _, tabs, 'Z') => self.backs.push((self.out.len(), tabs)),
+            // More than any row has.
+            ([], _, tabs, 'I') => {
+                self.out.extend(std::iter::repeat_n('\t', usize::from(tabs.min(100))))
+            }
+            ([], 1, 1, 's') | ([b'?'], 1, 1048, 'h') => self.save(),
+            ([], 1, 1, 'u') | ([b'?'], 1, 1048, 'l') => self.restore(),
+            ([b'?'], 1, 1047, 'h' | 'l') => _ = write!(self.out, "\x1b[?47{last}"),
+            // A soft reset: the cursor stays.
+            ([b'!'], _, _, 'p') => {
+                self.charsets = Charsets::default();
+                self.out.push_str("\x1b7\x1b[?6l\x1b[r\x1b8\x1b[?25h\x1b[?1l\x1b>\x1b[m");
+            }
+            ([], _, _, 'm') => self.colours(params),
+            ([], _, _, 'a') => self.sequence(params, &[], 'C'),
+            ([], _, _, 'e') => self.sequence(params, &[], 'B'),
+            _ => self.sequence(params, intermediates, last),
+        }
+    }
+}
+
+impl Said {
+    fn save(&mut self) {
+        self.saved = self.charsets;
+        self.out.push_str("\x1b7");
+    }
+
+    fn restore(&mut self) {
+        self.charsets = self.saved;
+        self.out.push_str("\x1b8");
+    }
+
+    fn sequence(&mut self, params: &Params, intermediates: &[u8], last: char) {
+        let private = intermediates.iter().take_while(|byte| (b'<'..=b'?').contains(*byte)).count();
+        let (before, after) = intermediates.split_at(private);
+        self.out.push_str("\x1b[");
+        self.out.extend(before.iter().copied().map(char::from));
+        // Zero is what is meant where nothing is said.
+        if params.iter().ne([&[0]]) {
+            write_numbers(&mut self.out, params);
+        }
+        self.out.extend(after.iter().copied().map(char::from));
+        self.out.push(last);
+    }
+
+    /// Colours and attributes (SGR) with neither a colour space nor a kind or a colour of the line under text (ITU T.416, 13.1.8).
+    fn colours(&mut self, params: &Params) {
+        let mut words = params.iter();
+        let mut known = String::new();
+        while let Some(parts) = words.next() {
+            let mut know = |parts: &[u16]| {
+                known.push(';');
+                write_number(&mut known, parts);
+            };
+            match parts {
+                [58, _, ..] => (),
+                // The kind of a colour and the colour are words of their own here.
+                [ground @ (38 | 48 | 58)] => {
+                    let kind = words.next();
+                    let length = if kind == Some(&[2]) { 3 } else { 1 };
+                    let colour = kind.into_iter().chain(words.by_ref().take(length));
+                    let all = [parts].into_iter().chain(colour);
+                    match ground {
+                        58 => all.for_each(drop),
+                        _ => all.for_each(know),
+                    }
+                }
+                [4, 0] => know(&[24]),
+                [4, _] => know(&[4]),
+                [ground, 2, _, red, green, blue, ..] => {
+                    [ground, &2, red, green, blue].into_iter().for_each(|part| know(&[*part]));
+                }
+                _ => know(parts),
+            }
+        }
+        if let Some(known) = known.strip_prefix(';') {
+            // Writing to a String cannot fail.
+            let _ = write!(self.out, "\x1b[{known}m");
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tui::sequences::hostile;
     use proptest::prelude::*;
 
     fn through(text: &[u8]) -> String {
@@ -294,24 +236,30 @@ mod tests {
             "größe 漢字 \u{1f600}\r\n\t\x08",
             "\x1b[38;2;1;2;3mx\x1b[0m\x1b[38:5:200m",
             "\x1b[?1049h\x1b[2J\x1b[H\x1b[3;4H\x1b[?2004h",
-            "\x1b]0;title (0 lqk\x07text",
+            "\x1b[38;5;58;48;2;58;58;4mx",
             "\x1b[>c\x1b[?12$p\x1b[6n\x1b=\x1bM\x1b#8",
         ] {
             assert_eq!(through(text.as_bytes()), text, "{text:?}");
         }
-        assert_eq!(through(b"\x1bP+q544e\x1b\\text"), "\x1bP+q544e\x1b\\text");
         assert_eq!(through(b"\x1b[1\n0Cx"), "\n\x1b[10Cx");
-        let long = format!("\x1b[{}mx", "1;".repeat(100));
-        assert_eq!(through(long.as_bytes()), long);
+    }
+
+    #[test]
+    fn what_is_for_no_screen_goes_unsaid() {
+        assert_eq!(through(b"\x1b]0;title (0 lqk\x07text"), "text");
+        assert_eq!(through(b"\x1bP+q544e\x1b\\text"), "text");
+        assert_eq!(
+            through(format!("\x1b[{}mx", "1;".repeat(100)).as_bytes()),
+            format!("\x1b[{}1mx", "1;".repeat(31))
+        );
     }
 
     proptest! {
         #[test]
-        fn plain_text_is_untouched_and_nothing_is_held_back_for_long(bytes in prop::collection::vec(
-            prop_oneof![Just(0x1b), Just(b'['), Just(b'('), Just(b']'), Just(0x18), any::<u8>()], 0..300)) {
+        fn plain_text_is_untouched_and_nothing_is_held_back_for_long(bytes in hostile()) {
             let mut translator = Translator::default();
             translator.feed(&bytes, |_| ());
-            prop_assert!(translator.sequence.len() <= MAX_SEQUENCE && translator.out.is_empty());
+            prop_assert!(translator.said.out.is_empty());
             // CAN ends whatever it was, and then text is text.
             translator.feed(b"\x18\x0f\x1b(B", |_| ());
             let mut out = Vec::new();

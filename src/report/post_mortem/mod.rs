@@ -1,7 +1,9 @@
 //! The post-mortem: the saved record of how a run ended, as data. What is gathered, how it is kept and how it is shown is
-//! elsewhere; this is the schema (docs/post-mortem.schema.json) that all of them share.
+//! elsewhere; this is the schema that all of them share, and docs/post-mortem.schema.json is made from it (`schema.rs`).
 
 pub mod archive;
+#[cfg(test)]
+mod schema;
 pub mod text;
 pub mod verdict;
 
@@ -12,11 +14,13 @@ use serde::{Deserialize, Serialize};
 /// Raised whenever a field changes its meaning or goes away; added fields do not count.
 pub const SCHEMA: u32 = 1;
 
-/// All of it. Text of the workload (names, commands, mappings) is already escaped. Times in `at_us` are microseconds since
-/// the guardian started.
+/// All of it. Fields may be added; a change of meaning raises `schema`. Text of the workload (names, commands, mappings) is already
+/// escaped. Times in `at_us` are microseconds since the guardian started.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PostMortem {
-    /// [`SCHEMA`].
+    /// The version of this schema.
+    #[cfg_attr(test, schemars(extend("const" = SCHEMA)))]
     pub schema: u32,
     /// The guardian's version.
     pub version: String,
@@ -28,7 +32,7 @@ pub struct PostMortem {
     pub advice: Vec<String>,
     /// The lines at the end.
     pub limits: Limits,
-    /// Those before, if an operator moved them, oldest first.
+    /// The lines before, if an operator moved them, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier_lines: Vec<EarlierLines>,
     /// What happened, oldest first.
@@ -54,6 +58,7 @@ pub struct PostMortem {
 
 /// Lines that were compared with for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct EarlierLines {
     /// Until when.
     pub until_us: u64,
@@ -85,6 +90,7 @@ impl PostMortem {
 
 /// What ran, and where.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Run {
     /// Name of the run.
     pub name: String,
@@ -119,6 +125,7 @@ pub struct Run {
 
 /// Why a run ended: the closed list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum EndReason {
     /// The footprint reached the limit.
@@ -155,10 +162,12 @@ pub enum EndReason {
 
 /// How it ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Verdict {
     /// Why.
     pub reason: EndReason,
     /// Who: `sentinel`, `command`, `kernel-oom`, `systemd-oomd`, `systemd-stop`, `keeper`, `somebody`.
+    #[cfg_attr(test, schemars(extend("enum" = schema::ENDERS)))]
     pub ended_by: String,
     /// The signal that it took: `SIGTERM`, `SIGKILL`; none when it was not ours.
     pub signal: Option<String>,
@@ -174,6 +183,7 @@ pub struct Verdict {
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Moment {
     /// When.
     pub at_us: u64,
@@ -185,6 +195,7 @@ pub struct Moment {
 
 /// Kinds of moments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Milestone {
     /// The command was started.
@@ -207,6 +218,7 @@ pub enum Milestone {
 
 /// One look at the workload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Reading {
     /// When.
     pub at_us: u64,
@@ -232,6 +244,7 @@ pub struct Reading {
 
 /// A process that grew.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Grower {
     /// Process id.
     pub pid: u32,
@@ -247,6 +260,7 @@ pub struct Grower {
 
 /// Mappings of one process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Mappings {
     /// Process id.
     pub pid: u32,
@@ -258,6 +272,7 @@ pub struct Mappings {
 
 /// One mapping, or all of one name added up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Mapping {
     /// The file, `[heap]`, `[stack]`, `anonymous`.
     pub name: String,
