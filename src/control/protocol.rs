@@ -1,6 +1,6 @@
 //! One request line to what it asks for. Pure; what the answer says is the guardian's business.
 
-use super::verbs::{nearest_setting, nearest_verb};
+use super::request_words::{nearest_setting, nearest_verb};
 use crate::escape::escape_cut;
 use crate::signal_names::signal_number;
 use crate::units::{Bytes, Limit, Size, parse_count, parse_duration};
