@@ -10,7 +10,7 @@ use crate::report::post_mortem::{
     EndReason, Mappings, Milestone, Moment, PostMortem, Run, SCHEMA, Verdict,
 };
 use crate::report::record::CallerId;
-use crate::report::state::memory_at;
+use crate::report::from_policy::memory_at;
 use crate::status::{Counters, Limits, Memory, Pressure, Remains, Status, Tier};
 use crate::units::{Limit, millis};
 use nix::libc::SIGINT;
