@@ -351,6 +351,11 @@ impl Policy {
         self.frozen
     }
 
+    /// When it began to guard, from which the wall-clock limit counts.
+    pub fn started(&self) -> Timestamp {
+        self.started
+    }
+
     /// Time from SIGTERM to SIGKILL.
     pub fn grace(&self) -> Duration {
         self.config.grace

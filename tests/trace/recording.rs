@@ -88,6 +88,14 @@ fn what_operators_ask_for_is_in_it() {
     assert!(text.contains("\"operator\":{\"grace-ns\":1000000000}"), "{text}");
 }
 
+/// The limit counts from the start of the policy, some milliseconds before the first line is made.
+#[test]
+fn a_run_that_is_ended_by_its_timeout() {
+    let scene = Scene::new();
+    recorded(&scene, &["--timeout", "1s"], &["sleep", "100"]).expect(143);
+    replays(&scene, &["tell terminating timeout", "finish sentinel timeout"]);
+}
+
 #[test]
 fn a_dry_run_is_recorded_too() {
     let scene = Scene::new();
