@@ -162,6 +162,9 @@ pub struct Limits {
     pub pids: Limit,
     /// Time from SIGTERM to SIGKILL.
     pub grace_ms: u64,
+    /// Wall-clock limit, counted from the start of the run; absent where there is none, and in what older ones say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
 }
 
 fn no_room() -> Limit {

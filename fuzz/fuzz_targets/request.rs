@@ -22,6 +22,8 @@ fn plainly(request: &Request) -> String {
             format!("{verb} {size}{}", if *force { " --force" } else { "" })
         }
         Request::SetGrace(grace) => format!("{verb} {}us", grace.as_micros()),
+        Request::SetTimeout(Some(timeout)) => format!("{verb} {}us", timeout.as_micros()),
+        Request::SetTimeout(None) => format!("{verb} off"),
         Request::SetPids(limit) => format!("{verb} {limit}"),
         Request::Signal { pid, signal } => format!("{verb} {pid} {signal}"),
         _ => verb.to_owned(),

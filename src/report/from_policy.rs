@@ -63,5 +63,6 @@ pub fn limits(policy: &Policy, enforced: bool) -> Limits {
         swap_room: lines.swap,
         pids: Limit::Max,
         grace_ms: millis(policy.grace()),
+        timeout_ms: policy.timeout().map(millis),
     }
 }

@@ -241,6 +241,7 @@ pub fn status() -> Status {
             swap_room: Limit::At(0),
             pids: Limit::Max,
             grace_ms: 3000,
+            timeout_ms: None,
         },
         memory: Memory::default(),
         growth: 0,

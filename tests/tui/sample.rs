@@ -18,6 +18,7 @@ pub fn limits(mib: u64) -> Limits {
         swap_room: Limit::At(0),
         pids: Limit::Max,
         grace_ms: 3000,
+        timeout_ms: None,
     }
 }
 
