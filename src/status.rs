@@ -63,6 +63,9 @@ pub struct Status {
     pub name: String,
     /// The guardian's process id.
     pub guardian_pid: u32,
+    /// Its own resident set; absent where /proc does not say, and in what older ones say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guardian_rss: Option<Bytes>,
     /// The command's process id.
     pub child_pid: u32,
     /// The command as typed, each word escaped. Of a very long one the beginning is read.

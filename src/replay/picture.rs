@@ -71,6 +71,7 @@ impl<'a> Picture<'a> {
             schema: SCHEMA_VERSION,
             version: start.version.clone(),
             guardian_pid: 0,
+            guardian_rss: None,
             child_pid: start.pid,
             command: start.command.clone(),
             tier: start.tier,

@@ -266,6 +266,7 @@ mod tests {
             schema: SCHEMA_VERSION,
             version: "0.1.0".to_owned(),
             guardian_pid: 4120,
+            guardian_rss: None,
             child_pid: 4121,
             command: vec!["python3".to_owned(), "train.py".to_owned()],
             tier: Tier::Kernel,

@@ -218,6 +218,7 @@ pub fn status() -> Status {
         version: "0.0.0".to_owned(),
         name: "python3".to_owned(),
         guardian_pid: 1,
+        guardian_rss: None,
         child_pid: 2,
         command: vec!["work".to_owned()],
         tier: Tier::Kernel,
