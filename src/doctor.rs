@@ -10,6 +10,7 @@ use crate::placement::demand::{Demand, Means, Unmet};
 use crate::placement::surroundings::{Surroundings, container};
 use crate::placement::{Row, WORKLOAD, obstacle, why_not};
 use crate::status::Tier;
+use crate::sys::memory;
 use crate::systemd::Manager;
 use anyhow::{Context, Result};
 use nix::fcntl::OFlag;
@@ -41,6 +42,8 @@ pub struct Finding {
     pressure: bool,
     /// Whether the guardian's own memory can be locked.
     memory_lock: bool,
+    /// Whether the kernel's OOM killer can be told to take the guardian last.
+    oom_score_lowered: bool,
     swap_total: u64,
     /// The pool of huge pages, and what a limit has to do with them.
     huge_pages: u64,
@@ -102,7 +105,7 @@ pub fn examine() -> Result<Finding> {
         Some(_) => obstacle::remedy_for(&around, Tier::Hybrid),
         None => Vec::new(),
     };
-    let memory =
+    let machine =
         procfs::Meminfo::from_file("/proc/meminfo").context("cannot read /proc/meminfo")?;
     Ok(Finding {
         schema: SCHEMA,
@@ -116,11 +119,12 @@ pub fn examine() -> Result<Finding> {
         cgroup: layout(&around),
         outer_limit: describe(&outer),
         pressure: Path::new("/proc/pressure/memory").exists(),
-        memory_lock: crate::sys::memory::lock(),
-        swap_total: memory.swap_total,
+        memory_lock: memory::lock(),
+        oom_score_lowered: memory::lower_oom_score(),
+        swap_total: machine.swap_total,
         kernel_limits: best,
         not_in_force: Demand::unmet(&means(&around, tier, row)?),
-        huge_pages: memory.hugetlb.unwrap_or(0),
+        huge_pages: machine.hugetlb.unwrap_or(0),
         huge_pages_counted: huge_pages_counted(&around),
         systemd: systemd(&around),
         rows,
@@ -296,8 +300,7 @@ impl fmt::Display for Finding {
                 "no /proc/pressure: thrashing cannot be detected (boot with psi=1)"
             }
         )?;
-        let unlocked = "no: sentinel may wait for its own pages when the machine is out of memory (raise ulimit -Hl)";
-        writeln!(f, "memory lock  {}", if self.memory_lock { "yes" } else { unlocked })?;
+        self.guardian(f)?;
         self.managers(f)?;
         self.in_force(f)?;
         writeln!(
@@ -337,6 +340,26 @@ impl Finding {
             layout.controllers.join(" "),
             layout.memory_controller
         )
+    }
+
+    /// What keeps the guardian able to act when the machine is out of memory.
+    fn guardian(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let locked = match self.memory_lock {
+            true => "yes",
+            false => {
+                "no: sentinel may wait for its own pages when the machine is out of memory (raise ulimit -Hl: memlock in \
+                 /etc/security/limits.conf, LimitMEMLOCK= of a service; or have CAP_IPC_LOCK)"
+            }
+        };
+        writeln!(f, "memory lock  {locked}")?;
+        let taken = match self.oom_score_lowered {
+            true => "takes sentinel last",
+            false => {
+                "may take sentinel like any other process: oom_score_adj cannot be lowered (have CAP_SYS_RESOURCE, or \
+                 OOMScoreAdjust=-900 of a service)"
+            }
+        };
+        writeln!(f, "oom killer   {taken}")
     }
 
     fn in_force(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

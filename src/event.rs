@@ -121,6 +121,8 @@ pub enum Command {
     SetLines(Lines),
     /// Time from SIGTERM to SIGKILL from now on.
     SetGrace(Duration),
+    /// Wall-clock limit from now on, counted from the start of the run; `None`: no end to it.
+    SetTimeout(Option<Duration>),
     /// So many processes at most.
     SetPids(Limit),
     /// A signal for one process of the workload.
@@ -389,6 +391,8 @@ pub enum Notice {
     NewLines(Lines),
     /// The grace period changed.
     NewGrace(Duration),
+    /// The wall-clock limit changed; `None`: there is none any more.
+    NewTimeout(Option<Duration>),
     /// The limit of processes changed.
     NewPids(Limit),
     /// A single process was sent a signal, as requested.

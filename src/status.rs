@@ -64,6 +64,9 @@ pub struct Status {
     pub name: String,
     /// The guardian's process id.
     pub guardian_pid: u32,
+    /// Its own resident set; absent where /proc does not say, and in what older ones say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guardian_rss: Option<Bytes>,
     /// The command's process id.
     pub child_pid: u32,
     /// The command as typed, each word escaped. Of a very long one the beginning is read.
@@ -164,6 +167,9 @@ pub struct Limits {
     pub pids: Limit,
     /// Time from SIGTERM to SIGKILL.
     pub grace_ms: u64,
+    /// Wall-clock limit, counted from the start of the run; absent where there is none, and in what older ones say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
 }
 
 fn no_room() -> Limit {

@@ -131,6 +131,19 @@ fn an_operator_meddles_at_any_moment() {
     all_runs("operator", config(), &rules, 8, &met);
 }
 
+/// To a time that is ahead, to one that is over, and to none.
+#[test]
+fn an_operator_sets_the_timeout_at_any_moment() {
+    let times = [Some(ms(100)), Some(ms(300)), None];
+    let commands = times.map(Command::SetTimeout).to_vec();
+    let rules = Rules { levels: &LEVELS[..3], commands, reads: false, ..rules() };
+    let met = [Seen::NewTimeout, Seen::TerminatedByTimeout, Seen::Breach, Seen::EndByItself];
+    all_runs("set timeout", config(), &rules, 10, &met);
+    let dry = PolicyConfig { dry_run: true, ..config() };
+    let found = all_runs("set timeout, dry run", dry, &rules, 8, &[Seen::WouldTerminate]);
+    assert_eq!(found.tally.count(Seen::TerminatedByTimeout), 0);
+}
+
 #[test]
 fn an_operator_sets_the_limit_at_any_moment() {
     let commands = [60, 100, 200].map(|mib| Command::SetLines(lines(mib))).to_vec();

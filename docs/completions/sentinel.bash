@@ -647,7 +647,7 @@ _sentinel() {
         mapfile -t COMPREPLY < <(compgen -W "$(_sentinel_post_mortems)" -- "$cur")
     elif [[ $verb == ctl && ${COMP_WORDS[COMP_CWORD - 2]} != -* && " ping status ps limits events metrics wards watch set signal freeze thaw terminate kill help " == *" $prev "* ]]; then
         if [[ $prev == set ]]; then
-            mapfile -t COMPREPLY < <(compgen -W "memory grace pids" -- "$cur")
+            mapfile -t COMPREPLY < <(compgen -W "memory grace timeout pids" -- "$cur")
         elif [[ " status ps limits events wards watch " == *" $prev "* ]]; then
             mapfile -t COMPREPLY < <(compgen -W json -- "$cur")
         fi

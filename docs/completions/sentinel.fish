@@ -229,7 +229,7 @@ end
 
 complete -c sentinel -n 'not __fish_sentinel_using_subcommand attach status ps top ctl report replay metrics doctor help' -f -a '(__sentinel_complete_command)'
 complete -c sentinel -n '__fish_sentinel_using_subcommand ctl' -s g -l guardian -x -a '(__sentinel_guardians)'
-complete -c sentinel -n '__fish_sentinel_using_subcommand ctl; and string match -q set -- (commandline -opc)[-1]' -f -a 'memory grace pids'
+complete -c sentinel -n '__fish_sentinel_using_subcommand ctl; and string match -q set -- (commandline -opc)[-1]' -f -a 'memory grace timeout pids'
 complete -c sentinel -n '__fish_sentinel_using_subcommand ctl; and contains -- (commandline -opc)[-1] status ps limits events wards watch' -f -a json
 # No file where the generator knows of no word.
 complete -c sentinel -n '__fish_sentinel_using_subcommand status ps top ctl metrics doctor help' -f
@@ -244,7 +244,7 @@ complete -c sentinel -n '__sentinel_is_first ctl' -f -a events -d 'What happened
 complete -c sentinel -n '__sentinel_is_first ctl' -f -a metrics -d 'The state in Prometheus\' text format'
 complete -c sentinel -n '__sentinel_is_first ctl' -f -a wards -d 'All workloads of a guardian; @NAME before a request chooses one'
 complete -c sentinel -n '__sentinel_is_first ctl' -f -a watch -d 'Status and events as they come, until Ctrl-C'
-complete -c sentinel -n '__sentinel_is_first ctl' -f -a set -d 'Set memory SIZE [--force], grace DURATION or pids N'
+complete -c sentinel -n '__sentinel_is_first ctl' -f -a set -d 'Set memory SIZE [--force], grace DURATION, timeout DURATION|off or pids N'
 complete -c sentinel -n '__sentinel_is_first ctl' -f -a signal -d 'Send one process of the workload a signal: PID SIGNAL'
 complete -c sentinel -n '__sentinel_is_first ctl' -f -a freeze -d 'Stop the workload where it is'
 complete -c sentinel -n '__sentinel_is_first ctl' -f -a thaw -d 'Let it go on'

@@ -14,10 +14,18 @@ fn plainly(request: &Request) -> String {
         | Request::Limits { json: true }
         | Request::Events { json: true }
         | Request::Watch { json: true } => format!("{verb} json"),
-        Request::SetMemory(Size::Absolute(bytes)) => format!("{verb} {}", bytes.0),
-        Request::SetMemory(Size::Share(percent)) => format!("{verb} {percent}"),
+        Request::SetMemory { size, force } => {
+            let size = match size {
+                Size::Absolute(bytes) => bytes.0.to_string(),
+                Size::Share(percent) => percent.to_string(),
+            };
+            format!("{verb} {size}{}", if *force { " --force" } else { "" })
+        }
         Request::SetGrace(grace) => format!("{verb} {}us", grace.as_micros()),
+        Request::SetTimeout(Some(timeout)) => format!("{verb} {}us", timeout.as_micros()),
+        Request::SetTimeout(None) => format!("{verb} off"),
         Request::SetPids(limit) => format!("{verb} {limit}"),
+        Request::Signal { pid, signal } => format!("{verb} {pid} {signal}"),
         _ => verb.to_owned(),
     }
 }

@@ -27,7 +27,7 @@ pub const REQUESTS: &[(&str, &str)] = &[
     ("metrics", "The state in Prometheus' text format"),
     ("wards", "All workloads of a guardian; @NAME before a request chooses one"),
     ("watch", "Status and events as they come, until Ctrl-C"),
-    ("set", "Set memory SIZE [--force], grace DURATION or pids N"),
+    ("set", "Set memory SIZE [--force], grace DURATION, timeout DURATION|off or pids N"),
     ("signal", "Send one process of the workload a signal: PID SIGNAL"),
     ("freeze", "Stop the workload where it is"),
     ("thaw", "Let it go on"),
@@ -138,6 +138,7 @@ pub struct Top {
 #[command(after_help = concat!(headed!("Examples", "  sentinel ctl set memory 4G               Another limit, while it runs
   sentinel ctl set memory 1G --force       Also one below what is in use, which ends the workload
   sentinel ctl -g train set grace 1m       Of the run called train
+  sentinel ctl set timeout 2h              Another time limit, from the start of the run; or off
   sentinel ctl signal 4711 HUP             To one process of the workload
   sentinel ctl terminate                   End it as at the limit
   sentinel ctl status json                 For programs"), "\n\n", headed!("Exit status", "  0    The guardian did what was asked

@@ -1,6 +1,8 @@
 //! One request line to what it asks for. Pure; what the answer says is the guardian's business.
 
-use super::verbs::{nearest_setting, nearest_verb};
+pub use super::request_words::SETTINGS;
+
+use super::request_words::{nearest_setting, nearest_verb};
 use crate::escape::escape_cut;
 use crate::signal_names::signal_number;
 use crate::units::{Bytes, Limit, Size, parse_count, parse_duration};
@@ -68,6 +70,8 @@ pub enum Request {
     },
     /// Another time from SIGTERM to SIGKILL.
     SetGrace(Duration),
+    /// Another wall-clock limit, or none.
+    SetTimeout(Option<Duration>),
     /// Another `pids.max`.
     SetPids(Limit),
     /// Stop the workload where it is.
@@ -98,6 +102,7 @@ impl Request {
             Request::Signal { .. }
             | Request::SetMemory { .. }
             | Request::SetGrace(_)
+            | Request::SetTimeout(_)
             | Request::SetPids(_)
             | Request::Freeze
             | Request::Thaw
@@ -120,6 +125,7 @@ impl Request {
             Request::Signal { .. } => "signal",
             Request::SetMemory { .. } => "set memory",
             Request::SetGrace(_) => "set grace",
+            Request::SetTimeout(_) => "set timeout",
             Request::SetPids(_) => "set pids",
             Request::Freeze => "freeze",
             Request::Thaw => "thaw",
@@ -144,6 +150,7 @@ One request per line, one reply each. Add `json` for an answer that programs can
   watch [json]         status and events as they happen, until you disconnect
   set memory 2G|80%    change the memory limit; --force: even to less than is in use, which ends the workload
   set grace 10s        change the time from SIGTERM to SIGKILL
+  set timeout 2h|off   change the time limit, which is counted from the start of the run
   set pids 100|max     change the process limit
   signal PID TERM      send a signal to one process of the workload
   freeze, thaw         pause the workload, resume it
@@ -245,14 +252,15 @@ fn parse_set(rest: &[&[u8]]) -> Result<Request, String> {
         (b"grace", [value]) => parse_duration(plain(value)?)
             .map(Request::SetGrace)
             .map_err(|problem| format!("set grace: {problem}")),
+        (b"timeout", [value]) => parse_timeout(plain(value)?).map(Request::SetTimeout),
         (b"pids", [value]) => parse_pids(plain(value)?).map(Request::SetPids),
-        (b"memory" | b"grace" | b"pids", _) => Err(two_words()),
+        (b"memory" | b"grace" | b"timeout" | b"pids", _) => Err(two_words()),
         (other, _) => Err(unknown_setting(other)),
     }
 }
 
 fn two_words() -> String {
-    "set takes a setting and a value: set memory 2G (and --force), set grace 10s, set pids 100"
+    "set takes a setting and a value: set memory 2G (and --force), set grace 10s, set timeout 2h, set pids 100"
         .to_owned()
 }
 
@@ -271,7 +279,7 @@ fn unknown_setting(setting: &[u8]) -> String {
     let shown = quote(setting);
     match nearest_setting(&shown) {
         Some(meant) => format!("unknown setting {shown}, did you mean set {meant}"),
-        None => format!("unknown setting {shown}: memory, grace and pids can be set"),
+        None => format!("unknown setting {shown}: memory, grace, timeout and pids can be set"),
     }
 }
 
@@ -281,6 +289,15 @@ fn set_memory(value: &[u8], force: bool) -> Result<Request, String> {
         Ok(size) => Ok(Request::SetMemory { size, force }),
         Err(problem) => Err(format!("set memory: {problem}")),
     }
+}
+
+/// `off`, or 0 as for `--timeout`, is none.
+fn parse_timeout(value: &str) -> Result<Option<Duration>, String> {
+    if value.eq_ignore_ascii_case("off") {
+        return Ok(None);
+    }
+    let timeout = parse_duration(value).map_err(|problem| format!("set timeout: {problem}"))?;
+    Ok(Some(timeout).filter(|timeout| !timeout.is_zero()))
 }
 
 fn parse_pids(value: &str) -> Result<Limit, String> {
@@ -331,6 +348,9 @@ mod tests {
             ("set memory 2G --force", another_limit(Size::Absolute(Bytes(2 << 30)), true)),
             ("set memory 80%", another_limit(Size::Share(Percent(80)), false)),
             ("set grace 10s", Request::SetGrace(Duration::from_secs(10))),
+            ("set timeout 2h", Request::SetTimeout(Some(Duration::from_secs(7200)))),
+            ("set timeout off", Request::SetTimeout(None)),
+            ("set timeout 0", Request::SetTimeout(None)),
             ("set pids 100", Request::SetPids(Limit::At(100))),
             ("set pids max", Request::SetPids(Limit::Max)),
             ("signal 12 usr1", Request::Signal { pid: 12, signal: 10 }),
@@ -365,6 +385,7 @@ mod tests {
         for line in ["STATUS JSON\r\n", "  Status\tjson  \n", "status json\r"] {
             assert_eq!(parse(line.as_bytes()), Ok(Request::Status { json: true }), "{line:?}");
         }
+        assert_eq!(parse(b"SET TIMEOUT OFF\r\n"), Ok(Request::SetTimeout(None)));
         assert_eq!(parse(b"SET PIDS MAX\r\n"), Ok(Request::SetPids(Limit::Max)));
         let forced = another_limit(Size::Absolute(Bytes(2 << 30)), true);
         assert_eq!(parse(b"SET MEMORY 2G --FORCE"), Ok(forced));
@@ -385,6 +406,10 @@ mod tests {
             (
                 "set memory 2G --froce",
                 "set memory takes --force or nothing behind the size, not --froce; try: help",
+            ),
+            (
+                "set timeout max",
+                "set timeout: \"max\" is not a duration: write for instance 500ms, 3s or 1h30m; try: help",
             ),
             ("signal 12", "signal takes a process id and a signal: signal 1234 TERM; try: help"),
             ("signal 0 9", "signal: 0 is not a process id; try: help"),
@@ -407,9 +432,20 @@ mod tests {
     }
 
     #[test]
+    fn every_setting_that_is_offered_can_be_set() {
+        for setting in SETTINGS {
+            let answer = parse(format!("set {setting}").as_bytes()).unwrap_err();
+            assert!(answer.contains(&format!("set {setting} ")), "{answer}");
+            assert!(help_text().contains(&format!("  set {setting} ")), "{setting}");
+            assert!(unknown_setting(b"").contains(setting), "{setting}");
+        }
+    }
+
+    #[test]
     fn only_what_acts_needs_the_owner() {
         assert!(!parse(b"watch json").unwrap().changes());
         assert!(parse(b"set grace 0").unwrap().changes());
+        assert!(parse(b"set timeout off").unwrap().changes());
         assert!(parse(b"terminate").unwrap().changes());
         assert!(parse(b"signal 1 TERM").unwrap().changes());
     }
@@ -429,7 +465,7 @@ mod tests {
 
         #[test]
         fn near_requests_are_answered_with_one_printable_line(
-            start in "(set |SET\t)?(memory|grace|pids|status|kill|stat) ?",
+            start in "(set |SET\t)?(memory|grace|timeout|pids|status|kill|stat) ?",
             rest in "\\PC{0,30}|[\u{200b}-\u{202e}\u{0}-\u{1f}]{0,5}|[0-9.]{0,25}[kMGT%ms]?",
         ) {
             if let Err(answer) = parse(format!("{start}{rest}").as_bytes()) {

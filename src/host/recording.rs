@@ -85,7 +85,8 @@ impl Host {
             pid: u32::try_from(pid).unwrap_or(0),
             tier: ward.tier(),
             unix_ms: millis(crate::clock::unix_time()),
-            t: nanos(self.clock.now().0),
+            // A little before now: times that count from the start end when they did.
+            t: nanos(ward.policy().started().0),
             term_signal: ward.rules.term_signal,
             rules: Rules::from(rules),
         });

@@ -69,6 +69,7 @@ impl Host {
             | Request::SetMemory { .. }
             | Request::SetPids(_)
             | Request::SetGrace(_)
+            | Request::SetTimeout(_)
             | Request::Signal { .. }
             | Request::Freeze
             | Request::Thaw
@@ -134,6 +135,7 @@ impl Host {
             }
             Request::SetPids(limit) => ward.set_pids(limit),
             Request::SetGrace(grace) => ward.set_grace(grace),
+            Request::SetTimeout(timeout) => ward.set_timeout(timeout),
             Request::Signal { pid, signal } => {
                 let pid = i32::try_from(pid).unwrap_or(0);
                 ward.ask_for_signal(OneSignal { pid, signal })

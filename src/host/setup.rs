@@ -2,11 +2,11 @@
 
 use super::attendants::Attendants;
 use super::foreground::Foreground;
-use super::in_force::{find_tier, settle};
 use super::launch::Launch;
 use super::not_started;
 use super::output_log::OutputLog;
 use super::recording::Recording;
+use super::settle::{find_tier, settle};
 use super::wards::Wards;
 use super::{Host, Mailbox, Readiness, Voice};
 use crate::cgroup::hierarchy::{self};

@@ -33,6 +33,13 @@ fn identity(page: &mut Samples<'_>, status: &Status) {
             seconds(started),
         );
     }
+    if let Some(rss) = status.guardian_rss {
+        page.gauge(
+            "sentinel_guard_resident_memory_bytes",
+            "The guardian's own resident memory, which is not the workload's.",
+            rss.0,
+        );
+    }
 }
 
 fn state(page: &mut Samples<'_>, status: &Status) {

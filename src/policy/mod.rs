@@ -99,6 +99,8 @@ pub struct Policy {
     signalled: Signalled,
     child: Option<Ending>,
     emptied: bool,
+    /// The wall-clock limit was reached, which is one reason to end the workload and not one at every look.
+    time_is_up: bool,
     /// Dry run: what would have been done was told, until the footprint falls again and no thrashing lasts.
     told_would: bool,
 }
@@ -127,6 +129,7 @@ impl Policy {
             signalled: Signalled::default(),
             child: (!config.has_command).then_some(Ending::Unseen),
             emptied: false,
+            time_is_up: false,
             told_would: false,
         }
     }
@@ -244,8 +247,7 @@ impl Policy {
     fn deadline(&mut self, now: Timestamp, actions: &mut Actions) {
         match self.rung {
             Rung::Watching { .. } if self.timeout_at().is_some_and(|at| now >= at) => {
-                let after = self.config.timeout.take().unwrap_or_default();
-                self.end(Reason::Timeout { after }, now, actions);
+                self.time_is_up(now, actions);
             }
             Rung::Terminating { kill_at, .. } if now >= kill_at => self.grace_over(now, actions),
             Rung::Killing { again_at, .. } if now >= again_at => self.kill_again(now, actions),
@@ -260,8 +262,16 @@ impl Policy {
         }
     }
 
-    fn timeout_at(&self) -> Option<Timestamp> {
-        self.config.timeout.map(|timeout| self.started + timeout)
+    fn time_is_up(&mut self, now: Timestamp, actions: &mut Actions) {
+        let after = self.config.timeout.unwrap_or_default();
+        self.time_is_up = true;
+        self.end(Reason::Timeout { after }, now, actions);
+    }
+
+    /// When the wall-clock limit is reached, unless it was already.
+    pub fn timeout_at(&self) -> Option<Timestamp> {
+        let ahead = self.config.timeout.filter(|_| !self.time_is_up);
+        ahead.map(|timeout| self.started + timeout)
     }
 
     fn look_interval(&self) -> Duration {
@@ -289,6 +299,7 @@ impl Policy {
             Command::Thaw => self.thaw(now, actions),
             Command::SetLines(lines) => self.set_lines(lines, now, actions),
             Command::SetGrace(grace) => self.set_grace(grace, actions),
+            Command::SetTimeout(timeout) => self.set_timeout(timeout, now, actions),
             Command::SetPids(limit) if !self.config.dry_run => {
                 actions.push(Action::SetPids(limit));
             }
@@ -303,6 +314,16 @@ impl Policy {
             *kill_at = since + grace;
         }
         actions.push(Action::Tell(Notice::NewGrace(grace)));
+    }
+
+    /// A time that is over already ends the workload at once, and not at the next deadline: who set it is told what came of it.
+    fn set_timeout(&mut self, timeout: Option<Duration>, now: Timestamp, actions: &mut Actions) {
+        (self.config.timeout, self.time_is_up) = (timeout, false);
+        actions.push(Action::Tell(Notice::NewTimeout(timeout)));
+        let over = self.timeout_at().is_some_and(|at| now >= at);
+        if over && matches!(self.rung, Rung::Watching { .. }) {
+            self.time_is_up(now, actions);
+        }
     }
 
     /// The lines that memory is compared with. Second line and ceiling move with `memory.max`.
@@ -356,9 +377,19 @@ impl Policy {
         self.frozen
     }
 
+    /// When it began to guard, from which the wall-clock limit counts.
+    pub fn started(&self) -> Timestamp {
+        self.started
+    }
+
     /// Time from SIGTERM to SIGKILL.
     pub fn grace(&self) -> Duration {
         self.config.grace
+    }
+
+    /// Wall-clock limit, also when it was reached.
+    pub fn timeout(&self) -> Option<Duration> {
+        self.config.timeout
     }
 }
 

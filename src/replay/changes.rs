@@ -56,6 +56,7 @@ impl Changes {
         match command {
             Command::SetLines(_) => self.moves_lines(),
             Command::SetGrace(_) => self.grace.is_some(),
+            Command::SetTimeout(_) => self.timeout.is_some(),
             Command::Terminate
             | Command::Kill
             | Command::Freeze

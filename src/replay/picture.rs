@@ -3,7 +3,7 @@
 use crate::clock::Timestamp;
 use crate::event::{Action, Event};
 use crate::policy::{Policy, PolicyConfig, Rung};
-use crate::report::{state, words};
+use crate::report::{from_policy, words};
 use crate::status::{EventLine, Level, Limits, SCHEMA_VERSION, Status, Tier};
 use crate::trace::format::moment;
 use crate::trace::reader::Trace;
@@ -65,12 +65,13 @@ impl<'a> Picture<'a> {
     pub(super) fn status(&self, now: Timestamp) -> Status {
         let (policy, start) = (&self.policy, &self.trace.start);
         let sample = policy.last();
-        let (state, reason, kill_at) = state::of(policy.rung());
+        let (state, reason, kill_at) = from_policy::state(policy.rung());
         Status {
             name: String::new(),
             schema: SCHEMA_VERSION,
             version: start.version.clone(),
             guardian_pid: 0,
+            guardian_rss: None,
             child_pid: start.pid,
             command: start.command.clone(),
             tier: start.tier,
@@ -85,7 +86,7 @@ impl<'a> Picture<'a> {
             reason,
             kill_in_ms: kill_at.map(|at| millis(at.since(now))),
             limits: self.limits(),
-            memory: state::memory(policy),
+            memory: from_policy::memory(policy),
             growth: if policy.frozen() { 0 } else { policy.growth().per_second() },
             forecast_ms: policy.forecast().filter(|_| !policy.frozen()).map(millis),
             pressure: sample.pressure,
@@ -99,6 +100,6 @@ impl<'a> Picture<'a> {
 
     fn limits(&self) -> Limits {
         let kernel = self.trace.start.tier == Tier::Kernel && !self.dry_run;
-        state::limits(&self.policy, kernel)
+        from_policy::limits(&self.policy, kernel)
     }
 }

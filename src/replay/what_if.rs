@@ -80,7 +80,6 @@ pub fn ask(trace: &Trace, changes: &Changes) -> Result<Answer, LinesError> {
     let started = moment(trace.start.t);
     let mut game = Game {
         policy: Policy::new(config, started),
-        timeout: config.timeout.map(|timeout| started + timeout),
         reclaims: trace.start.tier == Tier::Kernel && (changes.moves_lines() || recorded.dry_run),
         calm: started,
         warnings: Vec::new(),
@@ -117,7 +116,6 @@ struct Told {
 
 struct Game {
     policy: Policy,
-    timeout: Option<Timestamp>,
     /// Page cache above the limit, which the recorded run did not have or which lay elsewhere, is what the kernel would take back.
     reclaims: bool,
     /// The last look that found nothing.
@@ -156,7 +154,7 @@ impl Game {
     /// The moments that the policy waits for: the end of the grace period, the wall-clock limit.
     fn pass_time(&mut self, now: Timestamp) {
         let due = match self.policy.rung() {
-            Rung::Watching { .. } => self.timeout,
+            Rung::Watching { .. } => self.policy.timeout_at(),
             Rung::Terminating { kill_at, .. } => Some(kill_at),
             Rung::Killing { .. } | Rung::Ended => None,
         };

@@ -1,12 +1,12 @@
 //! Read-only renderings of what happened: lines for people, summaries, records.
 
 pub mod console;
+pub mod from_policy;
 pub mod html;
 pub mod kept;
 pub mod log;
 pub mod misread;
 pub mod post_mortem;
 pub mod record;
-pub mod state;
 pub mod text;
 pub mod words;

@@ -171,8 +171,9 @@ pub fn limits_text(limits: &Limits) -> String {
         limits.second_line,
         size(limits.memory_max())
     );
-    let rest =
-        format!("grace {}, swap {}, pids {}", ms(limits.grace_ms), size(limits.swap), limits.pids);
+    let timeout = limits.timeout_ms.map_or("off".to_owned(), ms);
+    let (grace, swap, pids) = (ms(limits.grace_ms), size(limits.swap), limits.pids);
+    let rest = format!("grace {grace}, timeout {timeout}, swap {swap}, pids {pids}");
     [row("lines", &lines), row("limits", &rest)].join("\n")
 }
 
@@ -265,6 +266,7 @@ mod tests {
             schema: SCHEMA_VERSION,
             version: "0.1.0".to_owned(),
             guardian_pid: 4120,
+            guardian_rss: None,
             child_pid: 4121,
             command: vec!["python3".to_owned(), "train.py".to_owned()],
             tier: Tier::Kernel,
@@ -315,6 +317,7 @@ mod tests {
             swap_room: Limit::At(0),
             pids: Limit::Max,
             grace_ms: 3000,
+            timeout_ms: None,
         }
     }
 
@@ -331,11 +334,20 @@ pressure   some 1.50%, full 0.25% of the last 10 s
 processes  4 of max
 kernel     high 3, max 0, oom 0, oom_kill 0, pids_max 0
 lines      limit 100.0M, trip-wire 100.0M, relief 108.0M, second 124.0M, ceiling 132.0M
-limits     grace 3.0s, swap 0B, pids max
+limits     grace 3.0s, timeout off, swap 0B, pids max
 tier       kernel
 cgroup     /sys/fs/cgroup/sentinel-4120
 guardian   sentinel 0.1.0 (pid 4120)";
         assert_eq!(status_text(&status()), expected);
+    }
+
+    #[test]
+    fn a_time_limit_is_told() {
+        let text = limits_text(&Limits { timeout_ms: Some(7_200_000), ..limits() });
+        assert!(
+            text.ends_with("limits     grace 3.0s, timeout 2h00m, swap 0B, pids max"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -388,7 +400,7 @@ pressure   -
 processes  4 of max
 kernel     high 3, max 0, oom 0, oom_kill 0, pids_max 0
 lines      limit 100.0M, trip-wire 100.0M, relief 108.0M, second 124.0M, ceiling 132.0M
-limits     grace 3.0s, swap 0B, pids max
+limits     grace 3.0s, timeout off, swap 0B, pids max
 tier       polled: no cgroup2 is mounted
 guardian   sentinel 0.1.0 (pid 4120)";
         assert_eq!(status_text(&ending), expected);

@@ -141,12 +141,18 @@ pub fn notice(notice: &Notice, signal: &str) -> (Level, String) {
         Notice::NewGrace(grace) => {
             (Level::Info, format!("grace period is now {}", show_duration(*grace)))
         }
+        Notice::NewTimeout(timeout) => (Level::Info, new_timeout(*timeout)),
         Notice::NewPids(limit) => (Level::Info, format!("process limit is now {limit}")),
         Notice::Signalled(OneSignal { pid, signal }) => {
             let text = format!("sent {} to process {pid}, as requested", signal_name(*signal));
             (Level::Warning, text)
         }
     }
+}
+
+fn new_timeout(timeout: Option<std::time::Duration>) -> String {
+    let set = timeout.map(|timeout| format!("timeout is now {}", show_duration(timeout)));
+    set.unwrap_or_else(|| "there is no timeout any more".to_owned())
 }
 
 /// The kernel refused a signal of ours to them: why it was to be sent, and why it was refused.

@@ -133,6 +133,18 @@ pub fn of_segments() -> Option<Bytes> {
     Some(Bytes(pages.saturating_mul(procfs::page_size())))
 }
 
+/// Our own resident set now; `None` where /proc does not say.
+pub fn rss() -> Option<Bytes> {
+    resident(&crate::kernel_file::read_once("/proc/self/statm").ok()?)
+}
+
+/// The second number of statm (proc(5)), which are pages.
+fn resident(statm: &[u8]) -> Option<Bytes> {
+    let pages = statm.split(u8::is_ascii_whitespace).nth(1)?;
+    let pages: u64 = std::str::from_utf8(pages).ok()?.parse().ok()?;
+    Some(Bytes(pages.saturating_mul(procfs::page_size())))
+}
+
 /// Our own highest resident set so far.
 pub fn highest_rss() -> Bytes {
     let usage = getrusage(UsageWho::RUSAGE_SELF);
@@ -145,4 +157,20 @@ pub fn highest_rss() -> Bytes {
 pub fn touch_stack() {
     let mut room = [1u8; 96 * 1024];
     black_box(&mut room);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_resident_set_is_the_second_number() {
+        let page = procfs::page_size();
+        assert_eq!(resident(b"1203 311 240 180 0 95 0\n"), Some(Bytes(311 * page)));
+        for strange in [&b""[..], b"1203", b"1203 \n", b"1203 many 240"] {
+            assert_eq!(resident(strange), None, "{strange:?}");
+        }
+        let now = rss().unwrap();
+        assert!(now >= Bytes(page) && now <= Bytes(highest_rss().0 + (4 << 20)), "{now}");
+    }
 }

@@ -40,6 +40,7 @@ fn told(notice: &Notice) -> String {
         Notice::Thawed => "thawed",
         Notice::NewLines(_) => "new-lines",
         Notice::NewGrace(_) => "new-grace",
+        Notice::NewTimeout(_) => "new-timeout",
         Notice::NewPids(_) => "new-pids",
         Notice::Signalled(_) => "signalled",
         Notice::SignalRefused { kill: Some(_), .. } => "sigkill-refused",

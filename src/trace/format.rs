@@ -151,6 +151,8 @@ pub enum Asked {
     Lines(LinesRow),
     /// Another grace period.
     GraceNs(u64),
+    /// Another wall-clock limit; `None` is none.
+    TimeoutNs(Option<u64>),
     /// So many processes; `None` is `max`.
     Pids(Option<u64>),
     /// A signal for one process.

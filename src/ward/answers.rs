@@ -132,6 +132,21 @@ impl Ward {
         Ok(format!("ok: grace period {}, was {was}\n", show_duration(self.policy.grace())))
     }
 
+    /// Another wall-clock limit, or none.
+    ///
+    /// # Errors
+    /// The workload is being ended, which no time limit stops.
+    pub fn set_timeout(&mut self, timeout: Option<Duration>) -> Answer {
+        let shown = |timeout: Option<Duration>| timeout.map_or("off".to_owned(), show_duration);
+        if self.is_being_ended() {
+            return Err("the workload is being ended, whatever its timeout".to_owned());
+        }
+        let was = shown(self.policy.timeout());
+        self.handle(Event::Operator(Command::SetTimeout(timeout)));
+        let over = if self.is_being_ended() { ", which is over: terminating" } else { "" };
+        Ok(format!("ok: timeout {}, was {was}{over}\n", shown(timeout)))
+    }
+
     /// So many processes at most.
     ///
     /// # Errors

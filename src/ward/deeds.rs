@@ -271,6 +271,7 @@ fn milestone(notice: &Notice) -> Milestone {
         | Notice::Thawed
         | Notice::NewLines(_)
         | Notice::NewGrace(_)
+        | Notice::NewTimeout(_)
         | Notice::NewPids(_)
         | Notice::Signalled(_) => Milestone::Told,
     }

@@ -5,12 +5,12 @@ use super::evidence::micros;
 use crate::cli::ReportSetting;
 use crate::escape::{escape, shown};
 use crate::event::{Cause, Ending, Reason};
+use crate::report::from_policy::memory_at;
 use crate::report::post_mortem::verdict::advice;
 use crate::report::post_mortem::{
     EndReason, Mappings, Milestone, Moment, PostMortem, Run, SCHEMA, Verdict,
 };
 use crate::report::record::CallerId;
-use crate::report::state::memory_at;
 use crate::status::{Counters, Limits, Memory, Pressure, Remains, Status, Tier};
 use crate::units::{Limit, millis};
 use nix::libc::SIGINT;
@@ -134,6 +134,7 @@ impl Ward {
             swap_room: lines.swap,
             pids: self.rules.pids.0,
             grace_ms: millis(self.rules.grace),
+            timeout_ms: self.rules.timeout.map(millis),
         };
         let verdict = Verdict {
             reason: EndReason::GuardianDeath,

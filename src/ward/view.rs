@@ -6,7 +6,7 @@ use crate::clock::Timestamp;
 use crate::escape::escape;
 use crate::policy::Rung;
 use crate::processes::{ProcessScan, Trends, rss_sum};
-use crate::report::state;
+use crate::report::from_policy;
 use crate::status::{
     Io, Limits, Memory, ProcessRow, SCHEMA_VERSION, State, Status, Tier, Usage, WatchLine,
 };
@@ -193,13 +193,14 @@ impl Ward {
     pub fn status(&self) -> Status {
         let (now, policy) = (self.clock.now(), &self.policy);
         let sample = policy.last();
-        let (state, reason, kill_at) = state::of(policy.rung());
+        let (state, reason, kill_at) = from_policy::state(policy.rung());
         let starting = self.starting().is_some() && state == State::Running;
         Status {
             schema: SCHEMA_VERSION,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             name: self.rules.name.clone(),
             guardian_pid: crate::sys::process::own(),
+            guardian_rss: crate::sys::memory::rss(),
             child_pid: u32::try_from(self.command_pid()).unwrap_or(0),
             command: self.rules.command.iter().map(|word| escape(word.as_bytes())).collect(),
             tier: self.tier(),
@@ -238,13 +239,13 @@ impl Ward {
             ceiling,
             swap: if kernel { self.rules.swap } else { Limit::Max },
             pids: self.rules.pids.0,
-            ..state::limits(&self.policy, kernel)
+            ..from_policy::limits(&self.policy, kernel)
         }
     }
 
     fn memory(&self) -> Memory {
         let counted = self.counts_huge_pages();
-        let seen = state::memory(&self.policy);
+        let seen = from_policy::memory(&self.policy);
         Memory {
             rss: self.view.rows_at.map(|_| rss_sum(&self.view.rows)),
             hugetlb: if counted { seen.hugetlb } else { self.huge_pages.uncounted },

@@ -250,6 +250,38 @@ fn a_user_is_told_what_sudo_would_give() {
     }
 }
 
+/// What keeps the guardian able to act when memory is out is told with the way to it.
+#[test]
+fn doctor_says_whether_memory_is_locked_and_whom_the_oom_killer_spares() {
+    if !is_root() {
+        return skip("only root has what others lack");
+    }
+    let scene = Scene::new();
+    let line = |said: &str, key: &str| {
+        let found = said.lines().find(|line| line.starts_with(key));
+        found.unwrap_or_else(|| panic!("no {key}: {said}")).to_owned()
+    };
+    let may = |capability: u32| {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let mask = status.lines().find_map(|line| line.strip_prefix("CapEff:")).unwrap();
+        u64::from_str_radix(mask.trim(), 16).unwrap() >> capability & 1 == 1
+    };
+    let of_root = Running::start(scene.sentinel().arg("doctor")).finish().stdout();
+    // CAP_IPC_LOCK and CAP_SYS_RESOURCE (linux/capability.h).
+    if may(14) {
+        assert_eq!(line(&of_root, "memory lock "), "memory lock  yes");
+    }
+    if may(24) {
+        assert_eq!(line(&of_root, "oom killer "), "oom killer   takes sentinel last");
+    }
+    let mut nobody = scene.as_nobody("sh");
+    let run = nobody.args(["-c", "ulimit -l 0; exec \"$0\" doctor"]).arg(binary());
+    let said = Running::start(run).finish().stdout();
+    let (locked, taken) = (line(&said, "memory lock "), line(&said, "oom killer "));
+    assert!(locked.contains("no: ") && locked.contains("LimitMEMLOCK="), "{locked}");
+    assert!(taken.contains("may take sentinel") && taken.contains("OOMScoreAdjust="), "{taken}");
+}
+
 /// HOME is kept by setpriv: whether root has a configuration is not for others to know.
 #[test]
 fn a_home_that_is_closed_to_us_has_no_configuration_of_ours() {

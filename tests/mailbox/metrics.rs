@@ -96,6 +96,8 @@ fn a_guardian_tells_its_metrics() {
     same("sentinel_memory_limit_bytes", f64::from(50 << 20));
     same("sentinel_guard_grace_seconds", 2.5);
     same("sentinel_guard_frozen", 0.0);
+    let own = value("sentinel_guard_resident_memory_bytes", "", "");
+    assert!((f64::from(64 << 10)..f64::from(64 << 20)).contains(&own), "{own}");
     assert!(value("sentinel_processes", "", "") >= 1.0);
     for (state, holds) in [("running", 1.0), ("terminating", 0.0), ("killing", 0.0), ("ended", 0.0)]
     {

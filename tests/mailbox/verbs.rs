@@ -193,14 +193,53 @@ fn set_memory_and_grace() {
         ("set memory lots", "lots"),
         ("set memory", "set takes a setting and a value"),
         ("set grace soon", "soon"),
+        ("set timeout max", "is not a duration"),
         ("set pids 0", "from 1 to"),
-        ("set colour red", "memory, grace and pids can be set"),
+        ("set colour red", "memory, grace, timeout and pids can be set"),
     ] {
         let answer = answered(&scene, request);
         assert!(answer.starts_with("error: ") && answer.contains(needle), "{request}: {answer}");
         assert_eq!(answer.lines().count(), 1, "{answer}");
     }
     assert_eq!(json::<Limits>(&scene, "limits"), limits, "nothing changed");
+    kill(&scene, running);
+}
+
+#[test]
+fn set_timeout() {
+    let scene = Scene::new();
+    let (running, _) = family(&scene, &["--timeout", "3h"]);
+    let limits = || json::<Limits>(&scene, "limits").timeout_ms;
+    assert_eq!(limits(), Some(3 * 3_600_000));
+    assert!(scene.ask("status").expect(0).stdout().contains(", timeout 3h00m, "));
+    let answer = |request: &str| scene.ask(request).expect(0).stdout();
+    assert_eq!(answer("set timeout off"), "ok: timeout off, was 3h00m\n");
+    running.await_err("there is no timeout any more");
+    assert_eq!(limits(), None);
+    assert!(answer("status").contains(", timeout off, "));
+    assert_eq!(answer("set timeout 2h"), "ok: timeout 2h00m, was off\n");
+    running.await_err("timeout is now 2h00m");
+    assert_eq!(limits(), Some(2 * 3_600_000));
+    // Counted from the start: of this one nothing is left.
+    let over = "ok: timeout 1ms, was 2h00m, which is over: terminating\n";
+    assert_eq!(answer("set timeout 1ms"), over);
+    let run = running.finish().expect(143);
+    run.says("timeout is now 1ms")
+        .says("ended sh with SIGTERM: reached its timeout of 1ms (exit 143)");
+}
+
+#[test]
+fn set_timeout_ends_a_run_on_time_and_saves_none_that_is_being_ended() {
+    let scene = Scene::new();
+    let running = scene.with_mailbox(&[], &FOREVER);
+    scene.ask("set timeout 2s").expect(0);
+    running.finish().expect(143).says("reached its timeout of 2.0s (exit 143)");
+    let script = "trap '' TERM; echo ready; while :; do sleep 0.1; done";
+    let running = scene.with_mailbox(&["--grace", "1000s"], &["sh", "-c", script]);
+    running.await_out("ready");
+    scene.ask("terminate").expect(0);
+    let refused = scene.ask("set timeout off").expect(1).stderr;
+    assert_eq!(refused, "error: the workload is being ended, whatever its timeout\n");
     kill(&scene, running);
 }
 
@@ -270,6 +309,7 @@ fn help_names_every_verb() {
         "watch",
         "set memory",
         "set grace",
+        "set timeout",
         "set pids",
         "freeze",
         "thaw",

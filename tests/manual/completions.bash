@@ -65,7 +65,7 @@ _sentinel() {
         mapfile -t COMPREPLY < <(compgen -W "$(_sentinel_post_mortems)" -- "$cur")
     elif [[ $verb == ctl && ${COMP_WORDS[COMP_CWORD - 2]} != -* && " @REQUESTS@ " == *" $prev "* ]]; then
         if [[ $prev == set ]]; then
-            mapfile -t COMPREPLY < <(compgen -W "memory grace pids" -- "$cur")
+            mapfile -t COMPREPLY < <(compgen -W "@SETTINGS@" -- "$cur")
         elif [[ " @JSON_REQUESTS@ " == *" $prev "* ]]; then
             mapfile -t COMPREPLY < <(compgen -W json -- "$cur")
         fi

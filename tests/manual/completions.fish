@@ -71,7 +71,7 @@ end
 
 complete -c sentinel -n 'not __fish_sentinel_using_subcommand @VERBS@' -f -a '(__sentinel_complete_command)'
 complete -c sentinel -n '__fish_sentinel_using_subcommand ctl' -s g -l guardian -x -a '(__sentinel_guardians)'
-complete -c sentinel -n '__fish_sentinel_using_subcommand ctl; and string match -q set -- (commandline -opc)[-1]' -f -a 'memory grace pids'
+complete -c sentinel -n '__fish_sentinel_using_subcommand ctl; and string match -q set -- (commandline -opc)[-1]' -f -a '@SETTINGS@'
 complete -c sentinel -n '__fish_sentinel_using_subcommand ctl; and contains -- (commandline -opc)[-1] @JSON_REQUESTS@' -f -a json
 # No file where the generator knows of no word.
 complete -c sentinel -n '__fish_sentinel_using_subcommand status ps top ctl metrics doctor help' -f

@@ -5,7 +5,7 @@ use crate::Files;
 use clap::{Arg, Command, CommandFactory as _};
 use clap_complete::{Shell, generate};
 use sentinel::cli::{Cli, GUARDIAN, POST_MORTEM, REQUESTS, VERBS};
-use sentinel::control::protocol::parse;
+use sentinel::control::protocol::{SETTINGS, parse};
 
 const BASH: &str = include_str!("completions.bash");
 const ZSH: &str = include_str!("completions.zsh");
@@ -70,6 +70,7 @@ fn filled(template: &str) -> String {
             "@REQUESTS@",
             &REQUESTS.iter().map(|(verb, _)| *verb).collect::<Vec<_>>().join(" "),
         )
+        .replace("@SETTINGS@", &SETTINGS.join(" "))
         .replace("@JSON_REQUESTS@", &of_json.join(" "))
         .replace("@GUARDIAN_VERBS@", &verbs.join(" "))
         .replace("@VALUE_OPTIONS@", &with_values(&tree).join(" "))

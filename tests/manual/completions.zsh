@@ -17,7 +17,7 @@ _sentinel_request_arguments() {
     local -a with_json
     with_json=(@JSON_REQUESTS@)
     if [[ $words[CURRENT-1] == set ]]; then
-        _wanted settings expl setting compadd memory grace pids
+        _wanted settings expl setting compadd @SETTINGS@
     elif (( with_json[(Ie)$words[CURRENT-1]] )); then
         _wanted forms expl form compadd json
     fi

@@ -5,7 +5,7 @@ use sentinel::event::{Action, Cause, Command, Event, KillReason, Notice, Outcome
 use std::collections::BTreeMap;
 
 /// All that the runs together must reach.
-pub const ALL: [&str; 22] = [
+pub const ALL: [&str; 23] = [
     "SIGTERM: breach",
     "SIGTERM: climb",
     "SIGTERM: stuck",
@@ -25,6 +25,7 @@ pub const ALL: [&str; 22] = [
     "limit set",
     "limit held back",
     "grace set",
+    "timeout set",
     "dry run would",
     "ended by itself",
     "ended by us",
@@ -98,6 +99,7 @@ fn notice_name(notice: &Notice) -> Option<&'static str> {
         Notice::NearLimit { .. } => "warned by share",
         Notice::NearInTime { .. } => "warned by time",
         Notice::NewGrace(_) => "grace set",
+        Notice::NewTimeout(_) => "timeout set",
         Notice::WouldTerminate { .. } => "dry run would",
         Notice::NewLines(_) | Notice::Frozen | Notice::Thawed => return None,
         Notice::Leftover { .. }

@@ -86,8 +86,9 @@ pub fn sigterm_has_its_reason(trace: &Trace) -> Verdict {
             matches!(step.event, Event::ChildExited(_)) && trace.config.on_exit == OnExit::Terminate
         }
         Some(Reason::Timeout { after }) => {
-            step.event == Event::Deadline
-                && trace.config.timeout == Some(after)
+            let set = Event::Operator(Command::SetTimeout(Some(after)));
+            (step.event == Event::Deadline || step.event == set)
+                && trace.timeout(term) == Some(after)
                 && step.at >= Timestamp::default() + after
         }
         Some(Reason::Thrash { held, .. }) => thrashed(trace, term, held),
@@ -146,7 +147,11 @@ pub fn sigkill_has_its_reason(trace: &Trace) -> Verdict {
                     || ahead_of_second_line(trace, index, &sample)
                     || grace_is_over(trace, index)
             }
-            (Event::Deadline | Event::ChildExited(_), None) => grace_is_over(trace, index),
+            // With no grace it comes right behind the SIGTERM that any of these led to.
+            (
+                Event::Deadline | Event::ChildExited(_) | Event::Operator(Command::SetTimeout(_)),
+                None,
+            ) => grace_is_over(trace, index),
             (Event::Empty | Event::Operator(_) | Event::Done(..), None) => false,
         };
         prop_assert!(due, "{step:?}");

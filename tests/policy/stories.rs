@@ -52,6 +52,15 @@ pub fn configs() -> impl Strategy<Value = PolicyConfig> {
     )
 }
 
+/// Another grace period, at times another time limit. Both of one draw: the fixed runs that must reach what is rare stay the same.
+fn time(ms: u64) -> Command {
+    match ms % 16 {
+        0 => Command::SetTimeout(None),
+        8 => Command::SetTimeout(Some(Duration::from_millis(ms * 2))),
+        _ => Command::SetGrace(Duration::from_millis(ms)),
+    }
+}
+
 /// What an operator may ask for; limits of these MiB.
 pub fn commands(limits: &'static [u64]) -> impl Strategy<Value = Command> {
     prop_oneof![
@@ -60,7 +69,7 @@ pub fn commands(limits: &'static [u64]) -> impl Strategy<Value = Command> {
         2 => Just(Command::Freeze),
         2 => Just(Command::Thaw),
         2 => prop::sample::select(limits).prop_map(|mib| Command::SetLines(lines(mib))),
-        2 => (0..3000u64).prop_map(|ms| Command::SetGrace(Duration::from_millis(ms))),
+        2 => (0..3000u64).prop_map(time),
     ]
 }
 
@@ -225,6 +234,7 @@ pub fn absurd_events() -> impl Strategy<Value = Vec<(Timestamp, Event)>> {
         1 => commands(&[2, 100, 1_000_000]).prop_map(Event::Operator),
         1 => set_lines.prop_map(Event::Operator),
         1 => time.clone().prop_map(|grace| Event::Operator(Command::SetGrace(grace))),
+        1 => prop::option::of(time.clone()).prop_map(|timeout| Event::Operator(Command::SetTimeout(timeout))),
         1 => any::<i32>().prop_map(|signal| Event::ChildExited(Ending::Signaled(signal))),
         1 => Just(Event::Empty),
     ];

@@ -28,7 +28,7 @@ pub struct Trace {
     /// All that happened.
     pub steps: Vec<Step>,
     /// Lines and grace period in force at each step.
-    in_force: Vec<(Lines, Duration)>,
+    in_force: Vec<(Lines, Duration, Option<Duration>)>,
 }
 
 /// A run to be simulated.
@@ -88,6 +88,11 @@ impl Trace {
         self.in_force[index].1
     }
 
+    /// The wall-clock limit in force at a step.
+    pub fn timeout(&self, index: usize) -> Option<Duration> {
+        self.in_force[index].2
+    }
+
     /// The step with which the run was over, if it was.
     pub fn end(&self) -> Option<usize> {
         let finishes = |action: &Action| matches!(action, Action::Finish(_));
@@ -95,7 +100,7 @@ impl Trace {
     }
 
     fn new(config: PolicyConfig, steps: Vec<Step>) -> Trace {
-        let mut now = (config.lines, config.grace);
+        let mut now = (config.lines, config.grace, config.timeout);
         let mut in_force = Vec::with_capacity(steps.len());
         let (mut footprint, mut ending, mut held_back) = (0, false, None::<Lines>);
         for step in &steps {
@@ -109,6 +114,7 @@ impl Trace {
                     (now.0, held_back) = after_command(now.0, lines, footprint);
                 }
                 Event::Operator(Command::SetGrace(grace)) => now.1 = grace,
+                Event::Operator(Command::SetTimeout(timeout)) => now.2 = timeout,
                 Event::Operator(_)
                 | Event::Deadline
                 | Event::ChildExited(_)

@@ -98,8 +98,9 @@ fn verdict() -> BoxedStrategy<Verdict> {
 
 fn limits() -> BoxedStrategy<Limits> {
     let lines = (bytes(), bytes(), bytes(), bytes());
-    (lines, limit(), limit(), limit(), limit(), number())
-        .prop_map(|(lines, trip_wire, swap, swap_room, pids, grace_ms)| {
+    let times = (number(), prop::option::of(number()));
+    (lines, limit(), limit(), limit(), limit(), times)
+        .prop_map(|(lines, trip_wire, swap, swap_room, pids, (grace_ms, timeout_ms))| {
             let (limit, relief_line, second_line, ceiling) = lines;
             Limits {
                 limit,
@@ -111,6 +112,7 @@ fn limits() -> BoxedStrategy<Limits> {
                 swap_room,
                 pids,
                 grace_ms,
+                timeout_ms,
             }
         })
         .boxed()

@@ -20,6 +20,7 @@ pub fn limits(limit: u64, headroom: u64) -> Limits {
         swap_room: Limit::At(0),
         pids: Limit::At(4096),
         grace_ms: 3000,
+        timeout_ms: None,
     }
 }
 

@@ -198,7 +198,7 @@ pub fn timeout() -> PostMortem {
         run: run("crawl", &["./crawl", "--site", "https://example.org/?q=a&b=<c>"], 3_603_050),
         verdict: verdict(EndReason::Timeout, "sentinel", Some("SIGKILL"), text),
         advice: vec!["It ignored SIGTERM for all of the 3.0s: if it needs longer to end, give it --grace 10s.".to_owned()],
-        limits: limits(4096, 410),
+        limits: Limits { timeout_ms: Some(3_600_000), ..limits(4096, 410) },
         timeline: vec![
             moment(2_800, Milestone::Started, "started ./crawl (pid 4713)"),
             moment(end, Milestone::Decided, "reached its timeout of 1h00m"),
@@ -263,6 +263,7 @@ pub fn bare() -> PostMortem {
             swap_room: Limit::At(0),
             pids: Limit::Max,
             grace_ms: 0,
+            timeout_ms: None,
         },
         timeline: vec![],
         samples: vec![],

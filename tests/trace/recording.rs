@@ -75,7 +75,15 @@ fn what_operators_ask_for_is_in_it() {
     let guardian = scene.with_mailbox(&["--record", &trace], &["sleep", "100"]);
     let child = child_named(guardian.pid(), "sleep");
     scene.ask(&format!("signal {child} CONT")).expect(0);
-    for request in ["freeze", "thaw", "set memory 200M", "set grace 1s", "terminate"] {
+    for request in [
+        "freeze",
+        "thaw",
+        "set memory 200M",
+        "set grace 1s",
+        "set timeout 1h",
+        "set timeout off",
+        "terminate",
+    ] {
         scene.ask(request).expect(0);
     }
     guardian.finish().expect(143);
@@ -86,6 +94,36 @@ fn what_operators_ask_for_is_in_it() {
     );
     let text = scene.read("trace.jsonl");
     assert!(text.contains("\"operator\":{\"grace-ns\":1000000000}"), "{text}");
+    assert!(text.contains("\"operator\":{\"timeout-ns\":3600000000000}"), "{text}");
+    assert!(text.contains("\"operator\":{\"timeout-ns\":null}"), "{text}");
+}
+
+/// The limit counts from the start of the policy, some milliseconds before the first line is made.
+#[test]
+fn a_run_that_is_ended_by_its_timeout() {
+    let scene = Scene::new();
+    recorded(&scene, &["--timeout", "1s"], &["sleep", "100"]).expect(143);
+    replays(&scene, &["tell terminating timeout", "finish sentinel timeout"]);
+}
+
+#[test]
+fn a_run_whose_timeout_was_set_replays_to_the_same_end() {
+    let scene = Scene::new();
+    for request in ["set timeout 2s", "set timeout 1ms"] {
+        let trace = scene.text_path("trace.jsonl");
+        let guardian = scene.with_mailbox(&["--record", &trace], &["sleep", "100"]);
+        scene.ask(request).expect(0);
+        guardian.finish().expect(143);
+        replays(
+            &scene,
+            &["tell new-timeout", "tell terminating timeout", "finish sentinel timeout"],
+        );
+        // Other rules than these leave what an operator set as it was.
+        let mut sentinel = scene.sentinel();
+        sentinel.args(["replay", &trace, "--what-if", "--grace", "9s"]);
+        let answer = Running::start(&mut sentinel).finish().expect(0).stdout();
+        assert!(answer.contains("SIGTERM at"), "{request}: {answer}");
+    }
 }
 
 #[test]

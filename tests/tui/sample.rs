@@ -18,6 +18,7 @@ pub fn limits(mib: u64) -> Limits {
         swap_room: Limit::At(0),
         pids: Limit::Max,
         grace_ms: 3000,
+        timeout_ms: None,
     }
 }
 
@@ -47,6 +48,7 @@ pub fn status(uptime_ms: u64, mib: u64) -> Status {
         version: "0.1.0".into(),
         name: "python3".to_owned(),
         guardian_pid: 4000,
+        guardian_rss: None,
         child_pid: 4002,
         command: ["python3", "train.py", "--epochs", "40", "--data", "/srv/data"]
             .map(String::from)

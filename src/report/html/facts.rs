@@ -67,6 +67,7 @@ pub(super) fn limits(report: &PostMortem, page: &mut Markup) {
     section(page, "limits", "Limits", |page| {
         let limits = &report.limits;
         let size = |limit: Limit| limit.value().map_or("max".to_owned(), |v| Bytes(v).to_string());
+        let timeout = limits.timeout_ms.map(|ms| show::span(ms.saturating_mul(1000)));
         facts(
             page,
             &[
@@ -78,6 +79,7 @@ pub(super) fn limits(report: &PostMortem, page: &mut Markup) {
                 ("swap", size(limits.swap)),
                 ("processes", limits.pids.to_string()),
                 ("grace period", show::span(limits.grace_ms.saturating_mul(1000))),
+                ("timeout", timeout.unwrap_or_else(|| "none".to_owned())),
             ],
         );
         for lines in &report.earlier_lines {

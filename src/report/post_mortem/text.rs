@@ -316,14 +316,17 @@ fn numbers(out: &mut String, report: &PostMortem) {
         wrapped(&mut text, &" ".repeat(16), &value);
         line!(out, "  {name:<13} {}", text.trim());
     };
+    let time = |ms| show_duration(Duration::from_millis(ms));
+    let timeout =
+        limits.timeout_ms.map_or_else(String::new, |ms| format!(", timeout {}", time(ms)));
     row(
         "lines",
         format!(
-            "limit {}, second line {}, ceiling {}, grace {}",
+            "limit {}, second line {}, ceiling {}, grace {}{timeout}",
             words::limit(limits.limit, limits.swap_room),
             limits.second_line,
             limits.ceiling,
-            show_duration(Duration::from_millis(limits.grace_ms))
+            time(limits.grace_ms)
         ),
     );
     for lines in &report.earlier_lines {

@@ -228,6 +228,7 @@ impl From<&Event> for What {
                 Command::Thaw => Asked::Thaw,
                 Command::SetLines(lines) => Asked::Lines(lines.into()),
                 Command::SetGrace(grace) => Asked::GraceNs(nanos(*grace)),
+                Command::SetTimeout(timeout) => Asked::TimeoutNs(timeout.map(nanos)),
                 Command::SetPids(limit) => Asked::Pids(limit.value()),
                 Command::Signal(OneSignal { pid, signal }) => {
                     Asked::Signal { pid: *pid, signal: *signal }
@@ -255,6 +256,7 @@ impl What {
                 Asked::Thaw => Command::Thaw,
                 Asked::Lines(lines) => Command::SetLines((*lines).into()),
                 Asked::GraceNs(grace) => Command::SetGrace(Duration::from_nanos(*grace)),
+                Asked::TimeoutNs(timeout) => Command::SetTimeout(timeout.map(Duration::from_nanos)),
                 Asked::Pids(max) => Command::SetPids(limit(*max)),
                 Asked::Signal { pid, signal } => {
                     Command::Signal(OneSignal { pid: *pid, signal: *signal })

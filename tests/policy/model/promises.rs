@@ -125,6 +125,9 @@ impl Monitor {
                 self.over_wire = pinned.then_some(self.over_wire.unwrap_or(before.now));
             }
             Event::Operator(Command::SetGrace(_)) => self.regraced = Some(before.now),
+            Event::Operator(Command::SetTimeout(timeout)) => {
+                self.timeout = timeout.map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX));
+            }
             Event::Operator(_)
             | Event::Deadline
             | Event::ChildExited(_)
@@ -182,6 +185,10 @@ fn in_time(world: &World, tally: &mut Tally) -> Verdict {
         tally.note_if(world.now >= due, Seen::Deaf);
         let frozen = world.frozen && !monitor.faulty;
         promise!(!frozen, "frozen while being ended");
+    }
+    if let Some(due) = monitor.timeout.filter(|_| !monitor.dry) {
+        let ended = monitor.term.or(monitor.first_kill).is_some();
+        promise!(ended || world.now < due, "alive {} ms after its time limit", world.now - due);
     }
     if let (Some((_, hold)), Some(last)) = (monitor.thrash, monitor.waits.last()) {
         let whole = last.1 == world.now && world.now - last.0 >= hold + 2 * SLOWEST_LOOK;
@@ -360,6 +367,7 @@ fn tally_notice(notice: &Notice, tally: &mut Tally) {
         Notice::Thawed => tally.note(Seen::Thawed),
         Notice::NewLines(_) => tally.note(Seen::NewLines),
         Notice::NewGrace(_) => tally.note(Seen::NewGrace),
+        Notice::NewTimeout(_) => tally.note(Seen::NewTimeout),
         Notice::WouldTerminate { .. } => tally.note(Seen::WouldTerminate),
         Notice::Killing { .. }
         | Notice::NearLimit { .. }

@@ -102,6 +102,8 @@ fn key(world: &World, text: &mut String) -> u64 {
     (ago(m.term), ago(m.first_kill), ago(m.last_kill), ago(m.regraced), ago(m.over_relief))
         .hash(&mut hasher);
     (ago(m.over_wire), world.got).hash(&mut hasher);
+    // What is over is over, however long.
+    m.timeout.map(|at| at.saturating_sub(world.now)).hash(&mut hasher);
     (m.finished, m.faulty, m.reached, world.turns, world.waits).hash(&mut hasher);
     for (from, to) in &m.waits {
         ((world.now - from).min(LONG_AGO), world.now - to).hash(&mut hasher);

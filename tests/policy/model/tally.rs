@@ -27,6 +27,7 @@ pub enum Seen {
     NewLines,
     HeldBack,
     NewGrace,
+    NewTimeout,
     Orphans,
     LateEvent,
     Fault,

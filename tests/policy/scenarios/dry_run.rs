@@ -30,6 +30,11 @@ fn a_dry_run_tells_of_the_other_reasons_once_too() {
     run(timeout, &[(0, used(10))], 60_000)
         .does(&[])
         .tells(&[(5000, would(Reason::Timeout { after: ms(5000) }))]);
+    let over = asks(Command::SetTimeout(Some(ms(5000))));
+    run(dry, &[(0, used(10)), (6000, over)], 60_000).does(&[]).tells(&[
+        (6000, Notice::NewTimeout(Some(ms(5000)))),
+        (6000, would(Reason::Timeout { after: ms(5000) })),
+    ]);
     let exit = PolicyConfig { on_exit: OnExit::Terminate, ..dry };
     run(exit, &[(0, used(10)), (500, exits(0)), (900, empty())], 9000)
         .does(&[(900, by_itself(DONE))])

@@ -117,6 +117,45 @@ fn the_slack_of_a_large_limit_does_not_outlive_it() {
 }
 
 #[test]
+fn the_timeout_can_be_set_moved_and_taken_away_while_it_runs() {
+    let timeout = |ms: Option<u64>| asks(Command::SetTimeout(ms.map(Duration::from_millis)));
+    let ended = |at| [(at, wire(108)), (at, TERM), (at + 3000, KILL)];
+    // From the start of the run, whenever it is set.
+    run(rules(), &[(0, used(10)), (700, timeout(Some(5000)))], 8050).does(&ended(5000));
+    let limited = PolicyConfig { timeout: Some(ms(2000)), ..rules() };
+    run(limited, &[(0, used(10)), (1999, timeout(Some(5000)))], 8050).does(&ended(5000));
+    run(limited, &[(0, used(10)), (1000, timeout(Some(1500)))], 4550).does(&ended(1500));
+    run(limited, &[(0, used(10)), (1999, timeout(None))], 60_000).does(&[]);
+}
+
+#[test]
+fn a_timeout_that_is_over_when_it_is_set_ends_the_run_at_once() {
+    let over = asks(Command::SetTimeout(Some(ms(1000))));
+    let reason = Reason::Timeout { after: ms(1000) };
+    for at in [1000, 1500] {
+        run(rules(), &[(0, used(10)), (at, over)], at + 100)
+            .does(&[(at, wire(108)), (at, TERM)])
+            .tells(&[
+                (at, Notice::NewTimeout(Some(ms(1000)))),
+                (at, Notice::Terminating { reason, grace: ms(3000) }),
+            ]);
+    }
+    run(rules(), &[(0, asks(Command::Freeze)), (1500, over)], 1600).does(&[
+        (0, FREEZE),
+        (1500, wire(108)),
+        (1500, THAW),
+        (1500, TERM),
+    ]);
+}
+
+#[test]
+fn a_timeout_set_while_terminating_ends_nothing_twice() {
+    let timeout = |ms: Option<Duration>| asks(Command::SetTimeout(ms));
+    let steps = [(0, used(100)), (500, timeout(None)), (600, timeout(Some(ms(1))))];
+    run(rules(), &steps, 3050).does(&[(0, wire(108)), (0, TERM), (3000, KILL)]);
+}
+
+#[test]
 fn the_grace_can_be_changed_while_it_runs() {
     let grace = |seconds| asks(Command::SetGrace(Duration::from_secs(seconds)));
     for (seconds, kill_at) in [(2, 2000), (1, 1500), (0, 1500), (8, 8000)] {

@@ -8,7 +8,7 @@ use crate::status::{Limits, Memory, State};
 use crate::units::{Bytes, Limit, millis};
 
 /// The state, why the workload is ended, and when SIGKILL is due.
-pub fn of(rung: Rung) -> (State, Option<String>, Option<Timestamp>) {
+pub fn state(rung: Rung) -> (State, Option<String>, Option<Timestamp>) {
     match rung {
         Rung::Watching { .. } => (State::Running, None, None),
         Rung::Terminating { reason, kill_at, .. } => {
@@ -63,5 +63,6 @@ pub fn limits(policy: &Policy, enforced: bool) -> Limits {
         swap_room: lines.swap,
         pids: Limit::Max,
         grace_ms: millis(policy.grace()),
+        timeout_ms: policy.timeout().map(millis),
     }
 }

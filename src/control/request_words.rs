@@ -22,7 +22,7 @@ pub(super) const VERBS: [&str; 15] = [
 ];
 
 /// What `set` sets.
-pub(super) const SETTINGS: [&str; 3] = ["memory", "grace", "pids"];
+pub const SETTINGS: [&str; 4] = ["memory", "grace", "timeout", "pids"];
 
 /// Words of other tools for the same things.
 const SYNONYMS: [(&str, &str); 12] = [
@@ -74,6 +74,7 @@ mod tests {
             ("pss", "ps"),
             ("memory", "set memory"),
             ("grace", "set grace"),
+            ("timeuot", "set timeout"),
             ("stop", "terminate"),
         ] {
             assert_eq!(nearest_verb(typed).as_deref(), Some(meant), "{typed}");
