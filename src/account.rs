@@ -5,7 +5,7 @@ mod database;
 use crate::escape::escape;
 use crate::sys::privileges::Identity;
 use anyhow::{Context, Result, bail};
-use database::{Entry, Key};
+use database::{Entry, UserKey};
 use nix::unistd::geteuid;
 use std::ffi::{OsStr, OsString};
 
@@ -57,7 +57,7 @@ impl Account {
 
 /// The home of a user, if the password file has one.
 pub fn home_of(uid: u32) -> Option<std::path::PathBuf> {
-    let entry = database::user(Key::Number(uid)).ok()??;
+    let entry = database::user(UserKey::Number(uid)).ok()??;
     Some(std::path::PathBuf::from(entry.home)).filter(|home| home.is_absolute())
 }
 
@@ -70,12 +70,12 @@ pub fn homes() -> Vec<(u32, std::path::PathBuf)> {
 
 /// The name of a user, or its number where it has none.
 pub fn name_of(uid: u32) -> String {
-    let entry = database::user(Key::Number(uid)).ok().flatten();
+    let entry = database::user(UserKey::Number(uid)).ok().flatten();
     entry.map_or_else(|| uid.to_string(), |entry| escape(entry.name.as_bytes()))
 }
 
 fn entry(user: &str) -> Result<Option<Entry>> {
-    database::user(number(user).map_or(Key::Name(user), Key::Number))
+    database::user(number(user).map_or(UserKey::Name(user), UserKey::Number))
 }
 
 fn group_id(group: &str) -> Result<u32> {

@@ -19,8 +19,8 @@ pub use values::{
     TierSetting,
 };
 pub use verbs::{
-    Changes, Ctl, DEFAULT_ADDRESS, Doctor, GUARDIAN, Metrics, POST_MORTEM, Ps, REQUESTS, Replay,
-    Report, Status, Top, Verb,
+    Changes, Ctl, DEFAULT_ADDRESS, Doctor, GUARDIAN, Metrics, POST_MORTEM, Ps, REQUESTS,
+    ReplayArgs, Report, StatusArgs, TopArgs, Verb,
 };
 
 use clap::{Parser, ValueHint};

@@ -59,10 +59,10 @@ pub fn find(command: &[OsString]) -> Result<PathBuf, CommandError> {
     for candidate in candidates {
         match why_not(&candidate) {
             None => return Ok(candidate),
-            Some(Obstacle::Absent) => {}
+            Some(CommandObstacle::Absent) => {}
             // A directory of PATH that may not be looked into says nothing about the command.
-            Some(Obstacle::Closed(_)) if !has_slash => {}
-            Some(Obstacle::Barred(why) | Obstacle::Closed(why)) => {
+            Some(CommandObstacle::Closed(_)) if !has_slash => {}
+            Some(CommandObstacle::Barred(why) | CommandObstacle::Closed(why)) => {
                 barred.get_or_insert(why);
             }
         }
@@ -73,7 +73,7 @@ pub fn find(command: &[OsString]) -> Result<PathBuf, CommandError> {
     }
 }
 
-enum Obstacle {
+enum CommandObstacle {
     /// There is no such file.
     Absent,
     /// There is one, and it cannot be run.
@@ -82,21 +82,21 @@ enum Obstacle {
     Closed(String),
 }
 
-fn why_not(path: &Path) -> Option<Obstacle> {
-    let barred = |why: &str| Some(Obstacle::Barred(why.to_owned()));
+fn why_not(path: &Path) -> Option<CommandObstacle> {
+    let barred = |why: &str| Some(CommandObstacle::Barred(why.to_owned()));
     match path.metadata() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Some(Obstacle::Absent),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Some(CommandObstacle::Absent),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            Some(Obstacle::Closed(cause(&error)))
+            Some(CommandObstacle::Closed(cause(&error)))
         }
         // Below a file, a name too long, links in a circle.
-        Err(error) => Some(Obstacle::Barred(cause(&error))),
+        Err(error) => Some(CommandObstacle::Barred(cause(&error))),
         Ok(data) if data.is_dir() => barred("it is a directory"),
         Ok(data) if !data.is_file() => barred("it is not a regular file"),
         Ok(_) => match access(path, AccessFlags::X_OK) {
             Ok(()) => None,
             Err(Errno::EACCES) => barred("it is not executable (chmod +x)"),
-            Err(errno) => Some(Obstacle::Barred(errno.desc().to_owned())),
+            Err(errno) => Some(CommandObstacle::Barred(errno.desc().to_owned())),
         },
     }
 }
@@ -127,13 +127,13 @@ pub fn explain(error: SpawnError, command: &[OsString]) -> anyhow::Error {
     let shown = escape(word.as_bytes());
     let needs = find(command).ok().and_then(|path| interpreter::of(&path));
     let text = match needs.and_then(|needed| Some((why_not(&needed)?, needed))) {
-        Some((Obstacle::Absent, needed)) => {
+        Some((CommandObstacle::Absent, needed)) => {
             format!(
                 "cannot run {shown}: its interpreter {} is not there",
                 escape(needed.as_os_str().as_bytes())
             )
         }
-        Some((Obstacle::Barred(why) | Obstacle::Closed(why), needed)) => {
+        Some((CommandObstacle::Barred(why) | CommandObstacle::Closed(why), needed)) => {
             format!(
                 "cannot run {shown}: its interpreter {}: {why}",
                 escape(needed.as_os_str().as_bytes())

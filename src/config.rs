@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use as_caller::OfCaller;
 pub use attach::Targets;
-use file::Origin;
+use file::Authority;
 pub use file::parse;
 pub use ward_rules::WardRules;
 
@@ -113,7 +113,7 @@ impl Config {
     pub fn new(asked: Run) -> Result<Config> {
         let (file, origin) = file::settings(asked.config)?;
         let named =
-            |by_option: bool, by_file: bool| origin == Origin::Caller && !by_option && by_file;
+            |by_option: bool, by_file: bool| origin == Authority::Caller && !by_option && by_file;
         let of_caller = OfCaller {
             socket: named(asked.settings.socket.is_some(), file.socket.is_some()),
             metrics: named(asked.settings.metrics.is_some(), file.metrics.is_some()),

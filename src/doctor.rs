@@ -8,7 +8,7 @@ use crate::cgroup::{Cgroup, attribute};
 use crate::escape::escape;
 use crate::placement::demand::{Demand, Means, Unmet};
 use crate::placement::surroundings::{Surroundings, container};
-use crate::placement::{Row, WORKLOAD, obstacle, why_not};
+use crate::placement::{Route, WORKLOAD, obstacle, why_not};
 use crate::status::Tier;
 use crate::sys::memory;
 use crate::systemd::Manager;
@@ -94,9 +94,9 @@ struct RowFinding {
 pub fn examine() -> Result<Finding> {
     let around = Surroundings::look()?;
     let outer = hierarchy::outer_limit(&around.hierarchies)?;
-    let rows: Vec<RowFinding> = Row::ALL.iter().map(|row| look_at(*row, &around)).collect();
-    let row = Row::ALL.into_iter().zip(&rows).find(|(_, found)| found.usable).map(|(row, _)| row);
-    let chosen = row.map(Row::name);
+    let rows: Vec<RowFinding> = Route::ALL.iter().map(|row| look_at(*row, &around)).collect();
+    let row = Route::ALL.into_iter().zip(&rows).find(|(_, found)| found.usable).map(|(row, _)| row);
+    let chosen = row.map(Route::name);
     let tier = tier(&around, chosen.is_some());
     let best = tier == Tier::Kernel;
     let polled = tier == Tier::Polled && around.memory().is_none();
@@ -136,19 +136,19 @@ pub fn examine() -> Result<Finding> {
 }
 
 /// What the table says, and for a plain directory whether we may write there: everything else is asked, not tried.
-fn look_at(row: Row, around: &Surroundings) -> RowFinding {
+fn look_at(row: Route, around: &Surroundings) -> RowFinding {
     let why_not = why_not(row, around, None).or_else(|| not_writable(row, around));
     RowFinding { row: row.name(), usable: why_not.is_none(), why_not }
 }
 
-fn not_writable(row: Row, around: &Surroundings) -> Option<String> {
+fn not_writable(row: Route, around: &Surroundings) -> Option<String> {
     let memory = around.memory()?;
     let directory = match row {
-        Row::NamespaceRoot => memory.mount_point.clone(),
-        Row::Delegated => around.unit.clone()?,
-        Row::Plain if around.systemd => memory.mount_point.clone(),
-        Row::Plain => memory.own.clone()?,
-        Row::Given | Row::SystemScope | Row::UserScope => return None,
+        Route::NamespaceRoot => memory.mount_point.clone(),
+        Route::Delegated => around.unit.clone()?,
+        Route::Plain if around.systemd => memory.mount_point.clone(),
+        Route::Plain => memory.own.clone()?,
+        Route::Given | Route::SystemScope | Route::UserScope => return None,
     };
     let writable = Cgroup::open(&directory)
         .is_ok_and(|cgroup| cgroup.file("cgroup.subtree_control", OFlag::O_WRONLY).is_ok());
@@ -168,7 +168,7 @@ fn tier(around: &Surroundings, kernel: bool) -> Tier {
 }
 
 /// As far as it can be told without making a cgroup.
-fn means(around: &Surroundings, tier: Tier, row: Option<Row>) -> Result<Means> {
+fn means(around: &Surroundings, tier: Tier, row: Option<Route>) -> Result<Means> {
     let own = around.memory().and_then(|memory| memory.own.as_deref());
     let swap = own.map(|own| SwapAround::of(&own.join(WORKLOAD))).transpose()?;
     let pressure = Path::new("/proc/pressure/memory").exists();

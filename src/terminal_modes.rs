@@ -8,9 +8,9 @@ use ratatui::crossterm::{Command, cursor, queue};
 
 /// Reports clicks and the wheel, or no longer (modes 1000 and 1006): crossterm's command asks for every movement as well.
 #[derive(Debug)]
-pub struct Mouse(pub bool);
+pub struct MouseReports(pub bool);
 
-impl Command for Mouse {
+impl Command for MouseReports {
     fn write_ansi(&self, f: &mut impl std::fmt::Write) -> std::fmt::Result {
         f.write_str(if self.0 { "\x1b[?1000h\x1b[?1006h" } else { "\x1b[?1006l\x1b[?1000l" })
     }
@@ -23,7 +23,7 @@ pub fn restoration() -> Vec<u8> {
     let _ = queue!(
         bytes,
         DisableBracketedPaste,
-        Mouse(false),
+        MouseReports(false),
         ResetColor,
         LeaveAlternateScreen,
         cursor::Show

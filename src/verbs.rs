@@ -30,7 +30,7 @@ pub fn ctl(asked: cli::Ctl) -> Result<u8> {
 ///
 /// # Errors
 /// As [`ctl`].
-pub fn status(asked: cli::Status) -> Result<u8> {
+pub fn status(asked: cli::StatusArgs) -> Result<u8> {
     let json = asked.json.then(|| "json".to_owned());
     let words: Vec<String> = ["status".to_owned()].into_iter().chain(json).collect();
     ask(asked.socket, asked.guardian, &words)
@@ -99,7 +99,7 @@ fn speaks_utf8() -> bool {
 
 /// What the guardian hands to the dashboard.
 #[derive(Debug, Parser)]
-struct Handed {
+struct HandedToDashboard {
     #[arg(long)]
     control_fd: RawFd,
     #[arg(long)]
@@ -114,7 +114,8 @@ struct Handed {
 /// When they are not open, or the terminal cannot be set up.
 pub fn dashboard(words: &[OsString]) -> Result<u8> {
     let words = std::iter::once("dashboard".into()).chain(words.iter().cloned());
-    let handed = Handed::try_parse_from(words).context("the dashboard is started by sentinel")?;
+    let handed =
+        HandedToDashboard::try_parse_from(words).context("the dashboard is started by sentinel")?;
     let control = crate::sys::inherited::take(handed.control_fd).context("take the stream")?;
     let pty = handed.pty_fd.map(crate::sys::inherited::take).transpose();
     let pty = pty.context("take the command's terminal")?;

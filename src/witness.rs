@@ -5,7 +5,7 @@
 use crate::clock::Clock;
 use crate::escape::escape;
 use crate::report::post_mortem::{Mapping, Mappings};
-use crate::sys::attendant::{self, Given, Held};
+use crate::sys::attendant::{self, AttendantEnds, Given};
 use crate::units::Bytes;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
@@ -104,7 +104,7 @@ pub fn answer(line: BorrowedFd<'_>) -> bool {
 }
 
 /// In a process of its own.
-fn testify(line: &Held, number: u8, pid: i32) -> u8 {
+fn testify(line: &AttendantEnds, number: u8, pid: i32) -> u8 {
     attendant::die_with_parent();
     let mut answer = vec![number];
     let written = serde_json::to_writer(&mut answer, &mappings_of(pid));

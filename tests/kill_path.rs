@@ -19,7 +19,7 @@ use sentinel::sys::memory::PageFaults;
 use sentinel::trace::queue::Queue;
 use sentinel::units::{Bytes, Limit, Percent};
 use sentinel::workload::kill_mode::KillMode;
-use sentinel::workload::{Look, Workload};
+use sentinel::workload::{Observation, Workload};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::process::{Child, Command, Stdio};
@@ -93,7 +93,7 @@ fn ends_without_allocation(tier: Tier, placed: Option<Placed>, members: &mut [Ch
     let mut policy = Policy::new(rules(), Timestamp(Duration::ZERO));
     workload.rehearse();
     let asked = ASKED.get();
-    assert!(matches!(workload.look(), Look::Seen(_)));
+    assert!(matches!(workload.look(), Observation::Seen(_)));
     assert_eq!(ASKED.get(), asked, "a look, tier {}", tier.name());
     let over = Sample { current: Bytes::mib(101), processes: 40, ..Sample::default() };
     let (mut deeds, mut cost) = (Vec::with_capacity(16), Cost::default());

@@ -98,6 +98,38 @@ fn every_module_has_one_layer_and_the_map_has_them_in_this_order() {
     }
 }
 
+/// The types that a source defines: what stands at the beginning of a line, so that associated types are none.
+fn types(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter_map(|line| {
+        let line = match line.strip_prefix("pub(") {
+            Some(rest) => rest.split_once(") ")?.1,
+            None => line.strip_prefix("pub ").unwrap_or(line),
+        };
+        let (kind, rest) = line.split_once(' ')?;
+        let is_name = |c: char| c.is_alphanumeric() || c == '_';
+        let is_type = matches!(kind, "struct" | "enum" | "union" | "trait" | "type");
+        is_type.then(|| rest.split(|c| !is_name(c)).next()).flatten()
+    })
+}
+
+/// Whoever finds a name in the code knows what it is.
+#[test]
+fn no_name_of_a_type_has_two_meanings() {
+    let sources = sources();
+    let mut places = std::collections::BTreeMap::<&str, Vec<&str>>::new();
+    for (file, text) in &sources {
+        types(text).for_each(|name| places.entry(name).or_default().push(file));
+    }
+    assert!(places.len() > 400, "only {} types were read", places.len());
+    let wrong = places.iter().filter(|(_, files)| files.len() > 1);
+    assert_none(
+        &wrong.map(|(name, files)| format!("{name}: {}", files.join(", "))).collect::<Vec<_>>(),
+    );
+    let made_up =
+        "pub(super) struct A<T>(T);\npub enum B {\n    type Output = C;\nfn d() {}\ntype E = B;";
+    assert_eq!(types(made_up).collect::<Vec<_>>(), ["A", "B", "E"]);
+}
+
 /// The imports of made-up sources.
 fn read(sources: &[(&str, &str)]) -> Vec<Import> {
     let sources: Vec<_> =

@@ -16,7 +16,7 @@ use sentinel::fleet::row::{Note, Row};
 use sentinel::status::{Level, State, Status, WatchLine};
 use sentinel::tui::keys::{Gesture, Input};
 use sentinel::tui::look::Look;
-use sentinel::tui::top::state::{Effect, STAYS, Top};
+use sentinel::tui::top::state::{STAYS, Top, TopEffect};
 use sentinel::tui::top::view;
 use std::path::{Path, PathBuf};
 
@@ -77,7 +77,7 @@ fn typed(mut top: Top, keys: &str) -> Top {
     top
 }
 
-fn press(top: &mut Top, c: char) -> Effect {
+fn press(top: &mut Top, c: char) -> TopEffect {
     let code = match c {
         '\n' => KeyCode::Enter,
         '\x1b' => KeyCode::Esc,
@@ -213,7 +213,7 @@ fn the_selection_stays_on_its_guardian_and_is_always_seen() {
     top = typed(top, "sss");
     assert_eq!(selected(&top), "train");
     let end = Input::Key(KeyEvent::new(KeyCode::End, KeyModifiers::NONE));
-    assert_eq!(top.take_input(&end), Effect::None);
+    assert_eq!(top.take_input(&end), TopEffect::None);
     let last = selected(&top);
     assert_eq!(last, top.members()[top.members().len() - 1].row.name);
     // Three rows of the table.
@@ -236,7 +236,7 @@ fn one_that_has_ended_stays_for_some_seconds_and_takes_no_requests() {
         assert_ne!(before, top.selected(), "there is no such row");
     }
     for c in ['\n', 'f', 't', 'K', 'm'] {
-        assert_eq!(press(&mut top, c), Effect::None, "{c:?}");
+        assert_eq!(press(&mut top, c), TopEffect::None, "{c:?}");
     }
     // The socket of one that just ended still takes connections for a moment.
     top.add(&key("batch"), "batch", 6100);
@@ -251,27 +251,27 @@ fn one_that_has_ended_stays_for_some_seconds_and_takes_no_requests() {
 
 #[test]
 fn what_ends_a_workload_is_asked_first_and_about_the_same_one() {
-    let request = |name: &str, line: &str| Effect::Request(key(name), line.to_owned());
+    let request = |name: &str, line: &str| TopEffect::Request(key(name), line.to_owned());
     let mut top = kinds(LOOK);
-    assert_eq!(press(&mut top, 't'), Effect::None);
+    assert_eq!(press(&mut top, 't'), TopEffect::None);
     // Another one comes first meanwhile.
     add(&mut top, "first", 1, 500, |_| {});
     top.tick(NOW);
     assert_eq!(press(&mut top, 'y'), request("train", "terminate"));
     for (keys, last, effect) in [
-        ("t", 'n', Effect::None),
-        ("K", 'y', Effect::None),
-        ("Ky", 'n', Effect::None),
+        ("t", 'n', TopEffect::None),
+        ("K", 'y', TopEffect::None),
+        ("Ky", 'n', TopEffect::None),
         ("Ky", 'y', request("train", "kill")),
         ("", 'f', request("train", "freeze")),
         ("m", '\n', request("train", "set memory 100M")),
         ("+", '\n', request("train", "set memory 125M")),
-        ("", '\n', Effect::Enter(key("train"))),
-        ("", 'q', Effect::Leave),
-        ("", '\x1b', Effect::Leave),
-        ("/zz\n", '\x1b', Effect::None),
+        ("", '\n', TopEffect::Enter(key("train"))),
+        ("", 'q', TopEffect::Leave),
+        ("", '\x1b', TopEffect::Leave),
+        ("/zz\n", '\x1b', TopEffect::None),
         ("g", '\n', request("train", "set grace 3s")),
-        ("?", 'q', Effect::None),
+        ("?", 'q', TopEffect::None),
     ] {
         let mut top = typed(kinds(LOOK), keys);
         assert_eq!(press(&mut top, last), effect, "{keys:?} {last:?}");
@@ -281,7 +281,7 @@ fn what_ends_a_workload_is_asked_first_and_about_the_same_one() {
 /// A size that is refused can be corrected where it was typed, and the answer of another guardian changes nothing.
 #[test]
 fn a_dialog_stays_open_until_its_value_is_taken() {
-    let request = |line: &str| Effect::Request(key("train"), line.to_owned());
+    let request = |line: &str| TopEffect::Request(key("train"), line.to_owned());
     let mut top = typed(kinds(LOOK), "m40G");
     assert_eq!(press(&mut top, '\n'), request("set memory 40G"));
     let reply = |ok: bool, text: &str| WatchLine::Reply { ok, text: text.to_owned() };
@@ -293,7 +293,7 @@ fn a_dialog_stays_open_until_its_value_is_taken() {
     let mut top = typed(top, "2G");
     assert_eq!(press(&mut top, '\n'), request("set memory 2G"));
     top.take_line(&key("train"), reply(true, "limit 2.00G"), NOW);
-    assert_eq!(press(&mut top, 'q'), Effect::Leave);
+    assert_eq!(press(&mut top, 'q'), TopEffect::Leave);
 }
 
 #[test]
@@ -321,16 +321,16 @@ fn the_mouse_does_what_is_drawn_under_it() {
     let at = |word: &str| u16::try_from(lines[29].find(word).expect(word)).expect("small");
     let target = |top: &Top, x, y| view::target(top, (30, 100), (x, y));
     let effect = top.point(Gesture::Click, target(&top, at("f freeze"), 29));
-    assert_eq!(effect, Effect::Request(key("train"), "freeze".to_owned()));
-    assert_eq!(top.point(Gesture::Click, target(&top, at("q leave") + 3, 29)), Effect::Leave);
+    assert_eq!(effect, TopEffect::Request(key("train"), "freeze".to_owned()));
+    assert_eq!(top.point(Gesture::Click, target(&top, at("q leave") + 3, 29)), TopEffect::Leave);
     for name in ["web", "build-the-whole-world"] {
         let y = lines.iter().position(|line| line.contains(&name[..3])).expect(name);
         let y = u16::try_from(y).expect("small");
-        assert_eq!(top.point(Gesture::Click, target(&top, 30, y)), Effect::None);
+        assert_eq!(top.point(Gesture::Click, target(&top, 30, y)), TopEffect::None);
         assert_eq!(top.chosen().expect("one").row.name, name);
     }
     let before = top.selected();
-    assert_eq!(top.point(Gesture::WheelUp, target(&top, 30, 5)), Effect::None);
+    assert_eq!(top.point(Gesture::WheelUp, target(&top, 30, 5)), TopEffect::None);
     assert_ne!(top.selected(), before);
 }
 
@@ -341,8 +341,8 @@ fn a_filter_leaves_what_matches_and_keys_mean_one_of_those() {
     assert_eq!(top.chosen().expect("one").row.name, "build-the-whole-world");
     let mut none = typed(kinds(LOOK), "/no such thing\n");
     assert!(none.chosen().is_none());
-    assert_eq!(press(&mut none, 'f'), Effect::None);
-    assert_eq!(press(&mut none, '\x1b'), Effect::None);
+    assert_eq!(press(&mut none, 'f'), TopEffect::None);
+    assert_eq!(press(&mut none, '\x1b'), TopEffect::None);
     assert_eq!(none.shown().len(), none.members().len());
 }
 
@@ -350,7 +350,7 @@ fn a_filter_leaves_what_matches_and_keys_mean_one_of_those() {
 fn a_paste_is_no_command() {
     let mut top = kinds(LOOK);
     for input in [Input::PasteStart, Input::Pasted(b"Kyy".to_vec()), Input::PasteEnd] {
-        assert_eq!(top.take_input(&input), Effect::None);
+        assert_eq!(top.take_input(&input), TopEffect::None);
     }
 }
 

@@ -17,7 +17,7 @@ use sentinel::status::{Level, Limits, ProcessRow, State, Status, Tier, WatchLine
 use sentinel::tui::app::{App, Effect, Mode};
 use sentinel::tui::keys::{Gesture, Input};
 use sentinel::tui::look::Look;
-use sentinel::tui::measure::{Found, Pss};
+use sentinel::tui::measure::{Measured, Pss};
 use sentinel::tui::pane::Pane;
 use sentinel::tui::replay::Replay;
 use sentinel::tui::top::{self, state::Top};
@@ -160,7 +160,7 @@ fn processes_as_a_tree_sorted_filtered_and_chosen() {
     let mut app = typed(grown(LOOK, false), "sss");
     let pss = |mib| Ok(Pss { pss: Bytes::mib(mib), private: Bytes::mib(1), swap: Bytes(0) });
     let found = vec![(4002, pss(9)), (4015, pss(30)), (4021, Err("it has no memory".to_owned()))];
-    app.take_found(Found { pss: found, traffic: None }, NOW);
+    app.take_found(Measured { pss: found, traffic: None }, NOW);
     press(&mut app, KeyCode::Down);
     press(&mut app, KeyCode::Down);
     let drawn = draw(&app, 120, 40);

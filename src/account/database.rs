@@ -16,17 +16,17 @@ pub(super) struct Entry {
 
 /// Which user is meant.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Key<'a> {
+pub(super) enum UserKey<'a> {
     Name(&'a str),
     Number(u32),
 }
 
 #[cfg(not(target_feature = "crt-static"))]
-pub(super) fn user(key: Key<'_>) -> Result<Option<Entry>> {
+pub(super) fn user(key: UserKey<'_>) -> Result<Option<Entry>> {
     use nix::unistd::{Uid, User};
     let found = match key {
-        Key::Name(name) => User::from_name(name),
-        Key::Number(uid) => User::from_uid(Uid::from_raw(uid)),
+        UserKey::Name(name) => User::from_name(name),
+        UserKey::Number(uid) => User::from_uid(Uid::from_raw(uid)),
     };
     Ok(found.context("look up a user")?.map(|user| Entry {
         name: user.name,
@@ -53,7 +53,7 @@ pub(super) fn groups_of(name: &str, gid: u32) -> Result<Vec<u32>> {
 }
 
 #[cfg(target_feature = "crt-static")]
-pub(super) fn user(key: Key<'_>) -> Result<Option<Entry>> {
+pub(super) fn user(key: UserKey<'_>) -> Result<Option<Entry>> {
     Ok(text::user(&read("/etc/passwd")?, key))
 }
 
@@ -89,12 +89,12 @@ pub(super) fn homes(text: &str) -> impl Iterator<Item = (u32, std::path::PathBuf
     expect(dead_code, reason = "the C library looks users up, and lists none")
 )]
 mod text {
-    use super::{Entry, Key};
+    use super::{Entry, UserKey};
 
-    pub(super) fn user(text: &str, key: Key<'_>) -> Option<Entry> {
+    pub(super) fn user(text: &str, key: UserKey<'_>) -> Option<Entry> {
         text.lines().filter_map(entry).find(|entry| match key {
-            Key::Name(name) => entry.name == name,
-            Key::Number(uid) => entry.uid == uid,
+            UserKey::Name(name) => entry.name == name,
+            UserKey::Number(uid) => entry.uid == uid,
         })
     }
 
@@ -136,11 +136,11 @@ mod tests {
 
     #[test]
     fn whole_lines_are_entries_and_nothing_else_is() {
-        let ann = text::user(PASSWD, Key::Name("ann")).unwrap();
+        let ann = text::user(PASSWD, UserKey::Name("ann")).unwrap();
         assert_eq!((ann.uid, ann.gid, ann.shell), (1000, 1000, "/bin/sh".into()));
-        assert_eq!(text::user(PASSWD, Key::Number(0)).unwrap().name, "root");
+        assert_eq!(text::user(PASSWD, UserKey::Number(0)).unwrap().name, "root");
         for name in ["bad", "", "+", "an", "ann:x"] {
-            assert_eq!(text::user(PASSWD, Key::Name(name)), None, "{name:?}");
+            assert_eq!(text::user(PASSWD, UserKey::Name(name)), None, "{name:?}");
         }
     }
 

@@ -20,18 +20,18 @@ pub fn understood(words: &[OsString]) -> Option<Run> {
     let mut tree = Cli::command();
     tree.build();
     let found = Run { config: None, settings: Settings::default(), command: Vec::new() };
-    let mut reading = Reading { tree: &tree, rest: words.get(1..)?, found };
+    let mut reading = Understanding { tree: &tree, rest: words.get(1..)?, found };
     let command = reading.read_up_to_command();
     Some(Run { command: command.into_iter().collect(), ..reading.found })
 }
 
-struct Reading<'a> {
+struct Understanding<'a> {
     tree: &'a Command,
     rest: &'a [OsString],
     found: Run,
 }
 
-impl<'a> Reading<'a> {
+impl<'a> Understanding<'a> {
     fn read_up_to_command(&mut self) -> Option<OsString> {
         while let Some(word) = self.next() {
             let bytes = word.as_bytes();

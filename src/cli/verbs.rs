@@ -47,7 +47,7 @@ pub enum Verb {
     /// Show the state of a running workload
     ///
     /// The guardian may be left out: then the one at /tmp/sentinel.socket is asked, or else the only one that runs.
-    Status(Status),
+    Status(StatusArgs),
     /// List the guardians, or the processes of one
     ///
     /// Those are listed that you may ask: your own, and for root everybody's. One that does not answer is listed with the reason.
@@ -55,7 +55,7 @@ pub enum Verb {
     /// Show all guardians live
     ///
     /// Enter shows the chosen one, ? lists the keys, q leaves.
-    Top(Top),
+    Top(TopArgs),
     /// Send a request to a guardian
     ///
     /// One request, one answer; watch alone goes on until you leave. The same works without sentinel:
@@ -69,7 +69,7 @@ pub enum Verb {
     ///
     /// The recorded samples and events go through the policy of this version; whether it decides the same is said at the end. With
     /// --what-if it is asked what other rules would have decided: a run recorded with --dry-run answers best, as nothing was done to it.
-    Replay(Replay),
+    Replay(ReplayArgs),
     /// Serve the metrics of all guardians for Prometheus
     ///
     /// One exporter serves all guardians that you may ask, at /metrics. There is no password: anybody who can reach the address can read.
@@ -94,7 +94,7 @@ pub enum Verb {
   sentinel status train                    The one whose run is called train
   sentinel status --json 4711 | jq .state  The one with this process id, for programs"), "\n\n", headed!("Exit status", "  0    It answered
   125  No guardian answered, or it is not clear which one is meant")))]
-pub struct Status {
+pub struct StatusArgs {
     /// The guardian, by the name of its run or a process id; sentinel ps lists them
     #[arg(value_name = GUARDIAN, conflicts_with = "socket", value_hint = ValueHint::Other)]
     pub guardian: Option<String>,
@@ -127,7 +127,7 @@ pub struct Ps {
 #[command(after_help = headed!("Examples", "  sentinel top                             All guardians
   sentinel top train                       The dashboard of the run called train
   sentinel -- top                          Runs the command top"))]
-pub struct Top {
+pub struct TopArgs {
     /// The guardian to show at once, by the name of its run or a process id
     #[arg(value_name = GUARDIAN, value_hint = ValueHint::Other)]
     pub guardian: Option<String>,
@@ -188,7 +188,7 @@ pub struct Report {
   sentinel replay t.jsonl --what-if -m 2G  What another limit would have done"), "\n\n", headed!("Exit status", "  0    The same decisions, or the answer to --what-if
   1    A complete trace leads to other decisions than were recorded
   125  The file is not a trace")))]
-pub struct Replay {
+pub struct ReplayArgs {
     /// What sentinel --record wrote
     #[arg(value_hint = ValueHint::FilePath)]
     pub file: PathBuf,

@@ -1,5 +1,5 @@
 //! Configuration files: which one there is, whose it is, and what it says. Under sudo the user's own file is read with the user's
-//! rights, and what it names is used with them too: see [`Origin`].
+//! rights, and what it names is used with them too: see [`Authority`].
 
 use crate::account::home_of;
 use crate::cli::Settings;
@@ -21,7 +21,7 @@ const NULL_DEVICE: (u64, u64) = (1, 3);
 
 /// Who decides what a configuration file says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub enum Authority {
     /// Those whose rights we have.
     Ours,
     /// Somebody who has fewer: root is asked by a user through sudo, and the file is not root's. A path in it is bound, opened and
@@ -33,14 +33,14 @@ pub enum Origin {
 ///
 /// # Errors
 /// When it cannot be read or understood.
-pub fn settings(named: Option<PathBuf>) -> Result<(Settings, Origin)> {
+pub fn settings(named: Option<PathBuf>) -> Result<(Settings, Authority)> {
     let caller = CallerId::find();
     let found = match named {
         // Opened as by whoever types it: root may name what it likes.
         Some(path) => Some((open(&path).map_err(Into::into), path)),
         None => default_file(caller),
     };
-    let Some((opened, path)) = found else { return Ok((Settings::default(), Origin::Ours)) };
+    let Some((opened, path)) = found else { return Ok((Settings::default(), Authority::Ours)) };
     let what = || format!("cannot read configuration {}", shown(&path));
     let (text, origin) = opened
         .and_then(|(file, data)| Ok((text(file)?, origin(&path, &data, caller))))
@@ -142,12 +142,12 @@ fn text(file: File) -> io::Result<String> {
 }
 
 /// A file in the caller's home is the caller's, whoever owns it; one that was named is whose it is.
-fn origin(path: &Path, data: &Metadata, caller: CallerId) -> Origin {
+fn origin(path: &Path, data: &Metadata, caller: CallerId) -> Authority {
     let theirs = data.uid() != 0 || data.mode() & 0o022 != 0;
     let home = home_of(caller.uid).is_some_and(|home| path.starts_with(home));
     match geteuid().is_root() && caller.uid != 0 && (theirs || home) {
-        true => Origin::Caller,
-        false => Origin::Ours,
+        true => Authority::Caller,
+        false => Authority::Ours,
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// What makes a file the same by another name.
 #[derive(Debug, PartialEq, Eq)]
-enum Identity {
+enum FileIdentity {
     /// It is there: device and inode.
     There(u64, u64),
     /// It will be made: its directory without links, and its name.
@@ -32,7 +32,7 @@ impl Config {
             ("--log", self.log.as_deref()),
             ("--socket", socket),
         ];
-        let mut seen: Vec<(&str, Identity)> = Vec::new();
+        let mut seen: Vec<(&str, FileIdentity)> = Vec::new();
         for (option, path) in outputs {
             let Some(path) = path else { continue };
             let Some(identity) = identity(path) else { continue };
@@ -49,13 +49,13 @@ impl Config {
 }
 
 /// `None` for what many may write to (a terminal, a pipe, /dev/null).
-fn identity(path: &Path) -> Option<Identity> {
+fn identity(path: &Path) -> Option<FileIdentity> {
     match path.metadata() {
-        Ok(data) if data.is_file() => Some(Identity::There(data.dev(), data.ino())),
+        Ok(data) if data.is_file() => Some(FileIdentity::There(data.dev(), data.ino())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
             let directory = directory.unwrap_or(Path::new(".")).canonicalize().ok()?;
-            Some(Identity::ToBe(directory.join(path.file_name()?)))
+            Some(FileIdentity::ToBe(directory.join(path.file_name()?)))
         }
         // What cannot be looked at cannot be opened either, and says so then.
         Ok(_) | Err(_) => None,

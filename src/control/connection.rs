@@ -1,6 +1,6 @@
 //! One client: its line, its answer, its time. Never blocks; every buffer is bounded. What a request means is not known here.
 
-use super::output::Output;
+use super::output::Outgoing;
 use super::protocol::MAX_LINE;
 use super::receiving::{self, Received, receive};
 use crate::clock::Timestamp;
@@ -64,7 +64,7 @@ pub(super) struct Connection {
     peer: Peer,
     phase: Phase,
     input: ArrayVec<u8, INPUT>,
-    output: Output,
+    output: Outgoing,
     /// The client will send nothing more.
     ended: bool,
     /// The client is gone, or the connection is broken.
@@ -88,7 +88,7 @@ impl Connection {
             peer,
             phase: Phase::Asking,
             input: ArrayVec::new(),
-            output: Output::default(),
+            output: Outgoing::default(),
             ended: false,
             gone: false,
             passes_descriptors: false,

@@ -26,7 +26,7 @@ pub const MOST_GUARDIANS: usize = 256;
 const MOST_COUNTED: usize = 4 * MOST_ENTRIES;
 
 /// Whether a name and a process id are those that are looked for.
-type Wanted<'a> = &'a dyn Fn(&str, u32) -> bool;
+type Selector<'a> = &'a dyn Fn(&str, u32) -> bool;
 
 /// Users whose directories root looks into.
 const MOST_USERS: usize = 1024;
@@ -91,7 +91,7 @@ pub fn find(roots: &Roots) -> Listing {
 }
 
 /// Only those that are `wanted`: what is not cannot crowd them out.
-pub fn find_those(roots: &Roots, wanted: Wanted<'_>) -> Listing {
+pub fn find_those(roots: &Roots, wanted: Selector<'_>) -> Listing {
     let own = geteuid().as_raw();
     let mut listing = Listing::default();
     for path in places(roots) {
@@ -150,7 +150,7 @@ fn users() -> BTreeSet<u32> {
 }
 
 /// Adds the entries of a directory, if it belongs to one of `owners` and nobody else may write to it.
-fn look_into(path: &Path, owners: &[u32], wanted: Wanted<'_>, listing: &mut Listing) {
+fn look_into(path: &Path, owners: &[u32], wanted: Selector<'_>, listing: &mut Listing) {
     let Some((directory, owner)) = open_of(path, owners) else { return };
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let Ok(readable) = openat(&directory, ".", flags, Mode::empty()) else { return };
@@ -256,7 +256,7 @@ pub fn find_here() -> Listing {
 }
 
 /// Those of them that are `wanted`.
-pub fn find_here_those(wanted: Wanted<'_>) -> Listing {
+pub fn find_here_those(wanted: Selector<'_>) -> Listing {
     find_those(&runtime_dir::Roots::system(), wanted)
 }
 

@@ -11,14 +11,14 @@ const COMPACT_ABOVE: usize = 64 << 10;
 
 /// Bytes that the kernel did not take yet.
 #[derive(Debug, Default)]
-pub(super) struct Output {
+pub(super) struct Outgoing {
     bytes: Vec<u8>,
     sent: usize,
     /// `None` until [`Output::stamp`] noted it.
     moved: Option<Timestamp>,
 }
 
-impl Output {
+impl Outgoing {
     /// How many bytes wait.
     pub(super) fn waiting(&self) -> usize {
         self.bytes.len() - self.sent

@@ -6,7 +6,7 @@ pub const MAX_HEAD: usize = 8 << 10;
 
 /// What is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wish {
+pub enum Resource {
     /// The metrics; `head` without the page itself.
     Metrics {
         /// HEAD.
@@ -31,27 +31,29 @@ pub fn is_complete(head: &[u8]) -> bool {
 }
 
 /// What a complete head asks for. A body is not read.
-pub fn parse(head: &[u8]) -> Wish {
+pub fn parse(head: &[u8]) -> Resource {
     let mut fields = [httparse::EMPTY_HEADER; FIELDS];
     let mut request = httparse::Request::new(&mut fields);
     match request.parse(head) {
         Ok(httparse::Status::Complete(_)) => {}
-        Err(httparse::Error::Version) => return Wish::Refused("505 HTTP Version Not Supported"),
-        Err(httparse::Error::TooManyHeaders) => {
-            return Wish::Refused("431 Request Header Fields Too Large");
+        Err(httparse::Error::Version) => {
+            return Resource::Refused("505 HTTP Version Not Supported");
         }
-        Ok(httparse::Status::Partial) | Err(_) => return Wish::Refused("400 Bad Request"),
+        Err(httparse::Error::TooManyHeaders) => {
+            return Resource::Refused("431 Request Header Fields Too Large");
+        }
+        Ok(httparse::Status::Partial) | Err(_) => return Resource::Refused("400 Bad Request"),
     }
     let (method, target) = (request.method.unwrap_or_default(), request.path.unwrap_or_default());
     let head = match method {
         "GET" => false,
         "HEAD" => true,
-        _ => return Wish::Refused("405 Method Not Allowed"),
+        _ => return Resource::Refused("405 Method Not Allowed"),
     };
     match target.split('?').next().unwrap_or_default() {
-        "/metrics" => Wish::Metrics { head },
-        "/" => Wish::Index { head },
-        _ => Wish::Refused("404 Not Found"),
+        "/metrics" => Resource::Metrics { head },
+        "/" => Resource::Index { head },
+        _ => Resource::Refused("404 Not Found"),
     }
 }
 
@@ -80,16 +82,16 @@ mod tests {
     #[test]
     fn requests() {
         for (line, wish) in [
-            ("GET /metrics HTTP/1.1", Wish::Metrics { head: false }),
-            ("HEAD /metrics?x=1 HTTP/1.0", Wish::Metrics { head: true }),
-            ("GET / HTTP/1.1", Wish::Index { head: false }),
-            ("GET /etc/passwd HTTP/1.1", Wish::Refused("404 Not Found")),
-            ("POST /metrics HTTP/1.1", Wish::Refused("405 Method Not Allowed")),
-            ("GET /metrics HTTP/2.0", Wish::Refused("505 HTTP Version Not Supported")),
-            ("GET /metrics", Wish::Refused("400 Bad Request")),
-            ("GET  /metrics HTTP/1.1", Wish::Refused("400 Bad Request")),
-            ("", Wish::Refused("400 Bad Request")),
-            ("\u{7f}ET / HTTP/1.1", Wish::Refused("400 Bad Request")),
+            ("GET /metrics HTTP/1.1", Resource::Metrics { head: false }),
+            ("HEAD /metrics?x=1 HTTP/1.0", Resource::Metrics { head: true }),
+            ("GET / HTTP/1.1", Resource::Index { head: false }),
+            ("GET /etc/passwd HTTP/1.1", Resource::Refused("404 Not Found")),
+            ("POST /metrics HTTP/1.1", Resource::Refused("405 Method Not Allowed")),
+            ("GET /metrics HTTP/2.0", Resource::Refused("505 HTTP Version Not Supported")),
+            ("GET /metrics", Resource::Refused("400 Bad Request")),
+            ("GET  /metrics HTTP/1.1", Resource::Refused("400 Bad Request")),
+            ("", Resource::Refused("400 Bad Request")),
+            ("\u{7f}ET / HTTP/1.1", Resource::Refused("400 Bad Request")),
         ] {
             assert_eq!(parse(format!("{line}\r\nHost: x\r\n\r\n").as_bytes()), wish, "{line:?}");
         }

@@ -2,7 +2,7 @@
 //! once a second, however many ask us.
 
 use super::gathering::Gatherer;
-use super::http::{MAX_HEAD, Wish, answer, head_of, is_complete, parse};
+use super::http::{MAX_HEAD, Resource, answer, head_of, is_complete, parse};
 use crate::clock::{Clock, Timestamp};
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -71,21 +71,21 @@ fn begin(stream: TcpStream, shared: &Arc<Shared>) {
 fn talk(mut stream: &TcpStream, shared: &Shared) -> std::io::Result<()> {
     let wish = match read_head(stream, shared.clock)? {
         Some(head) => parse(&head),
-        None => Wish::Refused("431 Request Header Fields Too Large"),
+        None => Resource::Refused("431 Request Header Fields Too Large"),
     };
     let until = shared.clock.now() + DEADLINE;
     let write = |bytes: &[u8]| write_all(stream, bytes, until, shared.clock);
     match wish {
         // The page is large and all clients have the same.
-        Wish::Metrics { head } => {
+        Resource::Metrics { head } => {
             let page = shared.page();
             let until = shared.clock.now() + DEADLINE;
             write_all(stream, &head_of("200 OK", TEXT, page.len()), until, shared.clock)?;
             let body = if head { &[] } else { page.as_bytes() };
             write_all(stream, body, until, shared.clock)
         }
-        Wish::Index { head } => write(&answer("200 OK", WORDS, "sentinel: /metrics\n", head)),
-        Wish::Refused(status) => write(&answer(status, WORDS, &format!("{status}\n"), false)),
+        Resource::Index { head } => write(&answer("200 OK", WORDS, "sentinel: /metrics\n", head)),
+        Resource::Refused(status) => write(&answer(status, WORDS, &format!("{status}\n"), false)),
     }?;
     stream.shutdown(Shutdown::Write)?;
     // What was sent behind the head is read away, or the close would be a reset that swallows the answer.

@@ -124,13 +124,13 @@ fn limit(limits: &Limits) -> String {
 
 /// The columns of a table and their widths.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Table {
+pub struct ColumnWidths {
     columns: Vec<(Column, usize)>,
 }
 
-impl Table {
+impl ColumnWidths {
     /// For these rows in `width` columns; without a width nothing is cut. `bar` for those who can draw one.
-    pub fn fit(rows: &[Row], width: Option<usize>, bar: bool) -> Table {
+    pub fn fit(rows: &[Row], width: Option<usize>, bar: bool) -> ColumnWidths {
         let longest = match width {
             None => usize::MAX,
             Some(width) if width < WITH_BAR => SHORT_NAME,
@@ -160,7 +160,7 @@ impl Table {
         if let Some((Column::Command, wide)) = columns.last_mut() {
             *wide = wide.saturating_add(room.saturating_sub(used));
         }
-        Table { columns }
+        ColumnWidths { columns }
     }
 
     /// The heads, padded as their cells are.
@@ -217,7 +217,7 @@ fn pad(column: Column, text: String, to: usize) -> String {
 
 /// The table as text, a line end after each line.
 pub fn text(rows: &[Row], width: Option<usize>) -> String {
-    let table = Table::fit(rows, width, false);
+    let table = ColumnWidths::fit(rows, width, false);
     let line = |cells: Vec<(Column, String)>| {
         let cells: Vec<String> = cells.into_iter().map(|(_, cell)| cell).collect();
         cells.join(" ").trim_end().to_owned() + "\n"

@@ -17,13 +17,13 @@ use std::path::PathBuf;
 
 /// What `--json` prints. Added fields do not change the schema's number.
 #[derive(Debug, Serialize)]
-struct Page {
+struct PsPage {
     schema: u32,
-    guardians: Vec<Entry>,
+    guardians: Vec<PsEntry>,
 }
 
 #[derive(Debug, Serialize)]
-struct Entry {
+struct PsEntry {
     name: String,
     pid: u32,
     socket: PathBuf,
@@ -87,10 +87,10 @@ fn json(told: Vec<(Listed, Result<Status, Silence>)>) -> Result<String> {
             Ok(status) => (Some(status), None),
             Err(silence) => (None, Some(silence.to_string())),
         };
-        Entry { name, pid, socket, status, problem }
+        PsEntry { name, pid, socket, status, problem }
     };
     let guardians = told.into_iter().map(entry).collect();
-    let page = Page { schema: crate::status::SCHEMA_VERSION, guardians };
+    let page = PsPage { schema: crate::status::SCHEMA_VERSION, guardians };
     Ok(serde_json::to_string(&page).context("render the list")? + "\n")
 }
 

@@ -1,7 +1,7 @@
 //! Processes of ours beside the guardian. None of them belongs to a workload, and each ends in its own way.
 
 use super::Host;
-use super::keeper::Keeper;
+use super::keeper::KeeperProcess;
 use super::output_log::OutputLog;
 use super::recording::Recording;
 use crate::dashboard::Dashboard;
@@ -16,7 +16,7 @@ use std::net::TcpListener;
 #[derive(Debug, Default)]
 pub(super) struct Attendants {
     /// Ends the workload when we cannot any more.
-    pub(super) keeper: Option<Keeper>,
+    pub(super) keeper: Option<KeeperProcess>,
     /// The line on which it is asked for what can block.
     pub(super) witness: Option<Witness>,
     /// Writes the trace.
@@ -34,7 +34,7 @@ pub(super) struct Attendants {
 impl Attendants {
     /// The processes that live.
     pub(super) fn pids(&self) -> impl Iterator<Item = i32> {
-        let keeper = self.keeper.as_ref().map(Keeper::pid);
+        let keeper = self.keeper.as_ref().map(KeeperProcess::pid);
         let recording = self.recording.as_ref().map(Recording::pid);
         let log = self.log.as_ref().map(OutputLog::pid);
         let exporter = self.exporter.as_ref().and_then(Exporter::pid);

@@ -18,7 +18,7 @@ use std::time::Duration;
 const ANCHOR_LATE: Duration = Duration::from_millis(200);
 
 /// What it used and left behind.
-type Left = (PageFaults, Option<Remains>);
+type LeftBehind = (PageFaults, Option<Remains>);
 
 /// Whether it wrote into a pipe of ours that nobody reads any more: `sentinel COMMAND | head` is as the user wanted it.
 fn lost_its_reader(end: &End) -> bool {
@@ -89,7 +89,7 @@ impl Host {
         id: WardId,
         end: &End,
         status: &Status,
-        (_, remains): &Left,
+        (_, remains): &LeftBehind,
         was_interrupted: bool,
     ) {
         let Some(ward) = self.wards.get(id) else { return };
@@ -109,7 +109,13 @@ impl Host {
         }
     }
 
-    fn write_records(&mut self, id: WardId, end: &End, status: &Status, (faults, remains): &Left) {
+    fn write_records(
+        &mut self,
+        id: WardId,
+        end: &End,
+        status: &Status,
+        (faults, remains): &LeftBehind,
+    ) {
         let events = self.voice.log.lines();
         for record in std::mem::take(&mut self.records) {
             let Some(ward) = self.wards.get(id) else { return };
@@ -123,7 +129,7 @@ impl Host {
     /// For those who look only now and then.
     fn count_end(&mut self, id: WardId, end: &End, status: &Status) {
         let Some(ward) = self.wards.get(id) else { return };
-        let counted = ledger::End::of(&ward.rules.name, &ward.verdict(end, status), status);
+        let counted = ledger::RecentEnd::of(&ward.rules.name, &ward.verdict(end, status), status);
         if let Err(error) = store::count(&counted, self.caller_id) {
             self.say(Level::Warning, format!("{error:#}"));
         }

@@ -20,7 +20,7 @@ use std::path::Path;
 
 /// The process, and what leads to it.
 #[derive(Debug)]
-pub(super) struct Keeper {
+pub(super) struct KeeperProcess {
     pid: i32,
     orders: OrderFile,
     written: Orders,
@@ -28,7 +28,7 @@ pub(super) struct Keeper {
     leash: PipeWriter,
 }
 
-impl Drop for Keeper {
+impl Drop for KeeperProcess {
     /// Lets it go, and waits for it to have gone; but a panic lets the leash break.
     fn drop(&mut self) {
         if std::thread::panicking() || self.pid == 0 {
@@ -41,20 +41,20 @@ impl Drop for Keeper {
     }
 }
 
-impl Keeper {
+impl KeeperProcess {
     /// With the line on which the witness is asked, and what makes the start of a post-mortem.
     fn start(
         handed: Handed,
         (orders, written): (OrderFile, Orders),
         line: Option<&OwnedFd>,
         report: impl FnOnce() -> Option<PostMortem>,
-    ) -> Result<Keeper> {
+    ) -> Result<KeeperProcess> {
         let (end, leash) = std::io::pipe().context("make its pipe")?;
         let third = line.map(AsFd::as_fd);
         let given = Given { input: end.as_fd(), output: orders.as_fd(), third };
         let task = |held| keeper::run(handed, held, report);
         let pid = attendant::start(c"sentinel-keeper", given, task).context("start it")?;
-        Ok(Keeper { pid, orders, written, leash })
+        Ok(KeeperProcess { pid, orders, written, leash })
     }
 
     /// Its process id.
@@ -89,7 +89,7 @@ impl Host {
         Ok(())
     }
 
-    fn try_start_keeper(&mut self, id: WardId, child: i32) -> Result<Keeper> {
+    fn try_start_keeper(&mut self, id: WardId, child: i32) -> Result<KeeperProcess> {
         let ward = self.wards.get(id).context("find whom to keep")?;
         let orders = OrderFile::create().context("make a file for its orders")?;
         let lines = ward.policy().lines();
@@ -116,7 +116,7 @@ impl Host {
             let origin = || Origin::find(self.caller_id);
             ward.wants_report().then(|| ward.report_of_our_death(child, origin()))
         };
-        let keeper = Keeper::start(handed, (orders, written), line.as_ref(), report)?;
+        let keeper = KeeperProcess::start(handed, (orders, written), line.as_ref(), report)?;
         self.attendants.witness = witness;
         Ok(keeper)
     }
@@ -149,14 +149,18 @@ impl Host {
         }
     }
 
-    fn try_start_keeper_of_others(&self, rules: &WardRules, targets: &Targets) -> Result<Keeper> {
+    fn try_start_keeper_of_others(
+        &self,
+        rules: &WardRules,
+        targets: &Targets,
+    ) -> Result<KeeperProcess> {
         let orders = OrderFile::create().context("make a file for its orders")?;
         let written = Orders::default();
         orders.write(written).context("write its orders")?;
         let (cgroups, directories) = (targets.cgroups.clone(), targets.directories.clone());
         let charge = Charge::Others { cgroups, directories };
         let handed = self.handed(rules, charge, OnDeath::Release);
-        Keeper::start(handed, (orders, written), None, || None)
+        KeeperProcess::start(handed, (orders, written), None, || None)
     }
 
     /// Tells the keeper what changed. Called once a turn of the loop, behind all deeds.

@@ -11,7 +11,7 @@ use crate::event_loop::Token;
 use crate::status::Tier;
 use crate::sys::caller::Caller;
 use crate::sys::memory;
-use crate::sys::spawn::{self, Place, Program, Waiting};
+use crate::sys::spawn::{self, Program, TerminalPlace, Waiting};
 use crate::ward::WardId;
 use crate::workload::Workload;
 use anyhow::{Context, Result};
@@ -58,13 +58,13 @@ impl Launch {
         Ok(Launch { program, terminal, caller, as_other_user, early })
     }
 
-    fn place<'a>(&self, foreground: &'a Foreground) -> Place<'a> {
+    fn place<'a>(&self, foreground: &'a Foreground) -> TerminalPlace<'a> {
         match (self.terminal, foreground.to_hand_over()) {
-            (Some(terminal), _) => Place::Session { terminal },
-            (None, _) if self.as_other_user => Place::Detached,
-            (None, Some(terminal)) => Place::Foreground(terminal.as_fd()),
-            (None, None) if foreground.is_shared() => Place::Ours,
-            (None, None) => Place::Group,
+            (Some(terminal), _) => TerminalPlace::Session { terminal },
+            (None, _) if self.as_other_user => TerminalPlace::Detached,
+            (None, Some(terminal)) => TerminalPlace::Foreground(terminal.as_fd()),
+            (None, None) if foreground.is_shared() => TerminalPlace::Ours,
+            (None, None) => TerminalPlace::Group,
         }
     }
 

@@ -41,7 +41,7 @@ use crate::status::Level;
 use crate::sys::caller::Caller;
 use crate::sys::signals::Signals;
 use crate::sys::spawn::SpawnError;
-use crate::ward::{Setting, Ward, WardId};
+use crate::ward::{Location, Ward, WardId};
 use crate::watcher::{Change, Watcher};
 use anyhow::{Context, Result};
 use attendants::Attendants;
@@ -55,7 +55,7 @@ use wards::Wards;
 
 /// Who asks, and what they are still owed.
 #[derive(Debug, Default)]
-struct Mailbox {
+struct Correspondence {
     server: Option<Server>,
     /// Who waits for a ward's process table.
     waiting: Vec<(ClientId, WardId, Request)>,
@@ -90,7 +90,7 @@ pub struct Host {
     events: EventLoop,
     signals: Signals,
     watcher: Option<Watcher>,
-    mailbox: Mailbox,
+    mailbox: Correspondence,
     voice: Voice,
     wards: Wards,
     foreground: Foreground,
@@ -117,11 +117,11 @@ impl Host {
     fn adopt(
         &mut self,
         rules: WardRules,
-        setting: Setting,
+        location: Location,
         traced: bool,
     ) -> Result<(WardId, PolicyConfig)> {
         let id = self.wards.next_id();
-        let (mut ward, config) = Ward::new(id, rules, setting, self.clock, traced);
+        let (mut ward, config) = Ward::new(id, rules, location, self.clock, traced);
         let token = Token::CgroupEvents(id.to_number());
         let told = ward.workload.telling_files().try_for_each(|file| self.events.add(file, token));
         // As they can on every Linux.

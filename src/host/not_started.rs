@@ -3,7 +3,7 @@
 use crate::cli::Settings;
 use crate::command::CommandError;
 use crate::escape::tame;
-use crate::ledger::{End, NOT_STARTED, store};
+use crate::ledger::{NOT_STARTED, RecentEnd, store};
 use crate::report::record::{CallerId, RecordFile};
 use crate::report::words::signal_name;
 use crate::sys::spawn::SpawnError;
@@ -51,7 +51,7 @@ pub(super) fn record(records: Vec<RecordFile>, error: &Error) {
 
 /// Counts it, for those who look only now and then.
 pub(super) fn count(name: &str) {
-    let end = End::bare(name, NOT_STARTED, 0);
+    let end = RecentEnd::bare(name, NOT_STARTED, 0);
     if let Err(error) = store::count(&end, CallerId::find()) {
         crate::diagnostics::complain(&format!("{error:#}"));
     }

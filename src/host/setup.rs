@@ -8,7 +8,7 @@ use super::output_log::OutputLog;
 use super::recording::Recording;
 use super::settle::{find_tier, settle};
 use super::wards::Wards;
-use super::{Host, Mailbox, Readiness, Voice};
+use super::{Correspondence, Host, Readiness, Voice};
 use crate::cgroup::hierarchy::{self};
 use crate::clock::Clock;
 use crate::command;
@@ -27,7 +27,7 @@ use crate::status::{Level, Tier};
 use crate::sys::caller::Caller;
 use crate::sys::memory;
 use crate::sys::signals::Signals;
-use crate::ward::{Emptied, Setting};
+use crate::ward::{Emptied, Location};
 use crate::workload::Workload;
 use crate::workload::strangers::Strangers;
 use anyhow::{Context, Result};
@@ -98,8 +98,8 @@ fn begin(
     host.say_notes(left.unwrap_or_default().into_iter().chain(notes));
     host.wire()?;
     let insists = config.insists_on_keeper();
-    let setting = Setting { workload, lines, outer, tier_reason, emptied: Emptied::Ends };
-    let (ward, rules) = host.adopt(config.rules, setting, traced)?;
+    let location = Location { workload, lines, outer, tier_reason, emptied: Emptied::Ends };
+    let (ward, rules) = host.adopt(config.rules, location, traced)?;
     host.begin_dashboard(dashboard);
     if let Some(listener) = metrics {
         host.open_exporter(listener)?;
@@ -159,7 +159,7 @@ impl Host {
             events: EventLoop::new().context("cannot make an epoll instance")?,
             signals,
             watcher: None,
-            mailbox: Mailbox { server, ..Mailbox::default() },
+            mailbox: Correspondence { server, ..Correspondence::default() },
             voice: Voice { quiet: config.quiet, console: Console::new(), log: Log::default() },
             wards: Wards::default(),
             foreground: Foreground::default(),

@@ -2,7 +2,7 @@
 
 use super::Host;
 use crate::event::{Command, Ending, Event};
-use crate::sys::process::{Change, has_stopped, next_change, send};
+use crate::sys::process::{ChildChange, has_stopped, next_change, send};
 use crate::sys::signals::{Signal, asks_to_end};
 use crate::ward::{Ward, WardId};
 use nix::libc::{SIGCHLD, SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH};
@@ -92,21 +92,21 @@ impl Host {
     pub(super) fn reap(&mut self) {
         while let Some((pid, change, spent)) = next_change() {
             let theirs = self.wards.iter_mut().find(|ward| !ward.workload.leaves_out(pid));
-            if let (Some(ward), Change::Ended(_)) = (theirs, change) {
+            if let (Some(ward), ChildChange::Ended(_)) = (theirs, change) {
                 ward.add_ended(&spent);
             }
             let ward = self.wards.of_child(pid).map(|ward| ward.id());
             match (ward, change) {
-                (Some(id), Change::Ended(status)) => self.command_ended(id, status.into()),
-                (Some(id), Change::Stopped(signal)) => self.child_stopped(id, signal),
-                (None, Change::Ended(status)) => self.other_child_ended(pid, status.into()),
-                (None, Change::Stopped(SIGTSTP))
+                (Some(id), ChildChange::Ended(status)) => self.command_ended(id, status.into()),
+                (Some(id), ChildChange::Stopped(signal)) => self.child_stopped(id, signal),
+                (None, ChildChange::Ended(status)) => self.other_child_ended(pid, status.into()),
+                (None, ChildChange::Stopped(SIGTSTP))
                     if self.attendants.dashboard_pid() == Some(pid) =>
                 {
                     self.dashboard_stopped();
                 }
-                (Some(_), Change::Continued) => self.foreground.command_is_stopped = false,
-                (None, Change::Stopped(_) | Change::Continued) => {}
+                (Some(_), ChildChange::Continued) => self.foreground.command_is_stopped = false,
+                (None, ChildChange::Stopped(_) | ChildChange::Continued) => {}
             }
             if self.not_started.is_some() {
                 return;

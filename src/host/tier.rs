@@ -3,7 +3,7 @@
 use crate::cgroup::Cgroup;
 use crate::placement::obstacle;
 use crate::placement::surroundings::Surroundings;
-use crate::placement::{self, Placed, Refusal, Wish};
+use crate::placement::{self, Placed, RefusedRoute, Wish};
 use crate::status::Tier;
 use anyhow::{Result, anyhow};
 
@@ -43,7 +43,7 @@ pub(super) fn find(around: &Surroundings, wish: &Wish<'_>, require: Tier) -> Res
     found(Tier::Polled, None, None, reason)
 }
 
-fn last(refusals: &[Refusal]) -> String {
+fn last(refusals: &[RefusedRoute]) -> String {
     refusals.last().map_or_else(String::new, |refusal| refusal.why.clone())
 }
 

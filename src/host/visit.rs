@@ -10,7 +10,7 @@ use crate::escape::{escape, shown};
 use crate::event::DeedResult;
 use crate::status::{Level, Tier};
 use crate::units::{Bytes, Limit};
-use crate::ward::{Emptied, Setting, Ward, WardId};
+use crate::ward::{Emptied, Location, Ward, WardId};
 use crate::workload::Workload;
 use crate::workload::foreign::Foreign;
 use crate::workload::spares::Spares;
@@ -59,8 +59,8 @@ impl Host {
             Some(result) => return Err(refusal(result, directory, lines.limit)),
         }
         let tier_reason = reason(workload.tier(), directory);
-        let setting = Setting { workload, lines, outer, tier_reason, emptied };
-        let (id, _) = self.adopt(rules, setting, false)?;
+        let location = Location { workload, lines, outer, tier_reason, emptied };
+        let (id, _) = self.adopt(rules, location, false)?;
         if let Some(ward) = self.wards.get_mut(id) {
             ward.begin_usage();
             ward.look();

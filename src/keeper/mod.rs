@@ -17,7 +17,7 @@ use crate::report::console::Console;
 use crate::report::post_mortem::{Milestone, Moment, PostMortem, archive};
 use crate::report::record::CallerId;
 use crate::report::words::{counted, signal_name};
-use crate::sys::attendant::Held;
+use crate::sys::attendant::AttendantEnds;
 use crate::units::{Limit, millis, show_duration};
 use crate::witness;
 use crate::workload::kill_mode::KillMode;
@@ -85,7 +85,7 @@ pub enum Charge {
 
 /// Keeps watch over the guardian, in a process of its own that is a copy of it: the leash is standard input, the orders are standard
 /// output, and the third descriptor is the line of the witness. `report` makes the start of a post-mortem, if one is wanted.
-pub fn run(handed: Handed, held: Held, report: impl FnOnce() -> Option<PostMortem>) -> u8 {
+pub fn run(handed: Handed, held: AttendantEnds, report: impl FnOnce() -> Option<PostMortem>) -> u8 {
     let clock = Clock::start();
     if let Charge::Run { cgroup: Some(cgroup), .. } = &handed.charge {
         leftovers::mark(cgroup, Mark::Keeper);
@@ -93,14 +93,14 @@ pub fn run(handed: Handed, held: Held, report: impl FnOnce() -> Option<PostMorte
     let mut line = held.third;
     let mut end = wait(&held.input, &mut line, Some(SHORT));
     let mut ready = None;
-    if end == End::NotYet {
+    if end == GuardianEnd::NotYet {
         ready = Some(handed.charge.quarry());
         crate::sys::memory::forget_start();
         crate::sys::memory::lock();
         crate::sys::priority::raise();
         end = wait(&held.input, &mut line, None);
     }
-    if end == End::Good {
+    if end == GuardianEnd::Good {
         return 0;
     }
     drop(line);
@@ -134,7 +134,7 @@ impl Charge {
 
 /// How the guardian ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+enum GuardianEnd {
     /// It let us go.
     Good,
     /// It is gone.
@@ -144,7 +144,7 @@ enum End {
 }
 
 /// Waits for the guardian's end, so long at most, and hears what the witness is asked meanwhile.
-fn wait(leash: &OwnedFd, line: &mut Option<OwnedFd>, patience: Option<Duration>) -> End {
+fn wait(leash: &OwnedFd, line: &mut Option<OwnedFd>, patience: Option<Duration>) -> GuardianEnd {
     let timeout = patience.map_or(PollTimeout::NONE, |patience| {
         PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX)
     });
@@ -153,7 +153,7 @@ fn wait(leash: &OwnedFd, line: &mut Option<OwnedFd>, patience: Option<Duration>)
         let mut fds: ArrayVec<PollFd<'_>, 2> =
             fds.into_iter().flatten().map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         match poll(&mut fds, timeout) {
-            Ok(0) => return End::NotYet,
+            Ok(0) => return GuardianEnd::NotYet,
             Err(_) => continue,
             Ok(_) => {}
         }
@@ -162,7 +162,11 @@ fn wait(leash: &OwnedFd, line: &mut Option<OwnedFd>, patience: Option<Duration>)
         drop(fds);
         if ended {
             let read = nix::unistd::read(leash, &mut [0]);
-            return if read.is_ok_and(|length| length > 0) { End::Good } else { End::Bad };
+            return if read.is_ok_and(|length| length > 0) {
+                GuardianEnd::Good
+            } else {
+                GuardianEnd::Bad
+            };
         }
         if asked && !line.as_ref().is_some_and(|line| witness::answer(line.as_fd())) {
             *line = None;
@@ -271,7 +275,7 @@ impl Keeper {
     fn count_end(&mut self) {
         let ran = self.clock.now().0 + Duration::from_millis(self.handed.now_ms);
         let ran_ms = millis(ran);
-        let end = ledger::End::of_guardian(&self.handed.name, ran_ms, self.sent.take());
+        let end = ledger::RecentEnd::of_guardian(&self.handed.name, ran_ms, self.sent.take());
         if let Err(error) = store::count(&end, CallerId::find()) {
             self.say(&format!("{error:#}"));
         }

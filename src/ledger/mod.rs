@@ -70,16 +70,16 @@ pub struct Tally {
 
 /// One end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct End {
+pub struct RecentEnd {
     /// What it is counted by.
     pub kind: Kind,
     /// Its figures.
     pub last: Last,
 }
 
-impl End {
+impl RecentEnd {
     /// The end of a run that was guarded to its end.
-    pub fn of(name: &str, verdict: &Verdict, status: &Status) -> End {
+    pub fn of(name: &str, verdict: &Verdict, status: &Status) -> RecentEnd {
         let by_itself = || verdict.child_signal.map(signal_name);
         let memory = &status.memory;
         let seen = |bytes: Bytes| (bytes != Bytes(0)).then_some(bytes);
@@ -91,19 +91,19 @@ impl End {
             cpu_usec: status.usage.map(|usage| usage.cpu_usec),
         };
         let signal = verdict.signal.clone().or_else(by_itself);
-        End { kind: kind(name, &word(verdict.reason), signal), last }
+        RecentEnd { kind: kind(name, &word(verdict.reason), signal), last }
     }
 
     /// The end of a run of which nobody is left who could say more.
-    pub fn bare(name: &str, reason: &str, ran_ms: u64) -> End {
+    pub fn bare(name: &str, reason: &str, ran_ms: u64) -> RecentEnd {
         let last = Last { ended_unix_ms: now_ms(), ran_ms, ..Last::default() };
-        End { kind: kind(name, reason, None), last }
+        RecentEnd { kind: kind(name, reason, None), last }
     }
 
     /// The end of a run whose guardian was killed, and the last signal that its keeper sent, if it came to that.
-    pub fn of_guardian(name: &str, ran_ms: u64, signal: Option<String>) -> End {
-        let end = End::bare(name, &word(EndReason::GuardianDeath), ran_ms);
-        End { kind: kind(name, &end.kind.reason, signal), ..end }
+    pub fn of_guardian(name: &str, ran_ms: u64, signal: Option<String>) -> RecentEnd {
+        let end = RecentEnd::bare(name, &word(EndReason::GuardianDeath), ran_ms);
+        RecentEnd { kind: kind(name, &end.kind.reason, signal), ..end }
     }
 }
 
@@ -132,14 +132,14 @@ pub struct Ledger {
 
 /// As it is in the file.
 #[derive(Debug, Serialize, Deserialize)]
-struct Written<Row> {
+struct Written<StoredEnd> {
     schema: u32,
-    ends: Vec<Row>,
+    ends: Vec<StoredEnd>,
 }
 
 /// A kind and its tally, as it is written. Not by `flatten`, with which a full ledger takes a millisecond at each end.
 #[derive(Debug, Serialize)]
-struct Line<'a> {
+struct TallyLine<'a> {
     name: &'a str,
     reason: &'a str,
     signal: &'a str,
@@ -147,15 +147,15 @@ struct Line<'a> {
     last: Last,
 }
 
-impl<'a> Line<'a> {
-    fn of(Kind { name, reason, signal }: &'a Kind, tally: &Tally) -> Line<'a> {
-        Line { name, reason, signal, count: tally.count, last: tally.last }
+impl<'a> TallyLine<'a> {
+    fn of(Kind { name, reason, signal }: &'a Kind, tally: &Tally) -> TallyLine<'a> {
+        TallyLine { name, reason, signal, count: tally.count, last: tally.last }
     }
 }
 
 /// The same as it is read.
 #[derive(Debug, Deserialize)]
-struct Row {
+struct StoredEnd {
     name: String,
     reason: String,
     signal: String,
@@ -165,7 +165,7 @@ struct Row {
 
 impl Ledger {
     /// Counts one. Where there are too many kinds, others lose their name.
-    pub fn add(&mut self, end: &End) {
+    pub fn add(&mut self, end: &RecentEnd) {
         self.merge(end.kind.clone(), Tally { count: 1, last: end.last });
         while self.ends.len() > MOST && self.give_up_one(&end.kind) {}
     }
@@ -194,20 +194,21 @@ impl Ledger {
     /// # Errors
     /// None that is known.
     pub fn to_json(&self) -> serde_json::Result<Vec<u8>> {
-        let ends: Vec<Line<'_>> =
-            self.ends.iter().map(|(kind, tally)| Line::of(kind, tally)).collect();
+        let ends: Vec<TallyLine<'_>> =
+            self.ends.iter().map(|(kind, tally)| TallyLine::of(kind, tally)).collect();
         serde_json::to_vec(&Written { schema: SCHEMA, ends })
     }
 
     /// Reads the text of a file, which somebody else may have written: what no guardian writes is left out. `None` where it is no
     /// ledger that this version knows.
     pub fn from_json(json: &[u8]) -> Option<Ledger> {
-        let written: Written<Row> = serde_json::from_slice(json).ok()?;
+        let written: Written<StoredEnd> = serde_json::from_slice(json).ok()?;
         (written.schema == SCHEMA).then_some(())?;
         let mut ledger = Ledger::default();
-        let ends = written.ends.into_iter().map(|Row { name, reason, signal, count, last }| {
-            (Kind { name, reason, signal }, Tally { count, last })
-        });
+        let ends =
+            written.ends.into_iter().map(|StoredEnd { name, reason, signal, count, last }| {
+                (Kind { name, reason, signal }, Tally { count, last })
+            });
         for (kind, tally) in ends.filter(|(kind, _)| kind.is_proper()).take(2 * MOST) {
             ledger.merge(kind, tally);
         }
@@ -235,9 +236,9 @@ impl Kind {
 mod tests {
     use super::*;
 
-    fn end(name: &str, at: u64) -> End {
+    fn end(name: &str, at: u64) -> RecentEnd {
         let last = Last { ended_unix_ms: at, peak: Some(Bytes(at)), ..Last::default() };
-        End { kind: kind(name, "breach", Some("SIGTERM".to_owned())), last }
+        RecentEnd { kind: kind(name, "breach", Some("SIGTERM".to_owned())), last }
     }
 
     fn sum(ledger: &Ledger) -> u64 {

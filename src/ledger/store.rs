@@ -3,7 +3,7 @@
 //! sees a half, and never waits. The lock is a file that nobody but the caller can open, and is waited for a bounded time; it goes
 //! with the process that holds it. Nothing is synced: what a loss of power takes is some counts, and a counter that begins anew.
 
-use super::{End, Ledger};
+use super::{Ledger, RecentEnd};
 use crate::clock::{Clock, pause};
 use crate::escape::shown;
 use crate::report::post_mortem::archive;
@@ -38,7 +38,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 ///
 /// # Errors
 /// The disk is full, the lock is held for long, a file there is not the caller's.
-pub fn count(end: &End, caller: CallerId) -> Result<bool> {
+pub fn count(end: &RecentEnd, caller: CallerId) -> Result<bool> {
     let Some(directory) = archive::directory(caller) else { return Ok(false) };
     let counted = as_caller(caller, || match open_lock(&directory, caller.uid) {
         Ok(lock) => match add(&directory, lock, end, caller.uid) {
@@ -71,7 +71,7 @@ fn open_lock(directory: &Path, owner: u32) -> io::Result<File> {
     Ok(file)
 }
 
-fn add(directory: &Path, lock: File, end: &End, owner: u32) -> io::Result<()> {
+fn add(directory: &Path, lock: File, end: &RecentEnd, owner: u32) -> io::Result<()> {
     let _lock = hold(lock)?;
     let path = directory.join(FILE);
     let mut ledger = match read(&path, owner) {
@@ -171,16 +171,16 @@ mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
 
-    fn end(name: &str) -> End {
+    fn end(name: &str) -> RecentEnd {
         let kind = Kind { name: name.into(), reason: "exited".into(), signal: "none".into() };
-        End { kind, last: Last::default() }
+        RecentEnd { kind, last: Last::default() }
     }
 
     fn me() -> u32 {
         nix::unistd::geteuid().as_raw()
     }
 
-    fn add(directory: &Path, end: &End) -> io::Result<()> {
+    fn add(directory: &Path, end: &RecentEnd) -> io::Result<()> {
         super::add(directory, open_lock(directory, me())?, end, me())
     }
 

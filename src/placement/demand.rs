@@ -1,7 +1,7 @@
 //! Options that only some places can put in force. What was asked for and cannot be had is an error of the run, or a line of
 //! it; `sentinel doctor` says the same beforehand.
 
-use super::Row;
+use super::Route;
 use crate::status::Tier;
 use serde::Serialize;
 
@@ -24,7 +24,7 @@ pub struct Means {
     /// The tier.
     pub tier: Tier,
     /// How the cgroup was had, in tier `kernel`.
-    pub row: Option<Row>,
+    pub row: Option<Route>,
     /// Whether its cgroup has `pids.max`.
     pub pids: bool,
     /// Whether the workload's `memory.pressure` can be read.
@@ -70,7 +70,7 @@ impl Demand {
             (Demand::Thrash, _) if !means.pressure => {
                 "memory.pressure is not available here (boot with psi=1)"
             }
-            (Demand::Slice, Some(Row::SystemScope | Row::UserScope)) => return None,
+            (Demand::Slice, Some(Route::SystemScope | Route::UserScope)) => return None,
             (Demand::Slice, Some(row)) => {
                 return Some(format!("the cgroup is not a systemd scope here, but made by {row}"));
             }
@@ -93,7 +93,7 @@ impl Demand {
 mod tests {
     use super::*;
 
-    fn means(tier: Tier, row: Option<Row>) -> Means {
+    fn means(tier: Tier, row: Option<Route>) -> Means {
         let kernel = tier == Tier::Kernel;
         Means { tier, row, pids: kernel, pressure: kernel || tier == Tier::Observed, no_swap: None }
     }
@@ -106,10 +106,10 @@ mod tests {
     fn each_tier_has_its_own() {
         let none: [&str; 0] = [];
         for (tier, row, unmet) in [
-            (Tier::Kernel, Some(Row::SystemScope), &none[..]),
-            (Tier::Kernel, Some(Row::UserScope), &none),
-            (Tier::Kernel, Some(Row::Plain), &["--slice"]),
-            (Tier::Kernel, Some(Row::Given), &["--slice"]),
+            (Tier::Kernel, Some(Route::SystemScope), &none[..]),
+            (Tier::Kernel, Some(Route::UserScope), &none),
+            (Tier::Kernel, Some(Route::Plain), &["--slice"]),
+            (Tier::Kernel, Some(Route::Given), &["--slice"]),
             (Tier::Observed, None, &["--pids", "--swap", "--slice"]),
             (Tier::Hybrid, None, &["--pids", "--swap", "--thrash", "--slice"]),
             (Tier::Polled, None, &["--pids", "--swap", "--thrash", "--slice"]),
@@ -124,7 +124,7 @@ mod tests {
             pids: false,
             pressure: false,
             no_swap: Some("this machine has no swap".to_owned()),
-            ..means(Tier::Kernel, Some(Row::UserScope))
+            ..means(Tier::Kernel, Some(Route::UserScope))
         };
         assert_eq!(options(&bare), ["--pids", "--swap", "--thrash"]);
         assert_eq!(Demand::Swap.why_not(&bare).as_deref(), Some("this machine has no swap"));

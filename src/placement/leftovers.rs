@@ -62,7 +62,7 @@ fn beside(own: &Path) -> Vec<PathBuf> {
 
 /// What is left of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Left {
+enum Remnant {
     /// Made and marked by a guardian that is gone.
     Marked,
     /// Without a mark, and named after a process that does not exist: a guardian that was killed while it made it.
@@ -70,7 +70,7 @@ enum Left {
 }
 
 /// `None` while somebody is at work on it, or may be.
-fn state(path: &Path) -> Option<Left> {
+fn state(path: &Path) -> Option<Remnant> {
     let text = |mark: Mark| attribute(path, mark.name()).and_then(|text| text.into_string().ok());
     let guardian = text(Mark::Guardian);
     // Most are at work.
@@ -81,9 +81,9 @@ fn state(path: &Path) -> Option<Left> {
     let keeper = text(Mark::Keeper);
     if guardian.is_none() && keeper.is_none() {
         let maker = maker(path)?;
-        return Process::new(maker).is_err().then_some(Left::Unmarked);
+        return Process::new(maker).is_err().then_some(Remnant::Unmarked);
     }
-    nobody_is_at_work(guardian.as_deref(), keeper.as_deref()).then_some(Left::Marked)
+    nobody_is_at_work(guardian.as_deref(), keeper.as_deref()).then_some(Remnant::Marked)
 }
 
 /// Whose name it has: `sentinel-NAME-PID`, the directory or the scope around it.
@@ -100,11 +100,11 @@ fn nobody_is_at_work(guardian: Option<&str>, keeper: Option<&str>) -> bool {
     guardian.is_some_and(has_gone) && keeper.is_none_or(has_gone)
 }
 
-fn clear(path: &Path, state: Left) -> Option<String> {
+fn clear(path: &Path, state: Remnant) -> Option<String> {
     let left = Cgroup::open(path).ok()?;
     let events = left.read("cgroup.events").ok()?;
     if files::cgroup_events(events.as_bytes()).is_none_or(|events| events.populated) {
-        if state == Left::Unmarked {
+        if state == Remnant::Unmarked {
             return None;
         }
         // Not every tier has it.
@@ -154,7 +154,7 @@ mod tests {
     fn without_a_mark_it_is_left_when_nobody_has_its_maker_s_number() {
         let slice = tempfile::tempdir().unwrap();
         let of = |pid: u32| slice.path().join(format!("sentinel-x-{pid}"));
-        assert_eq!(state(&of(i32::MAX.cast_unsigned())), Some(Left::Unmarked));
+        assert_eq!(state(&of(i32::MAX.cast_unsigned())), Some(Remnant::Unmarked));
         assert_eq!(state(&of(std::process::id())), None);
     }
 

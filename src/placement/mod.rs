@@ -27,7 +27,7 @@ pub const WORKLOAD: &str = "workload";
 
 /// A way to a cgroup with the memory controller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Row {
+pub enum Route {
     /// `--cgroup`.
     Given,
     /// The writable root of a container's cgroup namespace.
@@ -42,31 +42,31 @@ pub enum Row {
     Plain,
 }
 
-impl Row {
+impl Route {
     /// In the order in which they are tried.
-    pub const ALL: [Row; 6] = [
-        Row::Given,
-        Row::NamespaceRoot,
-        Row::Delegated,
-        Row::SystemScope,
-        Row::UserScope,
-        Row::Plain,
+    pub const ALL: [Route; 6] = [
+        Route::Given,
+        Route::NamespaceRoot,
+        Route::Delegated,
+        Route::SystemScope,
+        Route::UserScope,
+        Route::Plain,
     ];
 
     /// As one word.
     pub fn name(self) -> &'static str {
         match self {
-            Row::Given => "given",
-            Row::NamespaceRoot => "namespace-root",
-            Row::Delegated => "delegated",
-            Row::SystemScope => "system-scope",
-            Row::UserScope => "user-scope",
-            Row::Plain => "plain",
+            Route::Given => "given",
+            Route::NamespaceRoot => "namespace-root",
+            Route::Delegated => "delegated",
+            Route::SystemScope => "system-scope",
+            Route::UserScope => "user-scope",
+            Route::Plain => "plain",
         }
     }
 }
 
-impl fmt::Display for Row {
+impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
@@ -102,7 +102,7 @@ pub struct Placed {
     /// The workload's cgroup.
     pub cgroup: Cgroup,
     /// How it was had.
-    pub row: Option<Row>,
+    pub row: Option<Route>,
     vacated: Option<Vacated>,
     anchor: Option<Anchor>,
     /// It says whose it is.
@@ -169,9 +169,9 @@ impl Placed {
 
 /// A row that did not do, and why.
 #[derive(Debug)]
-pub struct Refusal {
+pub struct RefusedRoute {
     /// The row.
-    pub row: Row,
+    pub row: Route,
     /// Why, as a fragment for people.
     pub why: String,
 }
@@ -180,9 +180,9 @@ pub struct Refusal {
 ///
 /// # Errors
 /// Why none does, row by row.
-pub fn with_memory(around: &Surroundings, wish: &Wish<'_>) -> Result<Placed, Vec<Refusal>> {
+pub fn with_memory(around: &Surroundings, wish: &Wish<'_>) -> Result<Placed, Vec<RefusedRoute>> {
     let mut refusals = Vec::new();
-    for row in Row::ALL {
+    for row in Route::ALL {
         let made = match why_not_at_sight(row, around, wish.given) {
             Some(why) => Err(anyhow!(why)),
             None => make(row, around, wish),
@@ -192,7 +192,7 @@ pub fn with_memory(around: &Surroundings, wish: &Wish<'_>) -> Result<Placed, Vec
                 placed.row = Some(row);
                 return Ok(placed);
             }
-            Err(error) => refusals.push(Refusal { row, why: format!("{error:#}") }),
+            Err(error) => refusals.push(RefusedRoute { row, why: format!("{error:#}") }),
         }
         if wish.given.is_some() {
             break;
@@ -202,18 +202,18 @@ pub fn with_memory(around: &Surroundings, wish: &Wish<'_>) -> Result<Placed, Vec
 }
 
 /// Why a row is out of the question here, without trying it; `None` when it is worth trying.
-pub fn why_not(row: Row, around: &Surroundings, given: Option<&Path>) -> Option<String> {
+pub fn why_not(row: Route, around: &Surroundings, given: Option<&Path>) -> Option<String> {
     why_not_at_sight(row, around, given).or_else(|| match row {
-        Row::SystemScope => around.why_no_manager(Manager::System),
-        Row::UserScope => around.why_no_manager(Manager::User),
-        Row::Given | Row::NamespaceRoot | Row::Delegated | Row::Plain => None,
+        Route::SystemScope => around.why_no_manager(Manager::System),
+        Route::UserScope => around.why_no_manager(Manager::User),
+        Route::Given | Route::NamespaceRoot | Route::Delegated | Route::Plain => None,
     })
 }
 
 /// The same without asking whether a manager answers, which is the first thing in trying.
-fn why_not_at_sight(row: Row, around: &Surroundings, given: Option<&Path>) -> Option<String> {
+fn why_not_at_sight(row: Route, around: &Surroundings, given: Option<&Path>) -> Option<String> {
     let refuse = |why: &str| Some(why.to_owned());
-    if row == Row::Given {
+    if row == Route::Given {
         return if given.is_some() { None } else { refuse("no --cgroup was given") };
     }
     let Some(memory) = around.memory() else {
@@ -223,36 +223,36 @@ fn why_not_at_sight(row: Row, around: &Surroundings, given: Option<&Path>) -> Op
         return Some(format!("{} is mounted read-only", shown(&memory.mount_point)));
     }
     match row {
-        Row::Given | Row::Plain => None,
-        Row::NamespaceRoot if !around.namespace_root => {
+        Route::Given | Route::Plain => None,
+        Route::NamespaceRoot if !around.namespace_root => {
             refuse("not at the root of a container's cgroup namespace")
         }
-        Row::NamespaceRoot if around.systemd => refuse("systemd runs here and owns the root"),
-        Row::NamespaceRoot => None,
-        Row::Delegated if around.unit.is_none() => {
+        Route::NamespaceRoot if around.systemd => refuse("systemd runs here and owns the root"),
+        Route::NamespaceRoot => None,
+        Route::Delegated if around.unit.is_none() => {
             refuse("not running in a unit of its own with Delegate=yes")
         }
-        Row::Delegated => None,
-        Row::SystemScope if around.uid != 0 => refuse("only root may use the system manager"),
-        Row::SystemScope if !around.systemd => refuse("systemd is not running here"),
-        Row::UserScope if around.uid == 0 => refuse("root uses the system manager"),
-        Row::SystemScope | Row::UserScope => None,
+        Route::Delegated => None,
+        Route::SystemScope if around.uid != 0 => refuse("only root may use the system manager"),
+        Route::SystemScope if !around.systemd => refuse("systemd is not running here"),
+        Route::UserScope if around.uid == 0 => refuse("root uses the system manager"),
+        Route::SystemScope | Route::UserScope => None,
     }
 }
 
-fn make(row: Row, around: &Surroundings, wish: &Wish<'_>) -> Result<Placed> {
+fn make(row: Route, around: &Surroundings, wish: &Wish<'_>) -> Result<Placed> {
     match row {
-        Row::Given => given(wish.given.context("no cgroup was given")?, wish.name),
-        Row::NamespaceRoot => {
+        Route::Given => given(wish.given.context("no cgroup was given")?, wish.name),
+        Route::NamespaceRoot => {
             let memory = around.memory().context("no memory controller")?;
             inner::make_in(&memory.mount_point, wish.name, true)
         }
-        Row::Delegated => {
+        Route::Delegated => {
             inner::make_in(around.unit.as_deref().context("no unit")?, wish.name, true)
         }
-        Row::SystemScope => scope::make(around, Manager::System, wish),
-        Row::UserScope => scope::make(around, Manager::User, wish),
-        Row::Plain => plain::make(around, wish.name),
+        Route::SystemScope => scope::make(around, Manager::System, wish),
+        Route::UserScope => scope::make(around, Manager::User, wish),
+        Route::Plain => plain::make(around, wish.name),
     }
 }
 

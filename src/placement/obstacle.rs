@@ -1,6 +1,6 @@
 //! What stands between a place and tier `kernel`, as one line, and the lines to paste against it.
 
-use super::Refusal;
+use super::RefusedRoute;
 use super::surroundings::Surroundings;
 use crate::cgroup::Cgroup;
 use crate::escape::shown;
@@ -43,7 +43,7 @@ pub fn find(around: &Surroundings) -> Obstacle {
 }
 
 /// It in words; where the rows know more, the first of those that were tried and failed.
-pub fn reason(around: &Surroundings, refusals: &[Refusal]) -> String {
+pub fn reason(around: &Surroundings, refusals: &[RefusedRoute]) -> String {
     match find(around) {
         Obstacle::V1 | Obstacle::Disabled | Obstacle::NotMounted | Obstacle::NoController => {
             why_no_memory(around)
@@ -227,7 +227,7 @@ mod tests {
         let container = Surroundings { hierarchies: vec![hierarchy], ..place("6.1.0", 0) };
         assert_eq!(find(&container), Obstacle::ReadOnly);
         assert!(remedy(&container).iter().any(|line| line.contains("unmask=/sys/fs/cgroup")));
-        for row in super::super::Row::ALL {
+        for row in super::super::Route::ALL {
             assert!(super::super::why_not(row, &container, None).is_some(), "{row}");
         }
     }

@@ -61,33 +61,33 @@ pub fn limit_line(lines: &Lines) -> Bytes {
 
 /// The counters of reclaim at a moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Mark {
+struct ReclaimMark {
     at: Timestamp,
     tries: u64,
     scanned: u64,
     reclaimed: u64,
 }
 
-impl Mark {
-    fn of(sample: &Sample, at: Timestamp) -> Mark {
+impl ReclaimMark {
+    fn of(sample: &Sample, at: Timestamp) -> ReclaimMark {
         let tries = sample.counters.high.saturating_add(sample.counters.max);
-        Mark { at, tries, scanned: sample.scanned, reclaimed: sample.reclaimed }
+        ReclaimMark { at, tries, scanned: sample.scanned, reclaimed: sample.reclaimed }
     }
 
     /// Whether the kernel tried since then.
-    fn tried(&self, now: &Mark) -> bool {
+    fn tried(&self, now: &ReclaimMark) -> bool {
         now.tries > self.tries || now.scanned > self.scanned
     }
 
     /// Whether it got a fair share of what it looked at.
-    fn got(&self, now: &Mark) -> bool {
+    fn got(&self, now: &ReclaimMark) -> bool {
         let scanned = now.scanned.saturating_sub(self.scanned);
         let reclaimed = now.reclaimed.saturating_sub(self.reclaimed);
         reclaimed > 0 && reclaimed.saturating_mul(WORKS) >= scanned
     }
 
     /// Whether it looked at all of these pages many times, for next to nothing.
-    fn was_futile(&self, now: &Mark, pages: Bytes) -> bool {
+    fn was_futile(&self, now: &ReclaimMark, pages: Bytes) -> bool {
         let scanned = now.scanned.saturating_sub(self.scanned);
         let reclaimed = now.reclaimed.saturating_sub(self.reclaimed);
         scanned.saturating_mul(PAGE) >= pages.0.saturating_mul(FUTILE)
@@ -95,7 +95,7 @@ impl Mark {
     }
 
     /// Whether it looked at all of these pages, and did not.
-    fn missed(&self, now: &Mark, pages: Bytes) -> bool {
+    fn missed(&self, now: &ReclaimMark, pages: Bytes) -> bool {
         let scanned = now.scanned.saturating_sub(self.scanned);
         scanned.saturating_mul(PAGE) >= pages.0 && scanned > 0 && !self.got(now)
     }
@@ -104,12 +104,12 @@ impl Mark {
 /// Since when memory is over a line, and how many looks found it there.
 #[derive(Clone, Copy, Debug, Default)]
 struct Over {
-    since: Option<Mark>,
+    since: Option<ReclaimMark>,
     looks: u32,
 }
 
 impl Over {
-    fn observe(&mut self, over: bool, mark: Mark) {
+    fn observe(&mut self, over: bool, mark: ReclaimMark) {
         if over {
             self.since.get_or_insert(mark);
             self.looks = (self.looks + 1).min(LOOKS);
@@ -119,7 +119,7 @@ impl Over {
     }
 
     /// The moment from which on it was over, if that has lasted.
-    fn lasts(&self, hold: Duration, now: &Mark) -> Option<Mark> {
+    fn lasts(&self, hold: Duration, now: &ReclaimMark) -> Option<ReclaimMark> {
         self.since.filter(|since| self.looks >= LOOKS && now.at.since(since.at) >= hold)
     }
 }
@@ -137,7 +137,7 @@ pub struct Reclaim {
     over_second: Over,
     /// The first looks of the last two stretches of [`HOLD`]. Their borders do not depend on what was seen. The first of all looks is
     /// where both begin: a container's counters have the history of whatever ran in it before.
-    marks: Option<[Mark; 2]>,
+    marks: Option<[ReclaimMark; 2]>,
     held: Option<Held>,
     works: bool,
 }
@@ -160,7 +160,7 @@ impl Reclaim {
 
     /// Takes a reading. Afterwards [`Reclaim::held`] says what reclaim does not get.
     pub fn observe(&mut self, sample: &Sample, lines: &Lines, now: Timestamp) {
-        let mark = Mark::of(sample, now);
+        let mark = ReclaimMark::of(sample, now);
         let recent = self.keep(mark);
         // What waits for its disk is got in the end, and what is in transit was not tried yet.
         let arrived = sample.current.saturating_sub(sample.in_transit);
@@ -176,9 +176,9 @@ impl Reclaim {
         let reclaimed_somewhere = self.place != ReclaimAt::Nowhere;
         self.over_second.observe(reclaimed_somewhere && sample.current >= lines.second, mark);
         let files = sample.cache.saturating_sub(sample.slab);
-        let missed = |since: Mark| since.missed(&mark, files) && !recent.got(&mark);
-        let futile = |since: Mark| since.was_futile(&mark, pages_of(sample, lines));
-        let tried = |since: Mark| since.tried(&mark);
+        let missed = |since: ReclaimMark| since.missed(&mark, files) && !recent.got(&mark);
+        let futile = |since: ReclaimMark| since.was_futile(&mark, pages_of(sample, lines));
+        let tried = |since: ReclaimMark| since.tried(&mark);
         let fails = self.near_limit.lasts(HOLD_AT_LIMIT, &mark).is_some_and(futile)
             || self.beyond_limit.lasts(HOLD_AT_LIMIT, &mark).is_some_and(tried)
             || self.at_wire.lasts(HOLD_AT_WIRE, &mark).is_some_and(missed)
@@ -228,8 +228,8 @@ impl Reclaim {
     }
 
     /// Gives the first look of the stretch before this one.
-    fn keep(&mut self, mark: Mark) -> Mark {
-        let stretch = |mark: &Mark| mark.at.0.as_nanos() / HOLD.as_nanos();
+    fn keep(&mut self, mark: ReclaimMark) -> ReclaimMark {
+        let stretch = |mark: &ReclaimMark| mark.at.0.as_nanos() / HOLD.as_nanos();
         let marks = self.marks.get_or_insert([mark; 2]);
         if stretch(&mark) != stretch(&marks[1]) {
             *marks = [marks[1], mark];
@@ -243,7 +243,7 @@ impl Reclaim {
         sample: &Sample,
         line: Bytes,
         lines: &Lines,
-        (recent, now): (&Mark, &Mark),
+        (recent, now): (&ReclaimMark, &ReclaimMark),
     ) -> bool {
         let Some(since) = over.lasts(hold, now) else { return false };
         // Below somebody else's memory.max the kernel scans for the machine's sake: what it does not get there is in nobody's way.

@@ -23,7 +23,7 @@ pub struct ThrashRule {
 }
 
 /// At a moment: the time for which all tasks had waited at the trip-wire by then, microseconds.
-type Reading = (Timestamp, u64);
+type StallReading = (Timestamp, u64);
 
 /// The rule and what it remembers.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ pub struct Thrash {
     /// `total` of the last reading.
     total: u64,
     /// Oldest first; the first of them is older than the window as soon as there is such a one.
-    readings: ArrayVec<Reading, READINGS>,
+    readings: ArrayVec<StallReading, READINGS>,
     /// Whether the last part was one of thrashing.
     lasts: bool,
 }
@@ -66,7 +66,7 @@ impl Thrash {
             .then_some(Reason::Thrash { share: rule.share, held })
     }
 
-    fn keep(&mut self, reading: Reading, hold: Duration) {
+    fn keep(&mut self, reading: StallReading, hold: Duration) {
         while self.readings.get(1).is_some_and(|second| reading.0.since(second.0) >= hold)
             || self.readings.is_full()
         {
@@ -82,7 +82,7 @@ impl Thrash {
 }
 
 /// Whether all tasks waited for this share of the time between two readings.
-fn is_share(from: Reading, to: Reading, share: Percent) -> bool {
+fn is_share(from: StallReading, to: StallReading, share: Percent) -> bool {
     let waited = u128::from(to.1.saturating_sub(from.1));
     waited * 100 >= to.0.since(from.0).as_micros() * u128::from(share.0)
 }

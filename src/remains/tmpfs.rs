@@ -33,7 +33,7 @@ pub(super) struct Mount {
 
 /// What is mounted here.
 #[derive(Debug, Default)]
-struct Table {
+struct MountTable {
     /// Every place with a mount: to touch one of a server that does not answer would take for ever.
     places: HashSet<PathBuf>,
     /// Those where a tmpfs is on top, and its device.
@@ -41,7 +41,7 @@ struct Table {
 }
 
 /// From /proc/self/mountinfo (proc(5)): id, parent, device, root, place, options, tags, a dash, type.
-fn table(mountinfo: &[u8]) -> Table {
+fn table(mountinfo: &[u8]) -> MountTable {
     let mut top: Vec<(PathBuf, Option<u64>)> = Vec::new();
     for line in mountinfo.split(|byte| *byte == b'\n') {
         let mut words = line.split(|byte| *byte == b' ');
@@ -52,7 +52,7 @@ fn table(mountinfo: &[u8]) -> Table {
         top.push((place, device.filter(|_| is_tmpfs)));
     }
     let tmpfs = top.iter().filter_map(|(place, device)| Some((place.clone(), (*device)?)));
-    Table { tmpfs: tmpfs.collect(), places: top.into_iter().map(|(place, _)| place).collect() }
+    MountTable { tmpfs: tmpfs.collect(), places: top.into_iter().map(|(place, _)| place).collect() }
 }
 
 /// `0:24`: the number that stat(2) gives for it.
@@ -81,7 +81,7 @@ fn unescaped(word: &[u8]) -> PathBuf {
     PathBuf::from(OsString::from_vec(path))
 }
 
-fn read_table() -> Table {
+fn read_table() -> MountTable {
     table(&kernel_file::read("/proc/self/mountinfo").unwrap_or_default())
 }
 
@@ -95,7 +95,7 @@ pub(super) fn mounts_at_start() -> Vec<Mount> {
     used(table(hierarchy::mounts_at_start()))
 }
 
-fn used(table: Table) -> Vec<Mount> {
+fn used(table: MountTable) -> Vec<Mount> {
     let mut seen = HashSet::new();
     let look = |(path, device): (PathBuf, u64)| {
         let stat = statvfs(&path).ok()?;

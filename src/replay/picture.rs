@@ -12,20 +12,20 @@ use std::mem::{Discriminant, discriminant};
 
 /// A trace on its way through its policy.
 #[derive(Debug)]
-pub(super) struct Picture<'a> {
+pub(super) struct ReplayPicture<'a> {
     trace: &'a Trace,
     policy: Policy,
     dry_run: bool,
     signal: String,
 }
 
-impl<'a> Picture<'a> {
+impl<'a> ReplayPicture<'a> {
     /// Before the first event.
-    pub(super) fn new(trace: &'a Trace) -> Picture<'a> {
+    pub(super) fn new(trace: &'a Trace) -> ReplayPicture<'a> {
         let config = PolicyConfig::from(trace.start.rules);
         let policy = Policy::new(config, moment(trace.start.t));
         let signal = words::signal_name(trace.start.term_signal);
-        Picture { trace, policy, dry_run: config.dry_run, signal }
+        ReplayPicture { trace, policy, dry_run: config.dry_run, signal }
     }
 
     /// Takes an event; what people are told of it.

@@ -1,6 +1,6 @@
 //! Plays a trace as lines of text: in its own time, faster, or at once.
 
-use super::picture::Picture;
+use super::picture::ReplayPicture;
 use crate::clock::{Clock, Timestamp, pause};
 use crate::report::text;
 use crate::status::{EventLine, WatchLine};
@@ -38,7 +38,7 @@ impl Pace {
 /// # Errors
 /// When nobody takes it.
 pub(super) fn to_text(mut out: impl Write, trace: &Trace, speed: Option<f64>) -> Result<()> {
-    let (mut picture, pace) = (Picture::new(trace), Pace::new(trace, speed.unwrap_or(1.0)));
+    let (mut picture, pace) = (ReplayPicture::new(trace), Pace::new(trace, speed.unwrap_or(1.0)));
     let mut next_line = Timestamp::default();
     for step in &trace.steps {
         if speed.is_some() {

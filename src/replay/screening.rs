@@ -1,7 +1,7 @@
 //! Plays a trace to the dashboard at the end of a socket: in its own time or another, forward, back, step by step, as its user asks.
 //! Each look and each rung of the ladder is told at its own moment, so that plot and ladder are the same at every speed.
 
-use super::picture::Picture;
+use super::picture::ReplayPicture;
 use crate::clock::{Clock, Timestamp};
 use crate::status::{EventLine, Level, WatchLine};
 use crate::trace::reader::{Recorded, Trace};
@@ -115,7 +115,7 @@ pub(super) fn to_dashboard(stream: UnixStream, trace: &Trace, speed: f64) {
 struct Screening<'a> {
     viewer: Viewer,
     trace: &'a Trace,
-    picture: Picture<'a>,
+    picture: ReplayPicture<'a>,
     /// The first step that is not played yet.
     next: usize,
     at: Timestamp,
@@ -129,7 +129,7 @@ struct Screening<'a> {
 impl<'a> Screening<'a> {
     fn new(viewer: Viewer, trace: &'a Trace, speed: f64) -> Self {
         let at = trace.steps.first().map_or(trace.last(), |step| step.at);
-        let picture = Picture::new(trace);
+        let picture = ReplayPicture::new(trace);
         let (next, paused, slot, told_end) = (0, false, 0, false);
         Screening { viewer, trace, picture, next, at, speed, paused, slot, told_end }
     }
@@ -197,7 +197,7 @@ impl<'a> Screening<'a> {
         let last = self.trace.last();
         let to = if to.0.as_millis() >= last.0.as_millis() { last } else { to.max(first) };
         if to < self.at {
-            self.picture = Picture::new(self.trace);
+            self.picture = ReplayPicture::new(self.trace);
             (self.next, self.at, self.slot, self.told_end) = (0, first, 0, false);
             self.say_status(first);
         }

@@ -5,7 +5,7 @@ use super::player;
 use super::screening;
 use super::what_if::ask;
 use super::what_if_text;
-use crate::cli::Replay;
+use crate::cli::ReplayArgs;
 use crate::escape::shown;
 use crate::sys::terminal::{is_foreground, is_terminal};
 use crate::terminal_modes::is_dumb;
@@ -22,7 +22,7 @@ use std::os::unix::net::UnixStream;
 ///
 /// # Errors
 /// When the file cannot be read, or nobody takes the answer.
-pub fn run(wanted: &Replay) -> Result<u8> {
+pub fn run(wanted: &ReplayArgs) -> Result<u8> {
     let path = shown(&wanted.file);
     let file = File::open(&wanted.file).with_context(|| format!("cannot open {path}"))?;
     let trace =
@@ -50,7 +50,7 @@ fn status(comparison: &Comparison) -> u8 {
     u8::from(comparison.gapless && comparison.differing > 0)
 }
 
-fn what_if(trace: &Trace, wanted: &Replay) -> Result<()> {
+fn what_if(trace: &Trace, wanted: &ReplayArgs) -> Result<()> {
     let answer = ask(trace, &wanted.changes)?;
     if wanted.json {
         return say(&json(&what_if_text::record(trace, &answer))?);

@@ -17,7 +17,7 @@ const SECOND_LOOK: Duration = Duration::from_millis(20);
 
 /// What would have come of it.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Verdict {
+pub enum Prediction {
     /// It would have come to the end that it came to.
     Lived,
     /// SIGTERM (or, by an operator, SIGKILL) would have been sent.
@@ -57,13 +57,13 @@ pub enum Why {
 
 /// An answer.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Answer {
+pub struct WhatIfAnswer {
     /// The rules.
     pub config: PolicyConfig,
     /// The first warning of each kind.
     pub warnings: Vec<(Timestamp, Notice)>,
     /// What would have come of it.
-    pub verdict: Verdict,
+    pub verdict: Prediction,
     /// The highest footprint, and the highest `memory.current`, up to there.
     pub peaks: (Bytes, Bytes),
     /// From this moment on the recorded run was slowed down at its own limit, which is below.
@@ -74,7 +74,7 @@ pub struct Answer {
 ///
 /// # Errors
 /// When the lines leave no room for one another.
-pub fn ask(trace: &Trace, changes: &Changes) -> Result<Answer, LinesError> {
+pub fn ask(trace: &Trace, changes: &Changes) -> Result<WhatIfAnswer, LinesError> {
     let recorded = PolicyConfig::from(trace.start.rules);
     let config = changes.apply(recorded)?;
     let started = moment(trace.start.t);
@@ -90,7 +90,7 @@ pub fn ask(trace: &Trace, changes: &Changes) -> Result<Answer, LinesError> {
     let (peak, peak_footprint) = game.policy.peaks();
     let slowed = slowed(trace).filter(|_| config.lines.limit > recorded.lines.limit);
     let (warnings, peaks) = (game.warnings, (peak_footprint, peak));
-    Ok(Answer { config, warnings, verdict, peaks, slowed })
+    Ok(WhatIfAnswer { config, warnings, verdict, peaks, slowed })
 }
 
 /// When the kernel first slowed the recorded run down at its trip-wire.
@@ -127,7 +127,7 @@ struct Game {
 }
 
 impl Game {
-    fn play(&mut self, trace: &Trace, changes: &Changes) -> Verdict {
+    fn play(&mut self, trace: &Trace, changes: &Changes) -> Prediction {
         for (index, step) in trace.steps.iter().enumerate() {
             self.pass_time(step.at);
             let left_out = match &step.event {
@@ -215,7 +215,7 @@ impl Game {
     }
 
     /// Whether one of the two runs was told something by now that the other was not.
-    fn parted(&self, now: Timestamp) -> Option<Verdict> {
+    fn parted(&self, now: Timestamp) -> Option<Prediction> {
         let ours = (self.told.term.is_some(), self.told.kill.is_some());
         match (ours, self.recorded) {
             (ours, recorded) if ours == recorded => None,
@@ -227,26 +227,26 @@ impl Game {
     }
 
     /// Whether the workload came to its end.
-    fn over(&self, now: Timestamp) -> Option<Verdict> {
+    fn over(&self, now: Timestamp) -> Option<Prediction> {
         match self.told.outcome?.cause {
             Cause::KernelOom => Some(self.unknown(now, Why::KernelOom)),
-            Cause::Itself | Cause::SystemdStop | Cause::SystemdOomd => Some(Verdict::Lived),
+            Cause::Itself | Cause::SystemdStop | Cause::SystemdOomd => Some(Prediction::Lived),
             Cause::Guardian { .. } => self.ended(true),
         }
     }
 
-    fn ended(&self, known: bool) -> Option<Verdict> {
+    fn ended(&self, known: bool) -> Option<Prediction> {
         let killed = self.told.kill;
         let (at, after, reason) = match (self.told.term, killed) {
             (Some(term), _) => term,
             (None, Some((at, _))) => (at, self.calm, Reason::Operator),
             (None, None) => return None,
         };
-        Some(Verdict::Ended { at, after, reason, killed, known })
+        Some(Prediction::Ended { at, after, reason, killed, known })
     }
 
-    fn unknown(&self, at: Timestamp, why: Why) -> Verdict {
+    fn unknown(&self, at: Timestamp, why: Why) -> Prediction {
         let left = self.policy.forecast().filter(|_| why != Why::KernelOom);
-        Verdict::Unknown { at, why, left }
+        Prediction::Unknown { at, why, left }
     }
 }

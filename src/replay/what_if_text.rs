@@ -1,6 +1,6 @@
 //! The answer to a question of `--what-if`, for people and for programs.
 
-use super::what_if::{Answer, Verdict, Why};
+use super::what_if::{Prediction, WhatIfAnswer, Why};
 use crate::clock::Timestamp;
 use crate::event::Notice;
 use crate::policy::PolicyConfig;
@@ -11,12 +11,12 @@ use crate::units::{Bytes, Limit, show_duration};
 use serde::Serialize;
 use std::time::Duration;
 
-/// The version of [`Record`].
+/// The version of [`WhatIfRecord`].
 const SCHEMA: u32 = 1;
 
 /// The answer for programs; milliseconds of the guardian's clock.
 #[derive(Debug, Serialize)]
-pub(super) struct Record {
+pub(super) struct WhatIfRecord {
     schema: u32,
     limit: Bytes,
     /// Room beyond the limit in swap; `null`: without end.
@@ -57,12 +57,12 @@ fn since(at: Timestamp) -> String {
 }
 
 /// For programs.
-pub(super) fn record(trace: &Trace, answer: &Answer) -> Record {
+pub(super) fn record(trace: &Trace, answer: &WhatIfAnswer) -> WhatIfRecord {
     let lines = &answer.config.lines;
     let warned = |near: fn(&Notice) -> bool| {
         answer.warnings.iter().find(|(_, notice)| near(notice)).map(|(at, _)| ms(*at))
     };
-    let mut record = Record {
+    let mut record = WhatIfRecord {
         schema: SCHEMA,
         limit: lines.limit,
         swap_room: lines.swap,
@@ -90,17 +90,17 @@ pub(super) fn record(trace: &Trace, answer: &Answer) -> Record {
     record
 }
 
-fn fill(record: &mut Record, verdict: &Verdict) {
+fn fill(record: &mut WhatIfRecord, verdict: &Prediction) {
     match verdict {
-        Verdict::Lived => {}
-        Verdict::Ended { at, reason, killed, known, .. } => {
+        Prediction::Lived => {}
+        Prediction::Ended { at, reason, killed, known, .. } => {
             (record.verdict, record.at_ms) = ("ended", Some(ms(*at)));
             record.reason = Some(words::reason_word(reason));
             record.killed = killed.as_ref().map(|(_, why)| words::kill_word(why));
             record.killed_at_ms = killed.map(|(at, _)| ms(at));
             record.end_known = Some(*known);
         }
-        Verdict::Unknown { at, why, left } => {
+        Prediction::Unknown { at, why, left } => {
             (record.verdict, record.at_ms) = ("unknown", Some(ms(*at)));
             record.unknown_because = Some(match why {
                 Why::RecordedEnd => "recorded-end",
@@ -113,7 +113,7 @@ fn fill(record: &mut Record, verdict: &Verdict) {
 }
 
 /// For people.
-pub(super) fn text(trace: &Trace, answer: &Answer) -> String {
+pub(super) fn text(trace: &Trace, answer: &WhatIfAnswer) -> String {
     let mut lines = vec![recorded(trace), rules(answer)];
     if answer.warnings.is_empty() {
         lines.push("warned     never".to_owned());
@@ -127,7 +127,7 @@ pub(super) fn text(trace: &Trace, answer: &Answer) -> String {
     lines.join("\n")
 }
 
-fn peak(answer: &Answer) -> String {
+fn peak(answer: &WhatIfAnswer) -> String {
     let ((footprint, current), lines) = (answer.peaks, &answer.config.lines);
     let limit = words::limit(lines.limit, lines.swap);
     let share = match lines.swap {
@@ -150,21 +150,21 @@ fn recorded(trace: &Trace) -> String {
     format!("recorded   tier {tier}, limit {limit}{dry}, {}: {end}", since(trace.last()))
 }
 
-fn rules(answer: &Answer) -> String {
+fn rules(answer: &WhatIfAnswer) -> String {
     let (lines, grace) = (&answer.config.lines, show_duration(answer.config.grace));
     let (second, ceiling) = (lines.second, lines.ceiling);
     let limit = words::limit(lines.limit, lines.swap);
     format!("what if    limit {limit}, second line {second}, memory.max {ceiling}, grace {grace}")
 }
 
-fn verdict(trace: &Trace, answer: &Answer) -> String {
+fn verdict(trace: &Trace, answer: &WhatIfAnswer) -> String {
     let signal = words::signal_name(trace.start.term_signal);
     match &answer.verdict {
-        Verdict::Lived => {
+        Prediction::Lived => {
             let end = trace.end.as_ref().map_or("its end", |end| &end.text);
             format!("would have run to its own end at {}: {end}", since(trace.last()))
         }
-        Verdict::Ended { at, after, reason, killed, known } => {
+        Prediction::Ended { at, after, reason, killed, known } => {
             let why = words::reason(reason);
             let between = at.since(*after);
             let between = if between.is_zero() {
@@ -182,11 +182,11 @@ fn verdict(trace: &Trace, answer: &Answer) -> String {
             };
             format!("{signal} at {}{between}: {why}{killed}{rest}", since(*at))
         }
-        Verdict::Unknown { at, why, left } => unknown(*at, *why, *left, answer),
+        Prediction::Unknown { at, why, left } => unknown(*at, *why, *left, answer),
     }
 }
 
-fn unknown(at: Timestamp, why: Why, left: Option<Duration>, answer: &Answer) -> String {
+fn unknown(at: Timestamp, why: Why, left: Option<Duration>, answer: &WhatIfAnswer) -> String {
     let what = match why {
         Why::RecordedEnd => "where sentinel ended the recorded run",
         Why::KernelOom => "where the kernel's OOM killer ended the recorded run",
@@ -200,7 +200,7 @@ fn unknown(at: Timestamp, why: Why, left: Option<Duration>, answer: &Answer) -> 
     format!("would have run until at least {}, {what}{left}", since(at))
 }
 
-fn notes(trace: &Trace, answer: &Answer) -> Vec<String> {
+fn notes(trace: &Trace, answer: &WhatIfAnswer) -> Vec<String> {
     let config = PolicyConfig::from(trace.start.rules);
     let mut notes = Vec::new();
     if let Some(at) = answer.slowed {

@@ -10,14 +10,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// A file, and the second in which its run ended.
-pub type Kept = (PathBuf, u64);
+pub type KeptFile = (PathBuf, u64);
 
 /// The file that a word means: `last`, a number (1 is the newest), the name of a run or its guardian's process id (the newest of them),
 /// else a path.
 ///
 /// # Errors
 /// When none is kept that it could mean.
-pub fn choose(kept: &[Kept], word: &OsStr) -> Result<PathBuf> {
+pub fn choose(kept: &[KeptFile], word: &OsStr) -> Result<PathBuf> {
     let shown = escape(word.as_bytes());
     let text = word.to_str().unwrap_or_default();
     if word == "last" {
@@ -64,7 +64,7 @@ fn run_of(path: &Path) -> Option<(&str, &str)> {
 
 /// One of the list.
 #[derive(Debug, Serialize)]
-struct Entry {
+struct ListEntry {
     number: usize,
     file: String,
     ended_unix: u64,
@@ -107,15 +107,15 @@ impl From<PostMortem> for Summary {
 ///
 /// # Errors
 /// When it cannot be rendered.
-pub fn list_json(kept: &[Kept]) -> Result<String> {
+pub fn list_json(kept: &[KeptFile]) -> Result<String> {
     let entries = kept.iter().enumerate().map(|(index, (path, ended))| {
         let (report, error) = match archive::load(path) {
             Ok(report) => (Some(Summary::from(report)), None),
             Err(error) => (None, Some(format!("{error:#}"))),
         };
-        Entry { number: index + 1, file: shown(path), ended_unix: *ended, report, error }
+        ListEntry { number: index + 1, file: shown(path), ended_unix: *ended, report, error }
     });
-    let entries: Vec<Entry> = entries.collect();
+    let entries: Vec<ListEntry> = entries.collect();
     Ok(serde_json::to_string_pretty(&entries)? + "\n")
 }
 
@@ -123,7 +123,7 @@ pub fn list_json(kept: &[Kept]) -> Result<String> {
 mod tests {
     use super::*;
 
-    fn kept() -> Vec<Kept> {
+    fn kept() -> Vec<KeptFile> {
         ["0000000300-train-7.json", "0000000200-my-job-8.json", "0000000100-train-9.json"]
             .map(|name| (Path::new("/kept").join(name), 0))
             .to_vec()

@@ -33,7 +33,7 @@ fn data(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::format::Row;
+    use crate::trace::format::EventRow;
 
     #[test]
     fn no_type_of_ours_is_named() {
@@ -46,7 +46,7 @@ mod tests {
             ("{\"empty\":{}}", "missing field `t`"),
             ("{\"t\":1,\"operator\":\"dance\"}", "`dance` is not known here"),
         ] {
-            let error = serde_json::from_str::<Row>(text).err().map(|error| misread(&error));
+            let error = serde_json::from_str::<EventRow>(text).err().map(|error| misread(&error));
             assert_eq!(error.as_deref(), Some(says), "{text}");
         }
         let error = serde_json::from_str::<(u8, u8)>("[]").err().map(|error| misread(&error));

@@ -21,7 +21,7 @@ pub struct Given<'fd> {
 
 /// The same as the process has it.
 #[derive(Debug)]
-pub struct Held {
+pub struct AttendantEnds {
     /// Standard input.
     pub input: OwnedFd,
     /// Standard output.
@@ -39,7 +39,11 @@ const THIRD: RawFd = 3;
 ///
 /// # Errors
 /// Without processes.
-pub fn start(name: &CStr, given: Given<'_>, task: impl FnOnce(Held) -> u8) -> io::Result<i32> {
+pub fn start(
+    name: &CStr,
+    given: Given<'_>,
+    task: impl FnOnce(AttendantEnds) -> u8,
+) -> io::Result<i32> {
     // SAFETY: this process has one thread, so that the copy finds no lock taken.
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
@@ -48,7 +52,7 @@ pub fn start(name: &CStr, given: Given<'_>, task: impl FnOnce(Held) -> u8) -> io
     }
 }
 
-fn run(name: &CStr, given: Given<'_>, task: impl FnOnce(Held) -> u8) -> ! {
+fn run(name: &CStr, given: Given<'_>, task: impl FnOnce(AttendantEnds) -> u8) -> ! {
     // A panic must not come back to what our parent was doing.
     let done = catch_unwind(AssertUnwindSafe(|| {
         super::process::forget_own();
@@ -68,7 +72,7 @@ fn run(name: &CStr, given: Given<'_>, task: impl FnOnce(Held) -> u8) -> ! {
 
 /// What it is given is put in its place and all else closed. Our caller may have left 0 to 2 closed: then the runtime opened them, so
 /// that whatever was made since has a higher number.
-fn keep_only(given: Given<'_>) -> Held {
+fn keep_only(given: Given<'_>) -> AttendantEnds {
     let third = given.third.map(|fd| fd.as_raw_fd());
     // SAFETY: numbers of descriptors that this copy of the process owns and nobody in it uses any more. A descriptor that is in the
     // way of the third was copied before that.
@@ -81,7 +85,7 @@ fn keep_only(given: Given<'_>) -> Held {
             libc::dup2(third, THIRD);
         }
         super::inherited::close_from(if third.is_some() { 4 } else { 3 });
-        Held {
+        AttendantEnds {
             input: OwnedFd::from_raw_fd(libc::STDIN_FILENO),
             output: OwnedFd::from_raw_fd(libc::STDOUT_FILENO),
             third: third.map(|_| OwnedFd::from_raw_fd(THIRD)),

@@ -12,7 +12,7 @@ pub const IN_USE: u8 = 255;
 
 /// What is to be written: text as the files take it.
 #[derive(Clone, Copy, Debug)]
-pub struct Lines<'a> {
+pub struct WrittenLines<'a> {
     /// For `memory.high`.
     pub high: &'a [u8],
     /// For `memory.max`, and the same as a number; `None`: it stays.
@@ -23,7 +23,7 @@ pub struct Lines<'a> {
 ///
 /// # Errors
 /// Without processes.
-pub fn start(cgroup: BorrowedFd<'_>, lines: Lines<'_>) -> io::Result<i32> {
+pub fn start(cgroup: BorrowedFd<'_>, lines: WrittenLines<'_>) -> io::Result<i32> {
     let parent = std::process::id();
     // SAFETY: this process has one thread; the child makes system calls only and ends in _exit.
     match unsafe { libc::fork() } {
@@ -40,7 +40,7 @@ pub fn stop(pid: i32) {
 }
 
 /// In the child. Files of its own: what it shared with the guardian would be locked while it writes (kernfs_open_file's mutex).
-fn write(cgroup: RawFd, lines: Lines<'_>, parent: u32) -> ! {
+fn write(cgroup: RawFd, lines: WrittenLines<'_>, parent: u32) -> ! {
     // SAFETY: system calls on numbers, literals and live locals.
     unsafe {
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
@@ -61,7 +61,7 @@ fn write(cgroup: RawFd, lines: Lines<'_>, parent: u32) -> ! {
 }
 
 /// False when more than the ceiling is in use.
-fn write_both(lines: Lines<'_>) -> io::Result<bool> {
+fn write_both(lines: WrittenLines<'_>) -> io::Result<bool> {
     with(c"memory.high", libc::O_WRONLY, |file| put(file, lines.high))?;
     let Some((max, ceiling)) = lines.max else { return Ok(true) };
     if with(c"memory.current", libc::O_RDONLY, number)? >= ceiling {

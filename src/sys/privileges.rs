@@ -30,7 +30,7 @@ impl Identity {
 
 /// What failed, for [`become_user`] and [`no_new_privs`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum PrivilegeStep {
     /// setgroups(2).
     Groups,
     /// setresgid(2).
@@ -65,7 +65,7 @@ pub fn id_from(text: &std::ffi::OsStr) -> Option<u32> {
 ///
 /// # Errors
 /// The step that was refused, or that did not have its effect.
-pub(super) fn become_user(identity: &Identity) -> Result<(), (Step, io::Error)> {
+pub(super) fn become_user(identity: &Identity) -> Result<(), (PrivilegeStep, io::Error)> {
     let check = |step, result: libc::c_int| match result {
         -1 => Err((step, io::Error::last_os_error())),
         _ => Ok(()),
@@ -73,29 +73,29 @@ pub(super) fn become_user(identity: &Identity) -> Result<(), (Step, io::Error)> 
     let Identity { uid, gid, groups } = identity;
     // SAFETY: numbers, and a list that is valid for its length.
     unsafe {
-        check(Step::Groups, libc::setgroups(groups.len(), groups.as_ptr()))?;
-        check(Step::Group, libc::setresgid(*gid, *gid, *gid))?;
+        check(PrivilegeStep::Groups, libc::setgroups(groups.len(), groups.as_ptr()))?;
+        check(PrivilegeStep::Group, libc::setresgid(*gid, *gid, *gid))?;
         if *uid != 0 {
             // Off by default; where a caller locked it on, the next steps do what it would prevent.
             libc::prctl(libc::PR_SET_KEEPCAPS, 0, 0, 0, 0);
         }
-        check(Step::User, libc::setresuid(*uid, *uid, *uid))?;
+        check(PrivilegeStep::User, libc::setresuid(*uid, *uid, *uid))?;
     }
     if *uid != 0 {
-        drop_capabilities().map_err(|error| (Step::Capabilities, error))?;
+        drop_capabilities().map_err(|error| (PrivilegeStep::Capabilities, error))?;
     }
     match is_become(identity) {
         true => Ok(()),
-        false => Err((Step::Verify, io::Error::from_raw_os_error(libc::EPERM))),
+        false => Err((PrivilegeStep::Verify, io::Error::from_raw_os_error(libc::EPERM))),
     }
 }
 
 /// No program that the command runs gets more privileges than it, whatever its mode says.
-pub(super) fn no_new_privs() -> Result<(), (Step, io::Error)> {
+pub(super) fn no_new_privs() -> Result<(), (PrivilegeStep, io::Error)> {
     // SAFETY: takes numbers only; prctl(2) wants the unused ones to be zero.
     match unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } {
         0 => Ok(()),
-        _ => Err((Step::NoNewPrivs, io::Error::last_os_error())),
+        _ => Err((PrivilegeStep::NoNewPrivs, io::Error::last_os_error())),
     }
 }
 

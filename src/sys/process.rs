@@ -104,7 +104,7 @@ fn act_on_group(signal: Signal) {
 
 /// What a child did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum ChildChange {
     /// It ended and is reaped.
     Ended(ExitStatus),
     /// This signal stopped it.
@@ -160,7 +160,7 @@ impl From<&libc::rusage> for Spent {
 }
 
 /// The next child of ours, by birth or as subreaper, that did something; `None` when none did. With what one that ended had used.
-pub fn next_change() -> Option<(i32, Change, Spent)> {
+pub fn next_change() -> Option<(i32, ChildChange, Spent)> {
     let mut status = 0;
     // SAFETY: all zeroes are a valid rusage.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
@@ -176,11 +176,11 @@ pub fn next_change() -> Option<(i32, Change, Spent)> {
         return None;
     }
     let change = if libc::WIFSTOPPED(status) {
-        Change::Stopped(libc::WSTOPSIG(status))
+        ChildChange::Stopped(libc::WSTOPSIG(status))
     } else if libc::WIFCONTINUED(status) {
-        Change::Continued
+        ChildChange::Continued
     } else {
-        Change::Ended(ExitStatus::from_raw(status))
+        ChildChange::Ended(ExitStatus::from_raw(status))
     };
     Some((pid, change, Spent::from(&usage)))
 }

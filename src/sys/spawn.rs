@@ -3,7 +3,7 @@
 //! put in its place by us or by systemd; then the command in it.
 
 use super::caller::Caller;
-use super::privileges::{self, Identity, Step};
+use super::privileges::{self, Identity, PrivilegeStep};
 use super::process::reap;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, poll};
@@ -16,7 +16,7 @@ use std::path::Path;
 
 /// Where the child belongs on the terminal.
 #[derive(Clone, Copy, Debug)]
-pub enum Place<'fd> {
+pub enum TerminalPlace<'fd> {
     /// A process group of its own in our session.
     Group,
     /// Our process group, for a command that could not be stopped and handed the terminal when it wants it.
@@ -124,14 +124,14 @@ const STEPS: [&str; 10] = [
 ];
 
 /// Where a step of [`privileges`] is in the list.
-fn number(step: Step) -> u8 {
+fn number(step: PrivilegeStep) -> u8 {
     match step {
-        Step::Groups => 4,
-        Step::Group => 5,
-        Step::User => 6,
-        Step::Capabilities => 7,
-        Step::Verify => 8,
-        Step::NoNewPrivs => 9,
+        PrivilegeStep::Groups => 4,
+        PrivilegeStep::Group => 5,
+        PrivilegeStep::User => 6,
+        PrivilegeStep::Capabilities => 7,
+        PrivilegeStep::Verify => 8,
+        PrivilegeStep::NoNewPrivs => 9,
     }
 }
 /// The step that is the command itself.
@@ -162,7 +162,7 @@ pub struct Waiting {
 /// Without descriptors or processes.
 pub fn prepare(
     program: &Program,
-    place: Place<'_>,
+    place: TerminalPlace<'_>,
     caller: Caller,
     cgroup: Option<BorrowedFd<'_>>,
 ) -> Result<Waiting, SpawnError> {
@@ -420,14 +420,14 @@ enum RawPlace {
     Session(RawFd),
 }
 
-impl From<Place<'_>> for RawPlace {
-    fn from(place: Place<'_>) -> RawPlace {
+impl From<TerminalPlace<'_>> for RawPlace {
+    fn from(place: TerminalPlace<'_>) -> RawPlace {
         match place {
-            Place::Group => RawPlace::Group,
-            Place::Ours => RawPlace::Ours,
-            Place::Foreground(fd) => RawPlace::Foreground(fd.as_raw_fd()),
-            Place::Detached => RawPlace::Detached,
-            Place::Session { terminal } => RawPlace::Session(terminal),
+            TerminalPlace::Group => RawPlace::Group,
+            TerminalPlace::Ours => RawPlace::Ours,
+            TerminalPlace::Foreground(fd) => RawPlace::Foreground(fd.as_raw_fd()),
+            TerminalPlace::Detached => RawPlace::Detached,
+            TerminalPlace::Session { terminal } => RawPlace::Session(terminal),
         }
     }
 }
@@ -443,7 +443,7 @@ fn steps(child: &Prepared<'_>) -> Result<(), (u8, io::Error)> {
 }
 
 /// Behind all that may need them, and before a signal that waits can reach a process that is still root.
-fn give_up_privileges(program: &Program) -> Result<(), (Step, io::Error)> {
+fn give_up_privileges(program: &Program) -> Result<(), (PrivilegeStep, io::Error)> {
     program.identity.as_ref().map_or(Ok(()), privileges::become_user)?;
     if program.no_new_privs { privileges::no_new_privs() } else { Ok(()) }
 }

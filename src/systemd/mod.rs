@@ -59,10 +59,10 @@ impl Manager {
         self.connect(uid).map(|line| line.path)
     }
 
-    fn connect(self, uid: u32) -> Option<Line> {
+    fn connect(self, uid: u32) -> Option<BusLine> {
         self.sockets(uid).into_iter().find_map(|(path, is_bus)| {
             let stream = UnixStream::connect(&path).ok()?;
-            Some(Line { path, is_bus, stream })
+            Some(BusLine { path, is_bus, stream })
         })
     }
 
@@ -91,7 +91,7 @@ impl Manager {
 }
 
 /// A connection to one of the sockets.
-struct Line {
+struct BusLine {
     path: PathBuf,
     is_bus: bool,
     stream: UnixStream,

@@ -1,4 +1,4 @@
-//! The lines of a trace. The first is a [`Start`], each other a [`Row`]; times are nanoseconds of the guardian's clock, sizes bytes.
+//! The lines of a trace. The first is a [`Start`], each other a [`EventRow`]; times are nanoseconds of the guardian's clock, sizes bytes.
 //! Kept apart from the types of the policy, so that a change there does not change what is in a file.
 
 mod convert;
@@ -94,7 +94,7 @@ pub struct Rules {
 
 /// Something that happened, and what was done about it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Row {
+pub struct EventRow {
     /// When.
     pub t: u64,
     /// What.
@@ -122,7 +122,7 @@ pub enum What {
     /// Nobody is left.
     Empty {},
     /// Somebody asked for something.
-    Operator(Asked),
+    Operator(AskedRow),
     /// What came of moving `memory.high`.
     TripWire(Standing),
     /// What came of new lines.
@@ -132,13 +132,13 @@ pub enum What {
     /// So many events are missing here: the disk was too slow.
     Lost(u64),
     /// The run is over.
-    End(End),
+    End(LastLine),
 }
 
 /// [`crate::event::Command`] in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Asked {
+pub enum AskedRow {
     /// End the workload politely.
     Terminate,
     /// End it at once.
@@ -220,7 +220,7 @@ pub enum ResultRow {
 
 /// The last line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct End {
+pub struct LastLine {
     /// Who ended what and why.
     pub text: String,
     /// Sentinel's exit status.

@@ -1,6 +1,6 @@
 //! Reads a trace. What is wrong with it is told with the number of the line; one that was cut short is read as far as it goes.
 
-use super::format::{End, Row, Start, VERSION, What, moment};
+use super::format::{EventRow, LastLine, Start, VERSION, What, moment};
 use crate::clock::Timestamp;
 use crate::escape::tame;
 use crate::event::{Event, Sample};
@@ -47,7 +47,7 @@ pub struct Trace {
     /// What happened, in order.
     pub steps: Vec<Recorded>,
     /// How it ended. `None`: the recording did not get to the end.
-    pub end: Option<End>,
+    pub end: Option<LastLine>,
     /// Events that are missing because the disk was too slow.
     pub lost: u64,
     /// Looks that were left out to keep the file's size.
@@ -125,8 +125,8 @@ pub fn read(mut input: impl BufRead) -> Result<Trace, BadTrace> {
         if number > MOST {
             return Err(bad(number, "too many lines"));
         }
-        let row =
-            serde_json::from_slice::<Row>(&line).map_err(|error| not_understood(number, &error))?;
+        let row = serde_json::from_slice::<EventRow>(&line)
+            .map_err(|error| not_understood(number, &error))?;
         take(&mut trace, row, number)?;
     }
     Ok(trace)
@@ -169,7 +169,7 @@ fn not_understood(line: usize, error: &serde_json::Error) -> BadTrace {
     bad(line, format!("cannot be parsed: {}", tame(&misread(error))))
 }
 
-fn take(trace: &mut Trace, row: Row, line: usize) -> Result<(), BadTrace> {
+fn take(trace: &mut Trace, row: EventRow, line: usize) -> Result<(), BadTrace> {
     if trace.end.is_some() {
         return Err(bad(line, "there is data after the end"));
     }
@@ -185,7 +185,7 @@ fn take(trace: &mut Trace, row: Row, line: usize) -> Result<(), BadTrace> {
         What::Lost(events) => trace.lost = trace.lost.saturating_add(events),
         What::End(end) => {
             (trace.lost, trace.thinned) = (trace.lost.max(end.lost), end.thinned);
-            trace.end = Some(End { text: tame(&end.text), ..end });
+            trace.end = Some(LastLine { text: tame(&end.text), ..end });
         }
         What::Sample(_)
         | What::Deadline {}

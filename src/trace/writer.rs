@@ -2,7 +2,7 @@
 //! file that is three quarters full gets fewer and fewer of the looks that nothing came of, so that it keeps its size.
 
 use super::deed::deed;
-use super::format::{End, Row, Start, What, nanos};
+use super::format::{EventRow, LastLine, Start, What, nanos};
 use super::queue::Step;
 use crate::clock::Timestamp;
 use crate::event::Event;
@@ -50,7 +50,7 @@ impl Writer {
             return;
         }
         self.tell_lost(step.at);
-        self.row(&Row { t: nanos(step.at.0), what: What::from(&step.event), did });
+        self.row(&EventRow { t: nanos(step.at.0), what: What::from(&step.event), did });
     }
 
     /// So many events found no place on the way here.
@@ -62,8 +62,8 @@ impl Writer {
     /// The last line: there is always room for it.
     pub fn end(&mut self, now: Timestamp, text: String, exit_status: u8) {
         self.tell_lost(now);
-        let end = End { text, exit_status, lost: self.lost, thinned: self.thinned };
-        self.line(&Row { t: nanos(now.0), what: What::End(end), did: Vec::new() });
+        let end = LastLine { text, exit_status, lost: self.lost, thinned: self.thinned };
+        self.line(&EventRow { t: nanos(now.0), what: What::End(end), did: Vec::new() });
     }
 
     /// Events lost so far, and looks left out.
@@ -106,11 +106,11 @@ impl Writer {
     fn tell_lost(&mut self, at: Timestamp) {
         if self.lost_here > 0 && self.waiting.len() < WAITING / 2 {
             let what = What::Lost(std::mem::take(&mut self.lost_here));
-            self.line(&Row { t: nanos(at.0), what, did: Vec::new() });
+            self.line(&EventRow { t: nanos(at.0), what, did: Vec::new() });
         }
     }
 
-    fn row(&mut self, row: &Row) {
+    fn row(&mut self, row: &EventRow) {
         if self.waiting.len() >= WAITING || self.written + RESERVE > self.size {
             self.lose(1);
         } else {

@@ -1,10 +1,10 @@
 //! The dashboard's state: what the guardian told and what the user is at. No drawing, no I/O, no clock.
 
 use super::activity::Activity;
-use super::history::{History, Level};
+use super::history::{History, SlotPeak};
 use super::keys::Input;
 use super::look::Look;
-use super::measure::{Found, Measures, Wanted};
+use super::measure::{Measured, Measures, ToMeasure};
 use super::prompt::{Prompt, Question};
 use super::replay::Replay;
 use super::table::{Sort, Table};
@@ -227,7 +227,7 @@ impl App {
             self.events_back = 0;
         }
         note_rungs(&mut self.live.fired, &status);
-        self.live.history.push(status.uptime_ms, Level::of(&status.memory));
+        self.live.history.push(status.uptime_ms, SlotPeak::of(&status.memory));
         self.live.activity.push(&status);
         if processes.is_some() {
             self.live.table_footprint = Some(status.memory.footprint);
@@ -258,17 +258,18 @@ impl App {
     }
 
     /// What to measure now: what the user asked for, and what the panels need.
-    pub fn wanted(&mut self, now: Timestamp) -> Option<Wanted> {
+    pub fn wanted(&mut self, now: Timestamp) -> Option<ToMeasure> {
         let due = self.measured_at.is_none_or(|at| now.since(at) >= MEASURE_EVERY);
         let pids = || self.live.processes.iter().map(|row| row.pid).collect::<Vec<_>>();
-        let mut wanted = Wanted { pss: self.asked.into_iter().collect(), ..Wanted::default() };
+        let mut wanted =
+            ToMeasure { pss: self.asked.into_iter().collect(), ..ToMeasure::default() };
         if due && self.table.sort == Sort::Pss {
             wanted.pss = pids();
         }
         if due && self.sums_traffic() {
             wanted.traffic = pids();
         }
-        let any = wanted != Wanted::default();
+        let any = wanted != ToMeasure::default();
         if any && due {
             self.measured_at = Some(now);
         }
@@ -284,7 +285,7 @@ impl App {
     }
 
     /// Takes what was measured.
-    pub fn take_found(&mut self, found: Found, now: Timestamp) {
+    pub fn take_found(&mut self, found: Measured, now: Timestamp) {
         if let Some(traffic) = found.traffic {
             self.live.activity.sum(traffic, now);
         }

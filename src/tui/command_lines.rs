@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 /// A process and its name: one with another name is another program at once. One that goes on to a program of the same name (a
 /// shell that runs a shell) is seen by reading some again with each table: all of an ordinary workload, a part of a crowd.
-type Key = (u32, String);
+type CacheKey = (u32, String);
 
 /// So many are read again with each table.
 const AGAIN: usize = 16;
@@ -16,7 +16,7 @@ const AGAIN: usize = 16;
 /// Those read so far.
 #[derive(Debug, Default)]
 pub struct CommandLines {
-    known: HashMap<Key, String>,
+    known: HashMap<CacheKey, String>,
     reader: Option<Reader>,
     /// Where those begin that are read again next.
     turn: usize,
@@ -25,8 +25,8 @@ pub struct CommandLines {
 /// The thread that reads, and how many it was asked for and has not told yet.
 #[derive(Debug)]
 struct Reader {
-    ask: Sender<Key>,
-    told: Receiver<(Key, Option<String>)>,
+    ask: Sender<CacheKey>,
+    told: Receiver<(CacheKey, Option<String>)>,
     open: usize,
 }
 
@@ -63,7 +63,7 @@ impl CommandLines {
     }
 
     /// One table at a time, so that a reader that has to wait is not asked for more and more.
-    fn ask(&mut self, keys: Vec<Key>) {
+    fn ask(&mut self, keys: Vec<CacheKey>) {
         if keys.is_empty() {
             return;
         }
@@ -76,7 +76,7 @@ impl CommandLines {
 }
 
 fn start() -> Option<Reader> {
-    let (ask, asked) = channel::<Key>();
+    let (ask, asked) = channel::<CacheKey>();
     let (tell, told) = channel();
     let work = move || {
         while let Ok(key) = asked.recv() {

@@ -2,10 +2,10 @@
 
 use super::keys::{Input, Mouse, encode};
 use super::outlet::Outlet;
-use super::output_log::OutputLog;
+use super::output_log::OutputLogState;
 use super::pane::Pane;
-use super::pty::{Output, Pty};
-use super::signals::Signals;
+use super::pty::{Pty, PtyRead};
+use super::signals::HeldSignals;
 use super::transcript::{Transcript, farewell};
 use anyhow::Context as _;
 use std::fs::File;
@@ -27,7 +27,7 @@ pub struct CommandTerminal {
     /// Nobody had it open at the last look.
     closed: bool,
     transcript: Transcript,
-    log: Option<OutputLog>,
+    log: Option<OutputLogState>,
     buffer: Vec<u8>,
 }
 
@@ -48,7 +48,7 @@ impl CommandTerminal {
         let (rows, columns) = size.unwrap_or((24, 80));
         let pane = pty.is_some().then(|| Pane::new(rows, columns));
         let (transcript, buffer) = (Transcript::default(), vec![0; CHUNK]);
-        let log = log.map(OutputLog::new);
+        let log = log.map(OutputLogState::new);
         Ok(CommandTerminal { pty, pane, closed: false, transcript, log, buffer })
     }
 
@@ -64,7 +64,7 @@ impl CommandTerminal {
 
     /// The log takes nothing now, so nothing is read; it is to be tried again soon.
     pub fn waits_for_log(&self) -> bool {
-        self.log.as_ref().is_some_and(OutputLog::waits)
+        self.log.as_ref().is_some_and(OutputLogState::waits)
     }
 
     /// Whether all of the output is kept in a file.
@@ -85,13 +85,13 @@ impl CommandTerminal {
             return &[];
         }
         let output = pty.read(&mut self.buffer);
-        self.closed |= output == Output::Closed;
+        self.closed |= output == PtyRead::Closed;
         match output {
-            Output::Bytes(length) => {
+            PtyRead::Bytes(length) => {
                 self.log.iter_mut().for_each(|log| log.keep(&self.buffer[..length]));
                 &self.buffer[..length]
             }
-            Output::Nothing | Output::Closed => &[],
+            PtyRead::Nothing | PtyRead::Closed => &[],
         }
     }
 
@@ -184,7 +184,7 @@ impl CommandTerminal {
     pub fn pass_through(
         &mut self,
         outlet: &Outlet,
-        signals: &Signals,
+        signals: &HeldSignals,
         early: &[u8],
         left: bool,
     ) -> anyhow::Result<()> {
@@ -209,7 +209,7 @@ impl CommandTerminal {
     ///
     /// # Errors
     /// When our terminal cannot be written to.
-    pub fn say_farewell(&self, outlet: &Outlet, signals: &Signals) -> anyhow::Result<()> {
+    pub fn say_farewell(&self, outlet: &Outlet, signals: &HeldSignals) -> anyhow::Result<()> {
         let Some(pane) = &self.pane else { return Ok(()) };
         let text = farewell(&self.transcript, pane, self.is_logged());
         outlet.deliver(&text, Some(signals)).map(|_| ()).context(WRITE)

@@ -2,7 +2,7 @@
 
 use super::app::{App, Effect, Mode};
 use super::keys::Input;
-use super::prompt::{Answer, Prompt, Question};
+use super::prompt::{Prompt, PromptAnswer, Question};
 use super::view::help;
 use crate::clock::Timestamp;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -80,13 +80,13 @@ impl App {
         Effect::None
     }
 
-    fn answered(&mut self, answer: Answer) -> Effect {
+    fn answered(&mut self, answer: PromptAnswer) -> Effect {
         match answer {
-            Answer::Open => Effect::None,
-            Answer::Left => self.back(Effect::None),
+            PromptAnswer::Open => Effect::None,
+            PromptAnswer::Left => self.back(Effect::None),
             // Open until it is known what came of it.
-            Answer::Request(line) => Effect::Request(line),
-            Answer::Ask(question) => self.ask(Mode::Question(question)),
+            PromptAnswer::Request(line) => Effect::Request(line),
+            PromptAnswer::Ask(question) => self.ask(Mode::Question(question)),
         }
     }
 

@@ -16,7 +16,7 @@ pub struct Decoder {
 }
 
 /// The first input of some bytes.
-enum Step {
+enum Decoded {
     /// So many bytes were this input.
     Took(usize, Input),
     /// A beginning that may go on.
@@ -30,7 +30,7 @@ impl Decoder {
         let mut inputs = Vec::new();
         while !self.pending.is_empty() {
             let step = if self.pasting { self.paste_step() } else { first(&self.pending) };
-            let Step::Took(length, input) = step else { break };
+            let Decoded::Took(length, input) = step else { break };
             self.pending.drain(..length);
             match input {
                 Input::PasteStart => self.pasting = true,
@@ -60,9 +60,9 @@ impl Decoder {
         })
     }
 
-    fn paste_step(&self) -> Step {
+    fn paste_step(&self) -> Decoded {
         if self.pending.starts_with(PASTE_END) {
-            return Step::Took(PASTE_END.len(), Input::PasteEnd);
+            return Decoded::Took(PASTE_END.len(), Input::PasteEnd);
         }
         // An Escape that is not the marker's is data; one that may become it must wait.
         let marker = |at: &usize| {
@@ -70,8 +70,8 @@ impl Decoder {
             PASTE_END.starts_with(rest) || rest.starts_with(PASTE_END)
         };
         match (0..self.pending.len()).find(marker).unwrap_or(self.pending.len()) {
-            0 => Step::More,
-            end => Step::Took(end, Input::Pasted(self.pending[..end].to_vec())),
+            0 => Decoded::More,
+            end => Decoded::Took(end, Input::Pasted(self.pending[..end].to_vec())),
         }
     }
 }
@@ -81,29 +81,29 @@ fn key(code: KeyCode, modifiers: KeyModifiers) -> Input {
 }
 
 /// `bytes` is not empty.
-fn first(bytes: &[u8]) -> Step {
+fn first(bytes: &[u8]) -> Decoded {
     match bytes {
-        [0x1b] => Step::More,
+        [0x1b] => Decoded::More,
         [0x1b, b'[', ..] => csi(bytes),
-        [0x1b, b'O'] => Step::More,
+        [0x1b, b'O'] => Decoded::More,
         [0x1b, b'O', letter, ..] => match letter_key(*letter) {
-            Some(code) => Step::Took(3, key(code, KeyModifiers::NONE)),
-            None => Step::Took(3, Input::Other(bytes[..3].to_vec())),
+            Some(code) => Decoded::Took(3, key(code, KeyModifiers::NONE)),
+            None => Decoded::Took(3, Input::Other(bytes[..3].to_vec())),
         },
-        [0x1b, 0x1b, ..] => Step::Took(1, key(KeyCode::Esc, KeyModifiers::NONE)),
+        [0x1b, 0x1b, ..] => Decoded::Took(1, key(KeyCode::Esc, KeyModifiers::NONE)),
         [0x1b, rest @ ..] => match plain(rest) {
-            Step::Took(n, Input::Key(k)) => {
-                Step::Took(n + 1, key(k.code, k.modifiers | KeyModifiers::ALT))
+            Decoded::Took(n, Input::Key(k)) => {
+                Decoded::Took(n + 1, key(k.code, k.modifiers | KeyModifiers::ALT))
             }
-            Step::Took(n, _) => Step::Took(n + 1, Input::Other(bytes[..=n].to_vec())),
-            Step::More => Step::More,
+            Decoded::Took(n, _) => Decoded::Took(n + 1, Input::Other(bytes[..=n].to_vec())),
+            Decoded::More => Decoded::More,
         },
         _ => plain(bytes),
     }
 }
 
 /// One character or control character.
-fn plain(bytes: &[u8]) -> Step {
+fn plain(bytes: &[u8]) -> Decoded {
     let control = |c: u8| key(KeyCode::Char(char::from(c)), KeyModifiers::CONTROL);
     let bare = |code| key(code, KeyModifiers::NONE);
     let input = match bytes[0] {
@@ -115,39 +115,39 @@ fn plain(bytes: &[u8]) -> Step {
         c @ 0x1b..=0x1f => control(c + b'A' - 1),
         _ => return character(bytes),
     };
-    Step::Took(1, input)
+    Decoded::Took(1, input)
 }
 
-fn character(bytes: &[u8]) -> Step {
+fn character(bytes: &[u8]) -> Decoded {
     let length = match bytes[0] {
         0xc2..=0xdf => 2,
         0xe0..=0xef => 3,
         0xf0..=0xf4 => 4,
         _ => 1,
     };
-    let Some(whole) = bytes.get(..length) else { return Step::More };
+    let Some(whole) = bytes.get(..length) else { return Decoded::More };
     match std::str::from_utf8(whole).ok().and_then(|text| text.chars().next()) {
-        Some(c) => Step::Took(length, key(KeyCode::Char(c), KeyModifiers::NONE)),
-        None => Step::Took(1, Input::Other(vec![bytes[0]])),
+        Some(c) => Decoded::Took(length, key(KeyCode::Char(c), KeyModifiers::NONE)),
+        None => Decoded::Took(1, Input::Other(vec![bytes[0]])),
     }
 }
 
 /// `ESC [ parameters letter`.
-fn csi(bytes: &[u8]) -> Step {
+fn csi(bytes: &[u8]) -> Decoded {
     let body = &bytes[2..];
     // The Linux console's F1 to F5: `ESC [ [ A` and on.
     if let [b'[', letter @ b'A'..=b'E', ..] = body {
-        return Step::Took(4, key(KeyCode::F(letter - b'A' + 1), KeyModifiers::NONE));
+        return Decoded::Took(4, key(KeyCode::F(letter - b'A' + 1), KeyModifiers::NONE));
     }
     let last = body.iter().position(|c| (0x40..=0x7e).contains(c) && *c != b'[');
     let Some(last) = last.filter(|at| *at < MAX_SEQUENCE) else {
         return match bytes.len() > MAX_SEQUENCE {
-            true => Step::Took(bytes.len(), Input::Other(bytes.to_vec())),
-            false => Step::More,
+            true => Decoded::Took(bytes.len(), Input::Other(bytes.to_vec())),
+            false => Decoded::More,
         };
     };
     let input = named(&body[..last], body[last]);
-    Step::Took(last + 3, input.unwrap_or_else(|| Input::Other(bytes[..last + 3].to_vec())))
+    Decoded::Took(last + 3, input.unwrap_or_else(|| Input::Other(bytes[..last + 3].to_vec())))
 }
 
 fn named(parameters: &[u8], letter: u8) -> Option<Input> {

@@ -13,7 +13,7 @@ const WINDOWS: [u64; 4] = [30_000, 60_000, 120_000, 300_000];
 
 /// The highest values of a slot, or of a column.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Level {
+pub struct SlotPeak {
     /// What counts against the limit.
     pub footprint: Bytes,
     /// With the cache.
@@ -22,15 +22,15 @@ pub struct Level {
     pub swapped: Bytes,
 }
 
-impl Level {
+impl SlotPeak {
     /// Of this reading.
-    pub fn of(memory: &Memory) -> Level {
+    pub fn of(memory: &Memory) -> SlotPeak {
         let Memory { footprint, current, .. } = *memory;
-        Level { footprint, current, swapped: memory.swapped() }
+        SlotPeak { footprint, current, swapped: memory.swapped() }
     }
 
-    fn max(self, other: Level) -> Level {
-        Level {
+    fn max(self, other: SlotPeak) -> SlotPeak {
+        SlotPeak {
             footprint: self.footprint.max(other.footprint),
             current: self.current.max(other.current),
             swapped: self.swapped.max(other.swapped),
@@ -41,12 +41,12 @@ impl Level {
 /// The highest values of each slot, oldest first.
 #[derive(Clone, Debug, Default)]
 pub struct History {
-    points: VecDeque<(u64, Level)>,
+    points: VecDeque<(u64, SlotPeak)>,
 }
 
 impl History {
     /// Takes a reading of the moment `at_ms`; one older than the newest is left out.
-    pub fn push(&mut self, at_ms: u64, level: Level) {
+    pub fn push(&mut self, at_ms: u64, level: SlotPeak) {
         let slot = at_ms / SLOT_MS;
         match self.points.back_mut() {
             Some(last) if slot < last.0 => return,
@@ -84,8 +84,8 @@ impl History {
 
     /// The window as `width` columns, newest last. A column between two readings repeats the one before; columns before the first
     /// reading are `None`. Which slots share a column depends on the clock alone, so that a column never changes while it moves.
-    pub fn columns(&self, width: usize) -> Vec<Option<Level>> {
-        let mut columns = vec![None::<Level>; width];
+    pub fn columns(&self, width: usize) -> Vec<Option<SlotPeak>> {
+        let mut columns = vec![None::<SlotPeak>; width];
         let Some(newest) = self.points.back().map(|point| point.0) else { return columns };
         let slots = u128::from((self.window_ms() / SLOT_MS).max(1));
         let place = |slot: u64| u128::from(slot) * width as u128 / slots;
@@ -109,8 +109,8 @@ impl History {
 mod tests {
     use super::*;
 
-    fn level(bytes: u64) -> Level {
-        Level { footprint: Bytes(bytes), current: Bytes(bytes + 1), swapped: Bytes(0) }
+    fn level(bytes: u64) -> SlotPeak {
+        SlotPeak { footprint: Bytes(bytes), current: Bytes(bytes + 1), swapped: Bytes(0) }
     }
 
     #[test]

@@ -48,7 +48,7 @@ impl Measures {
 
 /// What to measure.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub struct ToMeasure {
     /// The proportional sets of these.
     pub pss: Vec<u32>,
     /// The disk traffic of these together.
@@ -57,7 +57,7 @@ pub struct Wanted {
 
 /// What was found.
 #[derive(Clone, Debug, Default)]
-pub struct Found {
+pub struct Measured {
     /// By process.
     pub pss: Vec<(u32, Result<Pss, String>)>,
     /// In all, if it was wanted.
@@ -67,7 +67,7 @@ pub struct Found {
 /// Measures in a thread of its own, one request at a time.
 #[derive(Debug, Default)]
 pub struct Measurer {
-    thread: Option<(SyncSender<Wanted>, Receiver<Found>)>,
+    thread: Option<(SyncSender<ToMeasure>, Receiver<Measured>)>,
     busy: bool,
 }
 
@@ -78,7 +78,7 @@ impl Measurer {
     }
 
     /// Begins. False when it is busy, or there can be no thread.
-    pub fn ask(&mut self, wanted: Wanted) -> bool {
+    pub fn ask(&mut self, wanted: ToMeasure) -> bool {
         if self.busy {
             return false;
         }
@@ -90,15 +90,15 @@ impl Measurer {
     }
 
     /// What was found since, if it is done.
-    pub fn found(&mut self) -> Option<Found> {
+    pub fn found(&mut self) -> Option<Measured> {
         let found = self.thread.as_ref().and_then(|(_, found)| found.try_recv().ok());
         self.busy &= found.is_none();
         found
     }
 }
 
-fn start() -> Option<(SyncSender<Wanted>, Receiver<Found>)> {
-    let (ask, asked) = sync_channel::<Wanted>(1);
+fn start() -> Option<(SyncSender<ToMeasure>, Receiver<Measured>)> {
+    let (ask, asked) = sync_channel::<ToMeasure>(1);
     let (tell, told) = sync_channel(1);
     let work = move || {
         while let Ok(wanted) = asked.recv() {
@@ -112,7 +112,7 @@ fn start() -> Option<(SyncSender<Wanted>, Receiver<Found>)> {
     thread.is_ok().then_some((ask, told))
 }
 
-fn measure(wanted: &Wanted) -> Found {
+fn measure(wanted: &ToMeasure) -> Measured {
     let pss = wanted.pss.iter().map(|pid| (*pid, pss(*pid))).collect();
     let traffic = (!wanted.traffic.is_empty()).then(|| {
         wanted.traffic.iter().filter_map(|pid| traffic(*pid)).fold(
@@ -123,7 +123,7 @@ fn measure(wanted: &Wanted) -> Found {
             },
         )
     });
-    Found { pss, traffic }
+    Measured { pss, traffic }
 }
 
 fn pss(pid: u32) -> Result<Pss, String> {
@@ -171,7 +171,7 @@ mod tests {
     fn our_own_is_measured_and_a_stranger_has_a_reason() {
         let mut measurer = Measurer::default();
         let own = std::process::id();
-        let wanted = Wanted { pss: vec![own, u32::MAX], traffic: vec![own] };
+        let wanted = ToMeasure { pss: vec![own, u32::MAX], traffic: vec![own] };
         assert!(measurer.ask(wanted.clone()));
         assert!(!measurer.ask(wanted), "one at a time");
         let found = measurer.thread.as_ref().unwrap().1.recv().unwrap();

@@ -73,7 +73,7 @@ impl Options {
 /// # Errors
 /// When the terminal cannot be set up or written to.
 pub fn run(options: Options) -> anyhow::Result<bool> {
-    let signals = signals::Signals::hold()?;
+    let signals = signals::HeldSignals::hold()?;
     terminal::restore_on_panic();
     session::Session::open(options, signals)?.run()
 }

@@ -1,7 +1,7 @@
 //! What goes to the real terminal: a frame waits here until the terminal has taken it, so that a slow one, or one that nobody
 //! reads, holds nobody up. Never blocks where the terminal can be opened anew.
 
-use super::signals::Signals;
+use super::signals::HeldSignals;
 use crate::clock::{Clock, Timestamp, pause};
 use crate::sys::terminal::open_anew;
 use anyhow::Context as _;
@@ -28,18 +28,18 @@ static BEHIND: AtomicBool = AtomicBool::new(false);
 
 /// The way to the terminal; clones are the same.
 #[derive(Clone, Debug)]
-pub struct Outlet(Rc<Way>);
+pub struct Outlet(Rc<OutletWay>);
 
 #[derive(Debug)]
-struct Way {
+struct OutletWay {
     terminal: File,
     /// Opened anew, and so never blocking.
     own: bool,
-    queue: RefCell<Queue>,
+    queue: RefCell<OutletQueue>,
 }
 
 #[derive(Debug, Default)]
-struct Queue {
+struct OutletQueue {
     waiting: Vec<u8>,
     /// Bytes of those that are out.
     written: usize,
@@ -60,7 +60,7 @@ impl Outlet {
                 (File::from(shared.context("duplicate stdout")?), false)
             }
         };
-        Ok(Outlet(Rc::new(Way { terminal, own, queue: RefCell::default() })))
+        Ok(Outlet(Rc::new(OutletWay { terminal, own, queue: RefCell::default() })))
     }
 
     /// True when everything is out: there is room for a new frame.
@@ -90,7 +90,7 @@ impl Outlet {
     ///
     /// # Errors
     /// When the terminal has gone.
-    pub fn deliver(&self, bytes: &[u8], signals: Option<&Signals>) -> io::Result<bool> {
+    pub fn deliver(&self, bytes: &[u8], signals: Option<&HeldSignals>) -> io::Result<bool> {
         self.0.queue.borrow_mut().waiting.extend_from_slice(bytes);
         let clock = Clock::start();
         let (mut moved, mut left) = (Timestamp::default(), usize::MAX);
@@ -119,12 +119,12 @@ pub fn take_behind() -> bool {
     BEHIND.swap(false, Ordering::SeqCst)
 }
 
-impl Queue {
+impl OutletQueue {
     fn left(&self) -> usize {
         self.waiting.len() - self.written
     }
 
-    fn push(&mut self, way: &Way) -> io::Result<()> {
+    fn push(&mut self, way: &OutletWay) -> io::Result<()> {
         while self.left() > 0 {
             match way.write(&self.waiting[self.written..]) {
                 Ok(count) => {
@@ -142,7 +142,7 @@ impl Queue {
     }
 }
 
-impl Way {
+impl OutletWay {
     fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         if self.own {
             return (&self.terminal).write(bytes);

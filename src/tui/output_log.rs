@@ -8,15 +8,15 @@ use std::os::fd::AsFd as _;
 
 /// Where output is kept. Its writer has its own process; how that fared the guardian says.
 #[derive(Debug)]
-pub struct OutputLog {
+pub struct OutputLogState {
     pipe: Option<File>,
     waiting: Vec<u8>,
 }
 
-impl OutputLog {
+impl OutputLogState {
     /// Takes a non-blocking pipe over.
     pub fn new(pipe: File) -> Self {
-        OutputLog { pipe: Some(pipe), waiting: Vec::new() }
+        OutputLogState { pipe: Some(pipe), waiting: Vec::new() }
     }
 
     /// Takes more of the output.

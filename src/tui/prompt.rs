@@ -35,12 +35,13 @@ impl Setting {
         }
     }
 
-    fn answer(self, value: &str) -> Answer {
+    fn answer(self, value: &str) -> PromptAnswer {
         match self {
-            Setting::Memory => Answer::Request(format!("set memory {value}")),
-            Setting::Grace => Answer::Request(format!("set grace {value}")),
-            Setting::Signal(pid) => signal_number(value)
-                .map_or(Answer::Open, |signal| Answer::Ask(Question::Signal { pid, signal })),
+            Setting::Memory => PromptAnswer::Request(format!("set memory {value}")),
+            Setting::Grace => PromptAnswer::Request(format!("set grace {value}")),
+            Setting::Signal(pid) => signal_number(value).map_or(PromptAnswer::Open, |signal| {
+                PromptAnswer::Ask(Question::Signal { pid, signal })
+            }),
         }
     }
 
@@ -79,7 +80,7 @@ pub struct Prompt {
 
 /// What a key did to a prompt.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum PromptAnswer {
     /// It goes on.
     Open,
     /// It was left.
@@ -146,32 +147,34 @@ impl Prompt {
     }
 
     /// Takes one thing typed.
-    pub fn take(&mut self, input: &Input) -> Answer {
+    pub fn take(&mut self, input: &Input) -> PromptAnswer {
         match input {
             Input::Key(key) => self.key(key.code, key.modifiers),
             Input::Pasted(bytes) => {
                 String::from_utf8_lossy(bytes).chars().for_each(|c| self.insert(c));
-                Answer::Open
+                PromptAnswer::Open
             }
-            Input::PasteStart | Input::PasteEnd | Input::Mouse(_) | Input::Other(_) => Answer::Open,
+            Input::PasteStart | Input::PasteEnd | Input::Mouse(_) | Input::Other(_) => {
+                PromptAnswer::Open
+            }
         }
     }
 
-    fn key(&mut self, code: KeyCode, modifiers: KeyModifiers) -> Answer {
+    fn key(&mut self, code: KeyCode, modifiers: KeyModifiers) -> PromptAnswer {
         let control = modifiers.contains(KeyModifiers::CONTROL);
         match (code, control) {
-            (KeyCode::Esc, _) | (KeyCode::Char('c'), true) => return Answer::Left,
+            (KeyCode::Esc, _) | (KeyCode::Char('c'), true) => return PromptAnswer::Left,
             // What is on its way is not changed any more.
-            _ if self.sent => return Answer::Open,
+            _ if self.sent => return PromptAnswer::Open,
             (KeyCode::Enter, _) => return self.enter(),
             (KeyCode::Char('y' | 'Y'), false) if self.forcible => {
                 (self.sent, self.forcible, self.problem) = (true, false, None);
-                return Answer::Request(format!("set memory {} --force", self.text));
+                return PromptAnswer::Request(format!("set memory {} --force", self.text));
             }
             (KeyCode::Char(c), false) => {
                 self.insert(c);
                 self.problem = None;
-                return Answer::Open;
+                return PromptAnswer::Open;
             }
             (KeyCode::Char('u'), true) => self.clear(),
             (KeyCode::Backspace, _) | (KeyCode::Char('h'), true) => self.remove_before(),
@@ -182,10 +185,10 @@ impl Prompt {
             (KeyCode::Right, _) => self.cursor = (self.cursor + 1).min(self.text.len()),
             (KeyCode::Home, _) | (KeyCode::Char('a'), true) => self.cursor = 0,
             (KeyCode::End, _) | (KeyCode::Char('e'), true) => self.cursor = self.text.len(),
-            _ => return Answer::Open,
+            _ => return PromptAnswer::Open,
         }
         (self.selected, self.forcible, self.problem) = (false, false, None);
-        Answer::Open
+        PromptAnswer::Open
     }
 
     fn clear(&mut self) {
@@ -215,13 +218,13 @@ impl Prompt {
         }
     }
 
-    fn enter(&mut self) -> Answer {
+    fn enter(&mut self) -> PromptAnswer {
         if let Some(problem) = self.setting.problem(&self.text) {
             self.refuse(&problem);
-            return Answer::Open;
+            return PromptAnswer::Open;
         }
         let answer = self.setting.answer(&self.text);
-        self.sent = matches!(answer, Answer::Request(_));
+        self.sent = matches!(answer, PromptAnswer::Request(_));
         answer
     }
 }
@@ -281,7 +284,7 @@ mod tests {
             (Prompt::memory(None, 0), "set memory 1M"),
             (Prompt::grace(None), "set grace 3s"),
         ] {
-            assert_eq!(prompt.clone().enter(), Answer::Request(expected.to_owned()));
+            assert_eq!(prompt.clone().enter(), PromptAnswer::Request(expected.to_owned()));
         }
     }
 
@@ -290,7 +293,7 @@ mod tests {
         let typed = |keys: &[KeyCode]| {
             let mut prompt = Prompt::memory(None, 100);
             for code in keys {
-                assert_eq!(prompt.key(*code, KeyModifiers::NONE), Answer::Open);
+                assert_eq!(prompt.key(*code, KeyModifiers::NONE), PromptAnswer::Open);
             }
             prompt.text
         };
@@ -314,7 +317,7 @@ mod tests {
     #[test]
     fn what_is_no_size_is_told_and_not_sent() {
         let mut prompt = Prompt { text: "1X".into(), ..Prompt::memory(None, 100) };
-        assert_eq!(prompt.enter(), Answer::Open);
+        assert_eq!(prompt.enter(), PromptAnswer::Open);
         assert!(prompt.problem.is_some_and(|problem| problem.contains("1X")));
     }
 

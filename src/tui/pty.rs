@@ -19,7 +19,7 @@ pub struct Pty {
 
 /// What a read gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Output {
+pub enum PtyRead {
     /// So many bytes.
     Bytes(usize),
     /// Nothing now.
@@ -43,13 +43,13 @@ impl Pty {
     }
 
     /// Reads what the command wrote.
-    pub fn read(&self, buffer: &mut [u8]) -> Output {
+    pub fn read(&self, buffer: &mut [u8]) -> PtyRead {
         match nix::unistd::read(&self.master, buffer) {
-            Ok(0) => Output::Closed,
-            Ok(length) => Output::Bytes(length),
-            Err(Errno::EAGAIN | Errno::EINTR) => Output::Nothing,
+            Ok(0) => PtyRead::Closed,
+            Ok(length) => PtyRead::Bytes(length),
+            Err(Errno::EAGAIN | Errno::EINTR) => PtyRead::Nothing,
             // Linux: EIO when no process has the slave open.
-            Err(_) => Output::Closed,
+            Err(_) => PtyRead::Closed,
         }
     }
 

@@ -3,7 +3,7 @@
 use super::keyboard::Keyboard;
 use super::outlet::Outlet;
 use super::pty::Pty;
-use super::signals::Signals;
+use super::signals::HeldSignals;
 use super::wire::Wire;
 use anyhow::Context as _;
 use nix::errno::Errno;
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 /// Who is ready.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Ready {
+pub struct ReadySet {
     /// The guardian.
     pub wire: bool,
     /// The command's terminal.
@@ -24,7 +24,7 @@ pub struct Ready {
     pub signals: bool,
 }
 
-impl Ready {
+impl ReadySet {
     /// True when anybody is who may have something new to show.
     pub fn any(self) -> bool {
         self.wire || self.pty || self.keyboard || self.signals
@@ -38,10 +38,10 @@ impl Ready {
 pub fn wait(
     timeout: Option<Duration>,
     wire: &Wire,
-    signals: &Signals,
+    signals: &HeldSignals,
     front: Option<(&Keyboard, &Outlet)>,
     pty: Option<(&Pty, bool)>,
-) -> anyhow::Result<Ready> {
+) -> anyhow::Result<ReadySet> {
     let mut fds = vec![
         PollFd::new(wire.as_fd(), flags(true, wire.wants_write())),
         PollFd::new(signals.as_fd(), flags(true, false)),
@@ -63,7 +63,7 @@ pub fn wait(
         Err(error) => return Err(error).context("wait for input"),
     }
     let ready = |at: usize| fds[at].any().unwrap_or(false);
-    Ok(Ready {
+    Ok(ReadySet {
         wire: ready(0),
         signals: ready(1),
         keyboard: keyboard_at.is_some_and(ready),
@@ -77,7 +77,7 @@ pub fn wait(
 /// As [`wait`].
 pub fn wait_for_keys(
     timeout: Duration,
-    signals: &Signals,
+    signals: &HeldSignals,
     keyboard: &Keyboard,
 ) -> anyhow::Result<bool> {
     let mut fds = [signals.as_fd(), keyboard.as_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));

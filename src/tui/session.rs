@@ -9,11 +9,11 @@ use super::keys::{Input, Mouse};
 use super::look::Look;
 use super::measure::Measurer;
 use super::outlet::Outlet;
-use super::ready::{self, Ready};
-use super::signals::Signals;
+use super::ready::{self, ReadySet};
+use super::signals::HeldSignals;
 use super::specials::Specials;
 use super::target::Target;
-use super::wire::{Told, Wire};
+use super::wire::{GuardianLine, Wire};
 use super::{Options, snapshot, terminal, view};
 use crate::clock::Clock;
 use crate::escape::shown;
@@ -32,7 +32,7 @@ const WRITE: &str = "write to the terminal";
 
 /// Why the dashboard ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+enum Closing {
     /// The guardian closed the stream.
     Guardian,
     /// The user detached, or a signal asked.
@@ -41,7 +41,7 @@ enum End {
 
 /// How a visit ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Visit {
+pub enum VisitEnd {
     /// The user goes back.
     Back,
     /// A signal, or the terminal's end: everything is to be left.
@@ -54,7 +54,7 @@ pub enum Visit {
 pub struct Session {
     wire: Wire,
     command: CommandTerminal,
-    signals: Signals,
+    signals: HeldSignals,
     /// We are to stop, or to redraw the screen, as soon as all are served.
     stop: bool,
     redraw: bool,
@@ -71,7 +71,7 @@ pub struct Session {
 
 impl Session {
     /// Takes the descriptors over and asks the guardian for its lines.
-    pub fn open(options: Options, signals: Signals) -> anyhow::Result<Self> {
+    pub fn open(options: Options, signals: HeldSignals) -> anyhow::Result<Self> {
         let look = Look::from_environment(|name| std::env::var(name).ok());
         let mut app = App::new(look, options.pty.is_some());
         let specials = Specials::of_terminal();
@@ -103,7 +103,7 @@ impl Session {
         let outlet = Outlet::open()?;
         let hidden = !is_foreground(std::io::stdin());
         if hidden || end.is_some() {
-            let left = end == Some(End::Guardian);
+            let left = end == Some(Closing::Guardian);
             self.command.pass_through(&outlet, &self.signals, &early, left)?;
             return Ok(false);
         }
@@ -117,19 +117,23 @@ impl Session {
     ///
     /// # Errors
     /// When the terminal cannot be written to.
-    pub fn visit(mut self, guard: &terminal::Guard<'_>, outlet: &Outlet) -> anyhow::Result<Visit> {
+    pub fn visit(
+        mut self,
+        guard: &terminal::Guard<'_>,
+        outlet: &Outlet,
+    ) -> anyhow::Result<VisitEnd> {
         self.app.visiting = true;
         terminal::wipe(outlet)?;
         let end = self.show(&[], guard, outlet, false)?;
         Ok(match end {
-            End::Guardian => Visit::Ended(self.app.ended.take()),
-            End::Leave if self.dismissed => Visit::Dismissed,
-            End::Leave => Visit::Back,
+            Closing::Guardian => VisitEnd::Ended(self.app.ended.take()),
+            Closing::Leave if self.dismissed => VisitEnd::Dismissed,
+            Closing::Leave => VisitEnd::Back,
         })
     }
 
     /// Collects output until it is time to draw or all is over.
-    fn wait_quietly(&mut self) -> anyhow::Result<(Vec<u8>, Option<End>)> {
+    fn wait_quietly(&mut self) -> anyhow::Result<(Vec<u8>, Option<Closing>)> {
         let mut early = Vec::new();
         loop {
             let left = self.quiet.saturating_sub(self.clock.now().0);
@@ -142,7 +146,7 @@ impl Session {
             }
             let asked = self.signals.take();
             if asked.leave {
-                return Ok((early, Some(End::Leave)));
+                return Ok((early, Some(Closing::Leave)));
             }
             if asked.stop {
                 self.signals.stop();
@@ -151,7 +155,7 @@ impl Session {
                 self.take_lines();
             }
             if self.wire.is_ended() {
-                return Ok((early, Some(End::Guardian)));
+                return Ok((early, Some(Closing::Guardian)));
             }
         }
     }
@@ -163,7 +167,7 @@ impl Session {
         guard: &terminal::Guard<'_>,
         outlet: &Outlet,
         first: bool,
-    ) -> anyhow::Result<End> {
+    ) -> anyhow::Result<Closing> {
         let mut screen = terminal::screen(outlet)?;
         let mut keyboard = Keyboard::open()?;
         self.fit_pane();
@@ -194,7 +198,7 @@ impl Session {
             dirty |=
                 self.app.tick(self.clock.now()) || ready.any() || keyboard.deadline().is_some();
             let end = self.serve(ready, &mut keyboard);
-            if end == Some(End::Guardian) {
+            if end == Some(Closing::Guardian) {
                 self.command.drain();
             }
             if let Some(end) = end {
@@ -204,7 +208,7 @@ impl Session {
                 if !guard.step_aside(|| self.signals.stop())? {
                     // Continued in the background: the guardian passes on what the command writes.
                     self.dismissed = true;
-                    return Ok(End::Leave);
+                    return Ok(Closing::Leave);
                 }
                 self.redraw = true;
             }
@@ -216,11 +220,11 @@ impl Session {
     }
 
     /// Does what is to be done for those who are ready.
-    fn serve(&mut self, ready: Ready, keyboard: &mut Keyboard) -> Option<End> {
+    fn serve(&mut self, ready: ReadySet, keyboard: &mut Keyboard) -> Option<Closing> {
         let asked = self.signals.take();
         if asked.leave {
             self.dismissed = true;
-            return Some(End::Leave);
+            return Some(Closing::Leave);
         }
         self.stop |= asked.stop;
         if ready.pty || self.command.waits_for_log() {
@@ -228,7 +232,7 @@ impl Session {
         }
         let typed = match ready.keyboard {
             // A terminal that hung up has nobody to show anything to.
-            true => keyboard.read(self.clock.now()).map_err(|_| End::Leave),
+            true => keyboard.read(self.clock.now()).map_err(|_| Closing::Leave),
             false => Ok(keyboard.late(self.clock.now())),
         };
         let typed = match typed {
@@ -240,13 +244,13 @@ impl Session {
         };
         for input in typed {
             if self.take_input(input) {
-                return Some(End::Leave);
+                return Some(Closing::Leave);
             }
         }
         if ready.wire {
             self.take_lines();
         }
-        self.wire.is_ended().then_some(End::Guardian)
+        self.wire.is_ended().then_some(Closing::Guardian)
     }
 
     fn take_lines(&mut self) {
@@ -254,10 +258,10 @@ impl Session {
         let now = self.clock.now();
         for line in self.wire.receive() {
             match line {
-                Ok(Told { line: WatchLine::Reply { ok, text }, answers }) => {
+                Ok(GuardianLine { line: WatchLine::Reply { ok, text }, answers }) => {
                     self.app.take_reply(answers, ok, &text, now);
                 }
-                Ok(Told { mut line, .. }) => {
+                Ok(GuardianLine { mut line, .. }) => {
                     if let WatchLine::Status { processes: Some(rows), .. } = &mut line
                         && self.measurer.is_some()
                     {
@@ -362,7 +366,7 @@ impl Session {
         timeout: Option<Duration>,
         front: Option<(&Keyboard, &Outlet)>,
         read_pty: bool,
-    ) -> anyhow::Result<Ready> {
+    ) -> anyhow::Result<ReadySet> {
         let again = self.command.waits_for_log().then_some(LOG_AGAIN);
         let timeout = timeout.into_iter().chain(again).min();
         let pty = self.command.source().map(|(pty, open)| (pty, read_pty && open));

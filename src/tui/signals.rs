@@ -14,7 +14,7 @@ const STOP: Signal = Signal::SIGTSTP;
 
 /// What the signals ask for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Asked {
+pub struct SignalRequests {
     /// To leave.
     pub leave: bool,
     /// To stop until somebody continues us.
@@ -23,12 +23,12 @@ pub struct Asked {
 
 /// Holds the signals; the mask is as before when dropped.
 #[derive(Debug)]
-pub struct Signals {
+pub struct HeldSignals {
     fd: SignalFd,
     before: SigSet,
 }
 
-impl Signals {
+impl HeldSignals {
     /// Blocks the signals and opens the descriptor.
     ///
     /// # Errors
@@ -41,12 +41,12 @@ impl Signals {
             .context("block signals")?;
         let fd = SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
             .context("open a signal descriptor")?;
-        Ok(Signals { fd, before })
+        Ok(HeldSignals { fd, before })
     }
 
     /// Takes what came.
-    pub fn take(&self) -> Asked {
-        let mut asked = Asked::default();
+    pub fn take(&self) -> SignalRequests {
+        let mut asked = SignalRequests::default();
         while let Ok(Some(info)) = self.fd.read_signal() {
             let is = |signal: &Signal| u32::try_from(*signal as i32) == Ok(info.ssi_signo);
             asked.leave |= LEAVE.iter().any(is);
@@ -65,13 +65,13 @@ impl Signals {
     }
 }
 
-impl AsFd for Signals {
+impl AsFd for HeldSignals {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
 }
 
-impl Drop for Signals {
+impl Drop for HeldSignals {
     fn drop(&mut self) {
         // What can fail here is a bad `how`, which this is not.
         let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&self.before), None);

@@ -3,7 +3,7 @@
 
 use super::outlet::{self, Outlet};
 use crate::sys::terminal::{is_foreground, read_at_once};
-use crate::terminal_modes::{Mouse, restoration};
+use crate::terminal_modes::{MouseReports, restoration};
 use anyhow::Context as _;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use nix::sys::termios::{FlushArg, tcflush};
@@ -61,9 +61,15 @@ fn change(outlet: &Outlet) -> anyhow::Result<()> {
     CHANGED.store(true, Ordering::SeqCst);
     enable_raw_mode().context("set the terminal to raw mode")?;
     read_at_once(stdin()).context("set the terminal to raw mode")?;
-    queue!(outlet.clone(), EnterAlternateScreen, EnableBracketedPaste, Mouse(true), cursor::Hide)
-        .and_then(|()| outlet.advance())
-        .context("enter the alternate screen")
+    queue!(
+        outlet.clone(),
+        EnterAlternateScreen,
+        EnableBracketedPaste,
+        MouseReports(true),
+        cursor::Hide
+    )
+    .and_then(|()| outlet.advance())
+    .context("enter the alternate screen")
 }
 
 impl Drop for Guard<'_> {

@@ -13,11 +13,11 @@ pub const KEPT: usize = 256 * 1024;
 #[derive(Debug, Default)]
 pub struct Transcript {
     sequences: Sequences,
-    kept: Kept,
+    kept: KeptText,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct KeptText {
     tail: VecDeque<u8>,
     left_out: u64,
     addressed: bool,
@@ -47,7 +47,7 @@ impl Transcript {
     }
 }
 
-impl Kept {
+impl KeptText {
     fn keep(&mut self, text: &str) {
         for byte in text.bytes() {
             if self.tail.len() == KEPT {
@@ -59,7 +59,7 @@ impl Kept {
     }
 }
 
-impl Perform for Kept {
+impl Perform for KeptText {
     fn print(&mut self, character: char) {
         if !character.is_control() {
             self.keep(character.encode_utf8(&mut [0; 4]));

@@ -24,12 +24,12 @@ pub enum Piece<'b> {
 #[derive(Debug, Default)]
 pub struct Translator {
     sequences: Sequences,
-    said: Said,
+    said: Emitted,
 }
 
 /// What to say to the emulator, and which characters are drawn as lines.
 #[derive(Debug, Default)]
-struct Said {
+struct Emitted {
     out: String,
     /// Tab stops to go back by, each with how much was said before.
     backs: Vec<(usize, u16)>,
@@ -60,7 +60,7 @@ impl Translator {
     }
 }
 
-impl Perform for Said {
+impl Perform for Emitted {
     fn print(&mut self, character: char) {
         let Charsets { graphics, shifted } = self.charsets;
         self.out.push(match character {
@@ -125,7 +125,7 @@ impl Perform for Said {
     }
 }
 
-impl Said {
+impl Emitted {
     fn save(&mut self) {
         self.saved = self.charsets;
         self.out.push_str("\x1b7");

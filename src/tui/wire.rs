@@ -18,7 +18,7 @@ const CHUNK: usize = 64 * 1024;
 
 /// A line of the guardian.
 #[derive(Debug, PartialEq)]
-pub struct Told {
+pub struct GuardianLine {
     /// The line.
     pub line: WatchLine,
     /// The number of the request that it answers, if it does: see [`Wire::send`].
@@ -95,7 +95,7 @@ impl Wire {
     }
 
     /// The lines that are there, each understood or with the reason why not.
-    pub fn receive(&mut self) -> Vec<Result<Told, String>> {
+    pub fn receive(&mut self) -> Vec<Result<GuardianLine, String>> {
         let mut chunk = vec![0; CHUNK];
         match receive(&self.stream, &mut chunk) {
             Received::Bytes(length) => self.inbox.extend_from_slice(&chunk[..length]),
@@ -111,7 +111,7 @@ impl Wire {
         std::mem::forget(receiving::close(self.stream));
     }
 
-    fn take_lines(&mut self) -> Vec<Result<Told, String>> {
+    fn take_lines(&mut self) -> Vec<Result<GuardianLine, String>> {
         let mut lines = Vec::new();
         let mut start = 0;
         while let Some(length) = self.inbox[start..].iter().position(|byte| *byte == b'\n') {
@@ -121,7 +121,7 @@ impl Wire {
                     let is_reply = matches!(line, WatchLine::Reply { .. });
                     let answers = is_reply && self.answered < self.asked;
                     self.answered += u64::from(answers);
-                    Told { line, answers: answers.then_some(self.answered) }
+                    GuardianLine { line, answers: answers.then_some(self.answered) }
                 };
                 lines.push(parse(line).map(answers));
             }
@@ -194,7 +194,7 @@ mod tests {
         theirs.write_all(b"\":true,\"text\":\"done\"}\nnonsense\n\n").unwrap();
         let lines = wire.receive();
         let line = WatchLine::Reply { ok: true, text: "done".into() };
-        assert_eq!(lines[0], Ok(Told { line, answers: None }), "nothing was asked");
+        assert_eq!(lines[0], Ok(GuardianLine { line, answers: None }), "nothing was asked");
         assert!(lines[1].is_err() && lines.len() == 2);
         drop(theirs);
         assert_eq!(wire.receive(), []);
@@ -224,7 +224,7 @@ mod tests {
         assert_eq!(wire.take_lines().len(), 0);
         wire.inbox = b"rest\n{\"type\":\"reply\",\"ok\":true,\"text\":\"\"}\n".to_vec();
         let line = WatchLine::Reply { ok: true, text: String::new() };
-        assert_eq!(wire.take_lines(), [Ok(Told { line, answers: None })]);
+        assert_eq!(wire.take_lines(), [Ok(GuardianLine { line, answers: None })]);
         drop(theirs);
     }
 

@@ -34,7 +34,7 @@ const ROWS: usize = 30;
 
 /// A table of processes, and when it was made.
 #[derive(Debug)]
-struct Table {
+struct ProcessTable {
     at: Timestamp,
     rows: Vec<ProcessRow>,
     sizes: HashMap<u32, Bytes>,
@@ -49,7 +49,7 @@ pub(super) struct Evidence {
     before_the_end: VecDeque<Reading>,
     moments: Vec<Moment>,
     earlier_lines: Vec<EarlierLines>,
-    tables: VecDeque<Table>,
+    tables: VecDeque<ProcessTable>,
     scan: Option<ProcessScan>,
     table_at: Timestamp,
 }
@@ -190,7 +190,7 @@ impl Evidence {
         }
         let sizes = rows.iter().map(|row| (row.pid, row.rss)).collect();
         rows.truncate(ROWS);
-        self.tables.push_back(Table { at, rows, sizes });
+        self.tables.push_back(ProcessTable { at, rows, sizes });
         if self.tables.len() > 10 {
             self.tables.remove(1);
         }

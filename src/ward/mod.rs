@@ -28,7 +28,7 @@ use crate::report::post_mortem::Milestone;
 use crate::status::{Level, Tier};
 use crate::sys::spawn::{SpawnError, Starting};
 use crate::trace::queue::{Queue, Step};
-use crate::workload::{Look, Workload};
+use crate::workload::{Observation, Workload};
 use escapes::Escapes;
 use evidence::Evidence;
 use huge_pages::HugePagesWatch;
@@ -106,7 +106,7 @@ pub struct Ward {
 
 /// Where a workload is, and why there.
 #[derive(Debug)]
-pub struct Setting {
+pub struct Location {
     /// The workload, which is not running yet or runs already.
     pub workload: Workload,
     /// The lines to begin with.
@@ -133,11 +133,11 @@ impl Ward {
     pub fn new(
         id: WardId,
         rules: WardRules,
-        setting: Setting,
+        location: Location,
         clock: Clock,
         traced: bool,
     ) -> (Ward, PolicyConfig) {
-        let Setting { workload, lines, outer, tier_reason, emptied } = setting;
+        let Location { workload, lines, outer, tier_reason, emptied } = location;
         let config = rules.policy(lines, workload.tier());
         let ward = Ward {
             id,
@@ -311,13 +311,13 @@ impl Ward {
         let before = self.clock.now();
         self.looked_at = before;
         let event = match self.workload.look() {
-            Look::Seen(sample) => {
+            Observation::Seen(sample) => {
                 self.note_unread_shares(&sample);
                 let mut sample = self.not_less_than_known(sample);
                 sample.cost = self.clock.now() - before;
                 Event::Sample(sample)
             }
-            Look::Gone => Event::Empty,
+            Observation::Gone => Event::Empty,
         };
         self.handle(event);
     }

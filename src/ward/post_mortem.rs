@@ -8,7 +8,7 @@ use crate::event::{Cause, Ending, Reason};
 use crate::report::from_policy::memory_at;
 use crate::report::post_mortem::verdict::advice;
 use crate::report::post_mortem::{
-    EndReason, Mappings, Milestone, Moment, PostMortem, Run, SCHEMA, Verdict,
+    EndReason, Mappings, Milestone, Moment, PostMortem, RunFacts, SCHEMA, Verdict,
 };
 use crate::report::record::CallerId;
 use crate::status::{Counters, Limits, Memory, Pressure, Remains, Status, Tier};
@@ -79,7 +79,7 @@ impl Ward {
     ) -> PostMortem {
         let samples = self.evidence.readings();
         let (memory, pressure) = self.at_the_decision(status);
-        let run = Run {
+        let run = RunFacts {
             tier: status.tier,
             placement: status.placement.clone(),
             cgroup: status.cgroup.clone(),
@@ -145,7 +145,7 @@ impl Ward {
             child_exited: None,
             child_signal: None,
         };
-        let run = Run {
+        let run = RunFacts {
             tier: self.tier(),
             placement: self.workload.row().map(|row| row.name().to_owned()),
             cgroup: self.workload.cgroup().map(|cgroup| shown(cgroup.path())),
@@ -180,14 +180,14 @@ impl Ward {
         (memory_at(&sample, status.memory), sample.pressure)
     }
 
-    fn this_run(&self, origin: Origin) -> Run {
+    fn this_run(&self, origin: Origin) -> RunFacts {
         let now = millis(crate::clock::unix_time());
         let lived = millis(self.clock.now().0);
         let user = match &self.rules.account {
             Some(account) => format!("{}, ran as {}", origin.caller, account.name()),
             None => origin.caller,
         };
-        Run {
+        RunFacts {
             name: self.rules.name.clone(),
             command: self.rules.command.iter().map(|word| escape(word.as_bytes())).collect(),
             host: origin.host,

@@ -12,7 +12,7 @@ use crate::status::{
 };
 use crate::sys::process::Spent;
 use crate::units::{Bytes, Limit, millis};
-use crate::workload::usage::{Reading, UsageMeter};
+use crate::workload::usage::{UsageMeter, UsageReading};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
@@ -174,7 +174,7 @@ impl Ward {
         let usage = match living.filter(|_| !meter.reads_files()) {
             Some(living) => {
                 let cpu_usec = view.ended.cpu_usec.saturating_add(living);
-                Some(meter.take(Reading { cpu_usec, io: None }, now))
+                Some(meter.take(UsageReading { cpu_usec, io: None }, now))
             }
             None => meter.read(now),
         };

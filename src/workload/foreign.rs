@@ -27,12 +27,12 @@ struct Before {
 
 /// The attribute: `PID START NAMESPACE HIGH FROZEN`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Mark {
+struct GuardMark {
     guardian: Maker,
     before: Before,
 }
 
-impl fmt::Display for Mark {
+impl fmt::Display for GuardMark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Before { high, frozen } = self.before;
         let high = high.map_or_else(|| "-".to_owned(), |high| high.to_string());
@@ -40,9 +40,9 @@ impl fmt::Display for Mark {
     }
 }
 
-impl FromStr for Mark {
+impl FromStr for GuardMark {
     type Err = ();
-    fn from_str(text: &str) -> Result<Mark, ()> {
+    fn from_str(text: &str) -> Result<GuardMark, ()> {
         let (rest, frozen) = text.rsplit_once(' ').ok_or(())?;
         let (guardian, high) = rest.rsplit_once(' ').ok_or(())?;
         let high = match high {
@@ -50,12 +50,12 @@ impl FromStr for Mark {
             high => Some(files::limit(high.as_bytes()).ok_or(())?),
         };
         let guardian = guardian.parse().map_err(drop)?;
-        Ok(Mark { guardian, before: Before { high, frozen: frozen == "1" } })
+        Ok(GuardMark { guardian, before: Before { high, frozen: frozen == "1" } })
     }
 }
 
-impl Mark {
-    fn of(directory: &Path) -> Option<Mark> {
+impl GuardMark {
+    fn of(directory: &Path) -> Option<GuardMark> {
         attribute(directory, MARK)?.to_str()?.parse().ok()
     }
 }
@@ -82,13 +82,14 @@ impl Foreign {
     /// # Errors
     /// When its state cannot be read, or another guardian is at work on it.
     pub fn new(cgroup: Cgroup, write: bool) -> Result<Foreign> {
-        let mark = Mark::of(cgroup.path());
-        if let Some(Mark { guardian, .. }) = mark.as_ref().filter(|mark| !mark.guardian.has_gone())
+        let mark = GuardMark::of(cgroup.path());
+        if let Some(GuardMark { guardian, .. }) =
+            mark.as_ref().filter(|mark| !mark.guardian.has_gone())
         {
             let (place, pid) = (shown(cgroup.path()), guardian.pid);
             ensure!(pid.cast_unsigned() == own(), "{place} is guarded by sentinel {pid} already");
         }
-        if write && let Some(Mark { before, .. }) = mark {
+        if write && let Some(GuardMark { before, .. }) = mark {
             Foreign { cgroup: cgroup.clone(), before, given_back: false }.give_back()?;
         }
         let before = Before {
@@ -96,7 +97,7 @@ impl Foreign {
             frozen: cgroup.read("cgroup.freeze").is_ok_and(|text| text.trim() == "1"),
         };
         if write && let Some(guardian) = Maker::ours() {
-            let mark = Mark { guardian, before }.to_string();
+            let mark = GuardMark { guardian, before }.to_string();
             // Without it a crash of both, of us and the keeper, leaves our line there; nothing else changes.
             let _ = setxattr(cgroup.path(), MARK, mark.as_bytes(), XattrFlags::empty());
         }
@@ -105,7 +106,7 @@ impl Foreign {
 
     /// What a guardian that is gone had under guard; `None` where it did not, or it was given back.
     pub fn left_by(guardian: i32, directory: &Path) -> Option<Foreign> {
-        let mark = Mark::of(directory).filter(|mark| mark.guardian.pid == guardian)?;
+        let mark = GuardMark::of(directory).filter(|mark| mark.guardian.pid == guardian)?;
         let cgroup = Cgroup::open(directory).ok()?;
         Some(Foreign { cgroup, before: mark.before, given_back: false })
     }
@@ -175,11 +176,11 @@ mod tests {
         for (high, frozen) in
             [(None, false), (Some(Limit::Max), true), (Some(Limit::At(1 << 30)), false)]
         {
-            let mark = Mark { guardian: guardian.clone(), before: Before { high, frozen } };
+            let mark = GuardMark { guardian: guardian.clone(), before: Before { high, frozen } };
             assert_eq!(mark.to_string().parse(), Ok(mark));
         }
         for bad in ["", "42", "42 1 pid:[1] x 0", "a b c max 0"] {
-            assert_eq!(bad.parse::<Mark>(), Err(()), "{bad}");
+            assert_eq!(bad.parse::<GuardMark>(), Err(()), "{bad}");
         }
     }
 

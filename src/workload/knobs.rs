@@ -25,14 +25,14 @@ const NON_BLOCKING: (u32, u32) = (6, 16);
 #[derive(Debug)]
 pub struct Knobs {
     events: Kept,
-    memory: Option<Memory>,
+    memory: Option<MemoryFiles>,
     freeze: Option<Freezer>,
     kill: Option<File>,
 }
 
 /// The lines of the kernel, where the memory controller is.
 #[derive(Debug)]
-struct Memory {
+struct MemoryFiles {
     high: File,
     /// Of a cgroup of others it is read, and never written.
     max: Ceiling,
@@ -83,7 +83,7 @@ impl Knobs {
         let events = Kept::new(cgroup, "cgroup.events", Keeping::Open);
         Ok(Knobs {
             events: events.with_context(|| name("cgroup.events"))?,
-            memory: Memory::open(cgroup).ok(),
+            memory: MemoryFiles::open(cgroup).ok(),
             freeze: cgroup.file("cgroup.freeze", OFlag::O_RDWR).ok().map(Freezer::Open),
             kill: cgroup.file("cgroup.kill", OFlag::O_WRONLY).ok(),
         })
@@ -99,7 +99,7 @@ impl Knobs {
         let freezes = cgroup.file("cgroup.freeze", OFlag::O_RDWR).is_ok();
         Ok(Knobs {
             events: events.with_context(|| name("cgroup.events"))?,
-            memory: current.and_then(|current| Memory::of_others(cgroup, current).ok()),
+            memory: current.and_then(|current| MemoryFiles::of_others(cgroup, current).ok()),
             freeze: freezes.then(|| Freezer::Named(cgroup.clone())),
             kill: cgroup.file("cgroup.kill", OFlag::O_WRONLY).ok(),
         })
@@ -170,7 +170,7 @@ impl Knobs {
         self.memory()?.in_use()
     }
 
-    fn memory(&self) -> io::Result<&Memory> {
+    fn memory(&self) -> io::Result<&MemoryFiles> {
         self.memory.as_ref().ok_or_else(|| io::ErrorKind::Unsupported.into())
     }
 
@@ -219,10 +219,10 @@ impl Ceiling {
     }
 }
 
-impl Memory {
-    fn open(cgroup: &Cgroup) -> io::Result<Memory> {
+impl MemoryFiles {
+    fn open(cgroup: &Cgroup) -> io::Result<MemoryFiles> {
         let writable = |file| cgroup.file(file, OFlag::O_RDWR | OFlag::O_NONBLOCK);
-        Ok(Memory {
+        Ok(MemoryFiles {
             high: writable("memory.high")?,
             max: Ceiling::Ours(writable("memory.max")?),
             current: Rc::new(cgroup.file("memory.current", OFlag::O_RDONLY)?),
@@ -230,8 +230,8 @@ impl Memory {
         })
     }
 
-    fn of_others(cgroup: &Cgroup, current: Rc<File>) -> io::Result<Memory> {
-        Ok(Memory {
+    fn of_others(cgroup: &Cgroup, current: Rc<File>) -> io::Result<MemoryFiles> {
+        Ok(MemoryFiles {
             high: cgroup.file("memory.high", OFlag::O_RDWR | OFlag::O_NONBLOCK)?,
             max: Ceiling::Theirs(Kept::new(cgroup, "memory.max", Keeping::Sparing)?),
             current,

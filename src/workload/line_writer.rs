@@ -38,7 +38,7 @@ impl LineWriter {
     fn start(&mut self, cgroup: &Cgroup, lines: &Lines, moves_max: bool) -> DeedResult {
         let (high, max) = (lines.limit.0.to_string(), lines.ceiling.0.to_string());
         let max = moves_max.then_some((max.as_bytes(), lines.ceiling.0));
-        let texts = process::Lines { high: high.as_bytes(), max };
+        let texts = process::WrittenLines { high: high.as_bytes(), max };
         match process::start(cgroup.directory(), texts) {
             Ok(pid) => {
                 self.writing = Some((pid, *lines));

@@ -28,7 +28,7 @@ use crate::cgroup::Cgroup;
 use crate::cgroup::kept::Keeping;
 use crate::event::{DeedResult, Ending, Glance, InForce, Sample};
 use crate::lines::Lines;
-use crate::placement::{Placed, Row};
+use crate::placement::{Placed, Route};
 use crate::status::Tier;
 use crate::sys::process::{self, PidFd};
 use crate::units::{Bytes, Limit};
@@ -54,7 +54,7 @@ use strangers::Strangers;
 /// What a look found.
 #[expect(clippy::large_enum_variant, reason = "in a box it would be allocated at each look")]
 #[derive(Clone, Copy, Debug)]
-pub enum Look {
+pub enum Observation {
     /// A reading.
     Seen(Sample),
     /// The cgroup is gone, removed by somebody else: nothing can be left in it.
@@ -247,7 +247,7 @@ impl Workload {
     }
 
     /// How the cgroup was had.
-    pub fn row(&self) -> Option<Row> {
+    pub fn row(&self) -> Option<Route> {
         self.placed.as_ref().and_then(|placed| placed.row)
     }
 
@@ -301,18 +301,18 @@ impl Workload {
     }
 
     /// Reads the workload's memory. Where the cgroup's files fail, sums over the processes instead.
-    pub fn look(&mut self) -> Look {
+    pub fn look(&mut self) -> Observation {
         self.trouble = None;
         match self.by_cgroup.as_mut().map(CgroupSampler::sample) {
-            Some(Ok(sample)) => return Look::Seen(sample),
-            Some(Err(error)) if self.is_over(&error) => return Look::Gone,
+            Some(Ok(sample)) => return Observation::Seen(sample),
+            Some(Err(error)) if self.is_over(&error) => return Observation::Gone,
             Some(Err(error)) => self.trouble = Some(error),
             None => {}
         }
         let sample = self.sum();
         match &self.trouble {
-            Some(error) if proc_file::is_gone(error) && self.has_lost_cgroup() => Look::Gone,
-            _ => Look::Seen(sample),
+            Some(error) if proc_file::is_gone(error) && self.has_lost_cgroup() => Observation::Gone,
+            _ => Observation::Seen(sample),
         }
     }
 

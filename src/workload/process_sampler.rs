@@ -11,7 +11,7 @@ use super::estimate::{self, NEGLIGIBLE, Process, Shares};
 use super::list::touch;
 use super::proc_file;
 use super::proc_stat::Stat;
-use super::shares::{self, LockedFiles, Status};
+use super::shares::{self, LockedFiles, ProcStatus};
 use crate::clock::Clock;
 use crate::event::Sample;
 use crate::sys::process;
@@ -37,7 +37,7 @@ const CANDIDATES: usize = 8;
 #[derive(Debug)]
 pub struct ProcessSampler {
     text: Box<[u8]>,
-    rows: Vec<Row>,
+    rows: Vec<Tracked>,
     /// Where the next reading of proportional sets begins.
     turn: usize,
     /// The first thing of this look that could not be read.
@@ -46,7 +46,7 @@ pub struct ProcessSampler {
 
 /// A process, and what is to be read of it anew.
 #[derive(Clone, Copy, Debug, Default)]
-struct Row {
+struct Tracked {
     process: Process,
     /// In the list of this look, and alive.
     seen: bool,
@@ -60,15 +60,15 @@ struct Row {
     current: bool,
     /// Faults and memory when its shares were read.
     faults: u64,
-    at: Status,
+    at: ProcStatus,
     /// Size of what it has locked.
     locked: u64,
 }
 
-impl Row {
-    fn new(pid: i32) -> Row {
+impl Tracked {
+    fn new(pid: i32) -> Tracked {
         let process = Process { pid, ..Process::default() };
-        Row { process, seen: true, fresh: true, ..Row::default() }
+        Tracked { process, seen: true, fresh: true, ..Tracked::default() }
     }
 
     /// Whether its shares are to be read: of one without company only for what it has locked.
@@ -89,7 +89,7 @@ impl Row {
 
     /// Whether it may share more than when that was read: by a mapping, which others may have too.
     fn has_joined(&self) -> bool {
-        let Status { memory, locked, .. } = self.at;
+        let ProcStatus { memory, locked, .. } = self.at;
         let room = (memory.shmem / PART).max(NEGLIGIBLE);
         let file =
             self.process.memory.file.abs_diff(memory.file) > (memory.file / PART).max(NEGLIGIBLE);
@@ -154,7 +154,7 @@ impl ProcessSampler {
         for pid in pids {
             match self.rows[..known].binary_search_by_key(pid, |row| row.process.pid) {
                 Ok(at) => self.rows[at].seen = true,
-                Err(_) => self.rows.push(Row::new(*pid)),
+                Err(_) => self.rows.push(Tracked::new(*pid)),
             }
         }
         self.forget();
@@ -203,7 +203,7 @@ impl ProcessSampler {
         }
         if !self.rows[index].fresh && !stat.is_same_program(&before) {
             self.disturb(index);
-            self.rows[index] = Row::new(pid);
+            self.rows[index] = Tracked::new(pid);
         }
         let had_host = self.rows[index].process.host != 0;
         let moved = self.rows[index].fresh || had_host || !stat.is_unmoved(&before);
@@ -220,7 +220,7 @@ impl ProcessSampler {
                 return;
             }
             if had_host {
-                self.rows[index] = Row::new(pid);
+                self.rows[index] = Tracked::new(pid);
                 self.rows[index].process.stat = stat;
             }
         }
@@ -241,7 +241,7 @@ impl ProcessSampler {
             let related = parent.stat.layout == stat.layout || parent.stat.layout == 0;
             return if related && host != pid && self.is_one(index, host) { host } else { 0 };
         }
-        let alike = |row: &&Row| {
+        let alike = |row: &&Tracked| {
             let other = &row.process;
             other.pid != pid
                 && other.host == 0
@@ -305,7 +305,7 @@ impl ProcessSampler {
     }
 
     /// /proc/PID/status; `None` for a process that is gone.
-    fn status(&mut self, pid: i32) -> Option<Status> {
+    fn status(&mut self, pid: i32) -> Option<ProcStatus> {
         self.read(pid, "status").map(shares::status)
     }
 
@@ -368,7 +368,7 @@ impl ProcessSampler {
         row.process.twice.tables = 0;
         row.process.shares = Shares::Read;
         row.faults = row.process.stat.faults;
-        row.at = Status { memory, code: row.process.code, locked: row.locked };
+        row.at = ProcStatus { memory, code: row.process.code, locked: row.locked };
         // The others' parts changed as much.
         let room = (memory.kept() / PART).max(NEGLIGIBLE);
         if row.process.twice.kept().abs_diff(before) > room {
@@ -397,7 +397,7 @@ impl ProcessSampler {
     /// in between, the memory is that of before and the shares are those of after, which makes all of it its own.
     fn confirm(&mut self) {
         for index in 0..self.rows.len() {
-            let Row { process, current, .. } = self.rows[index];
+            let Tracked { process, current, .. } = self.rows[index];
             if !current {
                 continue;
             }
@@ -463,7 +463,7 @@ impl Default for ProcessSampler {
 }
 
 /// Of one whose mappings are not for us to read: what must be pages of files, since the rest has no room for it.
-fn unread_locks(row: &Row) -> u64 {
+fn unread_locks(row: &Tracked) -> u64 {
     let memory = row.process.memory;
     row.locked.saturating_sub(memory.anon + memory.shmem).min(memory.file)
 }

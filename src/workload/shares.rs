@@ -47,7 +47,7 @@ impl Sums {
 
 /// /proc/PID/status.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Status {
+pub struct ProcStatus {
     /// Resident sets: a page that several processes share counts whole in each.
     pub memory: Sums,
     /// Size of the program's code: the same for all that were forked of it.
@@ -57,8 +57,8 @@ pub struct Status {
 }
 
 /// /proc/PID/status.
-pub fn status(text: &[u8]) -> Status {
-    let mut status = Status::default();
+pub fn status(text: &[u8]) -> ProcStatus {
+    let mut status = ProcStatus::default();
     for (key, value) in lines(text) {
         match key {
             b"RssAnon" => status.memory.anon = value,

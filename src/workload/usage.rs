@@ -18,7 +18,7 @@ const BUFFER: usize = 16 * 1024;
 
 /// One reading: CPU time, and bytes read and written.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Reading {
+pub struct UsageReading {
     /// Microseconds.
     pub cpu_usec: u64,
     /// Read and written, where that is known.
@@ -29,15 +29,15 @@ pub struct Reading {
 #[derive(Debug)]
 pub struct UsageMeter {
     files: Option<(Kept, Option<Kept>)>,
-    first: Option<Reading>,
-    baseline: Option<Baseline<Reading>>,
+    first: Option<UsageReading>,
+    baseline: Option<Baseline<UsageReading>>,
 }
 
 impl UsageMeter {
     /// Opens the files of a cgroup that nobody used before. Without it, or where it has none, readings come by
     /// [`UsageMeter::take`] alone, and begin at nothing too.
     pub fn of_its_own(cgroup: Option<&Cgroup>) -> UsageMeter {
-        let first = Some(Reading { cpu_usec: 0, io: Some((0, 0)) });
+        let first = Some(UsageReading { cpu_usec: 0, io: Some((0, 0)) });
         UsageMeter { first, ..UsageMeter::of_ours(cgroup, Keeping::Open) }
     }
 
@@ -60,11 +60,11 @@ impl UsageMeter {
         let buffer = &mut buffer[..];
         let cpu_usec = files::cpu_stat(cpu.read(buffer).ok()?)?;
         let io = io.as_ref().and_then(|io| io.read(buffer).ok()).map(files::io_stat);
-        Some(self.take(Reading { cpu_usec, io }, now))
+        Some(self.take(UsageReading { cpu_usec, io }, now))
     }
 
     /// Makes of a reading what is told.
-    pub fn take(&mut self, reading: Reading, now: Timestamp) -> Usage {
+    pub fn take(&mut self, reading: UsageReading, now: Timestamp) -> Usage {
         let first = *self.first.get_or_insert(reading);
         let baseline = self.baseline.get_or_insert_with(|| Baseline::new(now, reading));
         let before = baseline.compare(now, reading, SPAN).filter(|(_, age)| *age <= STALE);
@@ -80,7 +80,7 @@ impl UsageMeter {
     }
 }
 
-fn io(now: (u64, u64), first: Option<(u64, u64)>, before: Option<(Reading, Duration)>) -> Io {
+fn io(now: (u64, u64), first: Option<(u64, u64)>, before: Option<(UsageReading, Duration)>) -> Io {
     let first = first.unwrap_or(now);
     let then = before.and_then(|(then, age)| Some((then.io?, age)));
     let rate = |now: u64, then: u64, age| per_second(now.saturating_sub(then), age);
@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn rates_are_of_the_last_seconds_and_totals_of_our_time() {
         let mut meter = UsageMeter::of_ours(None, Keeping::Open);
-        let reading = |ms: u64| Reading { cpu_usec: 7_000_000 + ms * 500, io: Some((ms, 9)) };
+        let reading = |ms: u64| UsageReading { cpu_usec: 7_000_000 + ms * 500, io: Some((ms, 9)) };
         assert_eq!(meter.take(reading(0), at(0)).cpu_permille, None);
         let mut usage = Usage::default();
         for ms in (200..=3000).step_by(200) {
@@ -118,15 +118,15 @@ mod tests {
     #[test]
     fn what_began_with_the_run_is_all_of_it() {
         let mut meter = UsageMeter::of_its_own(None);
-        let usage = meter.take(Reading { cpu_usec: 7, io: None }, at(5000));
+        let usage = meter.take(UsageReading { cpu_usec: 7, io: None }, at(5000));
         assert_eq!((usage.cpu_usec, usage.cpu_permille), (7, None));
     }
 
     #[test]
     fn after_a_long_silence_there_is_no_rate() {
         let mut meter = UsageMeter::of_ours(None, Keeping::Open);
-        let _ = meter.take(Reading::default(), at(0));
-        let usage = meter.take(Reading { cpu_usec: 5, io: None }, at(60_000));
+        let _ = meter.take(UsageReading::default(), at(0));
+        let usage = meter.take(UsageReading { cpu_usec: 5, io: None }, at(60_000));
         assert_eq!((usage.cpu_permille, usage.io), (None, None));
     }
 }

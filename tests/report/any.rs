@@ -5,7 +5,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use sentinel::report::post_mortem::{
-    EndReason, Grower, Mapping, Mappings, Milestone, Moment, PostMortem, Reading, Run, Verdict,
+    EndReason, Grower, Mapping, Mappings, Milestone, Moment, PostMortem, Reading, RunFacts, Verdict,
 };
 use sentinel::status::{
     Counters, Limits, Memory, Pressure, ProcessRow, Remains, RemainsPart, Tier,
@@ -44,14 +44,14 @@ fn tier() -> BoxedStrategy<Tier> {
     prop::sample::select(vec![Tier::Kernel, Tier::Observed, Tier::Hybrid, Tier::Polled]).boxed()
 }
 
-fn run() -> BoxedStrategy<Run> {
+fn run() -> BoxedStrategy<RunFacts> {
     let words = (text(), vec(text(), 0..4), text(), option::of(text()), option::of(text()));
     let place = (option::of(text()), option::of(text()), option::of(text()));
     (words, (place, tier()), any::<(u32, u32)>(), number(), number())
         .prop_map(|(words, (place, tier), (guardian_pid, child_pid), started_unix_ms, ran_ms)| {
             let (name, command, kernel, placement, cgroup) = words;
             let (host, user, directory) = place;
-            Run {
+            RunFacts {
                 name,
                 command,
                 host,

@@ -1,7 +1,7 @@
 //! The parts that the made-up post-mortems are put together from.
 
 use sentinel::report::post_mortem::{
-    EndReason, Grower, Mapping, Milestone, Moment, Reading, Run, Verdict,
+    EndReason, Grower, Mapping, Milestone, Moment, Reading, RunFacts, Verdict,
 };
 use sentinel::status::{Limits, Memory, ProcessRow, Tier};
 use sentinel::units::{Bytes, Limit, MIB};
@@ -92,8 +92,8 @@ pub fn mapping(name: &str, count: u32, size: u64, rss: u64) -> Mapping {
     Mapping { name: name.to_owned(), count, size, rss, swap: Bytes(0) }
 }
 
-pub fn run(name: &str, command: &[&str], ran_ms: u64) -> Run {
-    Run {
+pub fn run(name: &str, command: &[&str], ran_ms: u64) -> RunFacts {
+    RunFacts {
         name: name.to_owned(),
         command: command.iter().map(|word| (*word).to_owned()).collect(),
         host: Some("node17.example.org".to_owned()),

@@ -5,7 +5,7 @@ mod parts;
 
 use parts::{SECOND, grower, limits, mapping, memory, moment, process, reading, run, verdict};
 use sentinel::report::post_mortem::{
-    EarlierLines, EndReason, Mappings, Milestone, PostMortem, Reading, Run, SCHEMA, Verdict,
+    EarlierLines, EndReason, Mappings, Milestone, PostMortem, Reading, RunFacts, SCHEMA, Verdict,
 };
 use sentinel::status::{
     Counters, Limits, Memory, Pressure, ProcessRow, Remains, RemainsPart, Tier,
@@ -153,7 +153,7 @@ pub fn kernel_oom() -> PostMortem {
     let last = samples[61];
     let text = "worker was killed by the kernel's OOM killer (1 killed), not by sentinel";
     PostMortem {
-        run: Run {
+        run: RunFacts {
             tier: Tier::Hybrid,
             placement: None,
             ..run("worker", &["sh", "-c", "exec ./worker --cache \"$(nproc)G\" 2>>worker.log"], 31_028)
@@ -235,7 +235,7 @@ pub fn lowered() -> PostMortem {
 /// Nothing that is not always there: no cgroup, no samples, no processes.
 pub fn bare() -> PostMortem {
     PostMortem {
-        run: Run {
+        run: RunFacts {
             tier: Tier::Polled,
             placement: None,
             cgroup: None,

@@ -1,7 +1,7 @@
 //! Recorded runs that came to something, of tier `kernel` (Linux 6.1) and tier `hybrid`: the policy of today decides as it did then.
 
 use sentinel::replay::compare::compare;
-use sentinel::replay::what_if::{Changes, Verdict, ask};
+use sentinel::replay::what_if::{Changes, Prediction, ask};
 use sentinel::status::Tier;
 use sentinel::trace::reader::{Trace, read};
 use sentinel::units::Bytes;
@@ -46,7 +46,7 @@ fn limit(mib: u64) -> Changes {
 #[test]
 fn page_cache_does_not_stay_above_a_lower_limit() {
     let answer = ask(&fixture("kernel-cache"), &limit(3)).unwrap();
-    assert_eq!(answer.verdict, Verdict::Lived, "{answer:?}");
+    assert_eq!(answer.verdict, Prediction::Lived, "{answer:?}");
     assert!(answer.peaks.1 <= Bytes::mib(3), "{answer:?}");
 }
 
@@ -54,7 +54,7 @@ fn page_cache_does_not_stay_above_a_lower_limit() {
 fn the_kernel_s_brake_is_said() {
     let trace = fixture("kernel-leak");
     let answer = ask(&trace, &limit(400)).unwrap();
-    assert!(matches!(answer.verdict, Verdict::Unknown { .. }), "{answer:?}");
+    assert!(matches!(answer.verdict, Prediction::Unknown { .. }), "{answer:?}");
     assert!(answer.slowed.is_some(), "{answer:?}");
     assert!(ask(&trace, &limit(20)).unwrap().slowed.is_none());
 }

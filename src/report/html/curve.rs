@@ -18,10 +18,10 @@ const TOLD: usize = 100;
 const DOTS: usize = 40;
 
 /// A number that a reading has.
-pub(super) type Value = fn(&Reading) -> u128;
+pub(super) type Getter = fn(&Reading) -> u128;
 
 /// The readings of a window with one on either side, oldest first: of each stretch of time the highest and the lowest of `values`.
-pub(super) fn thinned(readings: &[Reading], window: Window, values: &[Value]) -> Vec<Reading> {
+pub(super) fn thinned(readings: &[Reading], window: Window, values: &[Getter]) -> Vec<Reading> {
     let first = readings.partition_point(|reading| reading.at_us < window.from).saturating_sub(1);
     let last = readings.partition_point(|reading| reading.at_us <= window.to);
     let inside = readings.get(first..(last + 1).min(readings.len())).unwrap_or(&[]);
@@ -43,9 +43,9 @@ pub(super) fn thinned(readings: &[Reading], window: Window, values: &[Value]) ->
     kept
 }
 
-fn extremes(chunk: &[Reading], values: &[Value]) -> Vec<Reading> {
-    let low = |value: &Value| chunk.iter().min_by_key(|reading| value(reading));
-    let high = |value: &Value| chunk.iter().max_by_key(|reading| value(reading));
+fn extremes(chunk: &[Reading], values: &[Getter]) -> Vec<Reading> {
+    let low = |value: &Getter| chunk.iter().min_by_key(|reading| value(reading));
+    let high = |value: &Getter| chunk.iter().max_by_key(|reading| value(reading));
     values.iter().flat_map(|value| [low(value), high(value)]).flatten().copied().collect()
 }
 
@@ -66,7 +66,7 @@ pub(super) fn line(
     page: &mut Markup,
     scale: &Scale,
     readings: &[Reading],
-    value: Value,
+    value: Getter,
     class: &'static str,
 ) {
     let path = path(scale, readings.iter(), value, 'M');
@@ -78,7 +78,7 @@ pub(super) fn area(
     page: &mut Markup,
     scale: &Scale,
     readings: &[Reading],
-    (low, high): (Value, Value),
+    (low, high): (Getter, Getter),
     class: &'static str,
 ) {
     let there = path(scale, readings.iter(), high, 'M');
@@ -89,7 +89,7 @@ pub(super) fn area(
 fn path<'a>(
     scale: &Scale,
     readings: impl Iterator<Item = &'a Reading>,
-    value: Value,
+    value: Getter,
     first: char,
 ) -> String {
     let mut path = String::new();
@@ -104,7 +104,7 @@ fn path<'a>(
 }
 
 /// A dot for each sample, where there are few.
-pub(super) fn dots(page: &mut Markup, scale: &Scale, readings: &[Reading], value: Value) {
+pub(super) fn dots(page: &mut Markup, scale: &Scale, readings: &[Reading], value: Getter) {
     let inside = || readings.iter().filter(|reading| scale.window.holds(reading.at_us));
     if inside().count() > DOTS {
         return;
@@ -145,7 +145,7 @@ fn numbers(scale: &Scale, reading: &Reading) -> String {
 }
 
 /// The highest of some values.
-pub(super) fn highest(readings: &[Reading], values: &[Value]) -> Bytes {
+pub(super) fn highest(readings: &[Reading], values: &[Getter]) -> Bytes {
     let all = readings.iter().flat_map(|reading| values.iter().map(|value| value(reading)));
     Bytes(u64::try_from(all.max().unwrap_or(0)).unwrap_or(u64::MAX))
 }

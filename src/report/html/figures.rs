@@ -1,7 +1,7 @@
 //! The three plots: memory in the last minute, the seconds around the decision, what memory was made of.
 
-use super::curve::{self, Value};
-use super::marks::{self, Line};
+use super::curve::{self, Getter};
+use super::marks::{self, PlotLine};
 use super::markup::{Attribute, Markup};
 use super::scale::{HEIGHT, Scale};
 use super::window::{Window, Zero};
@@ -10,8 +10,8 @@ use crate::report::post_mortem::{PostMortem, Reading};
 use crate::status::Memory;
 use crate::units::{Bytes, Limit};
 
-const FOOTPRINT: Value = |reading| reading.footprint.0.into();
-const CURRENT: Value = |reading| reading.current.0.into();
+const FOOTPRINT: Getter = |reading| reading.footprint.0.into();
+const CURRENT: Getter = |reading| reading.current.0.into();
 
 /// A picture: its scale, and what is in it.
 struct Plot<'a> {
@@ -19,7 +19,7 @@ struct Plot<'a> {
     title: &'a str,
     scale: Scale,
     report: &'a PostMortem,
-    lines: &'a [Line],
+    lines: &'a [PlotLine],
 }
 
 /// Footprint and `memory.current` against the lines.
@@ -92,7 +92,13 @@ fn memory_plot(
 
 /// The lines belong into the picture unless they would press what happened to its floor; a zoomed one begins where memory was
 /// before the zero.
-fn scale(window: Window, zero: Zero, shown: &[Reading], lines: &[Line], is_zoom: bool) -> Scale {
+fn scale(
+    window: Window,
+    zero: Zero,
+    shown: &[Reading],
+    lines: &[PlotLine],
+    is_zoom: bool,
+) -> Scale {
     let highest = curve::highest(shown, &[FOOTPRINT, CURRENT]);
     let reach = if is_zoom { highest.0 / 5 } else { highest.0.saturating_mul(3) };
     let reach = highest.0.saturating_add(reach);
@@ -134,13 +140,13 @@ pub(super) fn split(report: &PostMortem, page: &mut Markup) {
     });
 }
 
-const ANON: Value = |reading| reading.anon.0.into();
-const SHMEM: Value = |reading| ANON(reading) + u128::from(reading.shmem.0);
-const KERNEL: Value = |reading| SHMEM(reading) + u128::from(reading.kernel.0);
-const CACHE: Value = |reading| KERNEL(reading) + u128::from(reading.cache.0);
+const ANON: Getter = |reading| reading.anon.0.into();
+const SHMEM: Getter = |reading| ANON(reading) + u128::from(reading.shmem.0);
+const KERNEL: Getter = |reading| SHMEM(reading) + u128::from(reading.kernel.0);
+const CACHE: Getter = |reading| KERNEL(reading) + u128::from(reading.cache.0);
 
 /// The layers, lowest first, each from one value up to the next.
-const LAYERS: [((Value, Value), &str); 4] = [
+const LAYERS: [((Getter, Getter), &str); 4] = [
     ((|_| 0, ANON), "layer anon"),
     ((ANON, SHMEM), "layer shmem"),
     ((SHMEM, KERNEL), "layer kernel"),

@@ -20,7 +20,7 @@ pub(super) const BELOW: f64 = 24.0;
 
 /// A line across the plot.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Line {
+pub(super) struct PlotLine {
     name: &'static str,
     class: &'static str,
     /// Where it is.
@@ -29,7 +29,7 @@ pub(super) struct Line {
     span: (u64, u64),
 }
 
-impl Line {
+impl PlotLine {
     /// Whether it is there still.
     fn is_last(&self) -> bool {
         self.span.1 == u64::MAX
@@ -44,13 +44,13 @@ impl Line {
 }
 
 /// The lines that were in force, lowest first. Without a memory controller nothing enforces a ceiling.
-pub(super) fn lines(report: &PostMortem) -> Vec<Line> {
+pub(super) fn lines(report: &PostMortem) -> Vec<PlotLine> {
     let enforced = matches!(report.run.tier, Tier::Kernel | Tier::Observed);
     let (mut found, mut since) = (Vec::new(), 0);
     for lines in report.all_lines() {
         let span = (since, lines.until_us);
         since = lines.until_us;
-        let line = |name, class, value| Line { name, class, value, span };
+        let line = |name, class, value| PlotLine { name, class, value, span };
         let with_swap = lines.allowance().value().filter(|_| lines.swap_room != Limit::At(0));
         found.extend([
             line("limit with swap", "limit", Bytes(with_swap.unwrap_or(0))),
@@ -89,11 +89,11 @@ pub(super) fn grid(page: &mut Markup, scale: &Scale) {
 
 /// The lines in the picture with their names: the highest above itself, the others below, pushed apart. Names of lines that are
 /// further up than the picture goes are at its top.
-pub(super) fn draw_lines(page: &mut Markup, scale: &Scale, lines: &[Line]) {
-    let shown = |line: &&Line| scale.shows(line.value) && line.stretch(scale).is_some();
+pub(super) fn draw_lines(page: &mut Markup, scale: &Scale, lines: &[PlotLine]) {
+    let shown = |line: &&PlotLine| scale.shows(line.value) && line.stretch(scale).is_some();
     // Those that are there still have the side to themselves on which they are.
     for last in [false, true] {
-        let these: Vec<&Line> =
+        let these: Vec<&PlotLine> =
             lines.iter().filter(|line| line.is_last() == last).filter(shown).collect();
         draw_named(page, scale, &these);
     }
@@ -105,7 +105,7 @@ pub(super) fn draw_lines(page: &mut Markup, scale: &Scale, lines: &[Line]) {
     }
 }
 
-fn draw_named(page: &mut Markup, scale: &Scale, lines: &[&Line]) {
+fn draw_named(page: &mut Markup, scale: &Scale, lines: &[&PlotLine]) {
     let mut free = f64::MIN;
     for (index, line) in lines.iter().rev().enumerate() {
         let Some((from, to)) = line.stretch(scale) else { continue };

@@ -15,13 +15,13 @@ const PROCESSES: usize = 40;
 const FROM: &str = "from";
 
 /// A column: its name, and whether numbers are in it.
-type Column = (&'static str, bool);
+type HtmlColumn = (&'static str, bool);
 
 /// A table that can be pushed sideways where it does not fit. `rows` writes the rows.
 fn table(
     page: &mut Markup,
     name: &'static str,
-    columns: &[Column],
+    columns: &[HtmlColumn],
     rows: impl FnOnce(&mut Markup),
 ) {
     let around: [Attribute; 4] =

@@ -25,7 +25,7 @@ pub struct PostMortem {
     /// The guardian's version.
     pub version: String,
     /// What ran.
-    pub run: Run,
+    pub run: RunFacts,
     /// How it ended.
     pub verdict: Verdict,
     /// What to do about it, one sentence each.
@@ -91,7 +91,7 @@ impl PostMortem {
 /// What ran, and where.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Run {
+pub struct RunFacts {
     /// Name of the run.
     pub name: String,
     /// The command as typed.

@@ -1,7 +1,7 @@
 //! Between the lines of a trace and the types of the policy.
 
 use super::{
-    Asked, DeedRow, DoneRow, LinesRow, ReclaimRow, ResultRow, Rules, SampleRow, Standing, What,
+    AskedRow, DeedRow, DoneRow, LinesRow, ReclaimRow, ResultRow, Rules, SampleRow, Standing, What,
     nanos,
 };
 use crate::event::{Command, Deed, DeedResult, Ending, Event, InForce, OneSignal, Sample};
@@ -222,16 +222,16 @@ impl From<&Event> for What {
             Event::ChildExited(Ending::Unseen) => What::Unseen {},
             Event::Empty => What::Empty {},
             Event::Operator(command) => What::Operator(match command {
-                Command::Terminate => Asked::Terminate,
-                Command::Kill => Asked::Kill,
-                Command::Freeze => Asked::Freeze,
-                Command::Thaw => Asked::Thaw,
-                Command::SetLines(lines) => Asked::Lines(lines.into()),
-                Command::SetGrace(grace) => Asked::GraceNs(nanos(*grace)),
-                Command::SetTimeout(timeout) => Asked::TimeoutNs(timeout.map(nanos)),
-                Command::SetPids(limit) => Asked::Pids(limit.value()),
+                Command::Terminate => AskedRow::Terminate,
+                Command::Kill => AskedRow::Kill,
+                Command::Freeze => AskedRow::Freeze,
+                Command::Thaw => AskedRow::Thaw,
+                Command::SetLines(lines) => AskedRow::Lines(lines.into()),
+                Command::SetGrace(grace) => AskedRow::GraceNs(nanos(*grace)),
+                Command::SetTimeout(timeout) => AskedRow::TimeoutNs(timeout.map(nanos)),
+                Command::SetPids(limit) => AskedRow::Pids(limit.value()),
                 Command::Signal(OneSignal { pid, signal }) => {
-                    Asked::Signal { pid: *pid, signal: *signal }
+                    AskedRow::Signal { pid: *pid, signal: *signal }
                 }
             }),
             Event::Done(deed, result) => done(*deed, *result),
@@ -250,15 +250,17 @@ impl What {
             What::Unseen {} => Event::ChildExited(Ending::Unseen),
             What::Empty {} => Event::Empty,
             What::Operator(asked) => Event::Operator(match asked {
-                Asked::Terminate => Command::Terminate,
-                Asked::Kill => Command::Kill,
-                Asked::Freeze => Command::Freeze,
-                Asked::Thaw => Command::Thaw,
-                Asked::Lines(lines) => Command::SetLines((*lines).into()),
-                Asked::GraceNs(grace) => Command::SetGrace(Duration::from_nanos(*grace)),
-                Asked::TimeoutNs(timeout) => Command::SetTimeout(timeout.map(Duration::from_nanos)),
-                Asked::Pids(max) => Command::SetPids(limit(*max)),
-                Asked::Signal { pid, signal } => {
+                AskedRow::Terminate => Command::Terminate,
+                AskedRow::Kill => Command::Kill,
+                AskedRow::Freeze => Command::Freeze,
+                AskedRow::Thaw => Command::Thaw,
+                AskedRow::Lines(lines) => Command::SetLines((*lines).into()),
+                AskedRow::GraceNs(grace) => Command::SetGrace(Duration::from_nanos(*grace)),
+                AskedRow::TimeoutNs(timeout) => {
+                    Command::SetTimeout(timeout.map(Duration::from_nanos))
+                }
+                AskedRow::Pids(max) => Command::SetPids(limit(*max)),
+                AskedRow::Signal { pid, signal } => {
                     Command::Signal(OneSignal { pid: *pid, signal: *signal })
                 }
             }),
@@ -276,7 +278,7 @@ impl What {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::format::Row;
+    use crate::trace::format::EventRow;
 
     #[test]
     fn what_came_of_a_deed_is_read_as_it_was_written() {
@@ -302,9 +304,9 @@ mod tests {
         ];
         for event in results.iter().flat_map(|result| deeds.map(|deed| Event::Done(deed, *result)))
         {
-            let row = Row { t: 1, what: What::from(&event), did: Vec::new() };
+            let row = EventRow { t: 1, what: What::from(&event), did: Vec::new() };
             let text = serde_json::to_string(&row).unwrap();
-            let back: Row = serde_json::from_str(&text).unwrap();
+            let back: EventRow = serde_json::from_str(&text).unwrap();
             assert_eq!(back.what.event(), Some(event), "{text}");
         }
     }

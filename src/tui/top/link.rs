@@ -4,7 +4,7 @@ use crate::clock::Timestamp;
 use crate::control::listing::{Listed, Unreachable, is_stopped};
 use crate::fleet::row::time;
 use crate::status::WatchLine;
-use crate::tui::wire::{Told, Wire};
+use crate::tui::wire::{GuardianLine, Wire};
 use crate::units::millis;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const SILENCE: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub enum Heard {
     /// It lives, and said this.
-    Lines(Vec<Result<Told, String>>),
+    Lines(Vec<Result<GuardianLine, String>>),
     /// It is there and says nothing, for this reason.
     Silent(String),
     /// It went without saying why.
@@ -84,7 +84,7 @@ impl Link {
             self.heard = now;
             self.over |= lines
                 .iter()
-                .any(|line| matches!(line, Ok(Told { line: WatchLine::End { .. }, .. })));
+                .any(|line| matches!(line, Ok(GuardianLine { line: WatchLine::End { .. }, .. })));
             return Heard::Lines(lines);
         }
         if ended {

@@ -3,7 +3,7 @@
 use crate::clock::Timestamp;
 use crate::fleet::row::{Note, Row};
 use crate::status::{EventLine, State, Status, WatchLine};
-use crate::tui::history::{History, Level};
+use crate::tui::history::{History, SlotPeak};
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,13 +15,13 @@ pub const STAYS: Duration = Duration::from_secs(10);
 const EVENTS: usize = 16;
 
 /// Which one: its socket.
-pub type Key = PathBuf;
+pub type MemberKey = PathBuf;
 
 /// A guardian.
 #[derive(Clone, Debug)]
 pub struct Member {
     /// Which one.
-    pub key: Key,
+    pub key: MemberKey,
     /// What its line says.
     pub row: Row,
     /// The last things that happened there, oldest first.
@@ -36,7 +36,7 @@ pub struct Member {
 
 impl Member {
     /// One of which nothing is known yet.
-    pub fn new(key: Key, name: &str, pid: u32) -> Self {
+    pub fn new(key: MemberKey, name: &str, pid: u32) -> Self {
         let row = Row { name: name.to_owned(), pid, status: None, note: None };
         let (events, history) = (VecDeque::new(), History::default());
         Member { key, row, events, history, until: None, has_several: false }
@@ -50,7 +50,7 @@ impl Member {
         match line {
             WatchLine::Status { status, processes: _ } if !self.is_shown(&status) => {}
             WatchLine::Status { status, processes: _ } => {
-                self.history.push(status.uptime_ms, Level::of(&status.memory));
+                self.history.push(status.uptime_ms, SlotPeak::of(&status.memory));
                 self.row.status = Some(*status);
             }
             // The past is told again on every new connection.

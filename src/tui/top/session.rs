@@ -2,8 +2,8 @@
 //! bounded time, so that none can hold up or crowd out the others.
 
 use super::link::{Heard, Link};
-use super::member::Key;
-use super::state::{Effect, Top};
+use super::member::MemberKey;
+use super::state::{Top, TopEffect};
 use super::view;
 use crate::clock::{Clock, Timestamp};
 use crate::control::listing::{Listed, Listing, find_here};
@@ -12,8 +12,8 @@ use crate::tui::keys::Input;
 use crate::tui::look::Look;
 use crate::tui::outlet::Outlet;
 use crate::tui::ready::wait_for_keys;
-use crate::tui::session::{self as dashboard, Visit};
-use crate::tui::signals::Signals;
+use crate::tui::session::{self as dashboard, VisitEnd};
+use crate::tui::signals::HeldSignals;
 use crate::tui::specials::Specials;
 use crate::tui::{Options, terminal};
 use anyhow::{Context as _, Result, anyhow};
@@ -29,10 +29,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LOST: &str = "sentinel was killed or crashed: there was no last message";
 
 /// The live view of all.
-pub struct Session {
+pub struct TopSession {
     top: Top,
-    links: BTreeMap<Key, Link>,
-    signals: Signals,
+    links: BTreeMap<MemberKey, Link>,
+    signals: HeldSignals,
     specials: Specials,
     clock: Clock,
     next_look: Timestamp,
@@ -51,24 +51,24 @@ pub fn only(
     outlet: &Outlet,
 ) -> Result<Option<String>> {
     Ok(match visit(listed, guard, outlet)? {
-        Visit::Back | Visit::Dismissed => None,
-        Visit::Ended(why) => {
+        VisitEnd::Back | VisitEnd::Dismissed => None,
+        VisitEnd::Ended(why) => {
             Some(format!("{}: {}", listed.full_name(), why.as_deref().unwrap_or(LOST)))
         }
     })
 }
 
-fn visit(listed: &Listed, guard: &terminal::Guard<'_>, outlet: &Outlet) -> Result<Visit> {
+fn visit(listed: &Listed, guard: &terminal::Guard<'_>, outlet: &Outlet) -> Result<VisitEnd> {
     let reached = listed.connect();
     let contact = reached.map_err(|error| anyhow!("{}: {error}", listed.full_name()))?;
     let options = Options::new(contact.stream, None);
-    dashboard::Session::open(options, Signals::hold()?)?.visit(guard, outlet)
+    dashboard::Session::open(options, HeldSignals::hold()?)?.visit(guard, outlet)
 }
 
-impl Session {
+impl TopSession {
     /// Nothing found yet.
-    pub fn new(signals: Signals) -> Session {
-        Session {
+    pub fn new(signals: HeldSignals) -> TopSession {
+        TopSession {
             top: Top::new(Look::from_environment(|name| std::env::var(name).ok())),
             links: BTreeMap::new(),
             signals,
@@ -121,7 +121,7 @@ impl Session {
                     (Input::Mouse(mouse), Some(size)) => {
                         let target = view::target(&self.top, size, (mouse.column, mouse.row));
                         let gesture = mouse.gesture();
-                        gesture.map_or(Effect::None, |gesture| self.top.point(gesture, target))
+                        gesture.map_or(TopEffect::None, |gesture| self.top.point(gesture, target))
                     }
                     (input, _) => self.top.take_input(&self.specials.meant(input)),
                 };
@@ -154,7 +154,7 @@ impl Session {
     fn look_for_guardians(&mut self, now: Timestamp) {
         let Listing { guardians, foreign, left_out, .. } = find_here();
         self.top.unseen = foreign + left_out;
-        let listed: Vec<Key> = guardians.iter().map(|listed| listed.socket.clone()).collect();
+        let listed: Vec<MemberKey> = guardians.iter().map(|listed| listed.socket.clone()).collect();
         self.links.retain(|key, link| listed.contains(key) || !link.over);
         let unlisted = self.links.iter().filter(|(key, _)| !listed.contains(key));
         let unlisted: Vec<_> =
@@ -201,7 +201,7 @@ impl Session {
         lost.iter().for_each(|key| self.lose(key, now));
     }
 
-    fn lose(&mut self, key: &Key, now: Timestamp) {
+    fn lose(&mut self, key: &MemberKey, now: Timestamp) {
         self.links.remove(key);
         self.top.end(key, LOST, now);
     }
@@ -209,17 +209,17 @@ impl Session {
     /// True when the user leaves.
     fn obey(
         &mut self,
-        effect: Effect,
+        effect: TopEffect,
         guard: &terminal::Guard<'_>,
         outlet: &Outlet,
     ) -> Result<bool> {
         let now = self.clock.now();
         match effect {
-            Effect::None => {}
-            Effect::Redraw => self.redraw = true,
-            Effect::Suspend => self.stop = true,
-            Effect::Leave => return Ok(true),
-            Effect::Request(key, line) => {
+            TopEffect::None => {}
+            TopEffect::Redraw => self.redraw = true,
+            TopEffect::Suspend => self.stop = true,
+            TopEffect::Leave => return Ok(true),
+            TopEffect::Request(key, line) => {
                 match self.links.get_mut(&key).and_then(|link| link.send(&line)) {
                     Some(number) => self.top.sent_as(&key, number),
                     None => {
@@ -228,13 +228,18 @@ impl Session {
                     }
                 }
             }
-            Effect::Enter(key) => return self.enter(&key, guard, outlet),
+            TopEffect::Enter(key) => return self.enter(&key, guard, outlet),
         }
         Ok(false)
     }
 
     /// Shows one. Nobody listens to the others meanwhile, so they are left: a guardian drops a client that does not read.
-    fn enter(&mut self, key: &Key, guard: &terminal::Guard<'_>, outlet: &Outlet) -> Result<bool> {
+    fn enter(
+        &mut self,
+        key: &MemberKey,
+        guard: &terminal::Guard<'_>,
+        outlet: &Outlet,
+    ) -> Result<bool> {
         let Some(listed) = self.links.get(key).map(|link| link.listed.clone()) else {
             return Ok(false);
         };
@@ -242,9 +247,9 @@ impl Session {
         let visit = visit(&listed, guard, outlet);
         let now = self.clock.now();
         match visit {
-            Ok(Visit::Back) => {}
-            Ok(Visit::Dismissed) => return Ok(true),
-            Ok(Visit::Ended(why)) => {
+            Ok(VisitEnd::Back) => {}
+            Ok(VisitEnd::Dismissed) => return Ok(true),
+            Ok(VisitEnd::Ended(why)) => {
                 self.top.end(key, why.as_deref().unwrap_or(LOST), now);
                 self.links.remove(key);
             }

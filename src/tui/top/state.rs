@@ -1,16 +1,16 @@
 //! What `sentinel top` shows and what its keys do. No drawing, no I/O, no clock.
 
-use super::member::{Key, Member};
+use super::member::{Member, MemberKey};
 use crate::clock::Timestamp;
 use crate::fleet::columns::Column;
 use crate::fleet::row::Row;
 use crate::status::{Limits, WatchLine};
 use crate::tui::keys::{Gesture, Input};
 use crate::tui::look::Look;
-use crate::tui::prompt::{Answer, Prompt, Question};
+use crate::tui::prompt::{Prompt, PromptAnswer, Question};
 use crate::tui::target::Target;
 use crate::tui::view::help;
-use crate::tui::wire::Told;
+use crate::tui::wire::GuardianLine;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use std::cmp::{Ordering, Reverse};
 use std::time::Duration;
@@ -27,13 +27,13 @@ const MAX_FILTER: usize = 40;
 /// What the loop has to do for a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
-pub enum Effect {
+pub enum TopEffect {
     /// Nothing.
     None,
     /// Show this one's dashboard.
-    Enter(Key),
+    Enter(MemberKey),
     /// Send this one a request line.
-    Request(Key, String),
+    Request(MemberKey, String),
     /// Draw everything anew.
     Redraw,
     /// Stop, as Ctrl-Z does.
@@ -44,14 +44,14 @@ pub enum Effect {
 
 /// Where keys go. What is asked stays about the guardian that it was asked about, whatever moves meanwhile.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Mode {
+pub enum TopMode {
     /// They are commands.
     #[default]
     Normal,
     /// Into a value.
-    Prompt(Key, Prompt),
+    Prompt(MemberKey, Prompt),
     /// They answer.
-    Question(Key, Question),
+    Question(MemberKey, Question),
     /// Into the filter of the table.
     Filter,
     /// Any key closes the help, but for those that scroll it.
@@ -90,13 +90,13 @@ const HELP: &[(&str, &str)] = &[
 ];
 
 /// Which keys there are here.
-pub fn help() -> Vec<help::Entry> {
+pub fn help() -> Vec<help::KeyHelp> {
     help::entries(&[HELP])
 }
 
 /// A line for the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Message {
+pub struct TopMessage {
     /// What.
     pub text: String,
     /// True when something did not work.
@@ -110,7 +110,7 @@ pub struct Top {
     /// Colours and characters.
     pub look: Look,
     /// Where keys go.
-    pub mode: Mode,
+    pub mode: TopMode,
     /// What the table is sorted by.
     pub sort: Column,
     /// The other way round.
@@ -118,13 +118,13 @@ pub struct Top {
     /// Only rows with this in name, command or process id; any case.
     pub filter: String,
     /// Something for the user.
-    pub message: Option<Message>,
+    pub message: Option<TopMessage>,
     /// Rows and columns of the terminal.
     pub size: (u16, u16),
     /// Guardians of other users, and those beyond what can be shown.
     pub unseen: usize,
     members: Vec<Member>,
-    selected: Option<Key>,
+    selected: Option<MemberKey>,
 }
 
 impl Top {
@@ -132,7 +132,7 @@ impl Top {
     pub fn new(look: Look) -> Self {
         Top {
             look,
-            mode: Mode::Normal,
+            mode: TopMode::Normal,
             sort: Column::Share,
             reversed: false,
             filter: String::new(),
@@ -168,25 +168,25 @@ impl Top {
     }
 
     /// One does not answer, for this reason.
-    pub fn silence(&mut self, key: &Key, why: &str) {
+    pub fn silence(&mut self, key: &MemberKey, why: &str) {
         if let Some(member) = self.member(key) {
             member.fall_silent(why.to_owned());
         }
     }
 
     /// One is no more, for this reason.
-    pub fn end(&mut self, key: &Key, why: &str, now: Timestamp) {
+    pub fn end(&mut self, key: &MemberKey, why: &str, now: Timestamp) {
         if let Some(member) = self.member(key) {
             member.end(why.to_owned(), now);
         }
     }
 
-    fn member(&mut self, key: &Key) -> Option<&mut Member> {
+    fn member(&mut self, key: &MemberKey) -> Option<&mut Member> {
         self.members.iter_mut().find(|member| member.key == *key)
     }
 
     /// Adds one, unless it is there. One that has ended can be reached for a moment yet, and stays ended.
-    pub fn add(&mut self, key: &Key, name: &str, pid: u32) {
+    pub fn add(&mut self, key: &MemberKey, name: &str, pid: u32) {
         if self.member(key).is_some() {
             return;
         }
@@ -196,13 +196,13 @@ impl Top {
     }
 
     /// Takes a line of a guardian.
-    pub fn take_line(&mut self, key: &Key, line: WatchLine, now: Timestamp) {
-        self.take_told(key, Told { line, answers: None }, now);
+    pub fn take_line(&mut self, key: &MemberKey, line: WatchLine, now: Timestamp) {
+        self.take_told(key, GuardianLine { line, answers: None }, now);
     }
 
     /// Takes a line of a guardian, and to which request it is the answer.
-    pub fn take_told(&mut self, key: &Key, told: Told, now: Timestamp) {
-        let Told { line, answers } = told;
+    pub fn take_told(&mut self, key: &MemberKey, told: GuardianLine, now: Timestamp) {
+        let GuardianLine { line, answers } = told;
         let Some(member) = self.member(key) else { return };
         let name = member.row.name.clone();
         let Some((text, bad)) = member.take_line(line, now) else { return };
@@ -210,8 +210,8 @@ impl Top {
     }
 
     /// A request was sent to it, under this number: where a value was sent, its answer is waited for.
-    pub fn sent_as(&mut self, key: &Key, number: u64) {
-        if let Mode::Prompt(asked, prompt) = &mut self.mode
+    pub fn sent_as(&mut self, key: &MemberKey, number: u64) {
+        if let TopMode::Prompt(asked, prompt) = &mut self.mode
             && asked == key
         {
             prompt.sent_as(number);
@@ -221,28 +221,28 @@ impl Top {
     /// What came of a request: a value that was not taken can be corrected where it was typed.
     pub fn answer(
         &mut self,
-        key: &Key,
+        key: &MemberKey,
         request: Option<u64>,
         text: &str,
         full: &str,
         bad: bool,
         now: Timestamp,
     ) {
-        if let Mode::Prompt(asked, prompt) = &mut self.mode
+        if let TopMode::Prompt(asked, prompt) = &mut self.mode
             && prompt.waits_for(request)
             && asked == key
         {
             if bad {
                 return prompt.refuse(text);
             }
-            self.mode = Mode::Normal;
+            self.mode = TopMode::Normal;
         }
         self.tell(full, bad, now);
     }
 
     /// Shows a line for some seconds.
     pub fn tell(&mut self, text: &str, bad: bool, now: Timestamp) {
-        self.message = Some(Message { text: text.to_owned(), bad, until: now + MESSAGE_TIME });
+        self.message = Some(TopMessage { text: text.to_owned(), bad, until: now + MESSAGE_TIME });
     }
 
     /// Lets time pass, and brings the rows into order. True when something went.
@@ -278,70 +278,73 @@ impl Top {
     }
 
     /// Takes one thing typed.
-    pub fn take_input(&mut self, input: &Input) -> Effect {
+    pub fn take_input(&mut self, input: &Input) -> TopEffect {
         match (&mut self.mode, input) {
-            (Mode::Normal, Input::Key(key)) => self.command(*key),
-            (Mode::Prompt(key, prompt), input) => {
+            (TopMode::Normal, Input::Key(key)) => self.command(*key),
+            (TopMode::Prompt(key, prompt), input) => {
                 let (key, answer) = (key.clone(), prompt.take(input));
                 match answer {
-                    Answer::Open => Effect::None,
-                    Answer::Left => self.back(Effect::None),
+                    PromptAnswer::Open => TopEffect::None,
+                    PromptAnswer::Left => self.back(TopEffect::None),
                     // Open until it is known what came of it.
-                    Answer::Request(line) => Effect::Request(key, line),
+                    PromptAnswer::Request(line) => TopEffect::Request(key, line),
                     // Of a single process only its own dashboard asks.
-                    Answer::Ask(question) => {
-                        self.mode = Mode::Question(key, question);
-                        Effect::None
+                    PromptAnswer::Ask(question) => {
+                        self.mode = TopMode::Question(key, question);
+                        TopEffect::None
                     }
                 }
             }
-            (Mode::Question(key, question), Input::Key(typed)) => {
+            (TopMode::Question(key, question), Input::Key(typed)) => {
                 let (key, question) = (key.clone(), *question);
                 self.decided(key, question, *typed)
             }
-            (Mode::Filter, Input::Key(key)) => self.filter(*key),
-            (Mode::Help { from }, Input::Key(key)) => {
+            (TopMode::Filter, Input::Key(key)) => self.filter(*key),
+            (TopMode::Help { from }, Input::Key(key)) => {
                 let from = help::scrolled(&help(), *from, key.code, self.size);
-                self.mode = from.map_or(Mode::Normal, |from| Mode::Help { from });
-                Effect::None
+                self.mode = from.map_or(TopMode::Normal, |from| TopMode::Help { from });
+                TopEffect::None
             }
             // A paste into nothing must not become commands.
-            (Mode::Normal | Mode::Question(..) | Mode::Filter | Mode::Help { .. }, _) => {
-                Effect::None
-            }
+            (
+                TopMode::Normal | TopMode::Question(..) | TopMode::Filter | TopMode::Help { .. },
+                _,
+            ) => TopEffect::None,
         }
     }
 
-    fn back(&mut self, effect: Effect) -> Effect {
-        self.mode = Mode::Normal;
+    fn back(&mut self, effect: TopEffect) -> TopEffect {
+        self.mode = TopMode::Normal;
         effect
     }
 
-    fn decided(&mut self, key: Key, question: Question, typed: KeyEvent) -> Effect {
+    fn decided(&mut self, key: MemberKey, question: Question, typed: KeyEvent) -> TopEffect {
         let yes = matches!(typed.code, KeyCode::Char('y' | 'Y')) && typed.modifiers.is_empty();
         match question {
             Question::Kill if yes => {
-                self.mode = Mode::Question(key, Question::KillReally);
-                Effect::None
+                self.mode = TopMode::Question(key, Question::KillReally);
+                TopEffect::None
             }
-            Question::KillReally if yes => self.back(Effect::Request(key, "kill".to_owned())),
-            Question::Terminate if yes => self.back(Effect::Request(key, "terminate".to_owned())),
+            Question::KillReally if yes => self.back(TopEffect::Request(key, "kill".to_owned())),
+            Question::Terminate if yes => {
+                self.back(TopEffect::Request(key, "terminate".to_owned()))
+            }
             Question::Kill
             | Question::KillReally
             | Question::Terminate
             | Question::Quit
-            | Question::Signal { .. } => self.back(Effect::None),
+            | Question::Signal { .. } => self.back(TopEffect::None),
         }
     }
 
     /// What is typed filters at once; Enter keeps it, Escape takes it off.
-    fn filter(&mut self, key: KeyEvent) -> Effect {
+    fn filter(&mut self, key: KeyEvent) -> TopEffect {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         match (key.code, control) {
-            (KeyCode::Enter, _) => self.mode = Mode::Normal,
+            (KeyCode::Enter, _) => self.mode = TopMode::Normal,
             (KeyCode::Esc, _) | (KeyCode::Char('c'), true) => {
                 self.filter.clear();
-                self.mode = Mode::Normal;
+                self.mode = TopMode::Normal;
             }
             (KeyCode::Char('u'), true) => self.filter.clear(),
             (KeyCode::Backspace, _) | (KeyCode::Char('h'), true) => drop(self.filter.pop()),
@@ -355,45 +358,45 @@ impl Top {
         if self.selected().is_none() {
             self.select(0);
         }
-        Effect::None
+        TopEffect::None
     }
 
     /// Takes what the mouse did there.
-    pub fn point(&mut self, gesture: Gesture, target: Target) -> Effect {
+    pub fn point(&mut self, gesture: Gesture, target: Target) -> TopEffect {
         match (&self.mode, gesture, target) {
-            (Mode::Help { .. }, Gesture::Click, _) => return self.back(Effect::None),
-            (Mode::Help { from }, gesture, _) => {
+            (TopMode::Help { .. }, Gesture::Click, _) => return self.back(TopEffect::None),
+            (TopMode::Help { from }, gesture, _) => {
                 let code = if gesture == Gesture::WheelUp { KeyCode::Up } else { KeyCode::Down };
                 let moved = help::scrolled(&help(), *from, code, self.size);
-                self.mode = Mode::Help { from: moved.unwrap_or(*from) };
+                self.mode = TopMode::Help { from: moved.unwrap_or(*from) };
             }
             // What is asked is answered by keys.
-            (Mode::Prompt(..) | Mode::Question(..), ..) => {}
+            (TopMode::Prompt(..) | TopMode::Question(..), ..) => {}
             (_, Gesture::Click, Target::Key(key)) => return self.take_input(&Input::Key(key)),
             (_, Gesture::Click, Target::Process(place)) => self.select(place),
             (_, Gesture::Click, _) => {}
             (_, Gesture::WheelUp, _) => self.move_by(-1),
             (_, Gesture::WheelDown, _) => self.move_by(1),
         }
-        Effect::None
+        TopEffect::None
     }
 
-    fn command(&mut self, key: KeyEvent) -> Effect {
+    fn command(&mut self, key: KeyEvent) -> TopEffect {
         if key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) {
             return match (key.code, key.modifiers) {
-                (KeyCode::Char('c'), KeyModifiers::CONTROL) => Effect::Leave,
-                (KeyCode::Char('l'), KeyModifiers::CONTROL) => Effect::Redraw,
-                (KeyCode::Char('z'), KeyModifiers::CONTROL) => Effect::Suspend,
-                _ => Effect::None,
+                (KeyCode::Char('c'), KeyModifiers::CONTROL) => TopEffect::Leave,
+                (KeyCode::Char('l'), KeyModifiers::CONTROL) => TopEffect::Redraw,
+                (KeyCode::Char('z'), KeyModifiers::CONTROL) => TopEffect::Suspend,
+                _ => TopEffect::None,
             };
         }
         match (key.code,) {
-            (KeyCode::Char('q'),) => return Effect::Leave,
+            (KeyCode::Char('q'),) => return TopEffect::Leave,
             // One thing at a time, the newest first.
             (KeyCode::Esc,) if self.message.is_some() => self.message = None,
             (KeyCode::Esc,) if !self.filter.is_empty() => self.filter.clear(),
-            (KeyCode::Esc,) => return Effect::Leave,
-            (KeyCode::Char('/'),) => self.mode = Mode::Filter,
+            (KeyCode::Esc,) => return TopEffect::Leave,
+            (KeyCode::Char('/'),) => self.mode = TopMode::Filter,
             (KeyCode::Up | KeyCode::Char('k'),) => self.move_by(-1),
             (KeyCode::Down | KeyCode::Char('j'),) => self.move_by(1),
             (KeyCode::PageUp,) => self.move_by(-PAGE),
@@ -403,11 +406,11 @@ impl Top {
             (KeyCode::Char('s'),) => self.sort_by(1),
             (KeyCode::Char('S'),) => self.sort_by(SORTS.len() - 1),
             (KeyCode::Char('r'),) => self.reversed = !self.reversed,
-            (KeyCode::Char('?' | 'h') | KeyCode::F(1),) => self.mode = Mode::Help { from: 0 },
+            (KeyCode::Char('?' | 'h') | KeyCode::F(1),) => self.mode = TopMode::Help { from: 0 },
             (code,) => return self.about_selected(code),
         }
         self.order();
-        Effect::None
+        TopEffect::None
     }
 
     fn move_by(&mut self, rows: isize) {
@@ -420,34 +423,34 @@ impl Top {
     }
 
     /// Keys that need a guardian which lives.
-    fn about_selected(&mut self, code: KeyCode) -> Effect {
-        let Some(member) = self.chosen() else { return Effect::None };
+    fn about_selected(&mut self, code: KeyCode) -> TopEffect {
+        let Some(member) = self.chosen() else { return TopEffect::None };
         if member.is_gone() {
-            return Effect::None;
+            return TopEffect::None;
         }
         let key = member.key.clone();
         let limits = member.row.status.as_ref().map(|status| &status.limits);
         match (code,) {
-            (KeyCode::Enter,) => return Effect::Enter(key),
-            (KeyCode::Char('g'),) => self.mode = Mode::Prompt(key, Prompt::grace(limits)),
+            (KeyCode::Enter,) => return TopEffect::Enter(key),
+            (KeyCode::Char('g'),) => self.mode = TopMode::Prompt(key, Prompt::grace(limits)),
             (KeyCode::Char('f'),) => {
                 let frozen = member.row.status.as_ref().is_some_and(|status| status.frozen);
-                return Effect::Request(key, if frozen { "thaw" } else { "freeze" }.to_owned());
+                return TopEffect::Request(key, if frozen { "thaw" } else { "freeze" }.to_owned());
             }
-            (KeyCode::Char('m'),) => self.mode = Mode::Prompt(key, Prompt::memory(limits, 100)),
+            (KeyCode::Char('m'),) => self.mode = TopMode::Prompt(key, Prompt::memory(limits, 100)),
             (KeyCode::Char('+' | '='),) => {
-                self.mode = Mode::Prompt(key, Prompt::memory(limits, 125));
+                self.mode = TopMode::Prompt(key, Prompt::memory(limits, 125));
             }
-            (KeyCode::Char('-'),) => self.mode = Mode::Prompt(key, Prompt::memory(limits, 80)),
-            (KeyCode::Char('t'),) => self.mode = Mode::Question(key, Question::Terminate),
-            (KeyCode::Char('K'),) => self.mode = Mode::Question(key, Question::Kill),
+            (KeyCode::Char('-'),) => self.mode = TopMode::Prompt(key, Prompt::memory(limits, 80)),
+            (KeyCode::Char('t'),) => self.mode = TopMode::Question(key, Question::Terminate),
+            (KeyCode::Char('K'),) => self.mode = TopMode::Question(key, Question::Kill),
             _ => {}
         }
-        Effect::None
+        TopEffect::None
     }
 
     /// The lines of one, and its name, for a question about it.
-    pub fn asked_about(&self, key: &Key) -> (String, Option<&Limits>) {
+    pub fn asked_about(&self, key: &MemberKey) -> (String, Option<&Limits>) {
         let member = self.members.iter().find(|member| member.key == *key);
         let limits = member.and_then(|member| member.row.status.as_ref()).map(|s| &s.limits);
         let name = member.map(|member| format!("{} {}", member.row.name, member.row.pid));

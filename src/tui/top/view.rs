@@ -2,9 +2,9 @@
 
 use super::details;
 use super::member::Member;
-use super::state::{Mode, Top, help};
+use super::state::{Top, TopMode, help};
 use crate::escape::cut;
-use crate::fleet::columns::{Column, Table};
+use crate::fleet::columns::{Column, ColumnWidths};
 use crate::fleet::row::{Note, Row};
 use crate::status::{State, Status};
 use crate::tui::prompt::Question;
@@ -68,7 +68,7 @@ fn middle(top: &Top, area: Rect) -> Rect {
 pub fn target(top: &Top, (rows, columns): (u16, u16), (x, y): (u16, u16)) -> Target {
     let area = Rect::new(0, 0, columns, rows);
     if rows > 1 && y == rows - 1 {
-        let shows_keys = top.message.is_none() && top.mode == Mode::Normal;
+        let shows_keys = top.message.is_none() && top.mode == TopMode::Normal;
         let key = shows_keys.then(|| footer::key_at(&keys(top), row(area, y), x)).flatten();
         return key.map_or(Target::Elsewhere, Target::Key);
     }
@@ -118,7 +118,7 @@ fn title(top: &Top, area: Rect, buffer: &mut Buffer) {
     if limits > Bytes(0) {
         groups.push(vec![Span::styled(format!("{used} of {limits}"), look.dim())]);
     }
-    if !top.filter.is_empty() || top.mode == Mode::Filter {
+    if !top.filter.is_empty() || top.mode == TopMode::Filter {
         let text = format!("{} with {}", top.shown().len(), top.filter);
         groups.insert(2, vec![look.alarm(&text, Color::Cyan)]);
     }
@@ -148,7 +148,7 @@ fn table(top: &Top, area: Rect, buffer: &mut Buffer) {
     let rows: Vec<Row> = top.shown().into_iter().map(|member| member.row.clone()).collect();
     // One column stays free on either side.
     let inner = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
-    let plan = Table::fit(&rows, Some(usize::from(inner.width)), true);
+    let plan = ColumnWidths::fit(&rows, Some(usize::from(inner.width)), true);
     heads(top, &plan, row(inner, 0), buffer);
     let (selected, first) = (top.selected(), first_row(top, area));
     for (n, place) in (1..area.height).zip(first..rows.len()) {
@@ -160,7 +160,7 @@ fn table(top: &Top, area: Rect, buffer: &mut Buffer) {
     }
 }
 
-fn heads(top: &Top, plan: &Table, area: Rect, buffer: &mut Buffer) {
+fn heads(top: &Top, plan: &ColumnWidths, area: Rect, buffer: &mut Buffer) {
     let mut line = Line::default();
     for (column, text) in plan.heads() {
         if !line.spans.is_empty() {
@@ -180,7 +180,7 @@ fn heads(top: &Top, plan: &Table, area: Rect, buffer: &mut Buffer) {
     put(buffer, area, line);
 }
 
-fn line(top: &Top, plan: &Table, row: &Row, selected: bool) -> Line<'static> {
+fn line(top: &Top, plan: &ColumnWidths, row: &Row, selected: bool) -> Line<'static> {
     let look = top.look;
     let mut line = Line::default();
     for (column, text) in plan.cells(row) {
@@ -249,11 +249,13 @@ fn bar(top: &Top, row: &Row, width: usize, selected: bool) -> Span<'static> {
 }
 
 fn footer(top: &Top, area: Rect, buffer: &mut Buffer) -> Option<Position> {
-    if !overlay::fits(*buffer.area()) && matches!(top.mode, Mode::Prompt(..) | Mode::Question(..)) {
+    if !overlay::fits(*buffer.area())
+        && matches!(top.mode, TopMode::Prompt(..) | TopMode::Question(..))
+    {
         return short(top, area, buffer);
     }
     let look = top.look;
-    if top.mode == Mode::Filter {
+    if top.mode == TopMode::Filter {
         return Some(filter(top, area, buffer));
     }
     let line = match &top.message {
@@ -301,29 +303,29 @@ fn filter(top: &Top, area: Rect, buffer: &mut Buffer) -> Position {
 /// The question in the last row, where there is no room for a box.
 fn short(top: &Top, area: Rect, buffer: &mut Buffer) -> Option<Position> {
     match &top.mode {
-        Mode::Prompt(_, prompt) => {
+        TopMode::Prompt(_, prompt) => {
             let (line, cursor) = overlay::short_value(prompt);
             put(buffer, area, line);
             let x = area.x.saturating_add(cursor?);
             Some(Position::new(x.min(area.right().saturating_sub(1)), area.y))
         }
-        Mode::Question(key, question) => {
+        TopMode::Question(key, question) => {
             let (text, keys) = question.words(top.asked_about(key).1);
             let line = Line::styled(format!("{keys}  {text}"), top.look.badge(Color::Yellow));
             put(buffer, area, line);
             None
         }
-        Mode::Normal | Mode::Filter | Mode::Help { .. } => None,
+        TopMode::Normal | TopMode::Filter | TopMode::Help { .. } => None,
     }
 }
 
 fn boxes(top: &Top, area: Rect, buffer: &mut Buffer) -> Option<Position> {
     match &top.mode {
-        Mode::Help { from } => help::draw(top.look, &help(), *from, area, buffer),
-        Mode::Prompt(_, prompt) if overlay::fits(area) => {
+        TopMode::Help { from } => help::draw(top.look, &help(), *from, area, buffer),
+        TopMode::Prompt(_, prompt) if overlay::fits(area) => {
             return Some(overlay::value(top.look, prompt, area, buffer));
         }
-        Mode::Question(key, question) if overlay::fits(area) => {
+        TopMode::Question(key, question) if overlay::fits(area) => {
             let (who, limits) = top.asked_about(key);
             let colour = match question {
                 Question::Terminate | Question::Quit | Question::Signal { .. } => Color::Yellow,
@@ -338,7 +340,7 @@ fn boxes(top: &Top, area: Rect, buffer: &mut Buffer) -> Option<Position> {
             let text = Paragraph::new(lines).alignment(Alignment::Center);
             text.wrap(Wrap { trim: true }).render(inner, buffer);
         }
-        Mode::Normal | Mode::Filter | Mode::Prompt(..) | Mode::Question(..) => {}
+        TopMode::Normal | TopMode::Filter | TopMode::Prompt(..) | TopMode::Question(..) => {}
     }
     None
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// Where things are.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+pub(super) struct PlotPlace {
     /// Curve of the past.
     pub past: Rect,
     /// What is ahead.
@@ -33,7 +33,7 @@ pub(super) fn whole(time: Duration) -> String {
 }
 
 /// The row of a value, from the top, if it is in the picture.
-pub(super) fn row_of(value: Bytes, place: &Place) -> Option<u16> {
+pub(super) fn row_of(value: Bytes, place: &PlotPlace) -> Option<u16> {
     let height = place.past.height;
     let from_bottom = cells(value.0, place.scale.0, usize::from(height));
     let from_bottom = u16::try_from(from_bottom).ok()?.min(height.checked_sub(1)?);
@@ -43,7 +43,7 @@ pub(super) fn row_of(value: Bytes, place: &Place) -> Option<u16> {
 /// Writes a time into the axis so that column `back` of it is at `x`.
 pub(super) fn put_at(
     look: Look,
-    place: &Place,
+    place: &PlotPlace,
     (x, back): (u16, u16),
     text: String,
     buffer: &mut Buffer,

@@ -1,6 +1,6 @@
 //! Where the growth leads: a dotted line from now to the limit, the time of the crossing below it. Nothing where there is no forecast.
 
-use super::axes::{Place, put_at, row_of, whole};
+use super::axes::{PlotPlace, put_at, row_of, whole};
 use super::ink::row;
 use crate::status::{State, Status};
 use crate::tui::look::Look;
@@ -44,13 +44,13 @@ impl Way {
 }
 
 /// Milliseconds that so many sub-columns stand for: as many as in the past.
-fn span(place: &Place, columns: u64) -> u64 {
+fn span(place: &PlotPlace, columns: u64) -> u64 {
     let past = u64::from(place.past.width.max(1)) * ACROSS;
     place.window_ms.saturating_mul(columns) / past
 }
 
 /// Draws the boundary of now, the line and the crossing.
-pub(super) fn draw(look: Look, status: &Status, place: &Place, buffer: &mut Buffer) {
+pub(super) fn draw(look: Look, status: &Status, place: &PlotPlace, buffer: &mut Buffer) {
     let ahead = place.ahead;
     if ahead.is_empty() {
         return;
@@ -73,7 +73,7 @@ pub(super) fn draw(look: Look, status: &Status, place: &Place, buffer: &mut Buff
 }
 
 /// The cells of one column that the line goes through.
-fn dots(way: Way, n: u16, place: &Place, style: Style, buffer: &mut Buffer) {
+fn dots(way: Way, n: u16, place: &PlotPlace, style: Style, buffer: &mut Buffer) {
     let ahead = place.ahead;
     let rows = u64::from(ahead.height) * UP;
     let level = |ms: u64| {
@@ -103,12 +103,12 @@ fn dots(way: Way, n: u16, place: &Place, style: Style, buffer: &mut Buffer) {
 }
 
 /// The column in which the limit is reached, if it is in the picture.
-fn crossing(way: Way, place: &Place) -> Option<u16> {
+fn crossing(way: Way, place: &PlotPlace) -> Option<u16> {
     (0..place.ahead.width).find(|n| span(place, (u64::from(*n) + 1) * ACROSS) > way.in_ms)
 }
 
 /// The time of the crossing below it; where that is farther, how far the picture goes.
-pub(super) fn mark_time(look: Look, status: &Status, place: &Place, buffer: &mut Buffer) {
+pub(super) fn mark_time(look: Look, status: &Status, place: &PlotPlace, buffer: &mut Buffer) {
     let ahead = place.ahead;
     if ahead.width < LEAST_AHEAD || place.axis.is_empty() {
         return;

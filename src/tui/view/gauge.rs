@@ -28,10 +28,10 @@ pub fn tone(value: Bytes, limits: &Limits) -> Color {
 }
 
 /// A line of the limits: its mark, colour, name and value.
-pub type Mark = (char, Color, &'static str, Bytes);
+pub type LineMark = (char, Color, &'static str, Bytes);
 
 /// The lines that are there, lowest first, as they look everywhere. Without a memory controller nothing enforces a ceiling.
-pub fn lines(status: &Status) -> impl DoubleEndedIterator<Item = Mark> + use<> {
+pub fn lines(status: &Status) -> impl DoubleEndedIterator<Item = LineMark> + use<> {
     let limits = &status.limits;
     let enforced = matches!(status.tier, Tier::Kernel | Tier::Observed);
     let ceiling = enforced.then_some(('▐', Color::Magenta, "ceiling", limits.ceiling));

@@ -13,7 +13,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Widget as _};
 
 /// Keys, and what they do.
-pub type Entry = (String, &'static str);
+pub type KeyHelp = (String, &'static str);
 
 /// Columns of it, with the frame.
 const WIDTH: u16 = 58;
@@ -26,7 +26,7 @@ const LEAST_TEXT: usize = 16;
 const CLOSES: (&str, &str) = ("? h", "this help; any key closes it");
 
 /// In the place of the dashboard that this is.
-pub fn of_dashboard(app: &App) -> Vec<Entry> {
+pub fn of_dashboard(app: &App) -> Vec<KeyHelp> {
     match (app.replay, app.visiting) {
         (Some(_), _) => entries(&[REPLAY]),
         (None, true) => entries(&[ACTS, VISITING, PANELS]),
@@ -42,7 +42,7 @@ pub fn of_dashboard(app: &App) -> Vec<Entry> {
 }
 
 /// Those, and what closes the help.
-pub fn entries(parts: &[&[(&str, &'static str)]]) -> Vec<Entry> {
+pub fn entries(parts: &[&[(&str, &'static str)]]) -> Vec<KeyHelp> {
     let all = parts.iter().copied().flatten().chain([&CLOSES]);
     all.map(|(key, text)| ((*key).to_owned(), *text)).collect()
 }
@@ -106,21 +106,21 @@ const REPLAY: &[(&str, &str)] = &[
 ];
 
 /// How it is laid out in a terminal of some size.
-struct Plan {
+struct HelpLayout {
     columns: u16,
     rows: Vec<Line<'static>>,
     /// Rows that are seen at once.
     seen: usize,
 }
 
-impl Plan {
+impl HelpLayout {
     /// Two columns where one has no room and two have.
-    fn new(entries: &[Entry], (height, width): (u16, u16)) -> Plan {
+    fn new(entries: &[KeyHelp], (height, width): (u16, u16)) -> HelpLayout {
         let room = usize::from(height.saturating_sub(2)).max(1);
         let columns = if entries.len() > room && width >= 2 * WIDTH { 2 } else { 1 };
         let rows = rows(entries, usize::from(WIDTH.min(width).saturating_sub(4)));
         let seen = rows.len().div_ceil(usize::from(columns)).min(room);
-        Plan { columns, rows, seen }
+        HelpLayout { columns, rows, seen }
     }
 
     fn last_first(&self) -> usize {
@@ -129,7 +129,7 @@ impl Plan {
 }
 
 /// The keys beside their text, or above it where that has no room.
-fn rows(entries: &[Entry], width: usize) -> Vec<Line<'static>> {
+fn rows(entries: &[KeyHelp], width: usize) -> Vec<Line<'static>> {
     let bold = Style::new().add_modifier(Modifier::BOLD);
     let beside = width >= KEYS + LEAST_TEXT;
     let indent = if beside { KEYS } else { 2 };
@@ -149,8 +149,13 @@ fn rows(entries: &[Entry], width: usize) -> Vec<Line<'static>> {
 }
 
 /// The first row to be seen after a key, in a terminal of so many rows and columns; `None` where the key closes the help.
-pub fn scrolled(entries: &[Entry], from: usize, code: KeyCode, size: (u16, u16)) -> Option<usize> {
-    let plan = Plan::new(entries, size);
+pub fn scrolled(
+    entries: &[KeyHelp],
+    from: usize,
+    code: KeyCode,
+    size: (u16, u16),
+) -> Option<usize> {
+    let plan = HelpLayout::new(entries, size);
     let last = plan.last_first();
     if last == 0 {
         return None;
@@ -167,8 +172,8 @@ pub fn scrolled(entries: &[Entry], from: usize, code: KeyCode, size: (u16, u16))
 }
 
 /// Draws it, from that row on.
-pub fn draw(look: Look, entries: &[Entry], from: usize, area: Rect, buffer: &mut Buffer) {
-    let plan = Plan::new(entries, (area.height, area.width));
+pub fn draw(look: Look, entries: &[KeyHelp], from: usize, area: Rect, buffer: &mut Buffer) {
+    let plan = HelpLayout::new(entries, (area.height, area.width));
     let height = u16::try_from(plan.seen).unwrap_or(u16::MAX).saturating_add(2);
     let from = from.min(plan.last_first());
     let to = (from + plan.seen * usize::from(plan.columns)).min(plan.rows.len());

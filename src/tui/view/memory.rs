@@ -36,7 +36,7 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) {
 }
 
 /// A number, its bar, and what is said of it, the longest words first.
-struct Row {
+struct Measure {
     label: &'static str,
     value: Bytes,
     parts: Vec<Part>,
@@ -44,7 +44,7 @@ struct Row {
     words: Vec<Line<'static>>,
 }
 
-fn rows(look: Look, status: &Status, then: Bytes) -> Vec<Row> {
+fn rows(look: Look, status: &Status, then: Bytes) -> Vec<Measure> {
     let memory = &status.memory;
     let widest = memory.current.max(memory.footprint).max(memory.rss.unwrap_or_default());
     let said = |texts: Vec<String>| {
@@ -52,7 +52,7 @@ fn rows(look: Look, status: &Status, then: Bytes) -> Vec<Row> {
     };
     let all = parts(memory);
     let (own, cache) = all.split_at(all.len() - 1);
-    let row = |label, value, parts, words| Row { label, value, parts, whole: widest, words };
+    let row = |label, value, parts, words| Measure { label, value, parts, whole: widest, words };
     let mut rows = vec![
         row("footprint", memory.footprint, own.to_vec(), vec![legend(look, own, usize::MAX)]),
         row(
@@ -132,7 +132,7 @@ fn swap(status: &Status) -> Vec<String> {
     }
 }
 
-fn draw_row(look: Look, line: Row, area: Rect, buffer: &mut Buffer) {
+fn draw_row(look: Look, line: Measure, area: Rect, buffer: &mut Buffer) {
     if area.is_empty() {
         return;
     }

@@ -1,12 +1,12 @@
 //! Memory over the last minutes as a filled curve, the lines across it, and to the right of now where the growth leads.
 
-use super::axes::{Place, put_at, row_of, whole};
+use super::axes::{PlotPlace, put_at, row_of, whole};
 use super::future;
 use super::gauge::{lines, tone, top};
 use super::ink::{cells, fit, head, name, put, row, upwards};
 use crate::status::Status;
 use crate::tui::app::App;
-use crate::tui::history::Level;
+use crate::tui::history::SlotPeak;
 use crate::tui::look::Look;
 use crate::units::Bytes;
 use ratatui::buffer::Buffer;
@@ -81,7 +81,7 @@ fn scale(top: Bytes, highest: Bytes) -> Bytes {
     room(STEPS.into_iter().map(step).find(|step| *step >= highest).unwrap_or(highest))
 }
 
-fn place(inner: Rect, scale: Bytes, window_ms: u64) -> Place {
+fn place(inner: Rect, scale: Bytes, window_ms: u64) -> PlotPlace {
     let labels = if inner.width >= NAMES { LABELS } else { SHORT_LABELS };
     let labels = if inner.width > labels * 2 { labels + 1 } else { 0 };
     let axis_rows = u16::from(inner.height >= WITH_AXIS);
@@ -90,7 +90,7 @@ fn place(inner: Rect, scale: Bytes, window_ms: u64) -> Place {
     let width = inner.width - labels;
     let ahead = if width >= LEAST_PAST { width / AHEAD } else { 0 };
     let past = Rect { width: width - ahead, height, ..inner };
-    Place {
+    PlotPlace {
         past,
         ahead: Rect { x: past.right(), width: ahead, ..past },
         labels: Rect { x: past.right() + ahead, width: labels, ..past },
@@ -100,7 +100,13 @@ fn place(inner: Rect, scale: Bytes, window_ms: u64) -> Place {
     }
 }
 
-fn column(look: Look, status: &Status, at: (u16, Level), place: &Place, buffer: &mut Buffer) {
+fn column(
+    look: Look,
+    status: &Status,
+    at: (u16, SlotPeak),
+    place: &PlotPlace,
+    buffer: &mut Buffer,
+) {
     let (x, level) = at;
     let plot = place.past;
     let rows = usize::from(plot.height);
@@ -125,7 +131,7 @@ fn column(look: Look, status: &Status, at: (u16, Level), place: &Place, buffer: 
 }
 
 /// The lowest line first: where two share a row the limit is seen.
-fn rules(look: Look, status: &Status, place: &Place, buffer: &mut Buffer) {
+fn rules(look: Look, status: &Status, place: &PlotPlace, buffer: &mut Buffer) {
     let mut taken: Vec<u16> = Vec::new();
     let width = place.past.width + place.ahead.width;
     for (_, colour, label, value) in lines(status) {
@@ -156,7 +162,7 @@ fn rule(look: Look, colour: Color, area: Rect, buffer: &mut Buffer) {
 }
 
 /// The times of the left edge, the middle and now.
-fn axis(look: Look, place: &Place, buffer: &mut Buffer) {
+fn axis(look: Look, place: &PlotPlace, buffer: &mut Buffer) {
     if place.axis.is_empty() {
         return;
     }
