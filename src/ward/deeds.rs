@@ -10,7 +10,7 @@ use crate::report::words;
 use crate::status::Level;
 use crate::sys::memory::PageFaults;
 use crate::units::Limit;
-use crate::workload::Reached;
+use crate::workload::deeds::Reached;
 use crate::workload::signalling::STEP;
 use anyhow::{Context as _, anyhow};
 use std::io;

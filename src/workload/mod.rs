@@ -4,6 +4,7 @@
 
 pub mod cgroup_sampler;
 mod children;
+pub mod deeds;
 pub mod descent;
 pub mod escapees;
 pub mod estimate;
@@ -26,29 +27,25 @@ pub mod usage;
 
 use crate::cgroup::Cgroup;
 use crate::cgroup::kept::Keeping;
-use crate::event::{DeedResult, Ending, Glance, InForce, Sample};
-use crate::lines::Lines;
+use crate::event::{Glance, Sample};
 use crate::placement::{Placed, Route};
 use crate::status::Tier;
 use crate::sys::process::{self, PidFd};
-use crate::units::{Bytes, Limit};
+use crate::units::Bytes;
 use anyhow::Result;
 use cgroup_sampler::CgroupSampler;
 use escapees::Escaped;
 use foreign::Foreign;
-use kill_mode::KillMode;
 use knobs::Knobs;
-use line_writer::{LineWriter, result_of};
+use line_writer::LineWriter;
 use list::{LITTLE_ROOM, ROOM};
 use members::{Members, Source};
-use nix::libc::{SIGCONT, SIGKILL, SIGSTOP};
 use process_sampler::ProcessSampler;
 use signalling::Signalling;
 use spares::{Spares, is_shortage};
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
-use std::time::Duration;
 use strangers::Strangers;
 
 /// What a look found.
@@ -59,27 +56,6 @@ pub enum Observation {
     Seen(Sample),
     /// The cgroup is gone, removed by somebody else: nothing can be left in it.
     Gone,
-}
-
-/// What came of a signal.
-#[derive(Debug)]
-pub struct Reached {
-    /// Whether the command's own process has it; where that is gone, whether anybody has.
-    pub command: io::Result<()>,
-    /// The first thing that kept it from somebody.
-    pub all: io::Result<()>,
-}
-
-impl From<io::Result<()>> for Reached {
-    fn from(all: io::Result<()>) -> Reached {
-        Reached { command: same(&all), all }
-    }
-}
-
-/// A result that two want to know of.
-fn same(result: &io::Result<()>) -> io::Result<()> {
-    let Err(error) = result else { return Ok(()) };
-    Err(error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error))
 }
 
 /// A workload and all that is kept open for it.
@@ -400,173 +376,6 @@ impl Workload {
         match self.members.left_out() {
             (left_out, Some(home)) if self.placed.is_some() => escapees::look(left_out, home),
             _ => Vec::new(),
-        }
-    }
-
-    /// Moves the trip-wire on the way to a signal; `None` where there is none. Never waits: where more is in use, it stays. Lines
-    /// that are on their way to the kernel are given up, for that would take the handlers' memory.
-    pub fn set_trip_wire(&mut self, limit: Limit) -> Option<DeedResult> {
-        let knobs = self.knobs.as_ref().filter(|_| self.tier == Tier::Kernel)?;
-        let result = knobs.set_memory_high(limit);
-        if let Ok(in_force) = knobs.in_force() {
-            self.line_writer.moved(in_force);
-        }
-        Some(result_of(result))
-    }
-
-    /// Puts lines in force, or begins to; `None` in a tier without lines of the kernel.
-    pub fn set_lines(&mut self, lines: &Lines) -> Option<DeedResult> {
-        let knobs = self.knobs.as_ref().filter(|_| self.tier == Tier::Kernel)?;
-        let cgroup = self.cgroup()?.clone();
-        let result = self.line_writer.set(knobs, &cgroup, lines);
-        self.line_writer.pid().into_iter().for_each(|pid| self.members.leave_out(pid));
-        Some(result)
-    }
-
-    /// No lines go on being put in force. Gives what is in use, if any were.
-    pub fn give_up_lines(&mut self) -> Option<Bytes> {
-        let stopped = self.line_writer.stop();
-        let current = self.knobs.as_ref().map(Knobs::current);
-        stopped.then(|| current.and_then(Result::ok).unwrap_or_default())
-    }
-
-    /// Where the kernel's lines stand; `None` where there are none.
-    pub fn in_force(&self) -> Option<InForce> {
-        let knobs = self.knobs.as_ref().filter(|_| self.tier == Tier::Kernel);
-        knobs.and_then(|knobs| knobs.in_force().ok())
-    }
-
-    /// Whether this process, which ended, wrote lines; and what came of those, if they still are wanted.
-    pub fn line_writer_ended(&mut self, pid: i32, ending: Ending) -> Option<Option<DeedResult>> {
-        let ended = self.line_writer.ended(pid, ending, self.knobs.as_ref()?);
-        if ended.is_some() {
-            self.members.forget(pid);
-        }
-        ended
-    }
-
-    /// Whether the kernel freezes it as one; else by a signal to each process.
-    pub fn freezes_at_once(&self) -> bool {
-        self.knobs.as_ref().is_some_and(|knobs| knobs.can_freeze())
-    }
-
-    /// Stops the workload where it is, or lets it go on. Where that takes a signal to each process, it is begun.
-    ///
-    /// # Errors
-    /// When the kernel does not take it.
-    pub fn freeze(&mut self, frozen: bool) -> io::Result<()> {
-        if let Some(knobs) = self.knobs.as_ref().filter(|knobs| knobs.can_freeze()) {
-            return knobs.freeze(frozen);
-        }
-        let signal = if frozen { SIGSTOP } else { SIGCONT };
-        let command = self.send_to_child(signal);
-        let others = self.begin_signalling([signal, 0]);
-        command.and(others)
-    }
-
-    /// Sends the term signal to the chosen processes, and SIGCONT behind it: a stopped process must be able to end. With many of
-    /// them it is begun: see [`Workload::is_signalling`].
-    pub fn terminate(&mut self, signal: i32, mode: KillMode) -> Reached {
-        let command = self.send_to_child(signal);
-        // Where the signal came through, this does.
-        let _ = self.send_to_child(SIGCONT);
-        let alone = mode != KillMode::ControlGroup && self.child.is_some();
-        let others = self.begin_signalling(if alone { [SIGCONT, 0] } else { [signal, SIGCONT] });
-        self.reached(command, others)
-    }
-
-    fn reached(&self, command: io::Result<()>, others: io::Result<()>) -> Reached {
-        let command = match self.child {
-            Some(_) => command,
-            None if self.signalling.reached() > 0 => Ok(()),
-            None => same(&others),
-        };
-        Reached { all: same(&command).and(others), command }
-    }
-
-    /// Does what ending it does with signal 0, which nobody gets: code, buffers and stack are in memory afterwards.
-    pub fn rehearse(&mut self) {
-        crate::sys::memory::touch_stack();
-        self.by_process.touch();
-        self.members.touch();
-        self.signalling.touch();
-        let _ = self.send_to_child(0);
-        // What fails here fails again when it matters, and is said then.
-        self.members.rehearse(true);
-        let _ = self.begin_signalling([0; 2]);
-        self.members.rehearse(false);
-        self.signalling.cease();
-    }
-
-    /// SIGKILL to every process, atomically where the kernel can. Where `cgroup.kill` is refused, every process that can be reached
-    /// gets it by its number.
-    pub fn kill(&mut self) -> Reached {
-        self.line_writer.stop();
-        let result = self.knobs.as_ref().map_or(Ok(false), Knobs::kill);
-        let command = self.send_to_child(SIGKILL);
-        if matches!(result, Ok(true)) {
-            self.signalling.cease();
-            // It asks nobody's permission.
-            return Ok(()).into();
-        }
-        let others = if self.signalling.kills() {
-            self.go_on(signalling::STEP)
-        } else {
-            self.kill_one_by_one()
-        };
-        self.reached(command, result.and(others))
-    }
-
-    /// Frozen, nothing can fork away.
-    fn kill_one_by_one(&mut self) -> io::Result<()> {
-        self.held = self.knobs.as_ref().is_some_and(|knobs| knobs.freeze(true).is_ok());
-        self.begin_signalling([SIGKILL, 0])
-    }
-
-    /// Whether there are processes still to be signalled, for [`Workload::go_on`].
-    pub fn is_signalling(&self) -> bool {
-        self.signalling.is_active()
-    }
-
-    /// The first process that the last signals were kept from, and how many those are; the command's own is not among them.
-    pub fn refused(&self) -> Option<(i32, usize)> {
-        self.signalling.refused()
-    }
-
-    /// Signals further processes, for about so long.
-    ///
-    /// # Errors
-    /// As [`Workload::terminate`].
-    pub fn go_on(&mut self, time: Duration) -> io::Result<()> {
-        let result = self.signalling.step(&mut self.members, time);
-        self.restock();
-        if !self.signalling.is_active() && std::mem::take(&mut self.held) {
-            // Kernels before 5.13 need the thaw to let a killed process go; what fails here is tried again by the policy.
-            let _ = self.knobs.as_ref().map(|knobs| knobs.freeze(false));
-        }
-        result
-    }
-
-    /// To every process of the workload but the command's own, which has it.
-    fn begin_signalling(&mut self, signals: [i32; 2]) -> io::Result<()> {
-        let child = self.child.as_ref().map(|(pid, _)| *pid);
-        self.signalling.begin(signals, child, &mut self.members);
-        self.go_on(signalling::STEP)
-    }
-
-    /// Sends a signal to the command's process, if it is not reaped.
-    ///
-    /// # Errors
-    /// EPERM where it became somebody else's (setuid). That it is gone is none.
-    pub fn send_to_child(&self, signal: i32) -> io::Result<()> {
-        let result = match &self.child {
-            Some((_, Some(pidfd))) => pidfd.send(signal),
-            Some((pid, None)) => process::send(*pid, signal),
-            None => Ok(()),
-        };
-        match result {
-            Err(error) if proc_file::is_gone(&error) => Ok(()),
-            result => result,
         }
     }
 
