@@ -79,6 +79,30 @@ fn cgroups_come_and_go() {
 }
 
 #[test]
+fn a_cgroup_that_is_made_again_under_its_name_is_guarded() {
+    let (scene, Some(place)) = (Scene::new(), Place::new()) else { return };
+    let running = attach(&scene, &["--cgroup", place.path(), "--each", "-m", "40M"]);
+    running.await_err("0 cgroups of");
+    scene.await_mailbox();
+    let listed = || scene.ask("wards").expect(0).stdout().contains("phoenix");
+    for turn in 0..3 {
+        let mut phoenix = place.cgroup("phoenix");
+        until("it is guarded", listed);
+        if turn == 1 {
+            phoenix.rests();
+        }
+        phoenix.leaves();
+    }
+    let (mut phoenix, go) = (place.cgroup("phoenix"), scene.path("go"));
+    phoenix.grows(200, &go);
+    scene.write("go", "");
+    running.await_err("ended phoenix with SIGTERM");
+    assert_eq!(scene.read("go.heard"), "SIGTERM");
+    running.send(SIGTERM);
+    running.finish().expect(0);
+}
+
+#[test]
 fn one_cgroup_that_ends_by_itself_ends_the_guard() {
     let (scene, Some(place)) = (Scene::new(), Place::new()) else { return };
     let mut theirs = place.cgroup("one");

@@ -110,7 +110,7 @@ impl Host {
     /// A cgroup was removed: it ends nobody's life, and its ward is over. One of the same name may be there by now.
     pub(super) fn left(&mut self, number: usize, name: &OsStr) {
         let Some(path) = self.path_in(number, name) else { return };
-        self.wards.iter_mut().filter(|ward| ward.is_in(&path)).for_each(Ward::look);
+        self.wards.iter_mut().filter(|ward| ward.is_in(&path)).for_each(Ward::check_cgroup);
     }
 
     fn path_in(&self, number: usize, name: &OsStr) -> Option<PathBuf> {

@@ -302,7 +302,8 @@ impl Workload {
         }
     }
 
-    fn has_lost_cgroup(&self) -> bool {
+    /// Whether its cgroup was removed.
+    pub fn has_lost_cgroup(&self) -> bool {
         self.cgroup().is_some_and(|cgroup| !cgroup.has("cgroup.procs"))
     }
 

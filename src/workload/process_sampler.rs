@@ -12,7 +12,7 @@ use super::list::touch;
 use super::proc_file;
 use super::proc_stat::Stat;
 use super::shares::{self, LockedFiles, ProcStatus};
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::event::Sample;
 use crate::sys::process;
 use crate::units::Bytes;
@@ -26,6 +26,8 @@ const TEXT: usize = 8192;
 /// Proportional sets are read for so long in one look; the others' turn comes with the next. It is looked at between two
 /// processes: the one that is being read takes as long as it takes.
 const BUDGET: Duration = Duration::from_millis(25);
+/// Pages of somebody who is gone are unmapped by then, whoever held them.
+const AGAIN: Duration = Duration::from_secs(1);
 /// An error of this part of the sum calls for new proportional sets.
 const PART: u64 = 64;
 /// Several passes over what is shared: a newcomer may show that an elder shares.
@@ -42,6 +44,7 @@ pub struct ProcessSampler {
     turn: usize,
     /// The first thing of this look that could not be read.
     trouble: Option<io::Error>,
+    clock: Clock,
 }
 
 /// A process, and what is to be read of it anew.
@@ -56,6 +59,8 @@ struct Tracked {
     arrived: bool,
     /// What it shares may have changed.
     stale: bool,
+    /// When it is read once more behind that: whoever reads a file of /proc of one that ends keeps its pages mapped for so long.
+    again_at: Option<Timestamp>,
     /// Its shares were read in this look.
     current: bool,
     /// Faults and memory when its shares were read.
@@ -102,7 +107,8 @@ impl Tracked {
 impl ProcessSampler {
     /// A sampler that takes no room yet: most of those whose cgroup tells of its memory never look.
     pub fn new() -> ProcessSampler {
-        ProcessSampler { text: Box::default(), rows: Vec::new(), turn: 0, trouble: None }
+        let (text, rows, clock) = (Box::default(), Vec::new(), Clock::start());
+        ProcessSampler { text, rows, turn: 0, trouble: None, clock }
     }
 
     /// Makes room, so that looks allocate nothing.
@@ -132,8 +138,16 @@ impl ProcessSampler {
         }
         self.forget();
         self.rebase();
+        self.look_again();
         self.read_shares();
         self.sum()
+    }
+
+    fn look_again(&mut self) {
+        let now = self.clock.now();
+        for row in &mut self.rows {
+            row.stale |= row.again_at.take_if(|at| now >= *at).is_some();
+        }
     }
 
     /// Whether this process was alive at the last look.
@@ -172,16 +186,23 @@ impl ProcessSampler {
         self.rows.retain(|row| row.seen);
     }
 
-    /// Those who may share pages with this one are to be read again.
+    /// Those who may share pages with this one are to be read again. What nobody has read of it, over budget or refused, may have been in the
+    /// others' parts all the same.
     fn disturb(&mut self, index: usize) {
-        let Process { stat, twice, .. } = self.rows[index].process;
-        if !self.rows[index].process.is_sharing() {
+        let Process { stat, twice, shares, .. } = self.rows[index].process;
+        let is_known = shares == Shares::Read;
+        let again_at = self.clock.now() + AGAIN;
+        if is_known && !self.rows[index].process.is_sharing() {
             return;
         }
         for row in &mut self.rows {
             let relative = stat.layout != 0 && row.process.stat.layout == stat.layout;
-            let shared = twice.shmem > NEGLIGIBLE && row.process.memory.shmem > NEGLIGIBLE;
-            row.stale |= !row.current && (relative || shared);
+            let has_shmem = !is_known || twice.shmem > NEGLIGIBLE;
+            let shared = has_shmem && row.process.memory.shmem > NEGLIGIBLE;
+            if relative || shared {
+                row.stale |= !row.current;
+                row.again_at = Some(again_at);
+            }
         }
     }
 
@@ -482,5 +503,35 @@ mod tests {
         let sample = ProcessSampler::new().sample(&[own]);
         assert!(sample.anon > Bytes(0) && sample.footprint() <= sample.current);
         assert_eq!(ProcessSampler::new().sample(&[i32::MAX]).current, Bytes(0));
+    }
+
+    /// A relative that goes leaves its part to the others, whether or not anybody had read what it shared; and who held its pages for a
+    /// moment longer has let them go a second later.
+    #[test]
+    fn who_goes_leaves_its_part_to_its_relatives() {
+        for shares in [Shares::Read, Shares::Unread, Shares::Denied] {
+            let mut sampler = ProcessSampler::new();
+            for (pid, layout) in [(1, 7), (2, 7), (3, 8)] {
+                let mut row = Tracked { fresh: false, ..Tracked::new(pid) };
+                (row.process.stat.layout, row.process.shares) = (layout, Shares::Read);
+                row.process.twice.anon = 1000;
+                sampler.rows.push(row);
+            }
+            let gone = &mut sampler.rows[1];
+            (gone.seen, gone.process.shares) = (false, shares);
+            if shares != Shares::Read {
+                gone.process.twice = shares::Sums::default();
+            }
+            sampler.forget();
+            let stale: Vec<_> =
+                sampler.rows.iter().map(|row| (row.process.pid, row.stale)).collect();
+            assert_eq!(stale, [(1, true), (3, false)], "{shares:?}");
+            sampler.rows[0].stale = false;
+            sampler.look_again();
+            assert!(!sampler.rows[0].stale);
+            sampler.rows[0].again_at = Some(sampler.clock.now());
+            sampler.look_again();
+            assert!(sampler.rows[0].stale && sampler.rows[0].again_at.is_none());
+        }
     }
 }
