@@ -25,7 +25,9 @@ impl Changes {
             config.lines = config.lines.with_swap(room);
         }
         config.grace = self.grace.map_or(config.grace, |span| span.0);
-        config.timeout = self.timeout.map(|span| span.0).or(config.timeout);
+        // 0 is none, as it is of a run.
+        let asked = self.timeout.map(|span| Some(span.0).filter(|timeout| !timeout.is_zero()));
+        config.timeout = asked.unwrap_or(config.timeout);
         config.warn.share = self.warn_at.unwrap_or(config.warn.share);
         config.warn.within = self.warn_within.map_or(config.warn.within, |span| span.0);
         config.thrash = match self.thrash {

@@ -238,7 +238,8 @@ impl Ward {
             trip_wire: if kernel { high } else { Limit::Max },
             ceiling,
             swap: if kernel { self.rules.swap } else { Limit::Max },
-            pids: self.rules.pids.0,
+            // Of a cgroup of others it is theirs, and no limit of ours.
+            pids: if self.workload.is_foreign() { Limit::Max } else { self.rules.pids.0 },
             ..from_policy::limits(&self.policy, kernel)
         }
     }

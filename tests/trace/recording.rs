@@ -104,6 +104,12 @@ fn a_run_that_is_ended_by_its_timeout() {
     let scene = Scene::new();
     recorded(&scene, &["--timeout", "1s"], &["sleep", "100"]).expect(143);
     replays(&scene, &["tell terminating timeout", "finish sentinel timeout"]);
+    // 0 is none, as it is of a run.
+    let trace = scene.text_path("trace.jsonl");
+    let mut sentinel = scene.sentinel();
+    sentinel.args(["replay", &trace, "--what-if", "--timeout", "0"]);
+    let answer = Running::start(&mut sentinel).finish().expect(0).stdout();
+    assert!(!answer.contains("SIGTERM at"), "{answer}");
 }
 
 #[test]
