@@ -110,7 +110,7 @@ impl Host {
     /// A cgroup was removed: it ends nobody's life, and its ward is over. One of the same name may be there by now.
     pub(super) fn left(&mut self, number: usize, name: &OsStr) {
         let Some(path) = self.path_in(number, name) else { return };
-        self.wards.iter_mut().filter(|ward| ward.is_in(&path)).for_each(Ward::check_cgroup);
+        self.wards.iter_mut().filter(|ward| ward.is_in(&path)).for_each(Ward::look);
     }
 
     fn path_in(&self, number: usize, name: &OsStr) -> Option<PathBuf> {
@@ -175,8 +175,7 @@ impl Host {
         for ward in self.wards.iter_mut() {
             ward.remove_cgroup();
         }
-        let there = |ward: &&Ward| ward.workload.cgroup().is_some_and(|it| it.path().exists());
-        let count = self.wards.iter().filter(there).count();
+        let count = self.wards.iter().filter(|ward| !ward.workload.has_lost_cgroup()).count();
         if count > 0 {
             let many = crate::report::words::counted(count as u64, "cgroup is", "cgroups are");
             self.say(Level::Info, format!("detached: {many} as before, and guarded no more"));

@@ -9,9 +9,6 @@ use std::hint::black_box;
 /// Less likely a victim than anything normal, not exempt: a guardian that itself leaks must be killable.
 const GUARDIAN_OOM_SCORE_ADJ: &str = "-900";
 
-/// The least that there is.
-const PAGE: u64 = 4096;
-
 /// Takes as many descriptors as we may have: of several hundred cgroups each takes some. What is started by us inherits that.
 pub fn raise_descriptors() {
     if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
@@ -62,7 +59,7 @@ extern "C" fn forget_read_only(
         if header.p_type != libc::PT_LOAD || header.p_flags & libc::PF_W != 0 {
             continue;
         }
-        let begin = (base + header.p_vaddr) & !(PAGE - 1);
+        let begin = (base + header.p_vaddr) & !(procfs::page_size() - 1);
         let end = base + header.p_vaddr + header.p_memsz;
         let Ok(length) = usize::try_from(end - begin) else { continue };
         // SAFETY: the file is mapped there privately and nothing was ever written to it, relocations included: a page that was let go is

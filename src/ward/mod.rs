@@ -355,13 +355,6 @@ impl Ward {
         self.say(Level::Warning, text);
     }
 
-    /// A cgroup of this name was removed: if it was this one, nobody is left in it, where a look would see no more than nobody.
-    pub fn check_cgroup(&mut self) {
-        if self.workload.has_lost_cgroup() {
-            self.handle(Event::Empty);
-        }
-    }
-
     /// Tells the policy when nobody is left; the counters are read once more before. True if they were.
     pub fn check_empty(&mut self) -> bool {
         let waits = self.emptied == Emptied::Waits && !self.is_being_ended();

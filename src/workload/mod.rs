@@ -286,9 +286,10 @@ impl Workload {
             None => {}
         }
         let sample = self.sum();
-        match &self.trouble {
-            Some(error) if proc_file::is_gone(error) && self.has_lost_cgroup() => Observation::Gone,
-            _ => Observation::Seen(sample),
+        // A removed cgroup lists nobody, as one that rests does.
+        match sample.processes == 0 && self.has_lost_cgroup() {
+            true => Observation::Gone,
+            false => Observation::Seen(sample),
         }
     }
 
