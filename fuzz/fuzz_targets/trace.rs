@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sentinel::trace::format::{Row, What};
+use sentinel::trace::format::{EventRow, What};
 use sentinel::trace::reader::read;
 use sentinel::replay::compare::compare;
 use sentinel::replay::what_if::{Changes, ask};
@@ -24,7 +24,7 @@ fuzz_target!(|bytes: &[u8]| {
     let mut again = start + "\n";
     for step in &trace.steps {
         let t = u64::try_from(step.at.0.as_nanos()).expect("it was read as such");
-        let row = Row { t, what: What::from(&step.event), did: step.did.clone() };
+        let row = EventRow { t, what: What::from(&step.event), did: step.did.clone() };
         again += &(serde_json::to_string(&row).expect("so can this") + "\n");
     }
     let again = read(again.as_bytes()).expect("what was understood once");
