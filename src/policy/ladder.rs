@@ -186,6 +186,8 @@ impl Policy {
     /// Empty and the command gone: over. Either can come first (`populated 0` is there before the wait status).
     pub(super) fn empty(&mut self, actions: &mut Actions) {
         self.emptied = true;
+        // `pids.current` counts who is dead and not waited for yet: at the last look that can be the command.
+        self.last.processes = 0;
         if let Some(child) = self.child {
             self.finish(child, actions);
         }

@@ -125,13 +125,7 @@ pub fn notice(notice: &Notice, signal: &str) -> (Level, String) {
         Notice::PidsMax { .. } => {
             (Level::Warning, "a fork was refused: the process limit is reached (--pids)".to_owned())
         }
-        Notice::Leftover { processes } => (
-            Level::Info,
-            format!(
-                "the command has ended; waiting for the rest of the workload ({} when last checked); Ctrl-C ends it",
-                counted(*processes, "process", "processes")
-            ),
-        ),
+        Notice::Leftover { processes } => (Level::Info, leftover(*processes)),
         Notice::Frozen => (Level::Info, "frozen".to_owned()),
         Notice::Thawed => (Level::Info, "thawed".to_owned()),
         // The limit is compared with at once; the other lines follow the kernel's.
@@ -148,6 +142,15 @@ pub fn notice(notice: &Notice, signal: &str) -> (Level, String) {
             (Level::Warning, text)
         }
     }
+}
+
+fn leftover(processes: u64) -> String {
+    // Without the pids controller nobody counts them.
+    let number = match processes {
+        0 => String::new(),
+        _ => format!(" ({})", counted(processes, "process", "processes")),
+    };
+    format!("the command has ended; waiting for the rest of the workload{number}; Ctrl-C ends it")
 }
 
 fn new_timeout(timeout: Option<std::time::Duration>) -> String {

@@ -16,7 +16,8 @@ fn a_daemon_is_waited_for() {
     let scene = Scene::new();
     let mut running = scene.start(&[], &["sh", "-c", &daemon("exit 3")]);
     let pid = running.number_after("daemon ");
-    running.await_err("waiting for the rest");
+    // The command itself is none of the rest.
+    running.await_err("waiting for the rest of the workload (1 process)");
     assert!(is_alive(pid) && !running.has_ended());
     send(pid, SIGKILL);
     running.finish().expect(3).says("sh exited with 3");

@@ -1,7 +1,9 @@
 //! How a run ends, and who is said to have ended it.
 
 use crate::*;
-use sentinel::event::Sample;
+use sentinel::clock::Timestamp;
+use sentinel::event::{Event, Sample};
+use sentinel::policy::Policy;
 
 #[test]
 fn a_run_is_over_when_the_command_is_gone_and_nothing_is_left_in_either_order() {
@@ -11,6 +13,19 @@ fn a_run_is_over_when_the_command_is_gone_and_nothing_is_left_in_either_order() 
         .does(&[(510, by_itself(DONE))]);
     run(rules(), &[(0, used(10)), (500, dies(9)), (510, empty())], 900)
         .does(&[(510, by_itself(KILLED))]);
+}
+
+/// The last look may have counted the dead command, which nobody had waited for.
+#[test]
+fn nobody_is_counted_once_nobody_is_left() {
+    let start = Timestamp::default();
+    let mut policy = Policy::new(rules(), start);
+    let seen = memory(10, 0);
+    let _ = policy.handle(Event::Sample(seen), start);
+    assert_eq!(policy.last().processes, seen.processes);
+    let _ = policy.handle(Event::Empty, start);
+    assert_eq!(Sample { processes: seen.processes, ..*policy.last() }, seen);
+    assert_eq!(policy.last().processes, 0);
 }
 
 #[test]
