@@ -163,8 +163,20 @@ impl Host {
         KeeperProcess::start(handed, (orders, written), None, || None)
     }
 
-    /// Tells the keeper what changed. Called once a turn of the loop, behind all deeds.
+    /// Tells the keeper what changed, and lists whom only we know. Called once a turn of the loop, behind all deeds.
     pub(super) fn brief_keeper(&mut self) {
+        self.order_keeper();
+        let ward = self.wards.iter().next().filter(|_| self.visit.is_none());
+        if let (Some(keeper), Some(ward)) = (&mut self.attendants.keeper, ward)
+            && ward.workload.cgroup().is_none()
+        {
+            // A list that is a little old is better than none.
+            let _ = keeper.orders.list(ward.workload.listed());
+        }
+    }
+
+    /// Tells the keeper what changed. What somebody is answered is so even when we are killed the moment after.
+    pub(super) fn order_keeper(&mut self) {
         // What others started is given back, whatever became of it.
         let ward = self.wards.iter().next().filter(|_| self.visit.is_none());
         let (Some(keeper), Some(ward)) = (&mut self.attendants.keeper, ward) else { return };
@@ -185,10 +197,6 @@ impl Host {
         };
         if orders != keeper.written && keeper.orders.write(orders).is_ok() {
             keeper.written = orders;
-        }
-        if ward.workload.cgroup().is_none() {
-            // A list that is a little old is better than none.
-            let _ = keeper.orders.list(ward.workload.listed());
         }
     }
 

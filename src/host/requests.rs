@@ -221,6 +221,7 @@ impl Host {
     }
 
     fn reply(&mut self, client: ClientId, answer: Answer) {
+        self.order_keeper();
         let Some(server) = &mut self.mailbox.server else { return };
         match answer {
             Ok(text) => server.reply(client, true, text),
