@@ -74,7 +74,7 @@ fn a_terminal_that_nobody_reads() {
 #[test]
 fn a_terminal_that_was_stopped() {
     let scene = Scene::new();
-    let screen = Screen::open(&scene, &["--timeout", "20s"], &CHATTY);
+    let screen = Screen::open(&scene, &[], &CHATTY);
     let (_screen, _) = Heard::to(screen.master.try_clone().unwrap());
     screen.dashboard();
     tcflow(&screen.slave, FlowArg::TCOOFF).unwrap();
