@@ -40,7 +40,10 @@ fn what_grows_is_ended_politely_and_nobody_else() {
     let running = attach(&scene, &["--cgroup", place.path(), "--each", "-m", "40M"]);
     running.await_err("2 cgroups of");
     scene.write("go", "");
-    running.await_err("ended leak with SIGTERM: footprint 4");
+    running.await_err("sentinel: ended leak with SIGTERM: footprint 4");
+    // Whose words they are is said, and nobody knows how long it had run before.
+    running.await_err("sentinel: leak: guarded for ");
+    running.await_err("sentinel: leak: footprint 4");
     assert_eq!(scene.read("go.heard"), "SIGTERM");
     assert!(other.lives());
     running.send(SIGTERM);

@@ -3,13 +3,30 @@
 use super::Host;
 use crate::escape::tame;
 use crate::status::{Level, WatchLine};
-use crate::ward::{Said, Ward};
+use crate::ward::Said;
+
+/// Where one of many speaks, its words say which. How it ended names it already.
+fn named(name: &str, said: Said) -> Said {
+    let rest = said.text.strip_prefix("ended ").unwrap_or(&said.text).strip_prefix(name);
+    let text = if rest.is_some_and(|rest| rest.starts_with(' ')) {
+        said.text
+    } else {
+        tame(&format!("{name}: {}", said.text))
+    };
+    Said { text, ..said }
+}
 
 impl Host {
     /// Says what the wards have to say.
     pub(super) fn speak(&mut self) {
-        let said: Vec<_> = self.wards.iter_mut().flat_map(Ward::take_said).collect();
-        said.into_iter().for_each(|said| self.tell_people(said));
+        let many = self.visit.as_ref().is_some_and(|visit| !visit.directories.is_empty());
+        let mut all = Vec::new();
+        for ward in self.wards.iter_mut() {
+            for said in ward.take_said() {
+                all.push(if many { named(&ward.rules.name, said) } else { said });
+            }
+        }
+        all.into_iter().for_each(|said| self.tell_people(said));
     }
 
     /// Says something that is no ward's own: their post-mortems have it all the same.

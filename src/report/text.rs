@@ -87,7 +87,9 @@ fn state(status: &Status) -> String {
     if status.dry_run {
         text.push_str(", dry run");
     }
-    text + &format!(", up {}", ms(status.uptime_ms))
+    // What others started has been up for longer than we know of.
+    let verb = if status.child_pid == 0 { "guarded for" } else { "up" };
+    text + &format!(", {verb} {}", ms(status.uptime_ms))
 }
 
 fn memory_rows(memory: &Memory, limits: &Limits) -> Vec<String> {

@@ -132,15 +132,17 @@ impl Ward {
     }
 
     fn figures(&self, status: &Status) -> String {
-        let ran = show_duration(Duration::from_millis(status.uptime_ms));
+        // What others started has run for longer than we know of.
+        let verb = if self.workload.is_foreign() { "guarded for" } else { "ran" };
+        let ran = format!("{verb} {}", show_duration(Duration::from_millis(status.uptime_ms)));
         let memory = &status.memory;
         let limit = words::limit(status.limits.limit, status.limits.swap_room);
         // What nobody looked at has no size.
         let mut figures = match (memory.peak, memory.peak_footprint) {
-            (Bytes(0), _) => format!("ran {ran} (limit {limit})"),
-            (peak, Bytes(0)) => format!("ran {ran}, peak {peak} (limit {limit})"),
+            (Bytes(0), _) => format!("{ran} (limit {limit})"),
+            (peak, Bytes(0)) => format!("{ran}, peak {peak} (limit {limit})"),
             (peak, footprint) => {
-                format!("ran {ran}, peak {peak} (footprint {footprint} of {limit})")
+                format!("{ran}, peak {peak} (footprint {footprint} of {limit})")
             }
         };
         if let Some(((term, _), ended)) = self.term_sent().zip(self.story.ended_at) {
