@@ -406,6 +406,8 @@ pub struct Outcome {
     pub cause: Cause,
     /// How the command itself ended.
     pub child: Ending,
+    /// Whether it had ended before anybody was asked to: whom we ended is the rest.
+    pub command_first: bool,
     /// Why SIGKILL was needed for those whom the command left behind, if it was.
     pub rest_killed: Option<KillReason>,
     /// Processes that the kernel's OOM killer killed in the workload.

@@ -52,7 +52,19 @@ fn near(footprint: u64) -> Notice {
 
 fn by_us(reason: Reason, killed: Option<KillReason>, child: Ending) -> Action {
     let cause = Cause::Guardian { reason, killed };
-    Action::Finish(Outcome { cause, child, rest_killed: None, kernel_oom_kills: 0 })
+    Action::Finish(Outcome {
+        cause,
+        child,
+        command_first: false,
+        rest_killed: None,
+        kernel_oom_kills: 0,
+    })
+}
+
+/// The same, where the command had ended by itself before.
+fn of_the_rest(end: Action) -> Action {
+    let Action::Finish(outcome) = end else { return end };
+    Action::Finish(Outcome { command_first: true, ..outcome })
 }
 
 /// The same, and SIGKILL for those whom the command left behind.
@@ -62,7 +74,13 @@ fn with_rest_killed(end: Action, why: KillReason) -> Action {
 }
 
 fn by_itself(child: Ending) -> Action {
-    Action::Finish(Outcome { cause: Cause::Itself, child, rest_killed: None, kernel_oom_kills: 0 })
+    Action::Finish(Outcome {
+        cause: Cause::Itself,
+        child,
+        command_first: false,
+        rest_killed: None,
+        kernel_oom_kills: 0,
+    })
 }
 
 const TERMED: Ending = Ending::Signaled(15);

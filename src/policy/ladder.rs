@@ -58,6 +58,7 @@ impl Policy {
     /// SIGTERM, with the trip-wire at the relief line so that handlers run unthrottled, and thawed so that they run at all.
     pub(super) fn terminate(&mut self, reason: Reason, now: Timestamp, actions: &mut Actions) {
         let grace = self.config.grace;
+        self.command_first = self.command_has_ended();
         self.rung = Rung::Terminating { reason, since: now, kill_at: now + grace };
         if !self.config.dry_run {
             self.relieve(actions);
@@ -96,6 +97,10 @@ impl Policy {
         }
     }
 
+    fn command_has_ended(&self) -> bool {
+        self.config.has_command && self.child.is_some()
+    }
+
     fn kill(&mut self, why: KillReason, now: Timestamp, actions: &mut Actions) {
         let (reason, after) = match self.rung {
             Rung::Terminating { reason, since, .. } => {
@@ -103,7 +108,10 @@ impl Policy {
                 let unsent = self.child.is_none() && self.signalled.in_vain();
                 (reason, (!unsent).then(|| now.since(since)))
             }
-            Rung::Watching { .. } | Rung::Killing { .. } | Rung::Ended => (Reason::Operator, None),
+            Rung::Watching { .. } | Rung::Killing { .. } | Rung::Ended => {
+                self.command_first = self.command_has_ended();
+                (Reason::Operator, None)
+            }
         };
         self.frozen = false;
         self.rung = Rung::Killing {
@@ -112,7 +120,7 @@ impl Policy {
             since: now,
             again_at: now + KILL_AGAIN,
             // Without a SIGTERM before, it is SIGKILL that ends the run, whoever was left of it.
-            child_first: self.config.has_command && self.child.is_some() && after.is_some(),
+            child_first: self.command_has_ended() && after.is_some(),
             kernel_first: self.kernel_took_all(),
             stuck_told: false,
         };
@@ -218,7 +226,8 @@ impl Policy {
             Rung::Watching { .. } | Rung::Terminating { .. } | Rung::Ended => None,
         };
         self.rung = Rung::Ended;
-        let outcome = Outcome { cause, child, rest_killed, kernel_oom_kills };
+        let command_first = self.command_first;
+        let outcome = Outcome { cause, child, command_first, rest_killed, kernel_oom_kills };
         actions.push(Action::Finish(outcome));
     }
 

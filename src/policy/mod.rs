@@ -98,6 +98,8 @@ pub struct Policy {
     frozen: bool,
     signalled: Signalled,
     child: Option<Ending>,
+    /// Whether the command had ended when the ladder began.
+    command_first: bool,
     emptied: bool,
     /// The wall-clock limit was reached, which is one reason to end the workload and not one at every look.
     time_is_up: bool,
@@ -128,6 +130,7 @@ impl Policy {
             frozen: false,
             signalled: Signalled::default(),
             child: (!config.has_command).then_some(Ending::Unseen),
+            command_first: false,
             emptied: false,
             time_is_up: false,
             told_would: false,

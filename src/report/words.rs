@@ -155,7 +155,7 @@ fn leftover(processes: u64) -> String {
 
 fn new_timeout(timeout: Option<std::time::Duration>) -> String {
     let set = timeout.map(|timeout| format!("timeout is now {}", show_duration(timeout)));
-    set.unwrap_or_else(|| "there is no timeout any more".to_owned())
+    set.unwrap_or_else(|| "timeout is off now".to_owned())
 }
 
 /// The kernel refused a signal of ours to them: why it was to be sent, and why it was refused.
@@ -255,17 +255,12 @@ pub fn outcome(outcome: &Outcome, name: &str, signal: &str) -> String {
             format!("{name} {}: systemd stopped its scope", ending(outcome.child))
         }
         Cause::SystemdOomd => format!("{name} was killed by systemd-oomd"),
-        Cause::Guardian { reason: Reason::ChildExited, killed } => {
+        Cause::Guardian { reason: why, killed } if outcome.command_first => {
             let ended = ending(outcome.child);
-            match killed.or(outcome.rest_killed) {
-                None => format!("{name} {ended}; the rest was ended with {signal}"),
-                Some(kill) => {
-                    format!(
-                        "{name} {ended}; the rest was ended with SIGKILL: {}",
-                        kill_reason(&kill)
-                    )
-                }
-            }
+            format!(
+                "{name} {ended}; the rest was ended with {}",
+                end_of_rest(outcome, &why, killed, signal)
+            )
         }
         Cause::Guardian { reason: why, killed: None } => match outcome.rest_killed {
             None => format!("ended {name} with {signal}: {}", reason(&why)),
@@ -281,6 +276,25 @@ pub fn outcome(outcome: &Outcome, name: &str, signal: &str) -> String {
         Cause::Guardian { reason: why, killed: Some(kill) } => {
             format!("ended {name} with SIGKILL: {}; {}", reason(&why), kill_reason(&kill))
         }
+    }
+}
+
+/// By which signal, and why. That the command has ended is said before it.
+fn end_of_rest(
+    outcome: &Outcome,
+    why: &Reason,
+    killed: Option<KillReason>,
+    signal: &str,
+) -> String {
+    let kill = killed.or(outcome.rest_killed);
+    let asked_twice = *why == Reason::Operator && kill == Some(KillReason::Operator);
+    let said = *why == Reason::ChildExited || asked_twice;
+    let why = (!said).then_some(why);
+    match (why.map(reason), kill.as_ref().map(kill_reason)) {
+        (None, None) => signal.to_owned(),
+        (Some(why), None) => format!("{signal}: {why}"),
+        (None, Some(kill)) => format!("SIGKILL: {kill}"),
+        (Some(why), Some(kill)) => format!("SIGKILL: {why}; {kill}"),
     }
 }
 
@@ -319,11 +333,37 @@ mod tests {
     use std::time::Duration;
 
     fn ended(cause: Cause, child: Ending) -> Outcome {
-        Outcome { cause, child, rest_killed: None, kernel_oom_kills: 0 }
+        Outcome { cause, child, command_first: false, rest_killed: None, kernel_oom_kills: 0 }
     }
 
     const BREACH: Reason = Reason::Breach { footprint: Bytes::mib(100), limit: Bytes::mib(100) };
     const GRACE: KillReason = KillReason::GraceOver { grace: Duration::from_secs(3) };
+
+    #[test]
+    fn a_command_that_had_ended_was_not_ended() {
+        let text = |reason, killed, rest_killed| {
+            let cause = Cause::Guardian { reason, killed };
+            let outcome =
+                Outcome { command_first: true, rest_killed, ..ended(cause, Ending::Exited(5)) };
+            outcome_of(&outcome)
+        };
+        let operator = Some(KillReason::Operator);
+        for (reason, killed, rest_killed, expected) in [
+            (Reason::ChildExited, None, None, "SIGTERM"),
+            (Reason::ChildExited, None, Some(GRACE), "SIGKILL: the grace period of 3.0s is over"),
+            (Reason::Operator, None, None, "SIGTERM: requested by an operator"),
+            (Reason::Operator, None, operator, "SIGKILL: requested by an operator"),
+            (Reason::Operator, operator, None, "SIGKILL: requested by an operator"),
+            (BREACH, None, None, "SIGTERM: footprint 100.0M reached the limit 100.0M"),
+        ] {
+            let whole = format!("sh exited with 5; the rest was ended with {expected}");
+            assert_eq!(text(reason, killed, rest_killed), whole);
+        }
+    }
+
+    fn outcome_of(one: &Outcome) -> String {
+        outcome(one, "sh", "SIGTERM")
+    }
 
     #[test]
     fn a_limit_with_swap_says_both() {

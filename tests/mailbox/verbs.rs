@@ -214,7 +214,7 @@ fn set_timeout() {
     assert!(scene.ask("status").expect(0).stdout().contains(", timeout 3h00m, "));
     let answer = |request: &str| scene.ask(request).expect(0).stdout();
     assert_eq!(answer("set timeout off"), "ok: timeout off, was 3h00m\n");
-    running.await_err("there is no timeout any more");
+    running.await_err("timeout is off now");
     assert_eq!(limits(), None);
     assert!(answer("status").contains(", timeout off, "));
     assert_eq!(answer("set timeout 2h"), "ok: timeout 2h00m, was off\n");

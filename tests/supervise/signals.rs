@@ -126,7 +126,9 @@ fn once_the_command_is_gone_a_signal_ends_the_rest_and_a_second_one_at_once() {
         running.await_err("requested by an operator: sent SIGTERM");
         assert!(is_alive(pid), "it does not mind");
         running.send(second);
-        let run = running.finish().says("requested by an operator: sent SIGKILL");
+        let run = running.finish().says("requested by an operator: sent SIGKILL").says(
+            "sh exited with 5; the rest was ended with SIGKILL: requested by an operator (exit 1",
+        );
         assert!(!is_alive(pid), "{run:?}");
         assert_eq!(scene.record()["outcome"]["ended_by"], "sentinel");
         assert_eq!(scene.record()["outcome"]["child_exited"], 5);

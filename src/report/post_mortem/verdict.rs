@@ -294,8 +294,13 @@ mod tests {
 
     #[test]
     fn who_did_not_act_is_not_named() {
-        let outcome =
-            |cause, child| Outcome { cause, child, rest_killed: None, kernel_oom_kills: 0 };
+        let outcome = |cause, child| Outcome {
+            cause,
+            child,
+            command_first: false,
+            rest_killed: None,
+            kernel_oom_kills: 0,
+        };
         let itself = |child| reason(&outcome(Cause::Itself, child), false);
         assert_eq!(itself(Ending::Exited(3)), EndReason::Exited);
         assert_eq!(itself(Ending::Signaled(9)), EndReason::Signaled);

@@ -32,7 +32,11 @@ fn nobody_is_counted_once_nobody_is_left() {
 fn what_the_command_leaves_behind_is_guarded_on() {
     let steps = [(0, used(10)), (500, exits(0)), (60_000, used(100)), (60_100, empty())];
     run(rules(), &steps, 90_000)
-        .does(&[(60_000, wire(108)), (60_000, TERM), (60_100, by_us(breach(100), None, DONE))])
+        .does(&[
+            (60_000, wire(108)),
+            (60_000, TERM),
+            (60_100, of_the_rest(by_us(breach(100), None, DONE))),
+        ])
         .tells(&[
             (500, Notice::Leftover { processes: 3 }),
             (60_000, near(100)),
@@ -43,7 +47,8 @@ fn what_the_command_leaves_behind_is_guarded_on() {
 #[test]
 fn what_the_command_leaves_behind_is_ended_when_asked_for() {
     let rules = PolicyConfig { on_exit: OnExit::Terminate, ..rules() };
-    let end = with_rest_killed(by_us(Reason::ChildExited, None, DONE), grace_over(3000));
+    let end = of_the_rest(by_us(Reason::ChildExited, None, DONE));
+    let end = with_rest_killed(end, grace_over(3000));
     run(rules, &[(0, used(10)), (500, exits(0)), (3550, empty())], 9000).does(&[
         (500, wire(108)),
         (500, TERM),
@@ -55,13 +60,34 @@ fn what_the_command_leaves_behind_is_ended_when_asked_for() {
     run(rules, &[(0, used(100)), (500, exits(0))], 999).does(&[(0, wire(108)), (0, TERM)]);
 }
 
+/// Whoever asks for the end of what is left behind ends that, and not the command.
+#[test]
+fn a_command_that_had_ended_is_not_said_to_have_been_ended() {
+    let [terminate, kill] = [Command::Terminate, Command::Kill];
+    let steps = [(0, used(10)), (500, exits(0)), (600, asks(terminate)), (650, empty())];
+    let end = of_the_rest(by_us(Reason::Operator, None, DONE));
+    assert_eq!(run(rules(), &steps, 900).end().map(Action::Finish), Some(end));
+    let steps = [(0, used(10)), (500, exits(0)), (600, asks(kill)), (650, empty())];
+    let end = of_the_rest(by_us(Reason::Operator, Some(KillReason::Operator), DONE));
+    assert_eq!(run(rules(), &steps, 900).end().map(Action::Finish), Some(end));
+    let steps = [(0, used(10)), (600, asks(terminate)), (610, exits(0)), (650, empty())];
+    let end = by_us(Reason::Operator, None, DONE);
+    assert_eq!(run(rules(), &steps, 900).end().map(Action::Finish), Some(end));
+}
+
 #[test]
 fn a_kill_by_the_kernel_is_told_and_is_a_miss_when_it_took_the_command() {
     let mut sample = memory(90, 0);
     sample.counters.oom_kill = 2;
     let killed = Step::State(sample);
     let outcome = |cause, child| {
-        Action::Finish(Outcome { cause, child, rest_killed: None, kernel_oom_kills: 2 })
+        Action::Finish(Outcome {
+            cause,
+            child,
+            command_first: false,
+            rest_killed: None,
+            kernel_oom_kills: 2,
+        })
     };
     let steps = [(0, used(50)), (10, killed), (11, killed), (11, dies(9)), (12, empty())];
     run(rules(), &steps, 900).does(&[(12, outcome(Cause::KernelOom, KILLED))]).tells(&[
