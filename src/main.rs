@@ -5,6 +5,7 @@ use sentinel::cli::{self, Attach, Cli, Run, Verb};
 use sentinel::config::{self, Config};
 use sentinel::diagnostics::complain;
 use sentinel::host::not_started::{self, FAILED};
+use sentinel::verbs::told;
 use std::ffi::OsString;
 use std::io::Write as _;
 
@@ -58,7 +59,7 @@ fn run_verb(words: &[OsString]) -> anyhow::Result<u8> {
         Some(Verb::Replay(asked)) => sentinel::replay::verb::run(&asked),
         Some(Verb::Metrics(asked)) => sentinel::exporter::run(&asked),
         Some(Verb::Doctor(asked)) => sentinel::verbs::doctor(&asked),
-        Some(Verb::Help { verb }) => Ok(sentinel::verbs::help(verb.as_deref())),
+        Some(Verb::Help { verb }) => sentinel::verbs::help(verb.as_deref()),
     }
 }
 
@@ -81,15 +82,16 @@ fn record_refusal(asked: Run, error: &anyhow::Error) {
 
 /// Prints help and version as asked for, a mistake as one line with the way out. Gives the exit status.
 fn not_understood(error: &clap::Error, words: &[OsString]) -> u8 {
-    if error.kind() == ErrorKind::DisplayVersion {
+    let asked_for = if error.kind() == ErrorKind::DisplayVersion {
         // Of a verb too it is the program's.
-        let _ = writeln!(std::io::stdout(), "sentinel {}", env!("CARGO_PKG_VERSION"));
-        return 0;
-    }
-    if !error.use_stderr() {
-        // Nobody reading the help is no mistake.
-        let _ = error.print();
-        return 0;
+        let version = writeln!(std::io::stdout(), "sentinel {}", env!("CARGO_PKG_VERSION"));
+        Some(told(version, "the version"))
+    } else {
+        // Help is no mistake.
+        (!error.use_stderr()).then(|| told(error.print(), "the help"))
+    };
+    if let Some(printed) = asked_for {
+        return printed.unwrap_or_else(|error| fail(&error));
     }
     let mistake = anyhow::Error::msg(cli::mistake(error, words));
     if let Some(asked) = cli::understood(words) {

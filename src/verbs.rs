@@ -129,8 +129,20 @@ pub fn dashboard(words: &[OsString]) -> Result<u8> {
 }
 
 /// `sentinel help [VERB]`.
-pub fn help(verb: Option<&str>) -> u8 {
-    // Nobody reading the help is no mistake.
-    let _ = cli::print_help(verb);
-    0
+///
+/// # Errors
+/// When it cannot be written.
+pub fn help(verb: Option<&str>) -> Result<u8> {
+    told(cli::print_help(verb), "the help")
+}
+
+/// What came of printing `what`. Nobody reading on (head, grep -q) is no mistake.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn told(printed: std::io::Result<()>, what: &str) -> Result<u8> {
+    match printed {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(0),
+        printed => printed.map(|()| 0).with_context(|| format!("cannot write {what}")),
+    }
 }

@@ -181,12 +181,16 @@ fn crowded(lines: &Lines, pids: Limit) -> Option<String> {
 }
 
 fn too_much(limit: Bytes, outer: &OuterLimit) -> String {
-    let most = outer.bytes.saturating_sub(SMALLEST_HEADROOM);
-    format!(
-        "limit {limit} is above what {} allows ({}); at most {most} leaves room to act: use for instance -m 80%",
-        source(outer),
-        outer.bytes
-    )
+    let (source, allowed) = (source(outer), outer.bytes);
+    let most = allowed.saturating_sub(SMALLEST_HEADROOM);
+    match limit > allowed {
+        true => format!(
+            "limit {limit} is above what {source} allows ({allowed}); at most {most} leaves room to act: use for instance -m 80%"
+        ),
+        false => format!(
+            "limit {limit} leaves no room to act below what {source} allows ({allowed}): use for instance -m 80%"
+        ),
+    }
 }
 
 fn source(outer: &OuterLimit) -> String {

@@ -14,6 +14,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -98,6 +99,9 @@ fn connect(path: &Path) -> Result<UnixStream> {
                 bail!("{}: it accepts no connections", at("no answer from", path))
             }
             Err(Errno::ENOENT) => bail!("no guardian at {shown}: there is no such file"),
+            Err(Errno::ECONNREFUSED) if !is_socket(path) => {
+                bail!("no guardian at {shown}: it is not a socket")
+            }
             Err(Errno::ECONNREFUSED) => {
                 bail!("no guardian at {shown}: nothing is listening there, its guardian is gone")
             }
@@ -107,6 +111,11 @@ fn connect(path: &Path) -> Result<UnixStream> {
             Err(errno) => return Err(errno).with_context(|| at("cannot reach", path)),
         }
     }
+}
+
+/// Connecting to any other file is refused too.
+fn is_socket(path: &Path) -> bool {
+    path.metadata().is_ok_and(|found| found.file_type().is_socket())
 }
 
 fn new_socket() -> nix::Result<OwnedFd> {

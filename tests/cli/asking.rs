@@ -12,7 +12,7 @@ fn nobody_to_ask() {
     for (name, needle) in [
         ("nowhere", "there is no such file"),
         ("dead", "its guardian is gone"),
-        ("file", "its guardian is gone"),
+        ("file", "it is not a socket"),
         ("two\nlines", "two\\nlines"),
     ] {
         let path = scene.text_path(name);

@@ -166,6 +166,36 @@ fn a_stderr_that_takes_nothing_does_not_change_the_exit_status() {
     }
 }
 
+/// What was asked for and cannot be shown is a failure; somebody who reads no further is none.
+#[test]
+fn a_stdout_that_takes_nothing_is_told() {
+    let scene = Scene::new();
+    let verbs: [&[&str]; 9] = [
+        &["help"],
+        &["help", "ctl"],
+        &["--help"],
+        &["top", "--help"],
+        &["-V"],
+        &["ctl", "-V"],
+        &["doctor"],
+        &["doctor", "--json"],
+        &["metrics", "--once"],
+    ];
+    for words in verbs {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = scene.sentinel().args(words).stdout(full).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(125), "{words:?}: {said}");
+        assert!(said.starts_with("sentinel: cannot write the "), "{words:?}: {said}");
+        assert!(said.contains("No space left"), "{words:?}: {said}");
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = scene.sentinel().args(words).stdout(writer).output().unwrap();
+        assert!(output.stderr.is_empty(), "{words:?}: {output:?}");
+        assert!(output.status.code() != Some(125), "{words:?}: {output:?}");
+    }
+}
+
 /// Its output on stdout, with exit status 0.
 fn told(scene: &Scene, words: &[&str]) -> String {
     let output = scene.sentinel().args(words).output().unwrap();

@@ -54,7 +54,7 @@ fn limits_that_leave_no_room() {
         (&["--headroom", "0"], "headroom 0B is below 4.0M"),
         (&["--headroom", "900T"], "headroom 900.0T is more than"),
         (&["-m", "900T"], "is above what this machine's memory allows"),
-        (&["-m", "100%"], "use for instance -m 80%"),
+        (&["-m", "100%"], "leaves no room to act below what this machine's memory allows"),
         (&["--second-line", "0"], "second line 0B is not between"),
         (&["--second-line", "50M"], "second line 50.0M is not between the limit 100.0M"),
         (&["--second-line", "100M"], "is not between"),
