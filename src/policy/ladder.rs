@@ -6,6 +6,7 @@
 //! | terminating | –               | killing                 | killing            | killing       | ended               |
 //! | killing     | –               | –                       | again              | again         | ended               |
 
+use super::interval;
 use super::{Actions, Cadence, OnExit, Policy};
 use crate::clock::Timestamp;
 use crate::event::{Action, Cause, Ending, KillReason, Notice, Outcome, Reason, Sample};
@@ -133,7 +134,8 @@ impl Policy {
         let Rung::Killing { since, ref mut again_at, ref mut stuck_told, .. } = self.rung else {
             return;
         };
-        *again_at = now + KILL_AGAIN;
+        // Where a list of processes is dear, so is sending to all that are in it.
+        *again_at = now + interval::affordable(KILL_AGAIN, &self.last);
         actions.push(Action::Kill);
         let after = now.since(since);
         // Whom SIGKILL did not reach it cannot have ended, and that was told.

@@ -52,7 +52,7 @@ fn sigkill_for_the_rest_alone_is_told_as_that() {
         let scene = Scene::new();
         let script = "(trap '' TERM; echo deaf; while :; do sleep 1; done) & exec sleep 100000";
         let record = scene.text_path("record.json");
-        let options = ["--kill-mode", mode, "--grace", "100ms", "--json", &record];
+        let options = ["--kill-mode", mode, "--grace", "1s", "--json", &record];
         let running = scene.with_mailbox(&options, &["sh", "-c", script]);
         running.await_out("deaf");
         scene.ask("terminate").expect(0);

@@ -1,6 +1,6 @@
 //! A command that becomes somebody else's (set-user-ID): the kernel refuses our signals. That is said, and how it ended is told as it was.
 
-use crate::support::{Run, Running, Scene, binary, skip, until};
+use crate::support::{Run, Running, Scene, binary, eventually, parent, skip, until};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -86,7 +86,7 @@ fn a_command_that_may_not_be_signalled_ends_by_itself() {
 #[test]
 fn a_child_that_may_not_be_signalled_is_not_called_the_command() {
     let scene = Scene::new();
-    let Some(running) = started(&scene, &["--grace", "100ms"], |own| {
+    let Some(running) = started(&scene, &["--grace", "1000s"], |own| {
         let mut words = vec!["sh", "-c", "\"$@\" & wait", "sh"];
         words.extend_from_slice(own);
         words.iter().map(|word| (*word).to_owned()).collect()
@@ -95,7 +95,16 @@ fn a_child_that_may_not_be_signalled_is_not_called_the_command() {
     };
     ask(&scene, "terminate");
     running.await_err("cannot send SIGTERM to process ");
-    running.await_err("over: cannot send SIGKILL to process ");
+    // Its parent, the command, hears us: it is an orphan soon, and ours.
+    let child = eventually("its number is said", || {
+        let said = running.err.text();
+        let (_, rest) = said.split_once("to process ")?;
+        let (number, _) = rest.split_once(|it: char| !it.is_ascii_digit())?;
+        number.parse::<u32>().ok()
+    });
+    until("the command has ended", || parent(child) == Some(running.pid()));
+    ask(&scene, "kill").expect(1).says("Operation not permitted");
+    running.await_err("requested by an operator: cannot send SIGKILL to process ");
     let_go(&scene);
     let run = running.finish().expect(143).says("sent SIGTERM");
     assert_eq!(run.stderr.matches("cannot send").count(), 2, "{run:?}");
