@@ -414,6 +414,14 @@ pub struct Outcome {
     pub kernel_oom_kills: u64,
 }
 
+impl Outcome {
+    /// Why SIGKILL was needed for those whom we ended: the rest, where the command had ended before.
+    pub fn kill(&self) -> Option<KillReason> {
+        let Cause::Guardian { killed, .. } = self.cause else { return None };
+        killed.or(self.rest_killed.filter(|_| self.command_first))
+    }
+}
+
 /// Who ended the workload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {

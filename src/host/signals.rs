@@ -125,7 +125,6 @@ impl Host {
         }
         self.check_empty(id);
         if let Some(ward) = self.wards.get_mut(id) {
-            ward.look_at_rest();
             ward.handle(Event::ChildExited(ending));
         }
     }

@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::event::{Action, Cause, Ending, KillReason, Notice, Outcome, Reason, Sample};
 use std::time::Duration;
 
-/// `cgroup.kill` is repeated this often until nothing is left: a fork may race with the first.
+/// SIGKILL is repeated this often until nothing is left: a fork may race with the first. Less often where it is refused.
 const KILL_AGAIN: Duration = Duration::from_millis(100);
 /// After so long people are told that something does not die (a task in uninterruptible sleep).
 const KILL_STUCK: Duration = Duration::from_secs(5);
@@ -134,8 +134,9 @@ impl Policy {
         let Rung::Killing { since, ref mut again_at, ref mut stuck_told, .. } = self.rung else {
             return;
         };
-        // Where a list of processes is dear, so is sending to all that are in it.
-        *again_at = now + interval::affordable(KILL_AGAIN, &self.last);
+        // It will be refused again, and where a list of processes is dear, so is sending to all that are in it.
+        let rest = if refused { interval::affordable(KILL_AGAIN, &self.last) } else { KILL_AGAIN };
+        *again_at = now + rest;
         actions.push(Action::Kill);
         let after = now.since(since);
         // Whom SIGKILL did not reach it cannot have ended, and that was told.

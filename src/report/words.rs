@@ -145,12 +145,10 @@ pub fn notice(notice: &Notice, signal: &str) -> (Level, String) {
 }
 
 fn leftover(processes: u64) -> String {
-    // Without the pids controller nobody counts them.
-    let number = match processes {
-        0 => String::new(),
-        _ => format!(" ({})", counted(processes, "process", "processes")),
-    };
-    format!("the command has ended; waiting for the rest of the workload{number}; Ctrl-C ends it")
+    let number = counted(processes, "process", "processes");
+    format!(
+        "the command has ended; waiting for the rest of the workload ({number}); Ctrl-C ends it"
+    )
 }
 
 fn new_timeout(timeout: Option<std::time::Duration>) -> String {
@@ -255,11 +253,11 @@ pub fn outcome(outcome: &Outcome, name: &str, signal: &str) -> String {
             format!("{name} {}: systemd stopped its scope", ending(outcome.child))
         }
         Cause::SystemdOomd => format!("{name} was killed by systemd-oomd"),
-        Cause::Guardian { reason: why, killed } if outcome.command_first => {
+        Cause::Guardian { reason: why, .. } if outcome.command_first => {
             let ended = ending(outcome.child);
             format!(
                 "{name} {ended}; the rest was ended with {}",
-                end_of_rest(outcome, &why, killed, signal)
+                end_of_rest(outcome, &why, signal)
             )
         }
         Cause::Guardian { reason: why, killed: None } => match outcome.rest_killed {
@@ -280,13 +278,8 @@ pub fn outcome(outcome: &Outcome, name: &str, signal: &str) -> String {
 }
 
 /// By which signal, and why. That the command has ended is said before it.
-fn end_of_rest(
-    outcome: &Outcome,
-    why: &Reason,
-    killed: Option<KillReason>,
-    signal: &str,
-) -> String {
-    let kill = killed.or(outcome.rest_killed);
+fn end_of_rest(outcome: &Outcome, why: &Reason, signal: &str) -> String {
+    let kill = outcome.kill();
     let asked_twice = *why == Reason::Operator && kill == Some(KillReason::Operator);
     let said = *why == Reason::ChildExited || asked_twice;
     let why = (!said).then_some(why);
@@ -314,9 +307,9 @@ pub fn exit_status(outcome: &Outcome, term_signal: i32, limit_exit_code: Option<
             Ending::Signaled(signal) => by_signal(signal),
             Ending::Unseen => 0,
         },
-        Cause::Guardian { reason, killed } => match limit_exit_code {
+        Cause::Guardian { reason, .. } => match limit_exit_code {
             Some(code) if reason != Reason::Operator => code,
-            _ if killed.is_some() => by_signal(nix::libc::SIGKILL),
+            _ if outcome.kill().is_some() => by_signal(nix::libc::SIGKILL),
             _ => by_signal(term_signal),
         },
     }

@@ -226,6 +226,9 @@ impl Ward {
         if refused {
             return;
         }
+        if let Notice::Leftover { .. } = notice {
+            return self.tell_of_rest();
+        }
         let signal = words::signal_name(self.rules.term_signal);
         let (level, text) = words::notice(notice, &signal);
         if let Notice::SignalRefused { kill, command: false, .. } = notice {
@@ -237,6 +240,17 @@ impl Ward {
             return;
         }
         self.say_as(milestone(notice), level, text);
+    }
+
+    /// Who is left is counted now: at the last look the command was among them. A cgroup can be populated for a moment longer than
+    /// anybody is in it (7.3): then nobody is waited for.
+    fn tell_of_rest(&mut self) {
+        let processes = self.workload.processes().len() as u64;
+        if processes > 0 {
+            let notice = Notice::Leftover { processes };
+            let (level, text) = words::notice(&notice, "");
+            self.say_as(milestone(&notice), level, text);
+        }
     }
 
     /// A deed that failed is told once; the policy goes on by what it sees.

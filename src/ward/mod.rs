@@ -355,13 +355,6 @@ impl Ward {
         self.say(Level::Warning, text);
     }
 
-    /// Who is told to be left behind is left behind now: at the look before, the command was one of them.
-    pub fn look_at_rest(&mut self) {
-        if !self.policy.is_empty() && !self.has_ended() {
-            self.look();
-        }
-    }
-
     /// Tells the policy when nobody is left; the counters are read once more before. True if they were.
     pub fn check_empty(&mut self) -> bool {
         let waits = self.emptied == Emptied::Waits && !self.is_being_ended();

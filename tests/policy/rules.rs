@@ -130,7 +130,7 @@ pub fn no_breach_is_missed(trace: &Trace) -> Verdict {
     Ok(())
 }
 
-/// The first SIGKILL comes for an operator, for the second line or when the grace is over; the others 100 ms apart.
+/// The first SIGKILL comes for an operator, for the second line or when the grace is over; the others at least 100 ms apart.
 pub fn sigkill_has_its_reason(trace: &Trace) -> Verdict {
     let mut last: Option<Timestamp> = None;
     for (index, step) in trace.steps.iter().enumerate() {

@@ -38,9 +38,10 @@ fn every_signal_is_passed_on() {
 #[test]
 fn a_signal_reaches_the_whole_group() {
     let scene = Scene::new();
-    let script =
-        "sh -c 'trap \"echo member; exit\" USR1; echo ready; while :; do sleep 0.05; done' &
-        trap 'echo leader; wait; exit 5' USR1; wait; exit 1";
+    // Whoever says that all are ready is started when the other one is.
+    let script = "trap 'echo leader; wait; exit 5' USR1
+        sh -c 'trap \"echo member; exit\" USR1; echo ready; while :; do sleep 0.05; done' &
+        wait; exit 1";
     let running = scene.start(&[], &["sh", "-c", script]);
     running.await_out("ready");
     running.send(nix::libc::SIGUSR1);
@@ -127,7 +128,7 @@ fn once_the_command_is_gone_a_signal_ends_the_rest_and_a_second_one_at_once() {
         assert!(is_alive(pid), "it does not mind");
         running.send(second);
         let run = running.finish().says("requested by an operator: sent SIGKILL").says(
-            "sh exited with 5; the rest was ended with SIGKILL: requested by an operator (exit 1",
+            "sh exited with 5; the rest was ended with SIGKILL: requested by an operator (exit 137)",
         );
         assert!(!is_alive(pid), "{run:?}");
         assert_eq!(scene.record()["outcome"]["ended_by"], "sentinel");

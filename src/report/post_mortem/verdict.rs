@@ -43,8 +43,8 @@ pub fn reason(outcome: &Outcome, fork_refused: bool) -> EndReason {
 pub fn verdict(outcome: &Outcome, status: &Status, text: &str, exit: u8, term: i32) -> Verdict {
     let reason = reason(outcome, status.events.pids_max > 0);
     let (ended_by, signal) = match outcome.cause {
-        Cause::Guardian { killed, .. } => {
-            let signal = if killed.is_some() { nix::libc::SIGKILL } else { term };
+        Cause::Guardian { .. } => {
+            let signal = if outcome.kill().is_some() { nix::libc::SIGKILL } else { term };
             ("sentinel", Some(signal_name(signal)))
         }
         Cause::KernelOom => ("kernel-oom", None),

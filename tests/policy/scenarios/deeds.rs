@@ -2,7 +2,7 @@
 
 use crate::*;
 use sentinel::clock::Timestamp;
-use sentinel::event::{Deed, DeedResult, Event, OneSignal};
+use sentinel::event::{Deed, DeedResult, Event, OneSignal, Sample};
 use sentinel::policy::{Actions, Policy};
 
 const REFUSED: (u64, Step) = (0, Step::Refused);
@@ -59,6 +59,26 @@ fn whom_no_signal_reached_has_ended_by_itself() {
             (2000, refused(Reason::Timeout { after: ms(1000) }, Some(grace_over(1000)))),
             (2000, Notice::Killing { why: grace_over(1000), after: None }),
         ]);
+}
+
+/// Where a list of processes takes 100 ms, a SIGKILL that is refused is sent to it after four times that; one that is not, as ever.
+#[test]
+fn a_refused_sigkill_is_repeated_as_often_as_can_be_afforded() {
+    for (result, repeated) in [
+        (DeedResult::Failed(EPERM), [true, false, false, false, true]),
+        (DeedResult::Done, [true; 5]),
+    ] {
+        let mut policy = Policy::new(rules(), Timestamp::default());
+        let dear = Sample { cost: ms(100), ..memory(10, 0) };
+        let _ = policy.handle(Event::Sample(dear), Timestamp::default());
+        let _ = policy.handle(Event::Operator(Command::Kill), Timestamp::default());
+        let _ = policy.handle(Event::Done(Deed::Kill, result), Timestamp::default());
+        let kills = (1..=5).map(|tenths| {
+            let now = Timestamp::from_millis(tenths * 100);
+            policy.handle(Event::Deadline, now).contains(&KILL)
+        });
+        assert_eq!(kills.collect::<Vec<_>>(), repeated, "{result:?}");
+    }
 }
 
 /// Without permission of anybody `cgroup.kill` reaches it.
