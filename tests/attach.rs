@@ -40,7 +40,7 @@ fn what_grows_is_ended_politely_and_nobody_else() {
     let running = attach(&scene, &["--cgroup", place.path(), "--each", "-m", "40M"]);
     running.await_err("2 cgroups of");
     scene.write("go", "");
-    running.await_err("sentinel: ended leak with SIGTERM: footprint 4");
+    running.await_err("sentinel: leak: ended leak with SIGTERM: footprint 4");
     // Whose words they are is said, and nobody knows how long it had run before.
     running.await_err("sentinel: leak: guarded for ");
     running.await_err("sentinel: leak: footprint 4");
@@ -64,11 +64,18 @@ fn cgroups_come_and_go() {
         passing.leaves();
         place.cgroup(&format!("passing-empty{turn}")).leaves();
     }
+    let came = std::time::Instant::now();
     let (mut late, go) = (place.cgroup("late"), scene.path("go"));
     late.grows(200, &go);
     scene.write("go", "");
     running.await_err("ended late with SIGTERM");
     assert_eq!(scene.read("go.heard"), "SIGTERM");
+    // It was guarded since it came, and not since the guardian did.
+    running.await_err("post-mortem: ");
+    let report = Running::start(scene.sentinel().args(["report", "--json", "late"])).finish();
+    let report: serde_json::Value = serde_json::from_str(&report.expect(0).stdout()).unwrap();
+    let guarded = report["run"]["ran_ms"].as_u64().unwrap();
+    assert!(u128::from(guarded) <= came.elapsed().as_millis(), "{report:#}");
     // It is guarded anew: the same cgroup may be used again.
     let again = scene.path("again");
     late.grows(200, &again);

@@ -5,15 +5,9 @@ use crate::escape::tame;
 use crate::status::{Level, WatchLine};
 use crate::ward::Said;
 
-/// Where one of many speaks, its words say which. How it ended names it already.
+/// Where one of many speaks, its words say which.
 fn named(name: &str, said: Said) -> Said {
-    let rest = said.text.strip_prefix("ended ").unwrap_or(&said.text).strip_prefix(name);
-    let text = if rest.is_some_and(|rest| rest.starts_with(' ')) {
-        said.text
-    } else {
-        tame(&format!("{name}: {}", said.text))
-    };
-    Said { text, ..said }
+    Said { text: tame(&format!("{name}: {}", said.text)), ..said }
 }
 
 impl Host {

@@ -42,7 +42,7 @@ pub fn status_text(status: &Status) -> String {
         [] => row("workload", &status.name),
         words => row("command", &format!("{} (pid {})", words.join(" "), status.child_pid)),
     };
-    let mut rows = vec![who, row("state", &state(status))];
+    let mut rows = vec![who, row("state", &format!("{}, {}", state(status), up(status)))];
     rows.extend(status.reason.iter().map(|reason| row("reason", reason)));
     rows.extend(memory_rows(&status.memory, &status.limits));
     rows.push(row("growth", &forecast(status)));
@@ -66,7 +66,7 @@ pub fn wards_text(all: &[Status]) -> String {
         let memory = &status.memory;
         let share = share(memory.footprint, &status.limits);
         let (used, limit) = (memory.footprint, status.limits.limit);
-        format!("{}: {used} of {limit}, {share}, {}", status.name, state(status))
+        format!("{}: {used} of {limit}, {share}, {}, {}", status.name, state(status), up(status))
     };
     all.iter().map(line).collect::<Vec<_>>().join("\n")
 }
@@ -87,9 +87,13 @@ fn state(status: &Status) -> String {
     if status.dry_run {
         text.push_str(", dry run");
     }
-    // What others started has been up for longer than we know of.
+    text
+}
+
+/// What others started has been up for longer than we know of.
+fn up(status: &Status) -> String {
     let verb = if status.child_pid == 0 { "guarded for" } else { "up" };
-    text + &format!(", {verb} {}", ms(status.uptime_ms))
+    format!("{verb} {}", ms(status.uptime_ms))
 }
 
 fn memory_rows(memory: &Memory, limits: &Limits) -> Vec<String> {
@@ -237,12 +241,11 @@ pub fn watch_text(status: &Status) -> String {
 }
 
 fn watch_state(status: &Status) -> String {
-    let state = state(status);
     // The time stands at the beginning of the line already.
-    let state = state.rsplit_once(", up").map_or(state.as_str(), |(state, _)| state);
+    let state = state(status);
     match &status.reason {
         Some(reason) => format!("{state}: {reason}"),
-        None => state.to_owned(),
+        None => state,
     }
 }
 

@@ -189,6 +189,12 @@ impl Ward {
         }
     }
 
+    /// A command of ours since the guardian's start, what others started since we came to it.
+    fn guarded_for(&self, now: Timestamp) -> Duration {
+        let until = self.story.ended_at.unwrap_or(now);
+        if self.workload.is_foreign() { until.since(self.policy.started()) } else { until.0 }
+    }
+
     /// Everything about it.
     pub fn status(&self) -> Status {
         let (now, policy) = (self.clock.now(), &self.policy);
@@ -208,7 +214,7 @@ impl Ward {
             placement: self.workload.row().map(|row| row.name().to_owned()),
             cgroup: self.workload.cgroup().map(|c| escape(c.path().as_os_str().as_bytes())),
             started_unix_ms: Some(millis(self.clock.started_unix())),
-            uptime_ms: millis(self.story.ended_at.unwrap_or(now).0),
+            uptime_ms: millis(self.guarded_for(now)),
             state: if starting { State::Starting } else { state },
             frozen: policy.frozen(),
             dry_run: self.rules.dry_run,

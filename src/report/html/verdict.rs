@@ -13,7 +13,12 @@ pub(super) fn header(report: &PostMortem, page: &mut Markup) {
     let on = report.run.host.as_ref().map_or_else(String::new, |host| format!(" on {host}"));
     let by = report.run.user.as_ref().map_or_else(String::new, |user| format!(" by {user}"));
     let name = &report.run.name;
-    let over = format_args!("Post-mortem of {name}{on}, started{by} {date}, ran {ran}");
+    // What others started had run for longer than we know of.
+    let (began, verb) = match report.run.child_pid {
+        0 => ("guarded", "for"),
+        _ => ("started", "ran"),
+    };
+    let over = format_args!("Post-mortem of {name}{on}, {began}{by} {date}, {verb} {ran}");
     let peak = report.memory.peak_footprint;
     let limit = words::limit(report.limits.limit, report.limits.swap_room);
     page.within("header", &[], |page| {
