@@ -2,6 +2,7 @@
 
 use crate::cli;
 use crate::control::{client, processes, protocol};
+use crate::diagnostics::heard;
 use crate::fleet::choose;
 use crate::report::kept;
 use crate::report::post_mortem::{archive, text};
@@ -141,8 +142,5 @@ pub fn help(verb: Option<&str>) -> Result<u8> {
 /// # Errors
 /// When it cannot be written.
 pub fn told(printed: std::io::Result<()>, what: &str) -> Result<u8> {
-    match printed {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(0),
-        printed => printed.map(|()| 0).with_context(|| format!("cannot write {what}")),
-    }
+    heard(printed.with_context(|| format!("cannot write {what}"))).map(|_| 0)
 }

@@ -99,7 +99,7 @@ fn connect(path: &Path) -> Result<UnixStream> {
                 bail!("{}: it accepts no connections", at("no answer from", path))
             }
             Err(Errno::ENOENT) => bail!("no guardian at {shown}: there is no such file"),
-            Err(Errno::ECONNREFUSED) if !is_socket(path) => {
+            Err(Errno::ECONNREFUSED) if is_no_socket(path) => {
                 bail!("no guardian at {shown}: it is not a socket")
             }
             Err(Errno::ECONNREFUSED) => {
@@ -114,8 +114,8 @@ fn connect(path: &Path) -> Result<UnixStream> {
 }
 
 /// Connecting to any other file is refused too.
-fn is_socket(path: &Path) -> bool {
-    path.metadata().is_ok_and(|found| found.file_type().is_socket())
+fn is_no_socket(path: &Path) -> bool {
+    path.metadata().is_ok_and(|found| !found.file_type().is_socket())
 }
 
 fn new_socket() -> nix::Result<OwnedFd> {

@@ -94,8 +94,9 @@ fn no_answer_spoils_the_page_or_fills_the_memory() {
         crate::support::until("the page is a new one", || body(&exporter.ask(GET)) != page);
         let page = page.as_str();
         check(&stage, page);
-        let up = format!("sentinel_guard_up{{guard=\"zzz\",uid=\"0\",pid=\"{}\"}} 1\n", ours.pid());
-        assert!(page.contains(&up), "{page}");
+        // Whether it had the time to answer beside so many is another matter.
+        let ours = format!("sentinel_guard_up{{guard=\"zzz\",uid=\"0\",pid=\"{}\"}} ", ours.pid());
+        assert!(page.contains(&ours), "{page}");
         assert!(page.matches("sentinel_guard_up{guard=\"aaa\"").count() > 200, "{page}");
         assert!(page.contains("\"} 0\n") && !page.contains("sentinel_guard_up{guard=\"root\""));
     }

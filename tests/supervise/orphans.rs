@@ -1,6 +1,6 @@
 //! What a command leaves behind: seen, reaped, waited for or ended, never lost.
 
-use crate::support::{Running, Scene, is_alive, is_root, send, skip, state, until};
+use crate::support::{Running, Scene, is_alive, is_root, parent, send, skip, state, until};
 use nix::libc::{SIGKILL, SIGTERM};
 
 /// A process in a session of its own, whose parents are gone. Says its number to stdout, which it closes then.
@@ -50,15 +50,18 @@ fn a_daemon_is_ended_with_the_rest() {
 fn sigkill_for_the_rest_alone_is_told_as_that() {
     for mode in ["control-group", "mixed", "process"] {
         let scene = Scene::new();
-        let script = "(trap '' TERM; echo deaf; while :; do sleep 1; done) & exec sleep 100000";
+        let script =
+            "sh -c 'trap \"\" TERM; echo deaf $$; while :; do sleep 1; done' & exec sleep 100000";
         let record = scene.text_path("record.json");
-        let options = ["--kill-mode", mode, "--grace", "1s", "--json", &record];
+        let options = ["--kill-mode", mode, "--grace", "1000s", "--json", &record];
         let running = scene.with_mailbox(&options, &["sh", "-c", script]);
-        running.await_out("deaf");
+        let deaf = running.number_after("deaf ");
         scene.ask("terminate").expect(0);
+        until("the command has ended", || parent(deaf) == Some(running.pid()));
+        scene.ask("kill").expect(0);
         running.finish().expect(143).says("ended sh with SIGTERM and the rest with SIGKILL");
         let record = scene.record();
-        assert_eq!(record["outcome"]["rest_killed"], "grace-over", "{record:#}");
+        assert_eq!(record["outcome"]["rest_killed"], "operator", "{record:#}");
         assert!(record["outcome"]["killed"].is_null(), "{record:#}");
     }
 }
