@@ -2,6 +2,7 @@
 
 use super::protocol::MAX_LINE;
 use crate::clock::{Clock, pause};
+use crate::diagnostics::heard;
 use crate::escape::{escape, is_instruction};
 use anyhow::{Context, Result, bail, ensure};
 use nix::errno::Errno;
@@ -210,11 +211,7 @@ pub fn show(bytes: &mut Vec<u8>, to: &mut dyn Write) -> Result<bool> {
     text.retain(|c| matches!(c, '\n' | '\t') || !is_instruction(c));
     let written = to.write_all(text.as_bytes()).and_then(|()| to.flush());
     *bytes = rest;
-    match written {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(error).context("cannot write the answer"),
-    }
+    heard(written.context("cannot write the answer"))
 }
 
 #[cfg(test)]

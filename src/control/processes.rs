@@ -2,11 +2,12 @@
 
 use super::client;
 use crate::command_line;
+use crate::diagnostics::heard;
 use crate::escape::tame;
 use crate::report::text::ps_text;
 use crate::status::ProcessRow;
 use anyhow::{Context as _, Result};
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -33,11 +34,8 @@ pub fn show(socket: &Path, json: bool) -> Result<u8> {
         true => serde_json::to_string(&rows).context("cannot render the processes")?,
         false => ps_text(&rows),
     };
-    match io::stdout().write_all((text + "\n").as_bytes()) {
-        // Nobody reads on (head, grep -q): not a mistake.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(0),
-        written => written.map(|()| 0).context("cannot write the answer"),
-    }
+    let written = io::stdout().write_all((text + "\n").as_bytes());
+    heard(written.context("cannot write the answer")).map(|_| 0)
 }
 
 /// Root asks whoever listens.

@@ -7,7 +7,7 @@ use crate::cli::Ps;
 use crate::control::asking::Silence;
 use crate::control::listing::{Listed, Listing, find_here};
 use crate::control::processes;
-use crate::diagnostics::complain;
+use crate::diagnostics::{complain, heard};
 use crate::status::Status;
 use anyhow::{Context as _, Result};
 use serde::Serialize;
@@ -73,11 +73,8 @@ fn tell_the_rest(foreign: usize, left_out_of: &BTreeMap<u32, usize>) {
 }
 
 fn print(text: &str) -> Result<()> {
-    match std::io::stdout().write_all(text.as_bytes()) {
-        // Nobody reads on (head, grep -q): not a mistake.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.context("cannot write the list"),
-    }
+    let written = std::io::stdout().write_all(text.as_bytes());
+    heard(written.context("cannot write the list")).map(|_| ())
 }
 
 fn json(told: Vec<(Listed, Result<Status, Silence>)>) -> Result<String> {

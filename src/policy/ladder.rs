@@ -6,8 +6,7 @@
 //! | terminating | –               | killing                 | killing            | killing       | ended               |
 //! | killing     | –               | –                       | again              | again         | ended               |
 
-use super::interval;
-use super::{Actions, Cadence, OnExit, Policy};
+use super::{Actions, Cadence, OnExit, Policy, interval};
 use crate::clock::Timestamp;
 use crate::event::{Action, Cause, Ending, KillReason, Notice, Outcome, Reason, Sample};
 use std::time::Duration;

@@ -144,6 +144,11 @@ pub fn notice(notice: &Notice, signal: &str) -> (Level, String) {
     }
 }
 
+/// Before how long: what others started (no command of ours) has run for longer than we know of.
+pub fn ran(child_pid: u32) -> &'static str {
+    if child_pid == 0 { "guarded for" } else { "ran" }
+}
+
 fn leftover(processes: u64) -> String {
     let number = counted(processes, "process", "processes");
     format!(
@@ -338,7 +343,7 @@ mod tests {
             let cause = Cause::Guardian { reason, killed };
             let outcome =
                 Outcome { command_first: true, rest_killed, ..ended(cause, Ending::Exited(5)) };
-            outcome_of(&outcome)
+            super::outcome(&outcome, "sh", "SIGTERM")
         };
         let operator = Some(KillReason::Operator);
         for (reason, killed, rest_killed, expected) in [
@@ -352,10 +357,6 @@ mod tests {
             let whole = format!("sh exited with 5; the rest was ended with {expected}");
             assert_eq!(text(reason, killed, rest_killed), whole);
         }
-    }
-
-    fn outcome_of(one: &Outcome) -> String {
-        outcome(one, "sh", "SIGTERM")
     }
 
     #[test]

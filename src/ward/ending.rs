@@ -132,8 +132,7 @@ impl Ward {
     }
 
     fn figures(&self, status: &Status) -> String {
-        // What others started has run for longer than we know of.
-        let verb = if self.workload.is_foreign() { "guarded for" } else { "ran" };
+        let verb = words::ran(status.child_pid);
         let ran = format!("{verb} {}", show_duration(Duration::from_millis(status.uptime_ms)));
         let memory = &status.memory;
         let limit = words::limit(status.limits.limit, status.limits.swap_room);

@@ -61,8 +61,7 @@ fn verdict(out: &mut String, report: &PostMortem) {
     let (run, verdict) = (&report.run, &report.verdict);
     wrapped(out, "", &verdict.text);
     let ran = show_duration(Duration::from_millis(run.ran_ms));
-    // What others started had run for longer than we know of.
-    let verb = if run.child_pid == 0 { "guarded for" } else { "ran" };
+    let verb = words::ran(run.child_pid);
     // Of a run whose guardian was killed nobody looked at it.
     let peak = Some(report.memory.peak).filter(|peak| peak.0 > 0);
     let peak = peak.map_or_else(String::new, |peak| format!(", peak {peak}"));
