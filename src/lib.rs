@@ -52,6 +52,7 @@ pub mod signal_names;
 pub mod status;
 pub mod sys;
 pub mod systemd;
+pub mod targets;
 pub mod terminal_modes;
 pub mod trace;
 pub mod tui;

@@ -5,6 +5,8 @@
 
 #[path = "attach/many.rs"]
 mod many;
+#[path = "attach/named.rs"]
+mod named;
 #[path = "attach/place.rs"]
 mod place;
 mod support;
@@ -17,7 +19,7 @@ use support::{Run, Running, Scene, keeper_of, send, until};
 fn attach(scene: &Scene, options: &[&str]) -> Running {
     let mut command = scene.sentinel();
     let socket = scene.text_path("s.socket");
-    command.args(["attach", "--name", scene.name(), "--socket", &socket]).args(options);
+    command.args(["attach", "--as", scene.name(), "--socket", &socket]).args(options);
     Running::start(&mut command)
 }
 
@@ -132,7 +134,10 @@ fn what_cannot_be_guarded_is_an_error_and_nothing_is_written() {
     theirs.grows(20, &go);
     let root = std::path::Path::new(place.path()).parent().unwrap().to_str().unwrap();
     for (options, why) in [
-        (&[][..], "--cgroup PATH is needed; try: sentinel attach --help"),
+        (&[][..], "nothing to guard was named: use --unit, "),
+        (&["--pid", "0"], "0 is not in 1.."),
+        (&["--pid", "1", "--name", "x"], "cannot be used with"),
+        (&["--name", "x", "--each"], "cannot be used with"),
         (&["--cgroup", "/sys/fs/cgroup/not-there", "-m", "40M"], "cannot find the cgroup"),
         (&["--cgroup", "/tmp", "-m", "40M"], "/tmp is not in a cgroup v2 file system"),
         (&["--cgroup", root, "-m", "40M"], "the cgroup that sentinel itself is in, or above it"),

@@ -41,6 +41,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
             "remains",
             "cgroup",
             "systemd",
+            "targets",
             "placement",
             "workload",
         ],

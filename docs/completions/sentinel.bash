@@ -256,7 +256,7 @@ _sentinel_words() {
             return 0
             ;;
         sentinel__subcmd__attach)
-            opts="-m -q -h -V --cgroup --each --memory --headroom --thrash --warn-at --grace --term-signal --kill-mode --dry-run --quiet --name --socket --metrics --report --config --help --version"
+            opts="-m -q -h -V --cgroup --unit --slice --container --pid --name --each --memory --headroom --thrash --warn-at --grace --term-signal --kill-mode --dry-run --quiet --as --socket --metrics --report --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -267,6 +267,35 @@ _sentinel_words() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs
                     fi
+                    return 0
+                    ;;
+                --unit)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --slice)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --container)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --pid)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --memory)
@@ -301,7 +330,7 @@ _sentinel_words() {
                     COMPREPLY=($(compgen -W "control-group mixed process" -- "${cur}"))
                     return 0
                     ;;
-                --name)
+                --as)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace

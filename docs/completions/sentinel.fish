@@ -88,6 +88,11 @@ complete -c sentinel -n __sentinel_at_first_word -f -a "metrics" -d 'Serve the m
 complete -c sentinel -n __sentinel_at_first_word -f -a "doctor" -d 'Say which tier this place allows, and how to get a better one'
 complete -c sentinel -n __sentinel_at_first_word -f -a "help" -d 'Print the help of sentinel, or of a verb'
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l cgroup -d 'The cgroup to guard; without a slash in front below /sys/fs/cgroup' -r -f -a "(__fish_complete_directories)"
+complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l unit -d 'The unit of systemd to guard; without a kind it is a service' -r -f
+complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l slice -d 'The slice of systemd to guard' -r -f
+complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l container -d 'The container to guard, of any engine: its name, its id or the beginning of that' -r -f
+complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l pid -d 'The process to guard, with all that descend from it' -r
+complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l name -d 'The process to guard, by the name of its program' -r -f -a "(__fish_complete_command)"
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -s m -l memory -d 'Memory limit, of each [default: so far below its memory.max that an end has room]' -r
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l headroom -d 'Room above the limit [default: 64M, or 10% of the limit if that is more]' -r
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l thrash -d 'End what stalls on memory for this share of the time, or off [default: 80%:1m]' -r
@@ -102,7 +107,7 @@ USR2\t'what the program makes of it'"
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l kill-mode -d 'Which processes get that signal [default: control-group]' -r -f -a "control-group\t'Every process of the workload'
 mixed\t'The command\'s process; SIGKILL goes to every process'
 process\t'The command\'s process; what is left after the grace period gets SIGKILL'"
-complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l name -d 'Name of this guardian, for its socket [default: the cgroup\'s]' -r -f
+complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l as -d 'Name of this guardian, for its socket [default: what is guarded]' -r -f
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l socket -d 'Socket for status and requests, or off [default: /tmp/sentinel.socket]' -r -F
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l metrics -d 'Serve the metrics of all guardians over HTTP here' -r -f
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l report -d 'When to keep a post-mortem, for sentinel report [default: acted]' -r -f -a "acted\t'After runs that neither exited by themselves nor were interrupted with Ctrl-C'
@@ -211,7 +216,7 @@ function __sentinel_is_first
     set -e words[1..2]
     while set -q words[1]
         string match -q -- '-*' $words[1]; or return 1
-        contains -- $words[1] --cgroup --config --grace --guardian --headroom --kill-mode --listen --memory --metrics --name --report --second-line --socket --speed --swap --term-signal --thrash --timeout --warn-at --warn-within -g -m; and set -e words[1]
+        contains -- $words[1] --as --cgroup --config --container --grace --guardian --headroom --kill-mode --listen --memory --metrics --name --pid --report --second-line --slice --socket --speed --swap --term-signal --thrash --timeout --unit --warn-at --warn-within -g -m; and set -e words[1]
         set -e words[1]
     end
 end

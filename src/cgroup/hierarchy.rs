@@ -134,6 +134,24 @@ pub fn place_of(directory: &Path) -> Option<PathBuf> {
     place_in(mounts_text, directory)
 }
 
+/// The directory of the cgroup with this place in the tree (as /proc/PID/cgroup has it), if it lies in what is mounted here.
+pub fn directory_of(place: &Path) -> Option<PathBuf> {
+    directory_in(mounts_at_start(), place)
+}
+
+fn directory_in(mountinfo: &[u8], place: &Path) -> Option<PathBuf> {
+    mounts(mountinfo, "cgroup2").find_map(|it| below(&it.mount_point, &it.root, place))
+}
+
+/// The place in the tree of a process's cgroup; `None` where there is no v2 hierarchy.
+///
+/// # Errors
+/// When there is no such process (ENOENT), or it is hidden from us.
+pub fn place_of_process(pid: i32) -> std::io::Result<Option<PathBuf>> {
+    let text = kernel_file::read_once(format!("/proc/{pid}/cgroup"))?;
+    Ok(path_of(&text).map(Path::to_owned))
+}
+
 fn place_in(mountinfo: &[u8], directory: &Path) -> Option<PathBuf> {
     let above = mounts(mountinfo, "cgroup2").filter(|it| directory.starts_with(&it.mount_point));
     // Of mounts on top of each other the last one is seen.
@@ -264,6 +282,9 @@ mod tests {
         assert_eq!(place("/sys/fs/cgroup"), Some("/".into()));
         assert_eq!(place("/mnt/x/y"), Some("/docker/x/y".into()));
         assert_eq!(place("/tmp/a"), None);
+        let directory = |place| directory_in(mounts, Path::new(place));
+        assert_eq!(directory("/a/b"), Some("/sys/fs/cgroup/a/b".into()));
+        assert_eq!(directory_in(b"", Path::new("/a")), None);
     }
 
     #[test]

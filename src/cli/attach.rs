@@ -3,24 +3,45 @@
 use super::Settings;
 use super::headed::headed;
 use super::values::{Offering, ReportSetting, Span, TermSignal, ThrashSetting};
+use crate::targets::AttachTarget;
 use crate::units::{Bytes, Percent, Size};
 use crate::workload::kill_mode::KillMode;
 use clap::ValueHint;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// What `sentinel attach` is told.
 #[derive(Debug, clap::Args)]
-#[command(after_help = concat!(headed!("Examples", "  sentinel attach --cgroup system.slice/db.service        Just below its own memory.max
-  sentinel attach --cgroup user.slice -m 80%              At 80% of the machine's memory
-  sentinel attach --cgroup machine.slice --each -m 512M   Each one in it, by itself"), "\n\n", headed!("Exit status", "  0         Detached (Ctrl-C, SIGTERM), or it ended by itself
+#[command(after_help = concat!(headed!("Examples", "  sentinel attach --unit db                     A service, just below its own memory.max
+  sentinel attach --container web -m 512M       A container, by its name or id
+  sentinel attach --pid 4242 -m 2G              A process that has its cgroup for itself
+  sentinel attach --slice user -m 80%           All of it at 80% of the machine's memory
+  sentinel attach --slice machine --each -m 1G  Each cgroup in it, by itself"), "\n\n", headed!("Exit status", "  0         Detached (Ctrl-C, SIGTERM), or it ended by itself
   143, 137  It was ended, with SIGTERM or with SIGKILL
   125       It cannot be guarded; nothing was changed")))]
+#[command(override_usage = "sentinel attach [OPTIONS] --unit UNIT | --container CONTAINER | --slice SLICE | --pid PID | --name PROGRAM | --cgroup PATH",
+    group = clap::ArgGroup::new("target"))]
 pub struct Attach {
     /// The cgroup to guard; without a slash in front below /sys/fs/cgroup
-    #[arg(long, value_name = "PATH", required = true, value_hint = ValueHint::DirPath)]
-    pub cgroup: PathBuf,
+    #[arg(long, group = "target", value_name = "PATH", value_hint = ValueHint::DirPath)]
+    pub cgroup: Option<PathBuf>,
+    /// The unit of systemd to guard; without a kind it is a service
+    #[arg(long, group = "target", value_name = "UNIT", value_hint = ValueHint::Other)]
+    pub unit: Option<String>,
+    /// The slice of systemd to guard
+    #[arg(long, group = "target", value_name = "SLICE", value_hint = ValueHint::Other)]
+    pub slice: Option<String>,
+    /// The container to guard, of any engine: its name, its id or the beginning of that
+    #[arg(long, group = "target", value_name = "CONTAINER", value_hint = ValueHint::Other)]
+    pub container: Option<String>,
+    /// The process to guard, with all that descend from it
+    #[arg(long, group = "target", value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
+    pub pid: Option<i32>,
+    /// The process to guard, by the name of its program
+    #[arg(long, group = "target", value_name = "PROGRAM", value_hint = ValueHint::CommandName)]
+    pub name: Option<OsString>,
     /// Guard each cgroup in it by itself, as they come and go
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["pid", "name"])]
     pub each: bool,
     /// Memory limit, of each [default: so far below its memory.max that an end has room]
     #[arg(short, long, value_name = "SIZE")]
@@ -50,9 +71,9 @@ pub struct Attach {
     /// Print only what went wrong
     #[arg(short, long)]
     pub quiet: bool,
-    /// Name of this guardian, for its socket [default: the cgroup's]
-    #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
-    pub name: Option<String>,
+    /// Name of this guardian, for its socket [default: what is guarded]
+    #[arg(long = "as", value_name = "NAME", value_hint = ValueHint::Other)]
+    pub guardian: Option<String>,
     /// Socket for status and requests, or off [default: /tmp/sentinel.socket]
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub socket: Option<PathBuf>,
@@ -68,6 +89,24 @@ pub struct Attach {
 }
 
 impl Attach {
+    /// What is to be guarded.
+    #[must_use]
+    pub fn target(&self) -> Option<AttachTarget> {
+        let slice = |name: &String| match name.ends_with(".slice") {
+            true => name.clone(),
+            false => format!("{name}.slice"),
+        };
+        let unit = self.unit.clone().or_else(|| self.slice.as_ref().map(slice));
+        let all = [
+            self.cgroup.clone().map(AttachTarget::Cgroup),
+            unit.map(AttachTarget::Unit),
+            self.container.clone().map(AttachTarget::Container),
+            self.pid.map(AttachTarget::Process),
+            self.name.clone().map(AttachTarget::Program),
+        ];
+        all.into_iter().flatten().next()
+    }
+
     /// The settings among it, over those of a configuration file, of which only those count that there are here.
     #[must_use]
     pub fn settings(self, file: Settings) -> Settings {
@@ -83,7 +122,7 @@ impl Attach {
             report: self.report.or(file.report),
             dry_run: self.dry_run || file.dry_run,
             quiet: self.quiet || file.quiet,
-            name: self.name,
+            name: self.guardian,
             socket: self.socket,
             metrics: self.metrics,
             ..Settings::default()

@@ -13,6 +13,7 @@ use crate::status::Level;
 use crate::sys::caller::Caller;
 use crate::sys::memory;
 use crate::sys::signals::Signals;
+use crate::targets::Place;
 use crate::ward::Emptied;
 use crate::workload::spares::Spares;
 use anyhow::{Context, Result};
@@ -57,11 +58,19 @@ pub fn attach(config: Config, targets: &Targets) -> Result<Host> {
 impl Host {
     fn join_all(&mut self, targets: &Targets) -> Result<()> {
         self.say_notes(std::iter::empty());
-        for cgroup in &targets.cgroups {
-            let id = self.join(cgroup, Emptied::Ends)?;
+        for found in &targets.singles {
+            let name = found.name.clone();
+            let id = match &found.place {
+                Place::Cgroup(directory) => self.join(directory, name, Emptied::Ends)?,
+                Place::Shared { pid, with } => self.join_tree(*pid, name, with)?,
+            };
             if let Some(ward) = self.wards.get_mut(id) {
                 let lines = announcement(ward);
                 lines.into_iter().for_each(|(level, text)| ward.say(level, text));
+                if let Place::Shared { pid, with } = &found.place {
+                    let whose = format!("process {pid} and those that descend from it are guarded");
+                    ward.say(Level::Info, format!("{whose}, and nobody else: {with}"));
+                }
             }
         }
         for directory in &targets.directories {

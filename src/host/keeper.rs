@@ -10,6 +10,7 @@ use crate::policy::Rung;
 use crate::report::post_mortem::PostMortem;
 use crate::status::Level;
 use crate::sys::attendant::{self, Given};
+use crate::targets::{Located, Place};
 use crate::units::millis;
 use crate::ward::{Origin, WardId};
 use crate::witness::Witness;
@@ -157,7 +158,12 @@ impl Host {
         let orders = OrderFile::create().context("make a file for its orders")?;
         let written = Orders::default();
         orders.write(written).context("write its orders")?;
-        let (cgroups, directories) = (targets.cgroups.clone(), targets.directories.clone());
+        let cgroup = |found: &Located| match &found.place {
+            Place::Cgroup(directory) => Some(directory.clone()),
+            Place::Shared { .. } => None,
+        };
+        let cgroups = targets.singles.iter().filter_map(cgroup).collect();
+        let directories = targets.directories.clone();
         let charge = Charge::Others { cgroups, directories };
         let handed = self.handed(rules, charge, OnDeath::Release);
         KeeperProcess::start(handed, (orders, written), None, || None)

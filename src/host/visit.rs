@@ -9,11 +9,13 @@ use crate::config::WardRules;
 use crate::escape::{escape, shown};
 use crate::event::DeedResult;
 use crate::status::{Level, Tier};
+use crate::sys::process::PidFd;
 use crate::units::{Bytes, Limit};
 use crate::ward::{Emptied, Location, Ward, WardId};
-use crate::workload::Workload;
 use crate::workload::foreign::Foreign;
+use crate::workload::process_tree::ProcessTree;
 use crate::workload::spares::Spares;
+use crate::workload::{Observation, Workload};
 use anyhow::{Context, Result, anyhow, ensure};
 use nix::libc::ENODEV;
 use std::ffi::OsStr;
@@ -41,12 +43,17 @@ impl Host {
     ///
     /// # Errors
     /// When it is not one that can be guarded, or the limit cannot be put in force.
-    pub(super) fn join(&mut self, directory: &Path, emptied: Emptied) -> Result<WardId> {
+    pub(super) fn join(
+        &mut self,
+        directory: &Path,
+        name: String,
+        emptied: Emptied,
+    ) -> Result<WardId> {
         let visit = self.visit.as_ref().context("not attached to anything")?;
         let cgroup = Cgroup::open(directory)?;
         check(&cgroup, &self.wards)?;
         let mut rules = visit.rules.clone();
-        rules.name = name_of(directory);
+        rules.name = name;
         let foreign = Foreign::new(cgroup, !rules.dry_run)?;
         let outer = visit.machine.clone().including(directory);
         let lines = rules.lines_of_others(&outer)?;
@@ -59,7 +66,38 @@ impl Host {
             Some(result) => return Err(refusal(result, directory, lines.limit)),
         }
         let tier_reason = reason(workload.tier(), directory);
-        let location = Location { workload, lines, outer, tier_reason, emptied };
+        self.begin(rules, Location { workload, lines, outer, tier_reason, emptied })
+    }
+
+    /// Takes a process that somebody else started under guard, with its descendants: it has no cgroup for itself, for this reason.
+    ///
+    /// # Errors
+    /// When it is gone, or there is no limit for it.
+    pub(super) fn join_tree(&mut self, pid: i32, name: String, why: &str) -> Result<WardId> {
+        let visit = self.visit.as_ref().context("not attached to anything")?;
+        let mut rules = visit.rules.clone();
+        rules.name = name;
+        let outer = visit.machine.clone();
+        let lines = rules.lines_of_others(&outer)?;
+        let tree = ProcessTree::of(pid).with_context(|| format!("read process {pid}"))?;
+        let may = PidFd::open(pid).and_then(|process| process.send(0));
+        may.with_context(|| format!("cannot signal process {pid}"))?;
+        let mut workload = Workload::of_tree(tree)?;
+        if let Observation::Seen(sample) = workload.look() {
+            let (in_use, limit) = (sample.footprint(), lines.limit);
+            let words = || {
+                format!(
+                    "limit {limit} is below what process {pid} and its descendants have in use, {in_use}: choose a limit above it"
+                )
+            };
+            ensure!(rules.dry_run || in_use < limit, words());
+        }
+        let tier_reason = why.to_owned();
+        let emptied = Emptied::Ends;
+        self.begin(rules, Location { workload, lines, outer, tier_reason, emptied })
+    }
+
+    fn begin(&mut self, rules: WardRules, location: Location) -> Result<WardId> {
         let (id, _) = self.adopt(rules, location, false)?;
         if let Some(ward) = self.wards.get_mut(id) {
             ward.begin_usage();
@@ -119,7 +157,7 @@ impl Host {
     }
 
     fn join_while_there(&mut self, path: &Path, otherwise: &str) {
-        if let Err(error) = self.join(path, Emptied::Waits)
+        if let Err(error) = self.join(path, name_of(path), Emptied::Waits)
             && is_there(path, &error)
         {
             self.say(Level::Warning, format!("{} {otherwise}: {error:#}", shown(path)));

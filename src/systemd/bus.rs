@@ -2,11 +2,13 @@
 //! than the time given. zbus makes the messages; its own connection starts threads, and panics on the sender that systemd's
 //! private socket gives (5.19).
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 use zbus::Message;
+use zbus::zvariant::serialized::{Context, Data};
+use zbus::zvariant::{Endian, Value};
 
 /// Who does not answer within this is not there.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -15,22 +17,42 @@ const LONGEST: usize = 64 * 1024;
 const METHOD_RETURN: u8 = 2;
 const ERROR: u8 = 3;
 
-/// Sends the questions and waits for an answer to each.
+/// What a call came back with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    endian: Endian,
+    body: Vec<u8>,
+}
+
+impl Reply {
+    /// Its only value, where that is text in a variant: a property.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn text(&self) -> Result<String> {
+        let context = Context::new_dbus(self.endian, 0);
+        let data = Data::new(&self.body[..], context);
+        let value: Value<'_> = data.deserialize()?.0;
+        String::try_from(value).map_err(Into::into)
+    }
+}
+
+/// Sends the questions and waits for an answer to each, which come in the same order.
 ///
 /// # Errors
 /// What the other side answers, when that is an error; or that it does not answer.
-pub(super) fn ask(mut stream: UnixStream, uid: u32, questions: &[Message]) -> Result<()> {
+pub(super) fn ask(mut stream: UnixStream, uid: u32, questions: &[Message]) -> Result<Vec<Reply>> {
     stream.set_read_timeout(Some(PATIENCE)).context("limit the wait")?;
     stream.set_write_timeout(Some(PATIENCE)).context("limit the wait")?;
     authenticate(&mut stream, uid).context("authenticate")?;
     for question in questions {
         stream.write_all(question.data()).context("ask")?;
     }
-    let mut answers = 0;
-    while answers < questions.len() {
-        answers += usize::from(answer(&mut stream)?);
+    let mut replies = Vec::new();
+    while replies.len() < questions.len() {
+        replies.extend(answer(&mut stream)?);
     }
-    Ok(())
+    Ok(replies)
 }
 
 /// By who we are, which the kernel tells the other side: EXTERNAL.
@@ -52,17 +74,20 @@ fn authenticate(stream: &mut UnixStream, uid: u32) -> Result<()> {
     stream.write_all(b"BEGIN\r\n").map_err(Into::into)
 }
 
-/// Reads one message; true for an answer, false for a signal.
+/// Reads one message; `None` for a signal.
 ///
 /// # Errors
 /// What the other side answers, when that is an error; or what is no message, or too long.
-pub fn answer(stream: &mut impl Read) -> Result<bool> {
+pub fn answer(stream: &mut impl Read) -> Result<Option<Reply>> {
     let mut head = [0u8; 16];
     stream.read_exact(&mut head).context("wait for the answer")?;
+    let endian = if head[0] == b'l' { Endian::Little } else { Endian::Big };
     let number = |at: usize| {
         let bytes = [head[at], head[at + 1], head[at + 2], head[at + 3]];
-        let little = head[0] == b'l';
-        let value = if little { u32::from_le_bytes(bytes) } else { u32::from_be_bytes(bytes) };
+        let value = match endian {
+            Endian::Little => u32::from_le_bytes(bytes),
+            Endian::Big => u32::from_be_bytes(bytes),
+        };
         usize::try_from(value).unwrap_or(usize::MAX)
     };
     // Behind the fields the body begins at a multiple of eight.
@@ -72,10 +97,11 @@ pub fn answer(stream: &mut impl Read) -> Result<bool> {
     }
     let mut rest = vec![0u8; fields.next_multiple_of(8) + body];
     stream.read_exact(&mut rest).context("wait for the answer")?;
+    let body = rest.split_off(fields.next_multiple_of(8));
     match head[1] {
-        METHOD_RETURN => Ok(true),
-        ERROR => Err(anyhow!("{}", error_text(&rest[fields.next_multiple_of(8)..]))),
-        _ => Ok(false),
+        METHOD_RETURN => Ok(Some(Reply { endian, body })),
+        ERROR => Err(anyhow!("{}", error_text(&body))),
+        _ => Ok(None),
     }
 }
 
@@ -124,7 +150,19 @@ mod tests {
         let signal = said(4, b"abc", b"xyz");
         let says = [signal.clone(), said(2, b"", b""), signal, said(2, b"12345678", b"1")].concat();
         let line = other_side(says);
-        ask(line, 1000, &[question(), question()]).unwrap();
+        let replies = ask(line, 1000, &[question(), question()]).unwrap();
+        assert_eq!(replies.len(), 2);
+        assert_eq!(replies[1], Reply { endian: Endian::Little, body: b"1".to_vec() });
+    }
+
+    /// `v` of a string: its signature, a length, the text (D-Bus Specification, marshalling).
+    #[test]
+    fn a_property_that_is_text_is_read() {
+        let reply = |body: &[u8]| Reply { endian: Endian::Little, body: body.to_vec() };
+        assert_eq!(reply(b"\x01s\0\0\x02\0\0\0/a\0").text().unwrap(), "/a");
+        for bad in [&b""[..], b"\x01u\0\0\x02\0\0\0", b"\x01s\0\0\xff\0\0\0/a\0"] {
+            assert!(reply(bad).text().is_err(), "{bad:?}");
+        }
     }
 
     #[test]

@@ -1,11 +1,15 @@
-//! Asks systemd for a scope of our own: a cgroup with a delegated subtree (systemd: CGROUP_DELEGATION.md). Cold path only.
+//! Asks systemd for a scope of our own: a cgroup with a delegated subtree (systemd: CGROUP_DELEGATION.md); and where the cgroup of a unit is.
+//! Cold path only.
 
 pub mod bus;
+mod unit;
 
 use crate::escape::shown;
 use anyhow::{Context, Result};
+use bus::Reply;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+pub use unit::UnitState;
 use zbus::Message;
 use zbus::zvariant::Value;
 
@@ -73,12 +77,10 @@ impl Manager {
     pub fn start(self, uid: u32, scope: &Scope<'_>) -> Result<()> {
         let line = self.connect(uid).with_context(|| self.absent(uid))?;
         let start = start_transient_unit(self, scope).context("make a message for systemd")?;
-        let questions = match line.is_bus {
-            true => vec![hello().context("make a message for the bus")?, start],
-            false => vec![start],
-        };
-        bus::ask(line.stream, uid, &questions)
-            .with_context(|| format!("start {} by {}", scope.unit, shown(&line.path)))
+        let path = line.path.clone();
+        line.ask(uid, vec![start])
+            .with_context(|| format!("start {} by {}", scope.unit, shown(&path)))?;
+        Ok(())
     }
 
     /// That it is not there, in words.
@@ -95,6 +97,18 @@ struct BusLine {
     path: PathBuf,
     is_bus: bool,
     stream: UnixStream,
+}
+
+impl BusLine {
+    /// The answers to these questions, in their order.
+    fn ask(self, uid: u32, mut questions: Vec<Message>) -> Result<Vec<Reply>> {
+        let greeting = usize::from(self.is_bus);
+        if self.is_bus {
+            questions.insert(0, hello().context("make a message for the bus")?);
+        }
+        let mut replies = bus::ask(self.stream, uid, &questions)?;
+        Ok(replies.split_off(greeting))
+    }
 }
 
 /// A bus wants to be greeted first.

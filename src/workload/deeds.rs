@@ -85,6 +85,10 @@ impl Workload {
         if let Some(knobs) = self.knobs.as_ref().filter(|knobs| knobs.can_freeze()) {
             return knobs.freeze(frozen);
         }
+        if self.is_tree && frozen {
+            let why = "they have no cgroup of their own, and if sentinel were killed nobody would let them go on";
+            return Err(io::Error::new(io::ErrorKind::Unsupported, why));
+        }
         let signal = if frozen { SIGSTOP } else { SIGCONT };
         let command = self.send_to_child(signal);
         let others = self.begin_signalling([signal, 0]);

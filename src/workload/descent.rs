@@ -107,19 +107,8 @@ impl Descent {
 
     fn walk_all(&mut self, list: &mut List, root: &File, apart: &mut Apart<'_>) {
         let began = self.clock.now();
-        self.parents.clear();
-        let parents = &mut self.parents;
-        let List { text, trouble, .. } = list;
-        let walked = each_entry(root, |name| {
-            let Some(pid) = number(name) else { return };
-            match parent_of(pid, text) {
-                Ok(Some(parent)) => parents.push((parent, pid)),
-                Ok(None) => {}
-                Err(error) => drop(trouble.get_or_insert(error)),
-            }
-        });
-        list.note(walked);
-        parents.sort_unstable();
+        parents_of_all(&mut self.parents, list, root);
+        let parents = &self.parents;
         let pids = &mut list.pids;
         pids.clear();
         pids.push(self.own);
@@ -136,7 +125,24 @@ impl Descent {
     }
 }
 
-fn children_in(parents: &[(i32, i32)], parent: i32) -> impl Iterator<Item = i32> {
+/// Every process of the machine, with its parent in front, by parents.
+pub(super) fn parents_of_all(parents: &mut Vec<(i32, i32)>, list: &mut List, proc: &File) {
+    parents.clear();
+    let List { text, trouble, .. } = list;
+    let walked = each_entry(proc, |name| {
+        let Some(pid) = number(name) else { return };
+        match parent_of(pid, text) {
+            Ok(Some(parent)) => parents.push((parent, pid)),
+            Ok(None) => {}
+            Err(error) => drop(trouble.get_or_insert(error)),
+        }
+    });
+    list.note(walked);
+    parents.sort_unstable();
+}
+
+/// The children of one of them.
+pub(super) fn children_in(parents: &[(i32, i32)], parent: i32) -> impl Iterator<Item = i32> {
     let first = parents.partition_point(|(of, _)| *of < parent);
     parents[first..].iter().take_while(move |(of, _)| *of == parent).map(|(_, pid)| *pid)
 }
@@ -158,7 +164,8 @@ fn follow_lists(own: i32, list: &mut List, apart: &mut Apart<'_>) -> io::Result<
     result.and(list.trouble.take().map_or(Ok(()), Err))
 }
 
-fn add_children(list: &mut List, parent: i32) -> io::Result<()> {
+/// Adds the children of a process, by the lists of its threads.
+pub(super) fn add_children(list: &mut List, parent: i32) -> io::Result<()> {
     if has_one_thread(parent)? {
         let file = proc_file::open(format_args!("/proc/{parent}/task/{parent}/children"))?;
         list.collect(&file);

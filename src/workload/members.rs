@@ -7,6 +7,7 @@ use super::descent::Descent;
 use super::list::{List, PROCS, ROOM, open_in};
 use super::proc_file::{self, is_gone};
 use super::proc_stat::parent_of;
+use super::process_tree::ProcessTree;
 use super::spares::{Spares, is_shortage};
 use super::strangers::{Apart, Strangers};
 use crate::cgroup::{Cgroup, files, hierarchy};
@@ -28,6 +29,8 @@ pub enum Source {
     Cgroup(PathBuf, Home),
     /// Our descendants.
     Descendants,
+    /// A process of others, and its descendants.
+    Tree(ProcessTree),
 }
 
 impl Source {
@@ -63,7 +66,7 @@ impl Members {
     pub fn new(source: Source) -> Result<Members> {
         let path = match &source {
             Source::Cgroup(path, _) => path.as_path(),
-            Source::Descendants => Path::new("/proc"),
+            Source::Descendants | Source::Tree(_) => Path::new("/proc"),
         };
         let root = Rc::new(File::open(path).with_context(|| format!("open {}", shown(path)))?);
         let procs = match &source {
@@ -71,10 +74,10 @@ impl Members {
                 open_in(&root, PROCS, OFlag::O_RDONLY)
                     .with_context(|| format!("open {}", shown(&path.join("cgroup.procs"))))?,
             ),
-            Source::Descendants => None,
+            Source::Descendants | Source::Tree(_) => None,
         };
         let descent = match &source {
-            Source::Cgroup(..) => Descent::unused(),
+            Source::Cgroup(..) | Source::Tree(_) => Descent::unused(),
             Source::Descendants => Descent::new(),
         };
         let spares = Spares::take().context("cannot keep descriptors for later")?;
@@ -98,6 +101,9 @@ impl Members {
     pub fn touch(&mut self) {
         self.list.touch();
         self.descent.touch();
+        if let Source::Tree(tree) = &mut self.source {
+            tree.touch();
+        }
     }
 
     /// Until this is over, a list is made as for a look: a walk through all of /proc would take long on a machine with many processes.
@@ -173,7 +179,7 @@ impl Members {
         }
         let home = match &self.source {
             Source::Cgroup(_, home) => Some(home),
-            Source::Descendants => None,
+            Source::Descendants | Source::Tree(_) => None,
         };
         (&self.left_out, home)
     }
@@ -205,7 +211,10 @@ impl Members {
 
     fn list_once(&mut self, exactly: bool) {
         self.list.trouble = None;
-        match (&self.source, &self.procs) {
+        match (&mut self.source, &self.procs) {
+            (Source::Tree(tree), _) => {
+                tree.list(&mut self.list, &self.root, exactly && !self.rehearses);
+            }
             (Source::Cgroup(..), procs) => {
                 self.list.pids.clear();
                 match procs {
@@ -335,6 +344,7 @@ impl Members {
                     .is_some_and(|parent| parent == self.own || self.list.pids.contains(&parent)))
             }
             Source::Cgroup(_, home) => in_cgroup(pid, home, text),
+            Source::Tree(tree) => tree.has(pid, text),
         }
     }
 }

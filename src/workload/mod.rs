@@ -19,6 +19,7 @@ mod one_process;
 pub mod proc_file;
 pub mod proc_stat;
 pub mod process_sampler;
+pub mod process_tree;
 pub mod shares;
 pub mod signalling;
 pub mod spares;
@@ -41,6 +42,7 @@ use line_writer::LineWriter;
 use list::{LITTLE_ROOM, ROOM};
 use members::{Members, Source};
 use process_sampler::ProcessSampler;
+use process_tree::ProcessTree;
 use signalling::Signalling;
 use spares::{Spares, is_shortage};
 use std::io;
@@ -73,6 +75,8 @@ pub struct Workload {
     members: Members,
     line_writer: LineWriter,
     signalling: Signalling,
+    /// Processes of others that have no cgroup for themselves.
+    is_tree: bool,
     /// Frozen so that nobody forks away from SIGKILL, where there is no `cgroup.kill`.
     held: bool,
     child: Option<(i32, Option<PidFd>)>,
@@ -103,6 +107,7 @@ impl Workload {
             tier,
             placed,
             foreign: None,
+            is_tree: false,
             observed,
             knobs,
             by_cgroup,
@@ -137,6 +142,7 @@ impl Workload {
             tier,
             placed: None,
             foreign: Some(foreign),
+            is_tree: false,
             observed: None,
             knobs: Some(knobs),
             by_cgroup,
@@ -151,6 +157,17 @@ impl Workload {
         })
     }
 
+    /// Opens what is needed for processes of others that have no cgroup for themselves.
+    ///
+    /// # Errors
+    /// When /proc cannot be opened.
+    pub fn of_tree(tree: ProcessTree) -> Result<Workload> {
+        let mut workload = Workload::new(Tier::Polled, None, None)?;
+        workload.members = Members::new(Source::Tree(tree))?;
+        workload.is_tree = true;
+        Ok(workload)
+    }
+
     /// Makes room for what a workload of so many processes takes when it is ended: not on the way to a deed.
     pub fn make_room(&mut self, processes: u64) {
         let room = usize::try_from(processes.saturating_mul(2)).unwrap_or(0).min(ROOM);
@@ -160,7 +177,7 @@ impl Workload {
 
     /// Whether it was there before us, and stays.
     pub fn is_foreign(&self) -> bool {
-        self.foreign.is_some()
+        self.foreign.is_some() || self.is_tree
     }
 
     /// The command's process runs. Keeps a handle of it.

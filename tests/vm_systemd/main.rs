@@ -6,6 +6,7 @@
     reason = "a test fails by panicking, and waits with a deadline"
 )]
 
+mod attached;
 mod guest;
 mod leaving;
 mod living;

@@ -1,0 +1,115 @@
+//! The ids behind the names that people give containers, from the files and sockets in which the engines tell them.
+
+use crate::account::home_of;
+use nix::unistd::geteuid;
+use serde_json::Value;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Docker answers on the same machine.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// A thousand containers, or a big answer.
+const LONGEST: u64 = 16 << 20;
+const DOCKER: &str = "/run/docker.sock";
+
+/// The ids of all containers of this name. What an engine does not tell us, it does not.
+pub(super) fn ids_of(name: &str) -> Vec<String> {
+    let mut ids: Vec<String> = docker(name).into_iter().collect();
+    let stored = stores().iter().flat_map(|store| lists(store)).collect::<Vec<_>>();
+    ids.extend(stored.iter().filter_map(|list| read(list)).flat_map(|list| in_list(&list, name)));
+    ids.sort();
+    ids.dedup();
+    ids
+}
+
+/// Where podman and CRI-O keep what they have (containers-storage.conf(5)): root's, or our own user's.
+fn stores() -> Vec<PathBuf> {
+    let uid = geteuid();
+    if uid.is_root() {
+        return vec!["/var/lib/containers/storage".into(), "/run/containers/storage".into()];
+    }
+    let data = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|it| it.is_absolute());
+    let data = data.or_else(|| Some(home_of(uid.as_raw())?.join(".local/share")));
+    data.into_iter().map(|data| data.join("containers/storage")).collect()
+}
+
+/// `DRIVER-containers/containers.json`, and those that do not outlive the machine.
+fn lists(store: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(store).into_iter().flatten().flatten();
+    let drivers = entries.filter(|it| it.file_name().as_encoded_bytes().ends_with(b"-containers"));
+    let names = ["containers.json", "volatile-containers.json"];
+    drivers.flat_map(|driver| names.map(|name| driver.path().join(name))).collect()
+}
+
+fn read(path: &Path) -> Option<Value> {
+    // What is no file does not hold us up.
+    let file = OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path).ok()?;
+    is_file(&file).then_some(())?;
+    serde_json::from_reader(file.take(LONGEST)).ok()
+}
+
+fn is_file(file: &File) -> bool {
+    file.metadata().is_ok_and(|file| file.is_file())
+}
+
+fn in_list(list: &Value, name: &str) -> Vec<String> {
+    let is_called = |entry: &&Value| {
+        let names = entry["names"].as_array().into_iter().flatten();
+        names.filter_map(Value::as_str).any(|known| known == name)
+    };
+    let entries = list.as_array().into_iter().flatten().filter(is_called);
+    entries.filter_map(|entry| Some(entry["id"].as_str()?.to_owned())).collect()
+}
+
+/// Docker's own answer (Docker Engine API, ContainerInspect).
+fn docker(name: &str) -> Option<String> {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
+    if !name.bytes().all(fits) {
+        return None;
+    }
+    let mut stream = UnixStream::connect(DOCKER).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    stream.set_write_timeout(Some(PATIENCE)).ok()?;
+    // 1.0: the answer ends with the connection, and is in one piece.
+    let request = format!("GET /containers/{name}/json HTTP/1.0\r\nHost: docker\r\n\r\n");
+    stream.write_all(request.as_bytes()).ok()?;
+    let mut answer = Vec::new();
+    stream.take(LONGEST).read_to_end(&mut answer).ok()?;
+    docker_id(&answer)
+}
+
+fn docker_id(answer: &[u8]) -> Option<String> {
+    let body = answer.windows(4).position(|end| end == b"\r\n\r\n")? + 4;
+    let container: Value = serde_json::from_slice(&answer[body..]).ok()?;
+    container["Id"].as_str().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_lead_to_ids() {
+        let list = serde_json::json!([
+            {"id": "a1", "names": ["web", "other"], "image": "x"},
+            {"id": "b2", "names": ["db"]},
+            {"id": "c3"}, 5, {"names": ["db"]},
+        ]);
+        assert_eq!(in_list(&list, "web"), ["a1"]);
+        assert_eq!(in_list(&list, "db"), ["b2"]);
+        assert!(in_list(&list, "").is_empty() && in_list(&Value::Null, "db").is_empty());
+    }
+
+    #[test]
+    fn docker_answers_with_an_id_or_not() {
+        let ok = b"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n{\"Id\":\"a1\",\"Name\":\"/web\"}";
+        assert_eq!(docker_id(ok).as_deref(), Some("a1"));
+        let no = b"HTTP/1.0 404 Not Located\r\n\r\n{\"message\":\"No such container: web\"}";
+        assert_eq!(docker_id(no), None);
+        assert_eq!(docker_id(b"junk"), None);
+    }
+}

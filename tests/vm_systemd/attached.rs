@@ -1,0 +1,144 @@
+//! What systemd and podman run is guarded by the names that people have for it.
+
+use crate::guest::{Cgroupfs, Guest, Owner, as_root, in_container, in_session, ran, wait_until};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+
+/// A guardian, and what it says.
+struct Guardian {
+    child: Child,
+    said: mpsc::Receiver<String>,
+    all: Vec<String>,
+}
+
+impl Guardian {
+    fn attach(place: fn(&[&str]) -> Command, options: &[&str]) -> Guardian {
+        let sentinel = std::env::var("SENTINEL_BIN").unwrap();
+        let mut command = place(&[&[sentinel.as_str(), "attach", "-m"], options].concat());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (tell, said) = mpsc::channel();
+        std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|it| tell.send(it)));
+        Guardian { child, said, all: Vec::new() }
+    }
+
+    fn await_line(&mut self, text: &str) {
+        wait_until(text, || {
+            self.all.extend(self.said.try_iter());
+            self.all.iter().any(|line| line.contains(text))
+        });
+    }
+
+    /// Its exit status, and all that it said.
+    fn end(mut self) -> (Option<i32>, String) {
+        let status = self.child.wait().unwrap().code();
+        self.all.extend(self.said.iter());
+        (status, self.all.join("\n"))
+    }
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(path).unwrap().trim().to_owned()
+}
+
+fn systemctl(words: &[&str]) {
+    ran(as_root(&[&["systemctl"], words].concat())).text();
+}
+
+/// A hog that grows by so much a second, in a shell's words.
+fn grows() -> String {
+    format!("{} step --rate 20M --cap 1G", std::env::var("SENTINEL_HOG").unwrap())
+}
+
+#[test]
+#[ignore = "for a guest: scripts/vm/test"]
+fn a_service_has_its_line_through_reloads_and_gets_back_what_it_had() {
+    if !Guest::this().limits_memory() {
+        return;
+    }
+    let high = "/sys/fs/cgroup/system.slice/attached-rests.service/memory.high";
+    let ours = (60 << 20).to_string();
+    ran(as_root(&["systemd-run", "--quiet", "--unit=attached-rests", "sleep", "1000"])).text();
+    let mut guardian = Guardian::attach(as_root, &["60M", "--unit", "attached-rests"]);
+    guardian.await_line("system.slice/attached-rests.service, limit 60.0M");
+    let property = ["set-property", "--runtime", "attached-rests.service", "MemoryHigh=300M"];
+    for change in [&["daemon-reload"][..], &["daemon-reexec"], &property] {
+        systemctl(change);
+        wait_until("the line is there", || read(high) == ours);
+    }
+    kill(Pid::from_raw(guardian.child.id().cast_signed()), Signal::SIGTERM).unwrap();
+    let (status, said) = guardian.end();
+    assert_eq!(status, Some(0), "{said}");
+    assert_eq!(read(high), (300 << 20).to_string(), "what its owner wrote last");
+    systemctl(&["stop", "attached-rests"]);
+    let (status, said) = Guardian::attach(as_root, &["60M", "--unit", "attached-rests"]).end();
+    assert_eq!(status, Some(125), "{said}");
+    assert!(said.contains("there is no unit attached-rests.service"), "{said}");
+}
+
+#[test]
+#[ignore = "for a guest: scripts/vm/test"]
+fn a_service_that_leaks_is_ended_politely_and_its_state_is_right() {
+    if !Guest::this().limits_memory() {
+        return;
+    }
+    let script = format!("sleep 2; exec {}", grows());
+    let options = ["systemd-run", "--quiet", "--unit=attached-leaks", "--property=MemoryMax=200M"];
+    ran(as_root(&[&options[..], &["--remain-after-exit", "sh", "-c", &script]].concat())).text();
+    let (status, said) = Guardian::attach(as_root, &["60M", "--unit", "attached-leaks"]).end();
+    assert_eq!(status, Some(143), "{said}");
+    assert!(said.contains("sent SIGTERM") && said.contains("max 0 oom 0 oom_kill 0"), "{said}");
+    // systemd.service(5): SIGTERM is a clean end.
+    let result = ["systemctl", "show", "--property=Result", "--value", "attached-leaks"];
+    assert_eq!(ran(as_root(&result)).text(), "success");
+    systemctl(&["stop", "attached-leaks"]);
+}
+
+/// By its name and by its id, where its engine put it; its engine sees the end that it had.
+fn container(owner: Owner, place: fn(&[&str]) -> Command) {
+    if !Guest::this().limits_memory() {
+        return;
+    }
+    let (name, grows) = ("attached-leaks", grows());
+    let go = "/tmp/go";
+    // Process 1 of a container hears no SIGTERM that it does not handle: the shell waits for what does.
+    let script = format!("(while ! [ -e {go} ]; do sleep 0.1; done; exec {grows}) & wait $!");
+    let options = ["--detach", "--rm=false", "--name", name, "--memory=200M"];
+    ran(in_container(owner, Cgroupfs::ReadOnly, &options, &["sh", "-c", &script])).text();
+    let id = ran(place(&["podman", "ps", "--quiet", "--filter", "name=attached-leaks"]));
+    let id = id.text().to_owned();
+    let mut guardian = Guardian::attach(place, &["60M", "--socket", "off", "--container", &id]);
+    guardian.await_line("limit 60.0M");
+    kill(Pid::from_raw(guardian.child.id().cast_signed()), Signal::SIGTERM).unwrap();
+    let (_, said) = guardian.end();
+    assert!(said.contains("tier kernel: ") && said.contains(&format!("libpod-{id}")), "{said}");
+    let mut guardian = Guardian::attach(place, &["60M", "--socket", "off", "--container", name]);
+    guardian.await_line("limit 60.0M");
+    ran(place(&["podman", "exec", name, "touch", go])).text();
+    let (status, said) = guardian.end();
+    assert_eq!(status, Some(143), "{said}");
+    assert!(said.contains("ended attached-leaks with SIGTERM"), "{said}");
+    assert!(said.contains("max 0 oom 0 oom_kill 0"), "{said}");
+    let state = ["podman", "inspect", "--format", "{{.State.ExitCode}} {{.State.OOMKilled}}", name];
+    wait_until("its engine has seen it", || ran(place(&state)).stdout.trim() == "143 false");
+    let (status, said) = Guardian::attach(place, &["60M", "--container", name]).end();
+    assert_eq!(status, Some(125), "{said}");
+    assert!(said.contains("the container attached-leaks is not running"), "{said}");
+    ran(place(&["podman", "rm", name])).text();
+}
+
+#[test]
+#[ignore = "for a guest: scripts/vm/test"]
+fn a_container_of_root_s_is_guarded_by_its_name() {
+    container(Owner::Root, as_root);
+}
+
+#[test]
+#[ignore = "for a guest: scripts/vm/test"]
+fn a_container_of_the_user_s_is_guarded_by_its_name() {
+    container(Owner::User, in_session);
+}
