@@ -1,5 +1,5 @@
-//! inotify on the cgroup files that notify (`memory.events`, `cgroup.events`, `pids.events`), and on directories whose cgroups come and
-//! go: one instance for all wards.
+//! inotify on the cgroup files that notify (`memory.events`, `cgroup.events`, `pids.events`), on the line of theirs that others may write
+//! (`memory.high`), and on directories whose cgroups come and go: one instance for all wards.
 
 use crate::ward::WardId;
 use inotify::{EventMask, Inotify, WatchDescriptor, WatchMask};
@@ -9,8 +9,8 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
-/// The files that notify.
-const FILES: [&str; 3] = ["cgroup.events", "memory.events", "pids.events"];
+/// The files that notify, and the one that is written.
+const FILES: [&str; 4] = ["cgroup.events", "memory.events", "pids.events", "memory.high"];
 /// Room for many events of watches without names, and some with; a buffer too small for one is EINVAL for ever.
 const BUFFER: usize = 16384;
 

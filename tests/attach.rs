@@ -210,6 +210,51 @@ fn what_was_written_is_put_back() {
     assert!(theirs.lives());
 }
 
+/// Its owner may write to it as well: systemd does at every reload. What was written last is put back.
+#[test]
+fn what_its_owner_writes_is_not_lost_and_the_line_is_kept() {
+    let (scene, Some(place)) = (Scene::new(), Place::new()) else { return };
+    if !place.has_memory() {
+        return support::skip("no memory controller on cgroup v2");
+    }
+    let mut theirs = place.cgroup("theirs");
+    theirs.rests();
+    let running = attach(&scene, &["--cgroup", theirs.path(), "-m", "40M"]);
+    running.await_err("limit 40.0M");
+    let high = |mib: u64| (mib << 20).to_string();
+    until("ours is there", || theirs.says("memory.high") == high(40));
+    theirs.write("memory.high", "max");
+    until("ours is there again", || theirs.says("memory.high") == high(40));
+    running.await_err("memory.high was written by others, to max: set to 40.0M again");
+    theirs.write("memory.high", &high(30));
+    scene.await_mailbox();
+    assert!(scene.ask("status").expect(0).stdout().contains("trip-wire 30.0M"));
+    theirs.write("memory.high", &high(70));
+    until("ours is there once more", || theirs.says("memory.high") == high(40));
+    running.send(SIGTERM);
+    running.finish().expect(0);
+    assert_eq!(theirs.says("memory.high"), high(70));
+}
+
+#[test]
+fn an_operator_sets_another_limit() {
+    let (scene, Some(place)) = (Scene::new(), Place::new()) else { return };
+    let mut theirs = place.cgroup("theirs");
+    theirs.rests();
+    let running = attach(&scene, &["--cgroup", theirs.path(), "-m", "40M"]);
+    running.await_err("limit 40.0M");
+    scene.await_mailbox();
+    for (limit, was) in [("70M", "40.0M"), ("50M", "70.0M")] {
+        let shown = limit.replace('M', ".0M");
+        let said = scene.ask(&format!("set memory {limit}")).expect(0).stdout();
+        assert_eq!(said, format!("ok: limit {shown} in force, was {was}\n"));
+        let status = scene.ask("status").expect(0).stdout();
+        assert!(status.contains(&format!("limit {shown}, ")), "{status}");
+    }
+    running.send(SIGTERM);
+    running.finish().expect(0);
+}
+
 /// Of several each is asked by its name.
 #[test]
 fn one_of_several_is_asked_by_its_name() {

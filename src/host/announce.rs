@@ -54,15 +54,18 @@ pub(super) fn announcement(ward: &Ward) -> Vec<(Level, String)> {
     );
     let ceiling = match tier {
         _ if ward.rules.dry_run => "dry run: nothing is limited or ended".to_owned(),
-        Tier::Kernel => format!("memory.max {}", lines.ceiling),
-        Tier::Observed | Tier::Hybrid | Tier::Polled => {
+        // Theirs is their matter.
+        Tier::Kernel if !workload.is_foreign() => format!("memory.max {}", lines.ceiling),
+        Tier::Kernel | Tier::Observed | Tier::Hybrid | Tier::Polled => {
             format!("immediate SIGKILL at {}", lines.second)
         }
     };
     let row = workload.row().map_or_else(String::new, |row| format!(" ({row})"));
     let limit = words::limit(lines.limit, lines.swap);
     let text = format!("tier {}{row}: {place}, limit {limit}, {ceiling}", tier.name());
-    let note = ward.rules.crowd_note(lines).filter(|_| tier == Tier::Kernel);
+    // How many there are to be is said by an option that only a run has.
+    let with_pids = tier == Tier::Kernel && !workload.is_foreign();
+    let note = ward.rules.crowd_note(lines).filter(|_| with_pids);
     [Some((Level::Info, text)), note.map(|note| (Level::Warning, note))]
         .into_iter()
         .flatten()

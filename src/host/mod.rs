@@ -274,6 +274,7 @@ impl Host {
         if !self.check_empty(id)
             && let Some(ward) = self.wards.get_mut(id)
         {
+            ward.keep_in_force();
             ward.look_where_due();
         }
     }

@@ -93,7 +93,7 @@ impl Ward {
     pub fn lines_answer(&self, wanted: &Wanted) -> Answer {
         let Wanted { lines, was } = wanted;
         let limit = lines.limit;
-        let Some(in_force) = self.workload.in_force().filter(|_| !self.rules.dry_run) else {
+        let Some(in_force) = self.workload.lines_in_force().filter(|_| !self.rules.dry_run) else {
             return Ok(format!("ok: limit {limit} in force, was {was}\n"));
         };
         let stands = |name, now, wanted: Bytes| match now {

@@ -9,7 +9,7 @@ use crate::report::post_mortem::Milestone;
 use crate::report::words;
 use crate::status::Level;
 use crate::sys::memory::PageFaults;
-use crate::units::Limit;
+use crate::units::{Bytes, Limit};
 use crate::workload::deeds::Reached;
 use crate::workload::signalling::STEP;
 use anyhow::{Context as _, anyhow};
@@ -17,6 +17,7 @@ use std::io;
 use std::time::Duration;
 
 const SIGNAL: &str = "signal every process";
+const OVERWRITTEN: &str = "memory.high was written by others";
 const KILL: &str = "kill every process at once";
 /// We may have been stopped in between.
 const LONGEST_STEP: Duration = Duration::from_millis(200);
@@ -97,6 +98,28 @@ impl Ward {
         }
     }
 
+    /// systemd writes the lines of its units anew at every reload, and an engine those of its containers when it is told to: ours is set
+    /// again. A lower one stays.
+    pub fn keep_in_force(&mut self) {
+        let ours = self.policy.trip_wire();
+        if self.rules.dry_run || self.has_ended() {
+            return;
+        }
+        let Some(theirs) = self.workload.moved_by_owner(ours) else { return };
+        let is_lower = |line: u64| ours.value().is_none_or(|ours| line < ours);
+        if theirs.value().is_some_and(is_lower) {
+            return;
+        }
+        self.set_trip_wire(ours);
+        if self.story.is_news(OVERWRITTEN) {
+            let of =
+                |line: Limit| line.value().map_or("max".to_owned(), |it| Bytes(it).to_string());
+            let (theirs, ours) = (of(theirs), of(ours));
+            let text = format!("{OVERWRITTEN}, to {theirs}: set to {ours} again (said once)");
+            self.say(Level::Info, text);
+        }
+    }
+
     /// What came of new lines, or comes of them now.
     pub fn lines_done(&mut self, result: DeedResult) {
         self.story.lines_result = result;
@@ -105,7 +128,7 @@ impl Ward {
             self.say(Level::Error, format!("the new limit is not in force: {error}"));
         }
         // Where they cannot be read, the cgroup is gone.
-        let Some(in_force) = self.workload.in_force() else { return };
+        let Some(in_force) = self.workload.lines_in_force() else { return };
         self.handle(Event::Done(Deed::Lines(in_force), result));
     }
 

@@ -45,6 +45,7 @@ impl Workload {
     pub fn set_lines(&mut self, lines: &Lines) -> Option<DeedResult> {
         let knobs = self.knobs.as_ref().filter(|_| self.tier == Tier::Kernel)?;
         let cgroup = self.cgroup()?.clone();
+        self.ceiling = (!knobs.moves_max()).then_some(lines.ceiling);
         let result = self.line_writer.set(knobs, &cgroup, lines);
         self.line_writer.pid().into_iter().for_each(|pid| self.members.leave_out(pid));
         Some(result)
@@ -61,6 +62,24 @@ impl Workload {
     pub fn in_force(&self) -> Option<InForce> {
         let knobs = self.knobs.as_ref().filter(|_| self.tier == Tier::Kernel);
         knobs.and_then(|knobs| knobs.in_force().ok())
+    }
+
+    /// The same for who decides: where `memory.max` is others', our ceiling is where it was set to be.
+    pub fn lines_in_force(&self) -> Option<InForce> {
+        let in_force = self.in_force()?;
+        let max = self.ceiling.map_or(in_force.max, |ceiling| Limit::At(ceiling.0));
+        Some(InForce { max, ..in_force })
+    }
+
+    /// `memory.high` of a cgroup of others, where its owner moved it from here: what it is now, which is put back when we leave.
+    pub fn moved_by_owner(&mut self, from: Limit) -> Option<Limit> {
+        let foreign = self.foreign.is_some() && self.line_writer.pid().is_none();
+        let high = self.in_force().filter(|_| foreign)?.high;
+        if high == from {
+            return None;
+        }
+        self.foreign.as_mut()?.owner_moved_high(high);
+        Some(high)
     }
 
     /// Whether this process, which ended, wrote lines; and what came of those, if they still are wanted.

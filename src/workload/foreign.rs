@@ -96,12 +96,25 @@ impl Foreign {
             high: high_of(&cgroup)?,
             frozen: cgroup.read("cgroup.freeze").is_ok_and(|text| text.trim() == "1"),
         };
-        if write && let Some(guardian) = Maker::ours() {
-            let mark = GuardMark { guardian, before }.to_string();
-            // Without it a crash of both, of us and the keeper, leaves our line there; nothing else changes.
-            let _ = setxattr(cgroup.path(), MARK, mark.as_bytes(), XattrFlags::empty());
+        let foreign = Foreign { cgroup, before, given_back: !write };
+        foreign.mark();
+        Ok(foreign)
+    }
+
+    /// Without the mark a crash of both, of us and the keeper, leaves our line there; nothing else changes.
+    fn mark(&self) {
+        if let Some(guardian) = Maker::ours().filter(|_| !self.given_back) {
+            let mark = GuardMark { guardian, before: self.before }.to_string();
+            let _ = setxattr(self.cgroup.path(), MARK, mark.as_bytes(), XattrFlags::empty());
         }
-        Ok(Foreign { cgroup, before, given_back: !write })
+    }
+
+    /// Its owner moved `memory.high` while we guard it: that is what is put back.
+    pub fn owner_moved_high(&mut self, to: Limit) {
+        if let Some(high) = &mut self.before.high {
+            *high = to;
+            self.mark();
+        }
     }
 
     /// What a guardian that is gone had under guard; `None` where it did not, or it was given back.

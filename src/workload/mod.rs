@@ -74,6 +74,8 @@ pub struct Workload {
     by_process: ProcessSampler,
     members: Members,
     line_writer: LineWriter,
+    /// The ceiling of the last lines, where `memory.max` is others' and stays: it is compared with, and no kernel's.
+    ceiling: Option<Bytes>,
     signalling: Signalling,
     /// Processes of others that have no cgroup for themselves.
     is_tree: bool,
@@ -114,6 +116,7 @@ impl Workload {
             by_process,
             members,
             line_writer: LineWriter::default(),
+            ceiling: None,
             signalling: Signalling::with_room(ROOM),
             held: false,
             child,
@@ -149,6 +152,7 @@ impl Workload {
             by_process: ProcessSampler::new(),
             members,
             line_writer: LineWriter::default(),
+            ceiling: None,
             signalling: Signalling::with_room(LITTLE_ROOM),
             held: false,
             child: None,

@@ -75,6 +75,11 @@ impl Theirs {
         fs::read_to_string(self.path.join(file)).unwrap().trim().to_owned()
     }
 
+    /// Writes to a file of it, as its owner may.
+    pub fn write(&self, file: &str, text: &str) {
+        fs::write(self.path.join(file), text).unwrap();
+    }
+
     /// Runs a program in it.
     pub fn run(&mut self, command: &mut Command) -> u32 {
         let procs = self.path.join("cgroup.procs");
