@@ -210,6 +210,48 @@ fn what_was_written_is_put_back() {
     assert!(theirs.lives());
 }
 
+#[test]
+fn whoever_is_let_go_is_as_before_and_the_others_are_guarded() {
+    let (scene, Some(place)) = (Scene::new(), Place::new()) else { return };
+    let (mut one, mut two) = (place.cgroup("one"), place.cgroup("two"));
+    let (go, first) = (scene.path("go"), scene.path("first"));
+    one.rests();
+    two.grows(200, &go);
+    let running = attach(&scene, &["--cgroup", place.path(), "--each", "-m", "40M"]);
+    running.await_err("2 cgroups of");
+    scene.await_mailbox();
+    scene.ask("@one freeze").expect(0);
+    assert_eq!(scene.ask("@one detach").expect(0).stdout(), "ok: one is guarded no more\n");
+    running.await_err("one: detached: as before, and guarded no more");
+    assert_eq!(one.says("cgroup.freeze"), "0");
+    if place.has_memory() {
+        assert_eq!(one.says("memory.high"), "max");
+    }
+    scene.ask("@one status").expect(1).says("no workload here is called one");
+    // Whatever happens in the directory, it is let go; one that is made anew under its name is not.
+    place.cgroup("passing").leaves();
+    scene.write("go", "");
+    running.await_err("ended two with SIGTERM");
+    assert!(one.lives() && !scene.ask("wards").expect(0).stdout().contains("one: "));
+    one.leaves();
+    let mut again = place.cgroup("one");
+    again.grows(200, &first);
+    scene.write("first", "");
+    running.await_err("ended one with SIGTERM");
+    let said = scene.ask("detach").expect(0).stdout();
+    assert_eq!(said, "ok: 2 workloads are guarded no more\n");
+    running.finish().expect(0).says("as before, and guarded no more");
+}
+
+#[test]
+fn a_run_is_not_let_go() {
+    let scene = Scene::new();
+    let running = scene.with_mailbox(&[], &["sleep", "1000"]);
+    scene.ask("detach").expect(1).says("does not let it go");
+    running.send(SIGTERM);
+    running.finish().expect(143);
+}
+
 /// Its owner may write to it as well: systemd does at every reload. What was written last is put back.
 #[test]
 fn what_its_owner_writes_is_not_lost_and_the_line_is_kept() {

@@ -386,7 +386,7 @@ _sentinel_words() {
             return 0
             ;;
         sentinel__subcmd__ctl)
-            opts="-g -h -V --guardian --socket --help --version ping status ps limits events metrics wards watch set signal freeze thaw terminate kill help"
+            opts="-g -h -V --guardian --socket --help --version ping status ps limits events metrics wards watch set signal freeze thaw terminate kill detach help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -674,7 +674,7 @@ _sentinel() {
         mapfile -t COMPREPLY < <(compgen -W "$(_sentinel_guardians)" -- "$cur")
     elif [[ $verb == report && $prev == report ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_sentinel_post_mortems)" -- "$cur")
-    elif [[ $verb == ctl && ${COMP_WORDS[COMP_CWORD - 2]} != -* && " ping status ps limits events metrics wards watch set signal freeze thaw terminate kill help " == *" $prev "* ]]; then
+    elif [[ $verb == ctl && ${COMP_WORDS[COMP_CWORD - 2]} != -* && " ping status ps limits events metrics wards watch set signal freeze thaw terminate kill detach help " == *" $prev "* ]]; then
         if [[ $prev == set ]]; then
             mapfile -t COMPREPLY < <(compgen -W "memory grace timeout pids" -- "$cur")
         elif [[ " status ps limits events wards watch " == *" $prev "* ]]; then

@@ -255,6 +255,7 @@ complete -c sentinel -n '__sentinel_is_first ctl' -f -a freeze -d 'Stop the work
 complete -c sentinel -n '__sentinel_is_first ctl' -f -a thaw -d 'Let it go on'
 complete -c sentinel -n '__sentinel_is_first ctl' -f -a terminate -d 'End it: SIGTERM, then SIGKILL after the grace period'
 complete -c sentinel -n '__sentinel_is_first ctl' -f -a kill -d 'End it at once with SIGKILL'
+complete -c sentinel -n '__sentinel_is_first ctl' -f -a detach -d 'Guard it no more; of sentinel attach'
 complete -c sentinel -n '__sentinel_is_first ctl' -f -a help -d 'The guardian\'s own list of requests'
 complete -c sentinel -n '__sentinel_is_first report' -k -f -a '(__sentinel_post_mortems)'
 complete -c sentinel -n '__sentinel_is_first help' -f -a attach

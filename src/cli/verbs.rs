@@ -33,6 +33,7 @@ pub const REQUESTS: &[(&str, &str)] = &[
     ("thaw", "Let it go on"),
     ("terminate", "End it: SIGTERM, then SIGKILL after the grace period"),
     ("kill", "End it at once with SIGKILL"),
+    ("detach", "Guard it no more; of sentinel attach"),
     ("help", "The guardian's own list of requests"),
 ];
 

@@ -82,6 +82,8 @@ pub enum Request {
     Terminate,
     /// End it at once.
     Kill,
+    /// Guard it no more, and give back what was written to it.
+    Detach,
     /// What can be asked.
     Help,
 }
@@ -107,7 +109,8 @@ impl Request {
             | Request::Freeze
             | Request::Thaw
             | Request::Terminate
-            | Request::Kill => true,
+            | Request::Kill
+            | Request::Detach => true,
         }
     }
 
@@ -131,6 +134,7 @@ impl Request {
             Request::Thaw => "thaw",
             Request::Terminate => "terminate",
             Request::Kill => "kill",
+            Request::Detach => "detach",
             Request::Help => "help",
         }
     }
@@ -156,6 +160,7 @@ One request per line, one reply each. Add `json` for an answer that programs can
   freeze, thaw         pause the workload, resume it
   terminate            end it: SIGTERM, then SIGKILL after the grace period
   kill                 end it with SIGKILL at once
+  detach               of sentinel attach: guard it no more, and put back what was written to it
   help                 this text"
 }
 
@@ -203,6 +208,7 @@ pub fn parse_words(line: &[u8]) -> Result<Request, String> {
         b"thaw" => alone(Request::Thaw, &rest),
         b"terminate" => alone(Request::Terminate, &rest),
         b"kill" => alone(Request::Kill, &rest),
+        b"detach" => alone(Request::Detach, &rest),
         b"help" => alone(Request::Help, &rest),
         other => Err(unknown_verb(other)),
     }
@@ -359,6 +365,7 @@ mod tests {
             ("thaw", Request::Thaw),
             ("terminate", Request::Terminate),
             ("kill", Request::Kill),
+            ("detach", Request::Detach),
             ("help", Request::Help),
         ] {
             assert_eq!(parse(line.as_bytes()), Ok(request), "{line}");

@@ -3,7 +3,7 @@
 use crate::nearest::nearest;
 
 /// First words, as in the help.
-pub(super) const VERBS: [&str; 15] = [
+pub(super) const VERBS: [&str; 16] = [
     "ping",
     "status",
     "ps",
@@ -18,6 +18,7 @@ pub(super) const VERBS: [&str; 15] = [
     "thaw",
     "terminate",
     "kill",
+    "detach",
     "help",
 ];
 
@@ -25,10 +26,11 @@ pub(super) const VERBS: [&str; 15] = [
 pub const SETTINGS: [&str; 4] = ["memory", "grace", "timeout", "pids"];
 
 /// Words of other tools for the same things.
-const SYNONYMS: [(&str, &str); 12] = [
+const SYNONYMS: [(&str, &str); 13] = [
     ("stop", "terminate"),
     ("term", "terminate"),
     ("quit", "terminate"),
+    ("release", "detach"),
     ("pause", "freeze"),
     ("resume", "thaw"),
     ("continue", "thaw"),

@@ -36,6 +36,7 @@ pub fn attach(config: Config, targets: &Targets) -> Result<Host> {
         directories: Vec::new(),
         spares: Spares::take().context("cannot keep descriptors for later")?,
         released: false,
+        let_go: Vec::new(),
     });
     host.wire()?;
     if let Some(listener) = metrics {

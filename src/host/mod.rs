@@ -10,6 +10,7 @@ mod finish;
 mod foreground;
 mod keeper;
 mod launch;
+mod letting_go;
 pub mod not_started;
 mod output_log;
 mod publish;

@@ -62,6 +62,10 @@ impl Host {
                 let all: Vec<_> = self.wards.iter().map(Ward::status).collect();
                 self.reply(client, Ok(either(json, &all, |all| text::wards_text(all))));
             }
+            Request::Detach => {
+                let answer = self.detach_asked(client);
+                self.reply(client, answer);
+            }
             Request::Status { .. }
             | Request::Ps { .. }
             | Request::Limits { .. }
@@ -107,6 +111,12 @@ impl Host {
         }
     }
 
+    /// The one that was named is let go, or all are.
+    fn detach_asked(&mut self, client: ClientId) -> Answer {
+        let named = self.mailbox.server.as_ref().is_some_and(|it| it.address(client).is_some());
+        if named { self.let_one_go(self.chosen(client)?) } else { self.let_all_go() }
+    }
+
     /// What one ward answers.
     fn ask_ward(&mut self, client: ClientId, request: Request) {
         if let Request::Status { json } = request
@@ -147,6 +157,7 @@ impl Host {
             Request::Ping
             | Request::Watch { .. }
             | Request::Help
+            | Request::Detach
             | Request::Wards { .. }
             | Request::Events { .. }
             | Request::SetMemory { .. } => return,

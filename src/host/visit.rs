@@ -34,6 +34,8 @@ pub(super) struct Visit {
     pub(super) directories: Vec<PathBuf>,
     /// Descriptors for the worst day.
     pub(super) spares: Spares,
+    /// Those of them that are not guarded any more, since somebody asked for it, as long as they are there.
+    pub(super) let_go: Vec<PathBuf>,
     /// We were asked to go: what is being ended is ended first.
     pub(super) released: bool,
 }
@@ -139,7 +141,8 @@ impl Host {
     /// A cgroup was made. Gone by now is an outcome; one that cannot be guarded is told, and the others are.
     pub(super) fn arrived(&mut self, number: usize, name: &OsStr) {
         let Some(path) = self.path_in(number, name) else { return };
-        if self.wards.iter().any(|ward| ward.is_in(&path)) {
+        let let_go = self.visit.as_ref().is_some_and(|visit| visit.let_go.contains(&path));
+        if let_go || self.wards.iter().any(|ward| ward.is_in(&path)) {
             return;
         }
         self.join_while_there(&path, "is not guarded");
@@ -148,6 +151,9 @@ impl Host {
     /// A cgroup was removed: it ends nobody's life, and its ward is over. One of the same name may be there by now.
     pub(super) fn left(&mut self, number: usize, name: &OsStr) {
         let Some(path) = self.path_in(number, name) else { return };
+        if let Some(visit) = &mut self.visit {
+            visit.let_go.retain(|gone| *gone != path);
+        }
         self.wards.iter_mut().filter(|ward| ward.is_in(&path)).for_each(Ward::look);
     }
 
