@@ -66,7 +66,10 @@ pub(super) fn announcement(ward: &Ward) -> Vec<(Level, String)> {
     // How many there are to be is said by an option that only a run has.
     let with_pids = tier == Tier::Kernel && !workload.is_foreign();
     let note = ward.rules.crowd_note(lines).filter(|_| with_pids);
-    [Some((Level::Info, text)), note.map(|note| (Level::Warning, note))]
+    let shares = workload.is_foreign() && workload.watched().is_none();
+    let alone = format!("it is guarded with all that descend from it: {}", ward.tier_reason());
+    let alone = shares.then_some((Level::Info, alone));
+    [Some((Level::Info, text)), alone, note.map(|note| (Level::Warning, note))]
         .into_iter()
         .flatten()
         .collect()

@@ -1,7 +1,6 @@
 //! The guard of what runs already: nothing is started, and what is written is put back.
 
 use super::Host;
-use super::announce::announcement;
 use super::setup::{open_mailbox, open_metrics};
 use super::visit::Visit;
 use crate::cgroup::hierarchy;
@@ -61,18 +60,10 @@ impl Host {
         self.say_notes(std::iter::empty());
         for found in &targets.singles {
             let name = found.name.clone();
-            let id = match &found.place {
+            match &found.place {
                 Place::Cgroup(directory) => self.join(directory, name, Emptied::Ends)?,
                 Place::Shared { pid, with } => self.join_tree(*pid, name, with)?,
             };
-            if let Some(ward) = self.wards.get_mut(id) {
-                let lines = announcement(ward);
-                lines.into_iter().for_each(|(level, text)| ward.say(level, text));
-                if let Place::Shared { pid, with } = &found.place {
-                    let whose = format!("process {pid} and those that descend from it are guarded");
-                    ward.say(Level::Info, format!("{whose}, and nobody else: {with}"));
-                }
-            }
         }
         for directory in &targets.directories {
             self.visit_directory(directory)?;

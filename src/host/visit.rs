@@ -2,6 +2,7 @@
 //! there before is put back.
 
 use super::Host;
+use super::announce::announcement;
 use super::wards::Wards;
 use crate::cgroup::hierarchy::{OuterLimit, place_of};
 use crate::cgroup::{Cgroup, names_in};
@@ -100,8 +101,12 @@ impl Host {
     }
 
     fn begin(&mut self, rules: WardRules, location: Location) -> Result<WardId> {
+        let alone = location.emptied == Emptied::Ends;
         let (id, _) = self.adopt(rules, location, false)?;
         if let Some(ward) = self.wards.get_mut(id) {
+            if alone {
+                announcement(ward).into_iter().for_each(|(level, text)| ward.say(level, text));
+            }
             ward.begin_usage();
             ward.look();
             ward.rehearse();

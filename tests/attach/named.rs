@@ -66,7 +66,7 @@ fn a_process_among_others_is_ended_with_its_descendants_and_nobody_else() {
     until("it has a child", || scene.path("child").exists());
     let child: u32 = scene.read("child").parse().unwrap();
     let running = attach(&scene, &["--pid", &family.pid(), "-m", "60M", "--grace", "500ms"]);
-    running.await_err("and nobody else: it shares its cgroup");
+    running.await_err("it is guarded with all that descend from it: it shares its cgroup");
     scene.await_mailbox();
     scene.ask("freeze").expect(1).says("they have no cgroup of their own");
     assert!(scene.ask("status").expect(0).stdout().contains("processes  2"));
@@ -143,7 +143,9 @@ fn a_program_is_found_by_its_name() {
     };
     until("it is called so", || called(&first.pid()));
     let running = attach(&scene, &["--name", &name, "-m", "60M"]);
-    running.await_err(&format!("process {} and those", first.pid()));
+    running.await_err("it is guarded with all that descend from it: ");
+    scene.await_mailbox();
+    assert!(scene.ask("ps").expect(0).stdout().contains(&first.pid()));
     running.send(SIGTERM);
     running.finish().expect(0);
     let second = Bystander::start(Command::new(&path).arg("1000"));

@@ -17,7 +17,10 @@ struct Guardian {
 impl Guardian {
     fn attach(place: fn(&[&str]) -> Command, options: &[&str]) -> Guardian {
         let sentinel = std::env::var("SENTINEL_BIN").unwrap();
-        let mut command = place(&[&[sentinel.as_str(), "attach", "-m"], options].concat());
+        Guardian::of(place(&[&[sentinel.as_str(), "attach", "-m"], options].concat()))
+    }
+
+    fn of(mut command: Command) -> Guardian {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -141,4 +144,47 @@ fn a_container_of_root_s_is_guarded_by_its_name() {
 #[ignore = "for a guest: scripts/vm/test"]
 fn a_container_of_the_user_s_is_guarded_by_its_name() {
     container(Owner::User, in_session);
+}
+
+/// `sentinel attach --pid 1` in a container of its own, beside one that leaks.
+fn sidecar(name: &str, options: &[&str], tier: &str) {
+    if !Guest::this().limits_memory() {
+        return;
+    }
+    let image = "localhost/sentinel";
+    let folder = std::env::temp_dir().join(format!("image-{name}"));
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::copy(std::env::var("SENTINEL_BIN").unwrap(), folder.join("sentinel")).unwrap();
+    let recipe = include_str!("../../docs/container/Containerfile");
+    std::fs::write(folder.join("Containerfile"), recipe).unwrap();
+    let folder = folder.to_str().unwrap();
+    ran(as_root(&["podman", "build", "--quiet", "--tag", image, folder])).text();
+    let script =
+        format!("(while ! [ -e /tmp/go ]; do sleep 0.1; done; exec {}) & wait $!", grows());
+    let beside = ["--detach", "--rm=false", "--name", name, "--memory=200M"];
+    let words = ["sh", "-c", script.as_str()];
+    ran(in_container(Owner::Root, Cgroupfs::ReadOnly, &beside, &words)).text();
+    let pid = format!("--pid=container:{name}");
+    let run = ["podman", "run", "--rm", "--network=none", &pid];
+    let attach = [image, "attach", "--pid", "1", "-m", "60M"];
+    let mut guardian = Guardian::of(as_root(&[&run[..], options, &attach].concat()));
+    guardian.await_line(tier);
+    ran(as_root(&["podman", "exec", name, "touch", "/tmp/go"])).text();
+    let state = ["podman", "inspect", "--format", "{{.State.ExitCode}} {{.State.OOMKilled}}", name];
+    wait_until("it was ended politely", || ran(as_root(&state)).stdout.trim() == "143 false");
+    guardian.end();
+    ran(as_root(&["podman", "rm", name])).text();
+}
+
+#[test]
+#[ignore = "for a guest: scripts/vm/test"]
+fn a_sidecar_sums_what_it_sees() {
+    sidecar("attached-sums", &[], "tier polled: no cgroup, limit 60.0M");
+}
+
+#[test]
+#[ignore = "for a guest: scripts/vm/test"]
+fn a_sidecar_with_the_cgroups_has_the_kernel_s_tier() {
+    let options = ["--cgroupns=host", "--volume=/sys/fs/cgroup:/sys/fs/cgroup:rw"];
+    sidecar("attached-counts", &options, "tier kernel: ");
 }
