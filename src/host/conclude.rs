@@ -67,6 +67,7 @@ impl Host {
         let end = ward.end()?;
         let (status, page_faults) = (ward.last_status(), ward.page_faults());
         ward.tell_escaped();
+        ward.tell_huge_pages_untold();
         let remains = ward.find_remains(own_files.into_iter());
         ward.remove_cgroup();
         let (level, lines) = ward.summary(&end, &status);

@@ -1,4 +1,4 @@
-//! Huge pages that no limit counts: looked for aside, a few processes a turn, and told when they do not grow any more.
+//! Huge pages that no limit counts: looked for aside, a few processes a turn, and told when they do not grow any more, at the latest at the end.
 
 use super::Ward;
 use crate::cgroup::hugetlb::{in_memory_current, pool};
@@ -8,7 +8,11 @@ use crate::units::Bytes;
 use crate::workload::huge_pages::of_process;
 use std::time::Duration;
 
-const EVERY: Duration = Duration::from_secs(1);
+/// Where the machine has a pool, and when it is looked up again where it has none.
+const EVERY: Duration = Duration::from_millis(250);
+const SELDOM: Duration = Duration::from_secs(1);
+/// A short run is not looked at.
+const FIRST: Timestamp = Timestamp(Duration::from_millis(100));
 /// Processes a turn: about 1 ms.
 const STEP: usize = 32;
 /// Of which size one page is worth telling.
@@ -20,9 +24,13 @@ pub(super) struct HugePagesWatch {
     /// They are in `memory.current`.
     charged: bool,
     at: Timestamp,
+    /// The machine has a pool, as far as is known.
+    pooled: bool,
     waiting: Vec<i32>,
     sum: Bytes,
     pub(super) uncounted: Bytes,
+    /// So much was seen at once.
+    most: Bytes,
     /// So much was told.
     told: Bytes,
 }
@@ -31,10 +39,12 @@ impl Default for HugePagesWatch {
     fn default() -> HugePagesWatch {
         HugePagesWatch {
             charged: in_memory_current(),
-            at: Timestamp(EVERY),
+            at: FIRST,
+            pooled: true,
             waiting: Vec::new(),
             sum: Bytes(0),
             uncounted: Bytes(0),
+            most: Bytes(0),
             told: Bytes(0),
         }
     }
@@ -44,10 +54,16 @@ impl HugePagesWatch {
     /// Takes the sum. It is worth telling once it does not grow any more, and again when it has doubled.
     fn is_news(&mut self) -> bool {
         let before = std::mem::replace(&mut self.uncounted, self.sum);
+        self.most = self.most.max(self.sum);
         let settled = self.sum <= before;
-        let news = settled && self.sum >= LEAST.max(Bytes(self.told.0.saturating_mul(2)));
+        settled && self.tells(self.sum)
+    }
+
+    /// Whether so much is worth telling, which it is then.
+    fn tells(&mut self, sum: Bytes) -> bool {
+        let news = sum >= LEAST.max(Bytes(self.told.0.saturating_mul(2)));
         if news {
-            self.told = self.sum;
+            self.told = sum;
         }
         news
     }
@@ -57,6 +73,12 @@ impl Ward {
     /// Whether huge pages are in what is compared with the limit.
     pub(super) fn counts_huge_pages(&self) -> bool {
         self.huge_pages.charged || self.workload.counts_huge_pages()
+    }
+
+    /// When they are looked for next, where they can be: looks at memory may be further apart than some hold them.
+    pub(super) fn huge_pages_at(&self) -> Option<Timestamp> {
+        let (watch, counts) = (&self.huge_pages, self.counts_huge_pages());
+        (watch.pooled && !counts && !self.has_ended()).then_some(watch.at)
     }
 
     /// Called once a turn of the loop.
@@ -74,20 +96,33 @@ impl Ward {
             return;
         }
         if watch.is_news() {
-            let text = format!(
-                "{} of huge pages (hugetlb) are not counted by the limit; shared ones appear once per process",
-                watch.uncounted
-            );
-            self.say(Level::Warning, text);
+            let uncounted = watch.uncounted;
+            self.tell_huge_pages(uncounted, "are");
         }
+    }
+
+    /// What was not there for long enough to be told then.
+    pub fn tell_huge_pages_untold(&mut self) {
+        let most = self.huge_pages.most;
+        if self.huge_pages.tells(most) {
+            self.tell_huge_pages(most, "were");
+        }
+    }
+
+    fn tell_huge_pages(&mut self, pages: Bytes, verb: &str) {
+        let text = format!(
+            "{pages} of huge pages (hugetlb) {verb} not counted by the limit; shared ones appear once per process"
+        );
+        self.say(Level::Warning, text);
     }
 
     fn begin(&mut self, now: Timestamp) -> bool {
         if now < self.huge_pages.at {
             return false;
         }
-        self.huge_pages.at = now + EVERY;
-        if pool() == Bytes(0) || self.counts_huge_pages() {
+        self.huge_pages.pooled = !self.counts_huge_pages() && pool() > Bytes(0);
+        self.huge_pages.at = now + if self.huge_pages.pooled { EVERY } else { SELDOM };
+        if !self.huge_pages.pooled {
             self.huge_pages.uncounted = Bytes(0);
             return false;
         }
@@ -114,5 +149,8 @@ mod tests {
         let at = |index: usize| told[index].then_some(readings[index]);
         let told: Vec<u64> = (0..readings.len()).filter_map(at).collect();
         assert_eq!(told, [100, 240]);
+        assert!(!watch.tells(watch.most), "nothing is left to be told at the end");
+        let mut brief = HugePagesWatch { sum: Bytes::mib(60), ..HugePagesWatch::default() };
+        assert!(!brief.is_news() && brief.tells(brief.most));
     }
 }

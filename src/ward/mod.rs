@@ -277,7 +277,8 @@ impl Ward {
         let evidence = (!self.has_ended()).then(|| self.evidence.next_deadline(now));
         let signalling = self.workload.is_signalling().then_some(now);
         let view = self.view.next_deadline(now);
-        let all = [self.policy.next_deadline(), impatient, evidence, signalling, view];
+        let huge_pages = self.huge_pages_at();
+        let all = [self.policy.next_deadline(), impatient, evidence, signalling, view, huge_pages];
         all.into_iter().flatten().min()
     }
 

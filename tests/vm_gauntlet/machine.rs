@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 
 /// Where the workloads work: a disk, whose page cache can be reclaimed.
 pub const WORK: &str = "/disk/gauntlet";
+/// The workloads' program, on the disk too: its pages are the workload's, and can be reclaimed. In the guest's own file system, which is
+/// memory, they cannot, and a hog from there was ended where one as people have it was not.
+pub const HOG: &str = "/disk/hog";
 /// A cgroup that belongs to a user, for a guardian without privilege.
 pub const DELEGATED: &str = "/sys/fs/cgroup/gauntlet";
 pub const USER: u32 = 1000;
@@ -25,7 +28,14 @@ pub fn require() {
     assert!(controllers.contains("memory"), "this guest has no memory controller: {controllers:?}");
     fs::create_dir_all(WORK).unwrap();
     own(Path::new(WORK));
+    fs::copy(std::env::var("SENTINEL_HOG").unwrap(), HOG).unwrap();
     delegate();
+}
+
+/// Nothing of a file is in memory: what is read is charged to who reads it.
+pub fn drop_caches() {
+    nix::unistd::sync();
+    fs::write("/proc/sys/vm/drop_caches", "3").unwrap();
 }
 
 fn delegate() {

@@ -1,7 +1,7 @@
 //! One run of sentinel with one shape, watched from outside.
 
 use crate::cases::{Case, Place, Swap};
-use crate::machine::{DELEGATED, Inventory, KernelLog, USER, WORK, clear};
+use crate::machine::{DELEGATED, HOG, Inventory, KernelLog, USER, WORK, clear, drop_caches};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::Value;
 use std::fmt;
@@ -36,6 +36,7 @@ pub struct Trial {
 /// Runs it to its end. What is here then and was not before is left by it.
 pub fn run(case: &Case, place: &Place, before: &Inventory) -> Trial {
     let record = format!("{WORK}/record.json");
+    drop_caches();
     let (log, began) = (KernelLog::from_now(), Instant::now());
     let mut child = command(case, place, &record).spawn().unwrap();
     let lines = listen(child.stderr.take().unwrap());
@@ -67,7 +68,7 @@ fn command(case: &Case, place: &Place, record: &str) -> Command {
     if case.swaps(place) {
         command.args(["--swap", if case.swap == Swap::Room { &limit } else { "max" }]);
     }
-    command.args(case.options).arg("--").arg(program("SENTINEL_HOG")).args(case.words);
+    command.args(case.options).arg("--").arg(HOG).args(case.words);
     command.args(["--cap", &hundredths(case.cap), "--own", &hundredths(case.own)]);
     command.args(["--copies", &case.copies(place).to_string()]);
     command.args(case.spinner(place).then_some("--spinner"));

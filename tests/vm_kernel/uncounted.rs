@@ -11,6 +11,14 @@ for at in range(0, 100 << 20, 2 << 20): m[at] = 1
 time.sleep(4); print('fine', flush=True)
 ";
 
+/// The same, for a second.
+const BRIEF: &str = "
+import mmap, time
+m = mmap.mmap(-1, 100 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x40000)
+for at in range(0, 100 << 20, 2 << 20): m[at] = 1
+time.sleep(1)
+";
+
 /// The same, until its guardian has told of them.
 const SEEN: &str = "
 import json, mmap, os, subprocess, sys, time
@@ -79,6 +87,10 @@ fn huge_pages_that_no_cgroup_counts_are_told() {
     let socket = socket.to_str().unwrap();
     let options = ["-m", "40M", "--cgroup", parent, "--socket", socket];
     let run = Sentinel::new().args(&options).run(&["python3", "-c", SEEN, socket]);
+    // Held for less time than two looks take.
+    let brief =
+        Sentinel::new().args(&["-m", "40M", "--cgroup", parent]).run(&["python3", "-c", BRIEF]);
+    assert!(brief.stderr.contains("100.0M of huge pages (hugetlb)"), "{brief}");
     fs::remove_dir(parent).unwrap();
     // Not of the record: at the end there are none any more, and whoever looks once more then sees that.
     assert_eq!(run.stdout, format!("{} False\n", 100 << 20), "{run}");
