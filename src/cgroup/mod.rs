@@ -6,6 +6,7 @@ pub mod hugetlb;
 pub mod kept;
 pub mod lag;
 pub mod limits;
+pub mod line_files;
 pub mod maker;
 mod removal;
 pub mod swap;
@@ -131,12 +132,38 @@ impl Cgroup {
             .with_context(|| format!("write {value:?} to {}", shown(&self.path.join(name))))
     }
 
+    /// Writes a value to one of its files, which is opened for that, and reads it back.
+    ///
+    /// # Errors
+    /// When the kernel refuses it, or the file says something else afterwards; the message names value and file.
+    pub fn set(&self, name: &str, value: &str) -> Result<()> {
+        let file = self.file(name, OFlag::O_RDWR);
+        let path = || shown(&self.path.join(name));
+        self.put(&file.with_context(|| format!("write {value:?} to {}", path()))?, name, value)
+    }
+
+    /// The same of one that is open, and called so.
+    ///
+    /// # Errors
+    /// As [`Cgroup::set`].
+    pub fn put(&self, file: &File, name: &str, value: &str) -> Result<()> {
+        let path = || shown(&self.path.join(name));
+        write_whole(file, value.as_bytes())
+            .with_context(|| format!("write {value:?} to {}", path()))?;
+        let mut buffer = [0; 128];
+        let text = kept::read(file, &mut buffer).with_context(|| format!("read {}", path()))?;
+        self.compare(name, &String::from_utf8_lossy(text), value)
+    }
+
     /// Fails unless the file says what was written to it: a limit that is not in force is an error, never a silence.
     ///
     /// # Errors
     /// When the file says something else or cannot be read.
     pub fn verify(&self, name: &str, wanted: &str) -> Result<()> {
-        let text = self.read(name)?;
+        self.compare(name, &self.read(name)?, wanted)
+    }
+
+    fn compare(&self, name: &str, text: &str, wanted: &str) -> Result<()> {
         if text.trim() != wanted {
             let path = self.path.join(name);
             bail!("{} says {:?} after {wanted:?} was written", shown(&path), text.trim());

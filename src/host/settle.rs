@@ -76,6 +76,7 @@ fn put_in_force(config: &mut Config, found: &Found, lines: &Lines) -> Result<Opt
     }
     let limits =
         WorkloadLimits { lines: *lines, swap: config.rules.swap, pids: config.rules.pids.0 };
-    limits::apply(&placed.cgroup, &limits).context("cannot put the limits in force")?;
+    let files = placed.lines().context("find the files of the kernel's lines")?;
+    limits::apply(&placed.cgroup, files, &limits).context("cannot put the limits in force")?;
     Ok(note)
 }

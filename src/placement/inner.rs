@@ -54,7 +54,10 @@ pub(super) fn make_in(directory: &std::path::Path, name: &str, all: bool) -> Res
     };
     let parent = Cgroup::open(directory)?;
     match parent.create_child(name).and_then(usable) {
-        Ok(cgroup) => Ok(Placed::new(cgroup, vacated, None)),
+        Ok(mut placed) => {
+            placed.vacated = vacated;
+            Ok(placed)
+        }
         Err(error) => {
             vacated.map_or(Ok(()), Vacated::undo)?;
             Err(error)

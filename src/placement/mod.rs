@@ -10,6 +10,7 @@ mod scope;
 pub mod surroundings;
 
 use crate::cgroup::hugetlb::pool;
+use crate::cgroup::line_files::LineFiles;
 use crate::cgroup::{Cgroup, files};
 use crate::escape::shown;
 use crate::systemd::Manager;
@@ -103,6 +104,8 @@ pub struct Placed {
     pub cgroup: Cgroup,
     /// How it was had.
     pub row: Option<Route>,
+    /// Where it has the memory controller, until somebody takes them.
+    lines: Option<LineFiles>,
     vacated: Option<Vacated>,
     anchor: Option<Anchor>,
     /// It says whose it is.
@@ -118,9 +121,19 @@ impl Drop for Placed {
 }
 
 impl Placed {
-    fn new(cgroup: Cgroup, vacated: Option<Vacated>, anchor: Option<Anchor>) -> Placed {
+    fn new(cgroup: Cgroup, lines: Option<LineFiles>) -> Placed {
         let marked = leftovers::mark(cgroup.path(), Mark::Guardian);
-        Placed { cgroup, row: None, vacated, anchor, marked, removed: false }
+        Placed { cgroup, row: None, lines, vacated: None, anchor: None, marked, removed: false }
+    }
+
+    /// The files of the kernel's lines.
+    pub fn lines(&self) -> Option<&LineFiles> {
+        self.lines.as_ref()
+    }
+
+    /// The same for who keeps them.
+    pub fn take_lines(&mut self) -> Option<LineFiles> {
+        self.lines.take()
     }
 
     /// Puts the command's process into it, before it runs anything.
@@ -286,17 +299,18 @@ pub fn without_memory(around: &Surroundings, name: &str) -> Result<Placed> {
         cgroup.remove()?;
         return Err(error).context("use cgroup.procs of the new cgroup");
     }
-    Ok(Placed::new(cgroup, None, None))
+    Ok(Placed::new(cgroup, None))
 }
 
-/// The controller being on for the children is not enough: the file must be there and ours to write.
-fn usable(cgroup: Cgroup) -> Result<Cgroup> {
-    let path = cgroup.path().join("memory.max");
-    if let Err(error) = cgroup.file("memory.max", nix::fcntl::OFlag::O_RDWR) {
-        cgroup.remove()?;
-        return Err(error).with_context(|| format!("use {}", shown(&path)));
+/// The controller being on for the children is not enough: the files must be there and ours to write.
+fn usable(cgroup: Cgroup) -> Result<Placed> {
+    match LineFiles::open(&cgroup) {
+        Ok(lines) => Ok(Placed::new(cgroup, Some(lines))),
+        Err(error) => {
+            cgroup.remove()?;
+            Err(error)
+        }
     }
-    Ok(cgroup)
 }
 
 /// Turns the controllers on for the children of a cgroup.

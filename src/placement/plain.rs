@@ -37,6 +37,5 @@ pub(super) fn make(around: &Surroundings, name: &str) -> Result<Placed> {
 fn below(directory: &Path, name: &str) -> Result<Placed> {
     let parent = Cgroup::open(directory)?;
     enable(&parent)?;
-    let cgroup = parent.create_child(name).and_then(usable)?;
-    Ok(Placed::new(cgroup, None, None))
+    parent.create_child(name).and_then(usable)
 }

@@ -62,8 +62,9 @@ fn furnish(scope: &Cgroup, process: AnchorProcess, child: i32) -> Result<Placed>
     let workload = scope.create_child(WORKLOAD)?;
     workload.write("cgroup.procs", &child.to_string())?;
     enable(scope)?;
-    let cgroup = usable(workload)?;
-    Ok(Placed::new(cgroup, None, Some(Anchor { process, leaf })))
+    let mut placed = usable(workload)?;
+    placed.anchor = Some(Anchor { process, leaf });
+    Ok(placed)
 }
 
 /// The scope's directory, once the process is in it. Where a unit's cgroup is, only systemd knows: its path is never guessed.

@@ -38,11 +38,15 @@ pub struct CgroupSampler {
 }
 
 impl CgroupSampler {
-    /// Opens the files. Those that not every kernel has (swap, pressure, pids) may be missing.
+    /// Opens the files, as far as they are not open. Those that not every kernel has (swap, pressure, pids) may be missing.
     ///
     /// # Errors
     /// When one that is needed cannot be opened.
-    pub fn open(cgroup: &Cgroup, keeping: Keeping) -> Result<CgroupSampler> {
+    pub fn open(
+        cgroup: &Cgroup,
+        keeping: Keeping,
+        current: Option<Rc<File>>,
+    ) -> Result<CgroupSampler> {
         let needed = |name: &str| {
             cgroup
                 .file(name, OFlag::O_RDONLY)
@@ -50,7 +54,7 @@ impl CgroupSampler {
         };
         let optional = |name| Kept::new(cgroup, name, keeping).ok();
         let mut sampler = CgroupSampler {
-            current: Rc::new(needed("memory.current")?),
+            current: current.map_or_else(|| needed("memory.current").map(Rc::new), Ok)?,
             stat: Kept::new(cgroup, "memory.stat", keeping).context("open memory.stat")?,
             events: needed("memory.events")?,
             own_events: optional("memory.events.local").map(|file| (file, 0)),

@@ -48,6 +48,7 @@ use spares::{Spares, is_shortage};
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
+use std::rc::Rc;
 use strangers::Strangers;
 
 /// What a look found.
@@ -93,11 +94,18 @@ impl Workload {
     ///
     /// # Errors
     /// When a file that the tier needs cannot be opened.
-    pub fn new(tier: Tier, placed: Option<Placed>, observed: Option<Cgroup>) -> Result<Workload> {
+    pub fn new(
+        tier: Tier,
+        mut placed: Option<Placed>,
+        observed: Option<Cgroup>,
+    ) -> Result<Workload> {
+        let lines = placed.as_mut().and_then(Placed::take_lines);
         let cgroup = placed.as_ref().map(|placed| &placed.cgroup);
-        let knobs = cgroup.map(Knobs::open).transpose()?;
         let with_memory = cgroup.filter(|_| tier == Tier::Kernel).or(observed.as_ref());
-        let by_cgroup = with_memory.map(|it| CgroupSampler::open(it, Keeping::Open)).transpose()?;
+        let current = lines.as_ref().map(|lines| Rc::clone(&lines.current));
+        let knobs = cgroup.map(|cgroup| Knobs::beside(cgroup, lines)).transpose()?;
+        let sampler = |it| CgroupSampler::open(it, Keeping::Open, current);
+        let by_cgroup = with_memory.map(sampler).transpose()?;
         let mut members = Members::new(cgroup.map_or(Source::Descendants, Source::of))?;
         placed.as_ref().and_then(Placed::anchor).into_iter().for_each(|pid| members.leave_out(pid));
         let mut by_process = ProcessSampler::new();
@@ -132,7 +140,7 @@ impl Workload {
     pub fn of_others(foreign: Foreign, spares: Spares) -> Result<Workload> {
         let cgroup = foreign.cgroup();
         let accounted = cgroup.has("memory.current");
-        let open = || CgroupSampler::open(cgroup, Keeping::Sparing);
+        let open = || CgroupSampler::open(cgroup, Keeping::Sparing, None);
         let by_cgroup = accounted.then(open).transpose()?;
         let knobs = Knobs::of_others(cgroup, by_cgroup.as_ref().map(CgroupSampler::current))?;
         let members = Members::of_others(cgroup, spares);
