@@ -4,7 +4,6 @@
 use super::kept::{Keeping, Kept};
 use super::{Cgroup, files, hierarchy};
 use crate::units::Bytes;
-use procfs::FromRead as _;
 use std::io;
 
 /// The files `hugetlb.<size>.current` of a cgroup, none where the controller is off.
@@ -60,12 +59,6 @@ fn size_name(kib: u64) -> String {
 /// Whether they are memory like any other.
 pub fn in_memory_current() -> bool {
     hierarchy::has_huge_pages()
-}
-
-/// The pool of this machine, all sizes, used or not: without one nobody has any.
-pub fn pool() -> Bytes {
-    let machine = procfs::Meminfo::from_file("/proc/meminfo").ok();
-    Bytes(machine.and_then(|machine| machine.hugetlb).unwrap_or(0))
 }
 
 #[cfg(test)]

@@ -3,13 +3,13 @@
 
 use super::Cgroup;
 use super::line_files::{LineFiles, in_use};
+use super::machine::MachineMemory;
 use crate::escape::shown;
 use crate::lines::Lines;
-use crate::units::Limit;
+use crate::units::{Bytes, Limit};
 use anyhow::{Context, Result, anyhow, bail};
 use cgroups_rs::fs::MaxValue;
 use cgroups_rs::fs::pid::PidController;
-use procfs::FromRead as _;
 use std::io;
 
 /// The limits of a workload's cgroup.
@@ -60,8 +60,7 @@ fn is_missing(error: &anyhow::Error) -> bool {
 }
 
 fn no_swap_accounting(limit: Limit) -> Result<()> {
-    let machine = procfs::Meminfo::from_file("/proc/meminfo").context("read /proc/meminfo")?;
-    if limit == Limit::Max || machine.swap_total == 0 {
+    if limit == Limit::Max || MachineMemory::look()?.swap == Bytes(0) {
         return Ok(());
     }
     Err(anyhow!(

@@ -1,5 +1,6 @@
 //! Everything that knows a cgroup v2 directory: finding one, making one, its files, its limits, its end.
 
+pub mod ancestors;
 pub mod files;
 pub mod hierarchy;
 pub mod hugetlb;
@@ -7,6 +8,7 @@ pub mod kept;
 pub mod lag;
 pub mod limits;
 pub mod line_files;
+pub mod machine;
 pub mod maker;
 mod removal;
 pub mod swap;

@@ -2,9 +2,8 @@
 
 use super::demands;
 use super::tier::{self, Found};
-use crate::cgroup::hierarchy::OuterLimit;
+use crate::cgroup::ancestors::Ancestors;
 use crate::cgroup::limits::{self, WorkloadLimits};
-use crate::cgroup::swap::SwapAround;
 use crate::config::Config;
 use crate::escape::shown;
 use crate::lines::Lines;
@@ -43,11 +42,15 @@ pub(super) fn settle(
     config: &mut Config,
     found: &Found,
     around: &Surroundings,
-    outer: &OuterLimit,
+    ancestors: &mut Ancestors,
     refused: Option<Unmet>,
 ) -> Result<(Lines, Vec<String>)> {
     let placed = found.placed.as_ref().filter(|_| found.tier == Tier::Kernel);
-    let swap = placed.map(|placed| SwapAround::of(placed.cgroup.path())).transpose()?;
+    let swap = placed.map(|placed| {
+        ancestors.add_above(placed.cgroup.path());
+        ancestors.swap_around(placed.cgroup.path())
+    });
+    let outer = &ancestors.outer_limit();
     let mut unmet = demands::unmet(config, &demands::means(found, swap.as_ref()));
     unmet.extend(refused);
     let without = demands::answer(&unmet, config, found, around)?;

@@ -9,8 +9,8 @@ mod plain;
 mod scope;
 pub mod surroundings;
 
-use crate::cgroup::hugetlb::pool;
 use crate::cgroup::line_files::LineFiles;
+use crate::cgroup::machine::MachineMemory;
 use crate::cgroup::{Cgroup, files};
 use crate::escape::shown;
 use crate::systemd::Manager;
@@ -255,13 +255,14 @@ fn why_not_at_sight(row: Route, around: &Surroundings, given: Option<&Path>) -> 
 
 fn make(row: Route, around: &Surroundings, wish: &Wish<'_>) -> Result<Placed> {
     match row {
-        Route::Given => given(wish.given.context("no cgroup was given")?, wish.name),
+        Route::Given => given(around, wish.given.context("no cgroup was given")?, wish.name),
         Route::NamespaceRoot => {
             let memory = around.memory().context("no memory controller")?;
-            inner::make_in(&memory.mount_point, wish.name, true)
+            inner::make_in(&around.machine, &memory.mount_point, wish.name, true)
         }
         Route::Delegated => {
-            inner::make_in(around.unit.as_deref().context("no unit")?, wish.name, true)
+            let unit = around.unit.as_deref().context("no unit")?;
+            inner::make_in(&around.machine, unit, wish.name, true)
         }
         Route::SystemScope => scope::make(around, Manager::System, wish),
         Route::UserScope => scope::make(around, Manager::User, wish),
@@ -270,11 +271,11 @@ fn make(row: Route, around: &Surroundings, wish: &Wish<'_>) -> Result<Placed> {
 }
 
 /// Files that are only called like a cgroup's are not written to.
-fn given(directory: &Path, name: &str) -> Result<Placed> {
+fn given(around: &Surroundings, directory: &Path, name: &str) -> Result<Placed> {
     if !Cgroup::open(directory)?.is_real() {
         bail!("{} is not in a cgroup v2 file system", shown(directory));
     }
-    inner::make_in(directory, name, false)
+    inner::make_in(&around.machine, directory, name, false)
 }
 
 /// Brings everybody back to a cgroup that a guardian, which is gone, made them leave ([`Placed::vacated`]).
@@ -314,17 +315,17 @@ fn usable(cgroup: Cgroup) -> Result<Placed> {
 }
 
 /// Turns the controllers on for the children of a cgroup.
-fn enable(parent: &Cgroup) -> Result<()> {
-    if !files::has_controller(&parent.read("cgroup.controllers")?, "memory") {
-        bail!("{} does not have the memory controller", shown(parent.path()));
-    }
+fn enable(parent: &Cgroup, machine: &MachineMemory) -> Result<()> {
     // Pids are wanted, not needed: without them `--pids` says that it cannot be had.
-    if parent.write("cgroup.subtree_control", "+memory +pids").is_err()
-        && !files::has_controller(&parent.read("cgroup.subtree_control")?, "memory")
-    {
-        parent.write("cgroup.subtree_control", "+memory")?;
+    if parent.write("cgroup.subtree_control", "+memory +pids").is_err() {
+        if !files::has_controller(&parent.read("cgroup.controllers")?, "memory") {
+            bail!("{} does not have the memory controller", shown(parent.path()));
+        }
+        if !files::has_controller(&parent.read("cgroup.subtree_control")?, "memory") {
+            parent.write("cgroup.subtree_control", "+memory")?;
+        }
     }
-    if pool() > Bytes(0) {
+    if machine.huge_pages > Bytes(0) {
         // Where it cannot be had, huge pages are told and not counted.
         let _ = parent.write("cgroup.subtree_control", "+hugetlb");
     }

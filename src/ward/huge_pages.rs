@@ -1,7 +1,8 @@
 //! Huge pages that no limit counts: looked for aside, a few processes a turn, and told when they do not grow any more.
 
 use super::Ward;
-use crate::cgroup::hugetlb::{in_memory_current, pool};
+use crate::cgroup::hugetlb::in_memory_current;
+use crate::cgroup::machine::MachineMemory;
 use crate::clock::Timestamp;
 use crate::status::Level;
 use crate::units::Bytes;
@@ -87,7 +88,8 @@ impl Ward {
             return false;
         }
         self.huge_pages.at = now + EVERY;
-        if pool() == Bytes(0) || self.counts_huge_pages() {
+        let pool = MachineMemory::look().unwrap_or_default().huge_pages;
+        if pool == Bytes(0) || self.counts_huge_pages() {
             self.huge_pages.uncounted = Bytes(0);
             return false;
         }
