@@ -173,15 +173,6 @@ impl Cgroup {
         Ok(())
     }
 
-    /// Whether a live process is in it or below it.
-    ///
-    /// # Errors
-    /// When `cgroup.events` cannot be read.
-    pub fn populated(&self) -> Result<bool> {
-        let text = self.read("cgroup.events")?;
-        Ok(files::cgroup_events(text.as_bytes()).is_some_and(|events| events.populated))
-    }
-
     /// Removes it and what the workload made below it. Gone already is done already.
     ///
     /// # Errors

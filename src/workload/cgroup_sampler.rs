@@ -2,6 +2,7 @@
 
 use crate::cgroup::hugetlb::{self, HugePages};
 use crate::cgroup::kept::{Keeping, Kept, read};
+use crate::cgroup::line_files::in_use;
 use crate::cgroup::{Cgroup, files, lag};
 use crate::escape::shown;
 use crate::event::{Glance, Sample};
@@ -114,6 +115,32 @@ impl CgroupSampler {
         let counters = self.counters()?;
         let current = Bytes(number(read(&self.current, &mut self.buffer[..])?)?);
         Ok(Glance { current, counters })
+    }
+
+    /// `memory.stat` alone.
+    ///
+    /// # Errors
+    /// ENODEV when the cgroup is gone.
+    pub fn stat(&self) -> io::Result<files::MemoryStat> {
+        Ok(files::memory_stat(self.stat.read(&mut [0; BUFFER])?))
+    }
+
+    /// All page faults and those with a read from disk, where `memory.stat` has them.
+    pub fn page_faults(&self) -> Option<(u64, u64)> {
+        files::page_faults(self.stat.read(&mut [0; BUFFER]).ok()?)
+    }
+
+    /// `memory.current` alone.
+    ///
+    /// # Errors
+    /// ENODEV when the cgroup is gone.
+    pub fn in_use(&self) -> io::Result<Bytes> {
+        in_use(&self.current)
+    }
+
+    /// What is in swap, where the kernel tells.
+    pub fn swapped(&self) -> Option<Bytes> {
+        files::number(self.swap.as_ref()?.read(&mut [0; 24]).ok()?).map(Bytes)
     }
 
     /// One reading. `memory.stat` first and `memory.current` behind it: growth in between then counts as footprint, not as cache. What is in

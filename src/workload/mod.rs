@@ -418,25 +418,27 @@ impl Workload {
     /// What the cgroup, of which no process is left, still has of tmpfs and shared memory, in memory and in swap: nothing else of
     /// it can be in swap any more.
     pub fn left_in_tmpfs(&self) -> Option<Bytes> {
-        // What others leave in theirs is their matter.
-        let cgroup = &self.placed.as_ref()?.cgroup;
-        let number = |name| crate::cgroup::files::number(cgroup.read(name).ok()?.as_bytes());
-        let stat = crate::cgroup::files::memory_stat(cgroup.read("memory.stat").ok()?.as_bytes());
-        if cgroup.populated().unwrap_or(true) {
+        let sampler = self.sampler_of_ours()?;
+        let stat = sampler.stat().ok()?;
+        if self.knobs.as_ref()?.populated().unwrap_or(true) {
             return None;
         }
-        let held = stat.shmem.min(Bytes(number("memory.current")?));
-        let swapped = Bytes(number("memory.swap.current").unwrap_or(0));
+        let held = stat.shmem.min(sampler.in_use().ok()?);
+        let swapped = sampler.swapped().unwrap_or_default();
         Some(held.saturating_add(swapped.saturating_sub(stat.swapcached)))
     }
 
     /// Page faults of the workload, minor and major: `pgfault`, of which `pgmajfault`, of `memory.stat`. `None` without a cgroup of its own
     /// that has it.
     pub fn page_faults(&self) -> Option<(u64, u64)> {
-        let placed = self.placed.as_ref().filter(|_| self.tier == Tier::Kernel)?;
-        let text = placed.cgroup.read("memory.stat").ok()?;
-        let (all, major) = crate::cgroup::files::page_faults(text.as_bytes())?;
+        let (all, major) = self.sampler_of_ours()?.page_faults()?;
         Some((all.saturating_sub(major), major))
+    }
+
+    /// What reads the cgroup that we made: what others leave in theirs is their matter.
+    fn sampler_of_ours(&self) -> Option<&CgroupSampler> {
+        let is_ours = self.placed.is_some() && self.tier == Tier::Kernel;
+        self.by_cgroup.as_ref().filter(|_| is_ours)
     }
 
     /// `memory.peak`, which sees what no look did; `None` before Linux 5.19 and in lower tiers.
