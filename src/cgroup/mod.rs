@@ -19,9 +19,11 @@ use anyhow::{Context, Result, bail};
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 use nix::unistd::{UnlinkatFlags, unlinkat};
+use rustix::fs::{FileType, RawDir};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
@@ -118,7 +120,8 @@ impl Cgroup {
             .and_then(|file| {
                 // Lists come in pages; everything else is one record.
                 let is_list = matches!(name, "cgroup.procs" | "cgroup.threads");
-                let read = if is_list { kernel_file::read_all } else { kernel_file::read_piece };
+                let read =
+                    if is_list { kernel_file::read_numbers } else { kernel_file::read_piece };
                 kernel_file::into_text(read(file)?)
             })
             .with_context(|| format!("read {}", shown(&self.path.join(name))))
@@ -184,11 +187,19 @@ impl Cgroup {
     }
 }
 
-/// The names of the cgroups in a directory; none where it cannot be read.
+/// The names of the cgroups, or whatever directories there are, in a directory of the kernel's; none where it cannot be read.
 pub fn names_in(directory: &Path) -> Vec<OsString> {
-    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    let made = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-    made.map(|entry| entry.file_name()).collect()
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let Ok(opened) = nix::fcntl::open(directory, flags, Mode::empty()) else { return Vec::new() };
+    let mut buffer = [MaybeUninit::<u8>::uninit(); 32 << 10];
+    let (mut entries, mut names) = (RawDir::new(&opened, &mut buffer), Vec::new());
+    while let Some(Ok(entry)) = entries.next() {
+        let name = entry.file_name().to_bytes();
+        if entry.file_type() == FileType::Directory && !matches!(name, b"." | b"..") {
+            names.push(OsStr::from_bytes(name).to_owned());
+        }
+    }
+    names
 }
 
 /// An extended attribute of a cgroup, if it has it.

@@ -51,18 +51,24 @@ pub(super) fn settle(
         ancestors.swap_around(placed.cgroup.path())
     });
     let outer = &ancestors.outer_limit();
-    let mut unmet = demands::unmet(config, &demands::means(found, swap.as_ref()));
+    let means = demands::means(config, found, swap.as_ref());
+    let mut unmet = demands::unmet(config, &means);
     unmet.extend(refused);
     let without = demands::answer(&unmet, config, found, around)?;
     let (room, less_swap) = swap.map_or((Limit::At(0), None), |swap| swap.room(config.rules.swap));
     config.rules.swap_room = room;
     let lines = config.rules.lines(config.rules.wanted_memory(found.tier, outer), outer)?;
-    let note = put_in_force(config, found, &lines)?;
+    let note = put_in_force(config, found, &lines, means.pids)?;
     Ok((lines, [without, less_swap, note].into_iter().flatten().collect()))
 }
 
 /// Writes the limits of the cgroup, as far as the tier has them. Gives what could not be had and was not asked for.
-fn put_in_force(config: &mut Config, found: &Found, lines: &Lines) -> Result<Option<String>> {
+fn put_in_force(
+    config: &mut Config,
+    found: &Found,
+    lines: &Lines,
+    has_pids: bool,
+) -> Result<Option<String>> {
     let Some(placed) = found.placed.as_ref().filter(|_| found.tier == Tier::Kernel) else {
         config.rules.pids.0 = Limit::Max;
         return Ok(None);
@@ -72,7 +78,7 @@ fn put_in_force(config: &mut Config, found: &Found, lines: &Lines) -> Result<Opt
         return Ok(None);
     }
     let mut note = None;
-    if !placed.cgroup.has("pids.max") {
+    if !has_pids {
         let text = "cannot limit processes: the pids controller is not available here";
         note = (!config.rules.pids.1).then(|| text.to_owned());
         config.rules.pids.0 = Limit::Max;

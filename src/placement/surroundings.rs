@@ -11,6 +11,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// The facts.
 #[derive(Clone, Debug)]
@@ -51,7 +52,7 @@ impl Surroundings {
             namespace_root: memory.is_some_and(is_namespace_root),
             unit: memory.and_then(own_unit),
             machine: MachineMemory::look()?,
-            release: release(),
+            release: release().to_owned(),
             memory_v1,
             // Asked only where nothing else explains that it is not there.
             memory_disabled: memory.is_none()
@@ -92,9 +93,11 @@ fn text(path: &str) -> String {
     kernel_file::text(path).unwrap_or_default()
 }
 
-fn release() -> String {
-    let system = nix::sys::utsname::uname();
-    system.map_or_else(|_| String::new(), |system| system.release().to_string_lossy().into_owned())
+/// The kernel's release; empty where it does not say so.
+pub fn release() -> &'static str {
+    static RELEASE: OnceLock<String> = OnceLock::new();
+    let ask = || Some(nix::sys::utsname::uname().ok()?.release().to_string_lossy().into_owned());
+    RELEASE.get_or_init(|| ask().unwrap_or_default())
 }
 
 fn with_memory(hierarchies: &[Hierarchy]) -> Option<&Hierarchy> {

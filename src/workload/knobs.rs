@@ -11,6 +11,7 @@ use crate::cgroup::line_files::{LineFiles, WRITABLE, in_use, limit_in, read_limi
 use crate::cgroup::{Cgroup, files, write_whole};
 use crate::escape::shown;
 use crate::event::InForce;
+use crate::placement::surroundings::release;
 use crate::units::{Bytes, Limit};
 use anyhow::{Context, Result};
 use nix::fcntl::OFlag;
@@ -273,8 +274,7 @@ fn write_limit(file: &File, limit: Limit) -> Result<(), Refusal> {
 
 /// Major and minor number of the running kernel; 0 where it does not say so.
 fn kernel_release() -> (u32, u32) {
-    let name = nix::sys::utsname::uname();
-    let text = name.as_ref().map(|name| name.release().to_string_lossy()).unwrap_or_default();
-    let mut numbers = text.split(|c: char| !c.is_ascii_digit()).map_while(|part| part.parse().ok());
+    let mut numbers =
+        release().split(|c: char| !c.is_ascii_digit()).map_while(|part| part.parse().ok());
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }

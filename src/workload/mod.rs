@@ -410,6 +410,16 @@ impl Workload {
         }
     }
 
+    /// How far the counters of its cgroup may lag, where they are read.
+    pub fn lag(&self) -> Bytes {
+        self.by_cgroup.as_ref().map_or(Bytes(0), CgroupSampler::lag)
+    }
+
+    /// Whether its `memory.pressure` is there to be read.
+    pub fn tells_pressure(&self) -> bool {
+        self.by_cgroup.as_ref().is_some_and(CgroupSampler::tells_pressure)
+    }
+
     /// Whether looks see huge pages.
     pub fn counts_huge_pages(&self) -> bool {
         self.by_cgroup.as_ref().is_some_and(CgroupSampler::counts_huge_pages)
