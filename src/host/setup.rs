@@ -174,6 +174,7 @@ impl Host {
     /// Whatever the memory of the machine: we stay, and act.
     pub(super) fn harden(&mut self) {
         memory::lower_oom_score();
+        self.voice.console.prepare();
         self.ready.memory_locked = memory::lock();
         crate::sys::priority::raise();
     }
