@@ -1,9 +1,9 @@
 //! `sentinel doctor`: what kind of place this is, which tier and which row of the placement table a run would get here, why
 //! each better one is not to be had, and the lines to paste. Looks, and changes nothing.
 
-use crate::cgroup::hierarchy::{self, OuterLimit};
+use crate::cgroup::ancestors::Ancestors;
+use crate::cgroup::hierarchy::OuterLimit;
 use crate::cgroup::hugetlb::in_memory_current;
-use crate::cgroup::swap::SwapAround;
 use crate::cgroup::{Cgroup, attribute};
 use crate::escape::escape;
 use crate::placement::demand::{Demand, Means, Unmet};
@@ -12,9 +12,8 @@ use crate::placement::{Route, WORKLOAD, obstacle, why_not};
 use crate::status::Tier;
 use crate::sys::memory;
 use crate::systemd::Manager;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use nix::fcntl::OFlag;
-use procfs::FromRead as _;
 use serde::Serialize;
 use std::fmt;
 use std::path::Path;
@@ -93,7 +92,7 @@ struct RowFinding {
 /// When /proc is not readable.
 pub fn examine() -> Result<Finding> {
     let around = Surroundings::look()?;
-    let outer = hierarchy::outer_limit(&around.hierarchies)?;
+    let ancestors = Ancestors::ours(&around.hierarchies, around.machine);
     let rows: Vec<RowFinding> = Route::ALL.iter().map(|row| look_at(*row, &around)).collect();
     let row = Route::ALL.into_iter().zip(&rows).find(|(_, found)| found.usable).map(|(row, _)| row);
     let chosen = row.map(Route::name);
@@ -105,8 +104,6 @@ pub fn examine() -> Result<Finding> {
         Some(_) => obstacle::remedy_for(&around, Tier::Hybrid),
         None => Vec::new(),
     };
-    let machine =
-        procfs::Meminfo::from_file("/proc/meminfo").context("cannot read /proc/meminfo")?;
     Ok(Finding {
         schema: SCHEMA,
         tier,
@@ -117,14 +114,14 @@ pub fn examine() -> Result<Finding> {
         container: container(),
         root: around.uid == 0,
         cgroup: layout(&around),
-        outer_limit: describe(&outer),
+        outer_limit: describe(&ancestors.outer_limit()),
         pressure: Path::new("/proc/pressure/memory").exists(),
         memory_lock: memory::lock(),
         oom_score_lowered: memory::lower_oom_score(),
-        swap_total: machine.swap_total,
+        swap_total: around.machine.swap.0,
         kernel_limits: best,
-        not_in_force: Demand::unmet(&means(&around, tier, row)?),
-        huge_pages: machine.hugetlb.unwrap_or(0),
+        not_in_force: Demand::unmet(&means(&around, &ancestors, tier, row)),
+        huge_pages: around.machine.huge_pages.0,
         huge_pages_counted: huge_pages_counted(&around),
         systemd: systemd(&around),
         rows,
@@ -168,17 +165,17 @@ fn tier(around: &Surroundings, kernel: bool) -> Tier {
 }
 
 /// As far as it can be told without making a cgroup.
-fn means(around: &Surroundings, tier: Tier, row: Option<Route>) -> Result<Means> {
+fn means(around: &Surroundings, ancestors: &Ancestors, tier: Tier, row: Option<Route>) -> Means {
     let own = around.memory().and_then(|memory| memory.own.as_deref());
-    let swap = own.map(|own| SwapAround::of(&own.join(WORKLOAD))).transpose()?;
+    let swap = own.map(|own| ancestors.swap_around(&own.join(WORKLOAD)));
     let pressure = Path::new("/proc/pressure/memory").exists();
-    Ok(Means {
+    Means {
         tier,
         row,
         pids: around.memory().is_some_and(|memory| memory.has_controller("pids")),
         pressure: pressure && matches!(tier, Tier::Kernel | Tier::Observed),
         no_swap: swap.and_then(|swap| swap.why_none()),
-    })
+    }
 }
 
 fn why(around: &Surroundings, rows: &[RowFinding]) -> String {

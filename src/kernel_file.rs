@@ -7,6 +7,8 @@ use std::path::Path;
 
 /// Most are smaller.
 const ROOM: usize = 16 << 10;
+/// Of the smallest page that there is.
+const HALF_PAGE: usize = 2048;
 
 /// All that it says.
 ///
@@ -39,6 +41,19 @@ pub fn read_piece(mut file: impl Read) -> io::Result<Vec<u8>> {
     let is_all = length < bytes.len();
     bytes.truncate(length);
     if !is_all {
+        bytes.extend(read_all(file)?);
+    }
+    Ok(bytes)
+}
+
+/// The same of a list of numbers. The kernel hands out as many as go into a page, so that less than half of one is all (seq_read_iter() in
+/// fs/seq_file.c).
+///
+/// # Errors
+/// As read(2).
+pub fn read_numbers(mut file: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = read_piece(&mut file)?;
+    if bytes.len() >= HALF_PAGE {
         bytes.extend(read_all(file)?);
     }
     Ok(bytes)
@@ -97,11 +112,24 @@ mod tests {
         }
     }
 
+    /// As lists of numbers do: a page at a time, but for what does not go into it as a whole.
+    struct Paged<'a>(&'a [u8]);
+
+    impl Read for Paged<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let length = self.0.len().min(buffer.len()).min(4090);
+            buffer[..length].copy_from_slice(&self.0[..length]);
+            self.0 = &self.0[length..];
+            Ok(length)
+        }
+    }
+
     #[test]
     fn all_of_it_is_read() {
         for length in [0, 1, ROOM - 1, ROOM, ROOM + 1, ROOM * 5] {
             let wanted: Vec<u8> = (0..length).map(|n| u8::try_from(n % 251).unwrap()).collect();
             assert_eq!(read_all(Slow(&wanted)).unwrap(), wanted);
+            assert_eq!(read_numbers(Paged(&wanted)).unwrap(), wanted);
         }
         assert_eq!(
             read("/proc/self/mountinfo").unwrap(),

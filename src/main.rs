@@ -1,5 +1,11 @@
 //! The command `sentinel`: reads what was typed, runs it, prints one line when something is wrong, and exits.
 
+#![cfg_attr(all(target_env = "gnu", not(test)), no_main)]
+
+#[cfg(all(target_env = "gnu", not(test)))]
+#[path = "sys/entry.rs"]
+mod entry;
+
 use clap::error::ErrorKind;
 use sentinel::cli::{self, Attach, Cli, Run, Verb};
 use sentinel::config::{self, Config};
@@ -9,7 +15,12 @@ use sentinel::verbs::told;
 use std::ffi::OsString;
 use std::io::Write as _;
 
-fn main() -> ! {
+#[cfg(not(all(target_env = "gnu", not(test))))]
+fn main() {
+    run_program();
+}
+
+fn run_program() -> ! {
     std::panic::set_hook(Box::new(|panic| {
         let text = format!("{panic}").replace('\n', " ");
         complain(&format!("failed inside: {text}; please report this"));

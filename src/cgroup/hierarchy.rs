@@ -1,12 +1,12 @@
 //! Where the cgroup v2 tree is mounted and where in it we are: from mountinfo and /proc/self/cgroup, never a fixed string.
 
+use super::machine::MachineMemory;
 use super::{Cgroup, files};
 use crate::escape::shown;
 use crate::kernel_file;
 use crate::units::{Bytes, Limit};
 use anyhow::{Context, Result, anyhow};
 use nix::fcntl::OFlag;
-use procfs::FromRead as _;
 use procfs::process::MountInfo;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -39,6 +39,9 @@ pub struct Hierarchy {
     pub read_only: bool,
     /// Controllers of its root, as its file has them; none where nobody looked.
     pub controllers: String,
+    /// Whether its root is a cgroup like any other, where it has the memory controller: only the kernel's own has no `cgroup.type`, nor
+    /// limits (cgroup-v2.rst).
+    pub has_type: bool,
 }
 
 /// The least of the limits of a cgroup and all above it that we can see.
@@ -79,7 +82,7 @@ pub fn mounts_at_start() -> &'static [u8] {
 pub fn find_in(mounts: &[u8]) -> Result<Vec<Hierarchy>> {
     let groups = kernel_file::read_once("/proc/self/cgroup").context("read /proc/self/cgroup")?;
     let mut found = parse(mounts, &groups);
-    found.iter_mut().for_each(Hierarchy::learn_controllers);
+    found.iter_mut().for_each(Hierarchy::learn);
     Ok(found)
 }
 
@@ -92,6 +95,7 @@ pub fn parse(mountinfo: &[u8], cgroup: &[u8]) -> Vec<Hierarchy> {
         root: mount.root,
         read_only: mount.mount_options.contains_key("ro"),
         controllers: String::new(),
+        has_type: false,
     };
     mounts(mountinfo, "cgroup2").map(hierarchy).collect()
 }
@@ -166,9 +170,11 @@ impl Hierarchy {
         files::has_controller(&self.controllers, controller)
     }
 
-    fn learn_controllers(&mut self) {
+    fn learn(&mut self) {
         let read = kernel_file::read_once(self.mount_point.join("cgroup.controllers"));
         self.controllers = String::from_utf8_lossy(&read.unwrap_or_default()).into_owned();
+        let kind = self.mount_point.join("cgroup.type");
+        self.has_type = self.has_controller("memory") && nix::sys::stat::lstat(&kind).is_ok();
     }
 
     /// The directory of another process's cgroup, if it lies below the mount point.
@@ -186,60 +192,36 @@ impl Hierarchy {
     }
 }
 
-/// What is available to this process: the least limit of all visible cgroups above it, else the machine's memory.
-///
-/// # Errors
-/// When the machine's memory is not known.
-pub fn outer_limit(hierarchies: &[Hierarchy]) -> Result<OuterLimit> {
-    let machine = procfs::Meminfo::from_file("/proc/meminfo").context("read /proc/meminfo")?;
-    let mut least = OuterLimit { bytes: Bytes(machine.mem_total), path: None };
-    // Elsewhere no directory has such files.
-    let bounded = hierarchies.iter().filter(|hierarchy| hierarchy.has_controller("memory"));
-    bounded.flat_map(Hierarchy::upwards).for_each(|directory| least.lower_to(directory));
-    Ok(least)
-}
-
 impl OuterLimit {
-    /// With the limits above the cgroup that a workload was put into: one that was named, or that of a slice, need not be below ours.
-    #[must_use]
-    pub fn above(mut self, workload: &Path) -> OuterLimit {
-        cgroups_above(workload).for_each(|cgroup| self.lower_to_those_of(&cgroup));
-        self
+    /// The machine's memory.
+    pub fn of(machine: &MachineMemory) -> OuterLimit {
+        OuterLimit { bytes: machine.total, path: None }
     }
 
     /// With the limits of this cgroup itself, and those above it.
     #[must_use]
     pub fn including(mut self, cgroup: &Path) -> OuterLimit {
-        cgroup.ancestors().for_each(|directory| self.lower_to(directory));
+        for cgroup in cgroup.ancestors().filter_map(|directory| Cgroup::open(directory).ok()) {
+            for name in ["memory.max", "memory.high"] {
+                if let Some(bytes) = read_limit(&cgroup, name) {
+                    self.lower_to(bytes, || cgroup.path().join(name));
+                }
+            }
+        }
         self
     }
 
-    fn lower_to(&mut self, directory: &Path) {
-        if let Ok(cgroup) = Cgroup::open(directory) {
-            self.lower_to_those_of(&cgroup);
+    pub(super) fn lower_to(&mut self, bytes: Bytes, path: impl FnOnce() -> PathBuf) {
+        if bytes < self.bytes {
+            *self = OuterLimit { bytes, path: Some(path()) };
         }
     }
-
-    fn lower_to_those_of(&mut self, cgroup: &Cgroup) {
-        for name in ["memory.max", "memory.high"] {
-            let Some(bytes) = read_limit(cgroup, name) else { continue };
-            if bytes < self.bytes {
-                *self = OuterLimit { bytes, path: Some(cgroup.path().join(name)) };
-            }
-        }
-    }
-}
-
-/// The cgroups above this one, innermost first, as far as their file system is mounted here.
-pub(super) fn cgroups_above(workload: &Path) -> impl Iterator<Item = Cgroup> {
-    let opened = workload.ancestors().skip(1).map(|directory| Cgroup::open(directory).ok());
-    opened.map_while(|cgroup| cgroup.filter(Cgroup::is_real))
 }
 
 /// A limit of a cgroup; `None` where there is no such file, or none is set.
 pub(super) fn read_limit(cgroup: &Cgroup, name: &str) -> Option<Bytes> {
     let file = cgroup.file(name, OFlag::O_RDONLY).ok()?;
-    files::limit(&kernel_file::read_all(file).ok()?)?.value().map(Bytes)
+    files::limit(&kernel_file::read_piece(file).ok()?)?.value().map(Bytes)
 }
 
 /// Fails if leaving this cgroup for one above it would get the workload around a limit.

@@ -2,10 +2,10 @@
 //! cgroup has of it, its files tell where the hugetlb controller is on.
 
 use super::kept::{Keeping, Kept};
-use super::{Cgroup, files, hierarchy};
+use super::{Cgroup, files, hierarchy, names_in};
 use crate::units::Bytes;
-use procfs::FromRead as _;
 use std::io;
+use std::path::Path;
 
 /// The files `hugetlb.<size>.current` of a cgroup, none where the controller is off.
 #[derive(Debug, Default)]
@@ -43,8 +43,8 @@ impl HugePages {
 
 /// The sizes that this kernel has, as its cgroup files are called (mem_fmt() in mm/hugetlb_cgroup.c).
 fn sizes() -> Vec<String> {
-    let entries = std::fs::read_dir("/sys/kernel/mm/hugepages").into_iter().flatten().flatten();
-    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let names = names_in(Path::new("/sys/kernel/mm/hugepages")).into_iter();
+    let names = names.filter_map(|name| name.into_string().ok());
     let kib = |name: String| name.strip_prefix("hugepages-")?.strip_suffix("kB")?.parse().ok();
     names.filter_map(kib).map(size_name).collect()
 }
@@ -60,12 +60,6 @@ fn size_name(kib: u64) -> String {
 /// Whether they are memory like any other.
 pub fn in_memory_current() -> bool {
     hierarchy::has_huge_pages()
-}
-
-/// The pool of this machine, all sizes, used or not: without one nobody has any.
-pub fn pool() -> Bytes {
-    let machine = procfs::Meminfo::from_file("/proc/meminfo").ok();
-    Bytes(machine.and_then(|machine| machine.hugetlb).unwrap_or(0))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! How far the counters of `memory.stat` may be behind `memory.current`.
 
+use crate::sys::memory::page_size;
 use crate::units::Bytes;
 use nix::unistd::{SysconfVar, sysconf};
 
@@ -10,5 +11,5 @@ const BATCH: u64 = 64;
 pub fn pending() -> Bytes {
     let online = sysconf(SysconfVar::_NPROCESSORS_ONLN).ok().flatten();
     let online = online.and_then(|count| u64::try_from(count).ok()).unwrap_or(1);
-    Bytes(BATCH.saturating_mul(procfs::page_size()).saturating_mul(online))
+    Bytes(BATCH.saturating_mul(page_size()).saturating_mul(online))
 }

@@ -1,15 +1,16 @@
-//! Writes the limits of a workload's cgroup through cgroups-rs, and reads every one of them back.
-//! Only its writers are used: its readers turn errors into numbers.
+//! Writes the limits of a workload's cgroup, and reads every one of them back: the kernel's lines by the descriptors that are kept for them,
+//! the number of processes through cgroups-rs. Only its writer is used: its readers turn errors into numbers.
 
-use super::{Cgroup, files};
+use super::Cgroup;
+use super::line_files::{LineFiles, in_use};
+use super::machine::MachineMemory;
 use crate::escape::shown;
 use crate::lines::Lines;
-use crate::units::Limit;
+use crate::units::{Bytes, Limit};
 use anyhow::{Context, Result, anyhow, bail};
 use cgroups_rs::fs::MaxValue;
-use cgroups_rs::fs::memory::{MemController, SetMemory};
 use cgroups_rs::fs::pid::PidController;
-use procfs::FromRead as _;
+use std::io;
 
 /// The limits of a workload's cgroup.
 #[derive(Clone, Copy, Debug)]
@@ -26,49 +27,40 @@ pub struct WorkloadLimits {
 ///
 /// # Errors
 /// The first that is not in force afterwards, with its file.
-pub fn apply(cgroup: &Cgroup, limits: &WorkloadLimits) -> Result<()> {
-    set_lines(cgroup, &limits.lines)?;
-    cgroup.write("memory.oom.group", "1")?;
-    cgroup.verify("memory.oom.group", "1")?;
+pub fn apply(cgroup: &Cgroup, files: &LineFiles, limits: &WorkloadLimits) -> Result<()> {
+    set_lines(cgroup, files, &limits.lines)?;
+    cgroup.set("memory.oom.group", "1")?;
     set_swap(cgroup, limits.swap)?;
     set_pids(cgroup, limits.pids)
 }
 
 /// Of a cgroup in which nothing runs yet: such a write can wait, see `workload/knobs.rs`.
-fn set_lines(cgroup: &Cgroup, lines: &Lines) -> Result<()> {
-    set_memory(cgroup, "memory.high", Limit::At(lines.limit.0))?;
-    let current = cgroup.read("memory.current")?;
-    if files::number(current.as_bytes()).is_some_and(|current| current >= lines.ceiling.0) {
-        let path = cgroup.path().join("memory.max");
-        bail!("{} stays: {} bytes are in use", shown(&path), current.trim());
+fn set_lines(cgroup: &Cgroup, files: &LineFiles, lines: &Lines) -> Result<()> {
+    cgroup.put(&files.high, "memory.high", &lines.limit.0.to_string())?;
+    let path = |name| shown(&cgroup.path().join(name));
+    let current = in_use(&files.current);
+    let current = current.with_context(|| format!("read {}", path("memory.current")))?;
+    if current >= lines.ceiling {
+        bail!("{} stays: {} bytes are in use", path("memory.max"), current.0);
     }
-    set_memory(cgroup, "memory.max", Limit::At(lines.ceiling.0))
-}
-
-fn set_memory(cgroup: &Cgroup, name: &str, limit: Limit) -> Result<()> {
-    let memory = MemController::new(cgroup.path().into(), cgroup.path().into(), true);
-    let value = to_max(limit)?;
-    let none = SetMemory { low: None, min: None, max: None, high: None };
-    let set = match name {
-        "memory.high" => SetMemory { high: value, ..none },
-        _ => SetMemory { max: value, ..none },
-    };
-    memory.set_mem(set).map_err(|error| wrong(cgroup, name, &error))?;
-    cgroup.verify(name, &limit.to_string())
+    cgroup.put(&files.max, "memory.max", &lines.ceiling.0.to_string())
 }
 
 /// `memory.swap.max`. Where the kernel does not account swap there is no such file, and nothing to write if there is no swap.
 fn set_swap(cgroup: &Cgroup, limit: Limit) -> Result<()> {
-    if !cgroup.has("memory.swap.max") {
-        return no_swap_accounting(limit);
+    match cgroup.set("memory.swap.max", &limit.to_string()) {
+        Err(error) if is_missing(&error) => no_swap_accounting(limit),
+        set => set,
     }
-    cgroup.write("memory.swap.max", &limit.to_string())?;
-    cgroup.verify("memory.swap.max", &limit.to_string())
+}
+
+fn is_missing(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 fn no_swap_accounting(limit: Limit) -> Result<()> {
-    let machine = procfs::Meminfo::from_file("/proc/meminfo").context("read /proc/meminfo")?;
-    if limit == Limit::Max || machine.swap_total == 0 {
+    if limit == Limit::Max || MachineMemory::look()?.swap == Bytes(0) {
         return Ok(());
     }
     Err(anyhow!(

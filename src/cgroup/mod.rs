@@ -1,11 +1,14 @@
 //! Everything that knows a cgroup v2 directory: finding one, making one, its files, its limits, its end.
 
+pub mod ancestors;
 pub mod files;
 pub mod hierarchy;
 pub mod hugetlb;
 pub mod kept;
 pub mod lag;
 pub mod limits;
+pub mod line_files;
+pub mod machine;
 pub mod maker;
 mod removal;
 pub mod swap;
@@ -16,9 +19,11 @@ use anyhow::{Context, Result, bail};
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 use nix::unistd::{UnlinkatFlags, unlinkat};
+use rustix::fs::{FileType, RawDir};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
@@ -115,7 +120,8 @@ impl Cgroup {
             .and_then(|file| {
                 // Lists come in pages; everything else is one record.
                 let is_list = matches!(name, "cgroup.procs" | "cgroup.threads");
-                let read = if is_list { kernel_file::read_all } else { kernel_file::read_piece };
+                let read =
+                    if is_list { kernel_file::read_numbers } else { kernel_file::read_piece };
                 kernel_file::into_text(read(file)?)
             })
             .with_context(|| format!("read {}", shown(&self.path.join(name))))
@@ -131,26 +137,43 @@ impl Cgroup {
             .with_context(|| format!("write {value:?} to {}", shown(&self.path.join(name))))
     }
 
+    /// Writes a value to one of its files, which is opened for that, and reads it back.
+    ///
+    /// # Errors
+    /// When the kernel refuses it, or the file says something else afterwards; the message names value and file.
+    pub fn set(&self, name: &str, value: &str) -> Result<()> {
+        let file = self.file(name, OFlag::O_RDWR);
+        let path = || shown(&self.path.join(name));
+        self.put(&file.with_context(|| format!("write {value:?} to {}", path()))?, name, value)
+    }
+
+    /// The same of one that is open, and called so.
+    ///
+    /// # Errors
+    /// As [`Cgroup::set`].
+    pub fn put(&self, file: &File, name: &str, value: &str) -> Result<()> {
+        let path = || shown(&self.path.join(name));
+        write_whole(file, value.as_bytes())
+            .with_context(|| format!("write {value:?} to {}", path()))?;
+        let mut buffer = [0; 128];
+        let text = kept::read(file, &mut buffer).with_context(|| format!("read {}", path()))?;
+        self.compare(name, &String::from_utf8_lossy(text), value)
+    }
+
     /// Fails unless the file says what was written to it: a limit that is not in force is an error, never a silence.
     ///
     /// # Errors
     /// When the file says something else or cannot be read.
     pub fn verify(&self, name: &str, wanted: &str) -> Result<()> {
-        let text = self.read(name)?;
+        self.compare(name, &self.read(name)?, wanted)
+    }
+
+    fn compare(&self, name: &str, text: &str, wanted: &str) -> Result<()> {
         if text.trim() != wanted {
             let path = self.path.join(name);
             bail!("{} says {:?} after {wanted:?} was written", shown(&path), text.trim());
         }
         Ok(())
-    }
-
-    /// Whether a live process is in it or below it.
-    ///
-    /// # Errors
-    /// When `cgroup.events` cannot be read.
-    pub fn populated(&self) -> Result<bool> {
-        let text = self.read("cgroup.events")?;
-        Ok(files::cgroup_events(text.as_bytes()).is_some_and(|events| events.populated))
     }
 
     /// Removes it and what the workload made below it. Gone already is done already.
@@ -164,11 +187,19 @@ impl Cgroup {
     }
 }
 
-/// The names of the cgroups in a directory; none where it cannot be read.
+/// The names of the cgroups, or whatever directories there are, in a directory of the kernel's; none where it cannot be read.
 pub fn names_in(directory: &Path) -> Vec<OsString> {
-    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    let made = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-    made.map(|entry| entry.file_name()).collect()
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let Ok(opened) = nix::fcntl::open(directory, flags, Mode::empty()) else { return Vec::new() };
+    let mut buffer = [MaybeUninit::<u8>::uninit(); 32 << 10];
+    let (mut entries, mut names) = (RawDir::new(&opened, &mut buffer), Vec::new());
+    while let Some(Ok(entry)) = entries.next() {
+        let name = entry.file_name().to_bytes();
+        if entry.file_type() == FileType::Directory && !matches!(name, b"." | b"..") {
+            names.push(OsStr::from_bytes(name).to_owned());
+        }
+    }
+    names
 }
 
 /// An extended attribute of a cgroup, if it has it.

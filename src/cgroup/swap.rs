@@ -1,11 +1,8 @@
 //! How much swap a workload can really get: what was asked for is not yet what the machine, or a cgroup above, has to give.
 
-use super::hierarchy;
 use crate::escape::shown;
 use crate::units::{Bytes, Limit};
-use anyhow::{Context, Result};
-use procfs::FromRead as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What bounds a workload's swap beside its own `memory.swap.max`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,19 +14,6 @@ pub struct SwapAround {
 }
 
 impl SwapAround {
-    /// Looks at the machine and at what is above this cgroup.
-    ///
-    /// # Errors
-    /// When the machine's swap is not known.
-    pub fn of(cgroup: &Path) -> Result<SwapAround> {
-        let machine = procfs::Meminfo::from_file("/proc/meminfo").context("read /proc/meminfo")?;
-        let limits = hierarchy::cgroups_above(cgroup).filter_map(|above| {
-            let bytes = hierarchy::read_limit(&above, "memory.swap.max")?;
-            Some((bytes, above.path().join("memory.swap.max")))
-        });
-        Ok(SwapAround { total: Bytes(machine.swap_total), outer: limits.min_by_key(|(b, _)| *b) })
-    }
-
     /// Who has no swap to give, if there is none.
     pub fn why_none(&self) -> Option<String> {
         let (least, who) = self.least();

@@ -7,6 +7,7 @@ use crate::escape::{escape, shown};
 use crate::nearest::nearest;
 use crate::report::record::{CallerId, as_caller};
 use anyhow::{Context, Result, anyhow};
+use nix::errno::Errno;
 use nix::libc;
 use nix::unistd::geteuid;
 use std::fs::{File, Metadata, OpenOptions};
@@ -80,8 +81,7 @@ fn default_file(caller: CallerId) -> Option<Opened> {
 
 /// False only where it is sure that there is nothing, not even a link that leads nowhere, which was meant.
 fn is_there(path: &Path) -> bool {
-    let kind = path.symlink_metadata().map_err(|error| error.kind());
-    !matches!(kind, Err(io::ErrorKind::NotFound | io::ErrorKind::NotADirectory))
+    !matches!(nix::sys::stat::lstat(path), Err(Errno::ENOENT | Errno::ENOTDIR))
 }
 
 /// What is not there is no configuration; what cannot be opened is one.

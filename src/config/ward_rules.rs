@@ -3,7 +3,6 @@
 
 use crate::account::Account;
 use crate::cgroup::hierarchy::OuterLimit;
-use crate::cgroup::lag;
 use crate::cli::{OnDeath, ReportSetting};
 use crate::escape::escape;
 use crate::lines::{BATCH, Lines, SMALLEST_HEADROOM, default_headroom};
@@ -128,11 +127,11 @@ impl WardRules {
         Ok(Lines::new(limit, Some(room), self.second_line)?.with_swap(self.swap_room))
     }
 
-    /// The rules of the policy, for these lines in this tier.
-    pub fn policy(&self, lines: Lines, tier: Tier) -> PolicyConfig {
+    /// The rules of the policy, for these lines in this tier, where the counters of the kernel may lag so far.
+    pub fn policy(&self, lines: Lines, tier: Tier, lag: Bytes) -> PolicyConfig {
         let (cadence, slack, reclaim) = match tier {
             Tier::Kernel => {
-                let slack = counter_slack(lag::pending(), lines.limit);
+                let slack = counter_slack(lag, lines.limit);
                 (Cadence::Events, slack, ReclaimAt::TripWire)
             }
             Tier::Observed => (Cadence::Polled, Bytes(0), ReclaimAt::Ceiling),

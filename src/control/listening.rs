@@ -93,7 +93,8 @@ impl Listening {
     }
 }
 
-/// Closes a listener after those that wait: what they passed must not be closed on the way (see `receiving`).
+/// Has a listener take nobody any more, and closes those that wait: what they passed must not be closed on the way (see `receiving`). Its own
+/// descriptor goes with the process: where there was no room to accept somebody, closing it would be that.
 pub(super) fn close(listener: UnixListener) {
     // From here on nobody can connect; a failure leaves those that do to the loop below.
     let _ = socket::shutdown(listener.as_raw_fd(), socket::Shutdown::Both);
@@ -101,8 +102,7 @@ pub(super) fn close(listener: UnixListener) {
         match listener.accept() {
             // What takes time to close is left to the end of this process.
             Ok((stream, _)) => std::mem::forget(receiving::close(stream)),
-            Err(error) if is_lack(&error) => return std::mem::forget(listener),
-            Err(_) => return,
+            Err(_) => return std::mem::forget(listener),
         }
     }
 }

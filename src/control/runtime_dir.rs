@@ -45,9 +45,8 @@ impl Roots {
         }
     }
 
-    /// The candidates for our own directory, best first.
-    fn candidates(&self) -> Vec<PathBuf> {
-        let uid = geteuid();
+    /// The candidates for a directory of this user's, who we are, best first.
+    fn candidates(&self, uid: Uid) -> Vec<PathBuf> {
         let own = self.tmp.join(format!("sentinel-{uid}"));
         let better = match uid.is_root() {
             true => Some(self.run.join("sentinel")),
@@ -91,8 +90,9 @@ pub(super) fn open(path: &Path) -> nix::Result<OwnedFd> {
 /// One line for each place that would not do.
 pub(super) fn prepare(roots: &Roots) -> Result<(PathBuf, OwnedFd), String> {
     let mut problems = Vec::new();
-    for path in roots.candidates() {
-        match prepare_one(&path) {
+    let uid = geteuid();
+    for path in roots.candidates(uid) {
+        match prepare_one(&path, uid) {
             Ok(directory) => return Ok((path, directory)),
             Err(problem) => problems.push(problem),
         }
@@ -100,7 +100,7 @@ pub(super) fn prepare(roots: &Roots) -> Result<(PathBuf, OwnedFd), String> {
     Err(problems.join("; "))
 }
 
-fn prepare_one(path: &Path) -> Result<OwnedFd, String> {
+fn prepare_one(path: &Path, uid: Uid) -> Result<OwnedFd, String> {
     let shown = escape(path.as_os_str().as_bytes());
     let cannot = |what: &str, errno: Errno| format!("cannot {what} {shown}: {}", errno.desc());
     let root = path.parent().unwrap_or(Path::new("/"));
@@ -110,28 +110,28 @@ fn prepare_one(path: &Path) -> Result<OwnedFd, String> {
             "will not use {shown}: other users could rename files in its directory"
         ));
     }
-    let uid = geteuid();
     let mode = wanted_mode(uid);
-    let made = std::fs::DirBuilder::new().mode(mode.bits()).create(path);
-    let directory = match open_to_read(path) {
-        Ok(directory) => directory,
-        Err(errno) => {
-            return Err(made
-                .map_or_else(|e| format!("cannot make {shown}: {e}"), |()| cannot("open", errno)));
+    let (directory, is_new) = match open_to_read(path) {
+        Err(Errno::ENOENT) => {
+            let made = std::fs::DirBuilder::new().mode(mode.bits()).create(path);
+            let directory = open_to_read(path).map_err(|errno| match &made {
+                Err(error) => format!("cannot make {shown}: {error}"),
+                Ok(()) => cannot("open", errno),
+            })?;
+            (directory, made.is_ok())
         }
+        opened => (opened.map_err(|errno| cannot("open", errno))?, false),
     };
     let found = fstat(&directory).map_err(|errno| cannot("look at", errno))?;
     if !belongs_to(&found, uid.as_raw()) {
         let way_out = "it must belong to us and be writable by no one else";
         return Err(format!("will not use {shown} (uid {}): {way_out}", found.st_uid));
     }
-    match made {
-        // What the umask took from the directory just made.
-        Ok(()) => fchmod(&directory, mode)
-            .map_err(|errno| cannot("set the mode of", errno))
-            .map(|()| directory),
-        Err(_) => Ok(directory),
+    if is_new {
+        // What the umask took from it.
+        fchmod(&directory, mode).map_err(|errno| cannot("set the mode of", errno))?;
     }
+    Ok(directory)
 }
 
 fn open_to_read(path: &Path) -> nix::Result<OwnedFd> {
@@ -199,7 +199,7 @@ pub fn list(roots: &Roots) -> Vec<PathBuf> {
 
 /// Where guardians that we may find are listed: our own candidates and root's directory.
 pub(super) fn places(roots: &Roots) -> Vec<PathBuf> {
-    let mut places = roots.candidates();
+    let mut places = roots.candidates(geteuid());
     places.push(roots.run.join("sentinel"));
     places.sort();
     places.dedup();

@@ -3,7 +3,8 @@
 use super::Host;
 use super::setup::{open_mailbox, open_metrics};
 use super::visit::Visit;
-use crate::cgroup::hierarchy;
+use crate::cgroup::hierarchy::OuterLimit;
+use crate::cgroup::machine::MachineMemory;
 use crate::config::{Config, Targets};
 use crate::escape::shown;
 use crate::report::record::CallerId;
@@ -31,7 +32,7 @@ pub fn attach(config: Config, targets: &Targets) -> Result<Host> {
     let rules = config.rules;
     host.visit = Some(Visit {
         rules: rules.clone(),
-        machine: hierarchy::outer_limit(&[])?,
+        machine: OuterLimit::of(&MachineMemory::look()?),
         directories: Vec::new(),
         spares: Spares::take().context("cannot keep descriptors for later")?,
         released: false,

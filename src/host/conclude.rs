@@ -2,6 +2,7 @@
 //! this may wait.
 
 use super::Host;
+use crate::control::server::Server;
 use crate::escape::shown;
 use crate::event::{Cause, Ending, Outcome};
 use crate::ledger::{self, store};
@@ -49,6 +50,10 @@ impl Host {
 
     /// Watchers see how it ended.
     pub(super) fn publish_last_words(&mut self, id: WardId) {
+        let watchers = self.mailbox.server.as_ref().map(Server::has_watchers);
+        if watchers.is_none_or(|watchers| watchers.text + watchers.json == 0) {
+            return;
+        }
         let Some(ward) = self.wards.get(id) else { return };
         let (Some(end), status) = (ward.end(), Box::new(ward.status())) else { return };
         let text = crate::escape::tame(&end.text);

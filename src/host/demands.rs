@@ -11,11 +11,11 @@ use crate::units::{Bytes, Limit, show_duration};
 use anyhow::{Result, bail};
 
 /// What the place that was found has.
-pub(super) fn means(found: &Found, swap: Option<&SwapAround>) -> Means {
+pub(super) fn means(config: &Config, found: &Found, swap: Option<&SwapAround>) -> Means {
     let placed = found.placed.as_ref().filter(|_| found.tier == Tier::Kernel);
     let cgroup = placed.map(|placed| &placed.cgroup);
-    // With psi=0 the file is there, and reading it fails.
-    let pressure = cgroup.or(found.observed.as_ref());
+    // With psi=0 the file is there, and reading it fails. Where nobody asked for what needs it, nothing depends on it.
+    let pressure = cgroup.or(found.observed.as_ref()).filter(|_| config.asked.thrash);
     Means {
         tier: found.tier,
         row: placed.and_then(|placed| placed.row),

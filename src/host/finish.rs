@@ -2,6 +2,7 @@
 //! more, so this may wait.
 
 use super::Host;
+use super::keeper::KeeperProcess;
 use super::not_started::FAILED;
 use crate::clock::Timestamp;
 use crate::event::{Cause, Ending};
@@ -35,7 +36,7 @@ impl Host {
         self.finish_relay();
         self.finish_log();
         let exit_status = self.conclude_all();
-        self.attendants.keeper = None;
+        self.attendants.keeper.iter_mut().for_each(KeeperProcess::let_go);
         self.voice.console.finish();
         if typed_at_dashboard {
             // What was typed while the dashboard went was meant for it, and not for the shell that comes next.

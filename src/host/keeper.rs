@@ -30,15 +30,11 @@ pub(super) struct KeeperProcess {
 }
 
 impl Drop for KeeperProcess {
-    /// Lets it go, and waits for it to have gone; but a panic lets the leash break.
+    /// But a panic lets the leash break.
     fn drop(&mut self) {
-        if std::thread::panicking() || self.pid == 0 {
-            return;
+        if !std::thread::panicking() {
+            self.let_go();
         }
-        // Where it is gone already, nothing is to be let go.
-        let _ = self.leash.write_all(b".");
-        let _ = crate::sys::process::send(self.pid, nix::libc::SIGKILL);
-        crate::sys::process::reap(self.pid);
     }
 }
 
@@ -56,6 +52,18 @@ impl KeeperProcess {
         let task = |held| keeper::run(handed, held, report);
         let pid = attendant::start(c"sentinel-keeper", given, task).context("start it")?;
         Ok(KeeperProcess { pid, orders, written, leash })
+    }
+
+    /// Lets it go, and waits for it to have gone.
+    pub(super) fn let_go(&mut self) {
+        let pid = std::mem::take(&mut self.pid);
+        if pid == 0 {
+            return;
+        }
+        // Where it is gone already, nothing is to be let go.
+        let _ = self.leash.write_all(b".");
+        let _ = crate::sys::process::send(pid, nix::libc::SIGKILL);
+        crate::sys::process::reap(pid);
     }
 
     /// Its process id.

@@ -154,8 +154,8 @@ const PRESSURE_TRIGGER: &str = "c29tZSAyMDAwMDAgMjAwMDAwMAA=";
 /// Programs that know the protocol shrink by themselves when their cgroup is under pressure. Where the caller has somebody
 /// else's watch, that stays.
 fn pressure_variables(workload: &Workload) -> Vec<CString> {
-    let cgroup = workload.cgroup().filter(|_| workload.tier() == Tier::Kernel);
-    let file = cgroup.filter(|cgroup| cgroup.has("memory.pressure"));
+    let tells = workload.tier() == Tier::Kernel && workload.tells_pressure();
+    let file = workload.cgroup().filter(|_| tells);
     let Some(file) = file.map(|cgroup| cgroup.path().join("memory.pressure")) else {
         return Vec::new();
     };

@@ -243,7 +243,9 @@ impl Host {
     /// What happened between making the watches and now is seen by looking once.
     fn after_start(&mut self) {
         self.wards.iter_mut().for_each(Ward::look);
-        self.take_signals();
+        if self.signals.holds_any() {
+            self.take_signals();
+        }
         self.reap();
         self.brief_keeper();
         self.speak();

@@ -2,9 +2,8 @@
 
 use super::demands;
 use super::tier::{self, Found};
-use crate::cgroup::hierarchy::OuterLimit;
+use crate::cgroup::ancestors::Ancestors;
 use crate::cgroup::limits::{self, WorkloadLimits};
-use crate::cgroup::swap::SwapAround;
 use crate::config::Config;
 use crate::escape::shown;
 use crate::lines::Lines;
@@ -43,23 +42,33 @@ pub(super) fn settle(
     config: &mut Config,
     found: &Found,
     around: &Surroundings,
-    outer: &OuterLimit,
+    ancestors: &mut Ancestors,
     refused: Option<Unmet>,
 ) -> Result<(Lines, Vec<String>)> {
     let placed = found.placed.as_ref().filter(|_| found.tier == Tier::Kernel);
-    let swap = placed.map(|placed| SwapAround::of(placed.cgroup.path())).transpose()?;
-    let mut unmet = demands::unmet(config, &demands::means(found, swap.as_ref()));
+    let swap = placed.map(|placed| {
+        ancestors.add_above(placed.cgroup.path());
+        ancestors.swap_around(placed.cgroup.path())
+    });
+    let outer = &ancestors.outer_limit();
+    let means = demands::means(config, found, swap.as_ref());
+    let mut unmet = demands::unmet(config, &means);
     unmet.extend(refused);
     let without = demands::answer(&unmet, config, found, around)?;
     let (room, less_swap) = swap.map_or((Limit::At(0), None), |swap| swap.room(config.rules.swap));
     config.rules.swap_room = room;
     let lines = config.rules.lines(config.rules.wanted_memory(found.tier, outer), outer)?;
-    let note = put_in_force(config, found, &lines)?;
+    let note = put_in_force(config, found, &lines, means.pids)?;
     Ok((lines, [without, less_swap, note].into_iter().flatten().collect()))
 }
 
 /// Writes the limits of the cgroup, as far as the tier has them. Gives what could not be had and was not asked for.
-fn put_in_force(config: &mut Config, found: &Found, lines: &Lines) -> Result<Option<String>> {
+fn put_in_force(
+    config: &mut Config,
+    found: &Found,
+    lines: &Lines,
+    has_pids: bool,
+) -> Result<Option<String>> {
     let Some(placed) = found.placed.as_ref().filter(|_| found.tier == Tier::Kernel) else {
         config.rules.pids.0 = Limit::Max;
         return Ok(None);
@@ -69,13 +78,14 @@ fn put_in_force(config: &mut Config, found: &Found, lines: &Lines) -> Result<Opt
         return Ok(None);
     }
     let mut note = None;
-    if !placed.cgroup.has("pids.max") {
+    if !has_pids {
         let text = "cannot limit processes: the pids controller is not available here";
         note = (!config.rules.pids.1).then(|| text.to_owned());
         config.rules.pids.0 = Limit::Max;
     }
     let limits =
         WorkloadLimits { lines: *lines, swap: config.rules.swap, pids: config.rules.pids.0 };
-    limits::apply(&placed.cgroup, &limits).context("cannot put the limits in force")?;
+    let files = placed.lines().context("find the files of the kernel's lines")?;
+    limits::apply(&placed.cgroup, files, &limits).context("cannot put the limits in force")?;
     Ok(note)
 }

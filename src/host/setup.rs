@@ -9,7 +9,7 @@ use super::recording::Recording;
 use super::settle::{find_tier, settle};
 use super::wards::Wards;
 use super::{Correspondence, Host, Readiness, Voice};
-use crate::cgroup::hierarchy::{self};
+use crate::cgroup::ancestors::Ancestors;
 use crate::clock::Clock;
 use crate::command;
 use crate::config::{Config, SocketSetting};
@@ -23,7 +23,7 @@ use crate::placement::surroundings::Surroundings;
 use crate::report::console::Console;
 use crate::report::log::Log;
 use crate::report::record::{CallerId, RecordFile};
-use crate::status::{Level, Tier};
+use crate::status::Level;
 use crate::sys::caller::Caller;
 use crate::sys::memory;
 use crate::sys::signals::Signals;
@@ -69,8 +69,8 @@ fn begin(
 ) -> Result<Host> {
     let (path, id) = (command::find(&config.rules.command)?, CallerId::find());
     let around = Surroundings::look()?;
-    let outer = hierarchy::outer_limit(&around.hierarchies)?;
-    config.rules.lines(config.rules.memory, &outer)?;
+    let mut ancestors = Ancestors::ours(&around.hierarchies, around.machine);
+    config.rules.lines(config.rules.memory, &ancestors.outer_limit())?;
     let recording = Recording::start(&config, id)?;
     let metrics = open_metrics(&config)?;
     let server = open_mailbox(&config, id)?;
@@ -82,11 +82,8 @@ fn begin(
     let launch = Launch::new(&path, &config, dashboard.as_ref().ok(), caller)?;
     let early = || launch.process_for_systemd(&foreground);
     let (found, refused) = find_tier(&around, &config, &early)?;
-    let outer = match found.placed.as_ref().filter(|_| found.tier == Tier::Kernel) {
-        Some(placed) => outer.above(placed.cgroup.path()),
-        None => outer,
-    };
-    let (lines, notes) = settle(&mut config, &found, &around, &outer, refused)?;
+    let (lines, notes) = settle(&mut config, &found, &around, &mut ancestors, refused)?;
+    let outer = ancestors.outer_limit();
     let (tier, tier_reason) = (found.tier, found.reason);
     let left = found.placed.as_ref().map(leftovers::clear_beside);
     let mut workload = Workload::new(tier, found.placed, found.observed)?;
@@ -177,6 +174,7 @@ impl Host {
     /// Whatever the memory of the machine: we stay, and act.
     pub(super) fn harden(&mut self) {
         memory::lower_oom_score();
+        self.voice.console.prepare();
         self.ready.memory_locked = memory::lock();
         crate::sys::priority::raise();
     }

@@ -17,6 +17,7 @@ impl Host {
         if self.wards.iter().all(is_calm) {
             memory::forget_start();
         }
+        self.voice.console.prepare();
         self.ready.memory_locked = memory::lock();
         // Later it would be in the way of what it prepares.
         self.wards.iter_mut().filter(|ward| is_calm(ward)).for_each(|ward| ward.rehearse());

@@ -2,9 +2,11 @@
 //! as long as the workload lives: ours alone, or all where the place was given to us as a whole.
 
 use super::{Placed, enable, is_busy, usable};
+use crate::cgroup::machine::MachineMemory;
 use crate::cgroup::{Cgroup, files};
 use crate::escape::shown;
 use anyhow::{Context, Result, bail};
+use std::path::Path;
 
 /// The leaf.
 pub(super) const SUPERVISOR: &str = "sentinel-supervisor";
@@ -45,16 +47,25 @@ impl Vacated {
 }
 
 /// Makes a cgroup in `directory`. `all` says that every process there may be moved aside; else we alone.
-pub(super) fn make_in(directory: &std::path::Path, name: &str, all: bool) -> Result<Placed> {
+pub(super) fn make_in(
+    machine: &MachineMemory,
+    directory: &Path,
+    name: &str,
+    all: bool,
+) -> Result<Placed> {
     let parent = Cgroup::open(directory)?;
-    let vacated = match enable(&parent) {
+    let vacated = match enable(&parent, machine) {
         Ok(()) => None,
-        Err(error) if is_busy(&error) && (all || alone_in(&parent)?) => Some(vacate(parent)?),
+        Err(error) if is_busy(&error) && (all || alone_in(&parent)?) => {
+            Some(vacate(parent.clone(), machine)?)
+        }
         Err(error) => return Err(error),
     };
-    let parent = Cgroup::open(directory)?;
     match parent.create_child(name).and_then(usable) {
-        Ok(cgroup) => Ok(Placed::new(cgroup, vacated, None)),
+        Ok(mut placed) => {
+            placed.vacated = vacated;
+            Ok(placed)
+        }
         Err(error) => {
             vacated.map_or(Ok(()), Vacated::undo)?;
             Err(error)
@@ -62,11 +73,12 @@ pub(super) fn make_in(directory: &std::path::Path, name: &str, all: bool) -> Res
     }
 }
 
-fn vacate(home: Cgroup) -> Result<Vacated> {
+fn vacate(home: Cgroup, machine: &MachineMemory) -> Result<Vacated> {
     let leaf =
         Cgroup::open(&home.path().join(SUPERVISOR)).or_else(|_| home.create_child(SUPERVISOR))?;
     let vacated = Vacated { home, leaf };
-    let enabled = move_all(&vacated.home, &vacated.leaf).and_then(|()| enable(&vacated.home));
+    let moved = move_all(&vacated.home, &vacated.leaf);
+    let enabled = moved.and_then(|()| enable(&vacated.home, machine));
     match enabled {
         Ok(()) => Ok(vacated),
         Err(error) => {

@@ -4,7 +4,7 @@
 
 use super::{Placed, WORKLOAD};
 use crate::cgroup::maker::Maker;
-use crate::cgroup::{Cgroup, attribute, files};
+use crate::cgroup::{Cgroup, attribute, files, names_in};
 use crate::escape::shown;
 use procfs::process::Process;
 use std::path::{Path, PathBuf};
@@ -49,12 +49,10 @@ pub fn clear_beside(placed: &Placed) -> Vec<String> {
 fn beside(own: &Path) -> Vec<PathBuf> {
     let in_scope = own.file_name().is_some_and(|name| name == WORKLOAD);
     let place = if in_scope { own.parent() } else { Some(own) };
-    let parent = place.and_then(Path::parent).and_then(|parent| std::fs::read_dir(parent).ok());
-    let paths = parent.into_iter().flatten().flatten().map(|entry| entry.path());
-    let named = |path: &PathBuf| {
-        path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"sentinel-"))
-    };
-    let others = paths.filter(|path| named(path) && Some(path.as_path()) != place);
+    let Some(parent) = place.and_then(Path::parent) else { return Vec::new() };
+    let names = names_in(parent).into_iter();
+    let named = names.filter(|name| name.as_encoded_bytes().starts_with(b"sentinel-"));
+    let others = named.map(|name| parent.join(name)).filter(|path| Some(path.as_path()) != place);
     let is_scope = |path: &Path| path.extension().is_some_and(|kind| kind == "scope");
     let inner = |path: &Path| is_scope(path).then(|| path.join(WORKLOAD));
     others.flat_map(|path| inner(&path).into_iter().chain([path])).collect()

@@ -9,7 +9,8 @@ mod plain;
 mod scope;
 pub mod surroundings;
 
-use crate::cgroup::hugetlb::pool;
+use crate::cgroup::line_files::LineFiles;
+use crate::cgroup::machine::MachineMemory;
 use crate::cgroup::{Cgroup, files};
 use crate::escape::shown;
 use crate::systemd::Manager;
@@ -103,6 +104,8 @@ pub struct Placed {
     pub cgroup: Cgroup,
     /// How it was had.
     pub row: Option<Route>,
+    /// Where it has the memory controller, until somebody takes them.
+    lines: Option<LineFiles>,
     vacated: Option<Vacated>,
     anchor: Option<Anchor>,
     /// It says whose it is.
@@ -118,9 +121,19 @@ impl Drop for Placed {
 }
 
 impl Placed {
-    fn new(cgroup: Cgroup, vacated: Option<Vacated>, anchor: Option<Anchor>) -> Placed {
+    fn new(cgroup: Cgroup, lines: Option<LineFiles>) -> Placed {
         let marked = leftovers::mark(cgroup.path(), Mark::Guardian);
-        Placed { cgroup, row: None, vacated, anchor, marked, removed: false }
+        Placed { cgroup, row: None, lines, vacated: None, anchor: None, marked, removed: false }
+    }
+
+    /// The files of the kernel's lines.
+    pub fn lines(&self) -> Option<&LineFiles> {
+        self.lines.as_ref()
+    }
+
+    /// The same for who keeps them.
+    pub fn take_lines(&mut self) -> Option<LineFiles> {
+        self.lines.take()
     }
 
     /// Puts the command's process into it, before it runs anything.
@@ -242,13 +255,14 @@ fn why_not_at_sight(row: Route, around: &Surroundings, given: Option<&Path>) -> 
 
 fn make(row: Route, around: &Surroundings, wish: &Wish<'_>) -> Result<Placed> {
     match row {
-        Route::Given => given(wish.given.context("no cgroup was given")?, wish.name),
+        Route::Given => given(around, wish.given.context("no cgroup was given")?, wish.name),
         Route::NamespaceRoot => {
             let memory = around.memory().context("no memory controller")?;
-            inner::make_in(&memory.mount_point, wish.name, true)
+            inner::make_in(&around.machine, &memory.mount_point, wish.name, true)
         }
         Route::Delegated => {
-            inner::make_in(around.unit.as_deref().context("no unit")?, wish.name, true)
+            let unit = around.unit.as_deref().context("no unit")?;
+            inner::make_in(&around.machine, unit, wish.name, true)
         }
         Route::SystemScope => scope::make(around, Manager::System, wish),
         Route::UserScope => scope::make(around, Manager::User, wish),
@@ -257,11 +271,11 @@ fn make(row: Route, around: &Surroundings, wish: &Wish<'_>) -> Result<Placed> {
 }
 
 /// Files that are only called like a cgroup's are not written to.
-fn given(directory: &Path, name: &str) -> Result<Placed> {
+fn given(around: &Surroundings, directory: &Path, name: &str) -> Result<Placed> {
     if !Cgroup::open(directory)?.is_real() {
         bail!("{} is not in a cgroup v2 file system", shown(directory));
     }
-    inner::make_in(directory, name, false)
+    inner::make_in(&around.machine, directory, name, false)
 }
 
 /// Brings everybody back to a cgroup that a guardian, which is gone, made them leave ([`Placed::vacated`]).
@@ -286,31 +300,32 @@ pub fn without_memory(around: &Surroundings, name: &str) -> Result<Placed> {
         cgroup.remove()?;
         return Err(error).context("use cgroup.procs of the new cgroup");
     }
-    Ok(Placed::new(cgroup, None, None))
+    Ok(Placed::new(cgroup, None))
 }
 
-/// The controller being on for the children is not enough: the file must be there and ours to write.
-fn usable(cgroup: Cgroup) -> Result<Cgroup> {
-    let path = cgroup.path().join("memory.max");
-    if let Err(error) = cgroup.file("memory.max", nix::fcntl::OFlag::O_RDWR) {
-        cgroup.remove()?;
-        return Err(error).with_context(|| format!("use {}", shown(&path)));
+/// The controller being on for the children is not enough: the files must be there and ours to write.
+fn usable(cgroup: Cgroup) -> Result<Placed> {
+    match LineFiles::open(&cgroup) {
+        Ok(lines) => Ok(Placed::new(cgroup, Some(lines))),
+        Err(error) => {
+            cgroup.remove()?;
+            Err(error)
+        }
     }
-    Ok(cgroup)
 }
 
 /// Turns the controllers on for the children of a cgroup.
-fn enable(parent: &Cgroup) -> Result<()> {
-    if !files::has_controller(&parent.read("cgroup.controllers")?, "memory") {
-        bail!("{} does not have the memory controller", shown(parent.path()));
-    }
+fn enable(parent: &Cgroup, machine: &MachineMemory) -> Result<()> {
     // Pids are wanted, not needed: without them `--pids` says that it cannot be had.
-    if parent.write("cgroup.subtree_control", "+memory +pids").is_err()
-        && !files::has_controller(&parent.read("cgroup.subtree_control")?, "memory")
-    {
-        parent.write("cgroup.subtree_control", "+memory")?;
+    if parent.write("cgroup.subtree_control", "+memory +pids").is_err() {
+        if !files::has_controller(&parent.read("cgroup.controllers")?, "memory") {
+            bail!("{} does not have the memory controller", shown(parent.path()));
+        }
+        if !files::has_controller(&parent.read("cgroup.subtree_control")?, "memory") {
+            parent.write("cgroup.subtree_control", "+memory")?;
+        }
     }
-    if pool() > Bytes(0) {
+    if machine.huge_pages > Bytes(0) {
         // Where it cannot be had, huge pages are told and not counted.
         let _ = parent.write("cgroup.subtree_control", "+hugetlb");
     }

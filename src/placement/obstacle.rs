@@ -156,15 +156,16 @@ fn wsl_conf_asks_for_v1() -> bool {
 mod tests {
     use super::*;
     use crate::cgroup::hierarchy::Hierarchy;
+    use crate::cgroup::machine::MachineMemory;
 
     fn place(release: &str, uid: u32) -> Surroundings {
         Surroundings {
             hierarchies: Vec::new(),
             uid,
             systemd: false,
-            container: None,
             namespace_root: false,
             unit: None,
+            machine: MachineMemory::default(),
             release: release.to_owned(),
             memory_v1: false,
             memory_disabled: false,
@@ -175,7 +176,8 @@ mod tests {
     fn mount(controllers: &str, read_only: bool) -> Hierarchy {
         let mount_point = std::path::PathBuf::from("/nowhere");
         let (own, controllers) = (Some(mount_point.clone()), controllers.to_owned());
-        Hierarchy { mount_point, own, root: "/".to_owned(), read_only, controllers }
+        let (root, has_type) = ("/".to_owned(), false);
+        Hierarchy { mount_point, own, root, read_only, controllers, has_type }
     }
 
     #[test]

@@ -19,8 +19,8 @@ pub(super) fn make(around: &Surroundings, name: &str) -> Result<Placed> {
         let managed = around.systemd && directory != hierarchy.mount_point;
         let made = match directory == own && !managed {
             _ if managed => Err(anyhow!("{} is systemd's", shown(directory))),
-            true => inner::make_in(directory, name, false),
-            false => below(directory, name),
+            true => inner::make_in(&around.machine, directory, name, false),
+            false => below(around, directory, name),
         };
         match made {
             Ok(placed) => return Ok(placed),
@@ -34,9 +34,8 @@ pub(super) fn make(around: &Surroundings, name: &str) -> Result<Placed> {
     Err(first_refusal.unwrap_or_else(|| anyhow!("no cgroup can be made")))
 }
 
-fn below(directory: &Path, name: &str) -> Result<Placed> {
+fn below(around: &Surroundings, directory: &Path, name: &str) -> Result<Placed> {
     let parent = Cgroup::open(directory)?;
-    enable(&parent)?;
-    let cgroup = parent.create_child(name).and_then(usable)?;
-    Ok(Placed::new(cgroup, None, None))
+    enable(&parent, &around.machine)?;
+    parent.create_child(name).and_then(usable)
 }

@@ -52,18 +52,24 @@ pub(super) fn make(around: &Surroundings, manager: Manager, wish: &Wish<'_>) -> 
     if manager == Manager::User {
         arrive(process.pid())?;
     }
-    furnish(&Cgroup::open(&scope)?, process, child)
+    furnish(around, &Cgroup::open(&scope)?, process, child)
 }
 
 /// Processes first: controllers can be turned on only when nobody is in the scope itself.
-fn furnish(scope: &Cgroup, process: AnchorProcess, child: i32) -> Result<Placed> {
+fn furnish(
+    around: &Surroundings,
+    scope: &Cgroup,
+    process: AnchorProcess,
+    child: i32,
+) -> Result<Placed> {
     let leaf = scope.create_child(ANCHOR)?;
     leaf.write("cgroup.procs", &process.pid().to_string())?;
     let workload = scope.create_child(WORKLOAD)?;
     workload.write("cgroup.procs", &child.to_string())?;
-    enable(scope)?;
-    let cgroup = usable(workload)?;
-    Ok(Placed::new(cgroup, None, Some(Anchor { process, leaf })))
+    enable(scope, &around.machine)?;
+    let mut placed = usable(workload)?;
+    placed.anchor = Some(Anchor { process, leaf });
+    Ok(placed)
 }
 
 /// The scope's directory, once the process is in it. Where a unit's cgroup is, only systemd knows: its path is never guessed.

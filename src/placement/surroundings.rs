@@ -1,6 +1,7 @@
 //! What kind of place this is, found by looking and without changing anything: the facts that placement and doctor decide by.
 
 use crate::cgroup::hierarchy::{self, Hierarchy};
+use crate::cgroup::machine::MachineMemory;
 use crate::cgroup::{Cgroup, files};
 use crate::kernel_file;
 use crate::systemd::Manager;
@@ -10,6 +11,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// The facts.
 #[derive(Clone, Debug)]
@@ -20,12 +22,12 @@ pub struct Surroundings {
     pub uid: u32,
     /// Whether systemd runs this system (sd_booted(3)).
     pub systemd: bool,
-    /// What kind of container this is, if it is one that says so and the memory controller is here.
-    pub container: Option<String>,
     /// Whether our cgroup is the root of a namespace and not of the kernel's tree.
     pub namespace_root: bool,
     /// The cgroup of the unit that started us, if it is delegated to us.
     pub unit: Option<PathBuf>,
+    /// What the machine has.
+    pub machine: MachineMemory,
     /// Kernel release.
     pub release: String,
     /// Whether the memory controller is bound to a hierarchy of cgroup v1, and to none of v2.
@@ -47,11 +49,10 @@ impl Surroundings {
         Ok(Surroundings {
             uid: nix::unistd::geteuid().as_raw(),
             systemd: Path::new("/run/systemd/system").is_dir(),
-            // Decides only where there is something to decide.
-            container: memory.and_then(|_| container()),
             namespace_root: memory.is_some_and(is_namespace_root),
             unit: memory.and_then(own_unit),
-            release: release(),
+            machine: MachineMemory::look()?,
+            release: release().to_owned(),
             memory_v1,
             // Asked only where nothing else explains that it is not there.
             memory_disabled: memory.is_none()
@@ -81,7 +82,7 @@ impl Surroundings {
     pub fn own_limits(&self) -> Option<&Path> {
         let memory = self.memory()?;
         let own = memory.own.as_deref()?;
-        let ours = self.namespace_root || self.container.is_some();
+        let ours = self.namespace_root || container().is_some();
         let readable = Cgroup::open(own).is_ok_and(|cgroup| cgroup.read("memory.current").is_ok());
         (ours && readable).then_some(own)
     }
@@ -92,25 +93,25 @@ fn text(path: &str) -> String {
     kernel_file::text(path).unwrap_or_default()
 }
 
-fn release() -> String {
-    let system = nix::sys::utsname::uname();
-    system.map_or_else(|_| String::new(), |system| system.release().to_string_lossy().into_owned())
+/// The kernel's release; empty where it does not say so.
+pub fn release() -> &'static str {
+    static RELEASE: OnceLock<String> = OnceLock::new();
+    let ask = || Some(nix::sys::utsname::uname().ok()?.release().to_string_lossy().into_owned());
+    RELEASE.get_or_init(|| ask().unwrap_or_default())
 }
 
 fn with_memory(hierarchies: &[Hierarchy]) -> Option<&Hierarchy> {
     hierarchies.iter().find(|hierarchy| hierarchy.has_controller("memory"))
 }
 
-/// Only the kernel's own root has no `cgroup.type` (cgroup-v2.rst). The leaf that an earlier guardian moved us to counts as
-/// the root that it is in.
+/// The leaf that an earlier guardian moved us to counts as the root that it is in.
 fn is_namespace_root(memory: &Hierarchy) -> bool {
-    let root = Cgroup::open(&memory.mount_point);
     let at_root = memory.own.as_deref().is_some_and(|own| {
         own == memory.mount_point
             || own.parent() == Some(&memory.mount_point)
                 && own.file_name().is_some_and(|name| name == super::inner::SUPERVISOR)
     });
-    at_root && root.is_ok_and(|root| root.has("cgroup.type"))
+    at_root && memory.has_type
 }
 
 /// The cgroup above us, or our own, that systemd delegated to the very unit that started us: both write the same id.

@@ -4,6 +4,7 @@ use super::words::counted;
 use crate::clock::{Clock, pause};
 use crate::sys::terminal::open_anew;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::cell::OnceCell;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Write};
@@ -25,7 +26,8 @@ const PIECE: usize = 4096;
 /// Where our lines go.
 #[derive(Debug)]
 pub struct Console {
-    out: Option<File>,
+    /// Opened for the first line, or when there is time for it.
+    out: OnceCell<Option<File>>,
     waiting: VecDeque<String>,
     /// Bytes of the first waiting line that are out already.
     written: usize,
@@ -34,14 +36,15 @@ pub struct Console {
 }
 
 impl Console {
-    /// Opens stderr anew where that can be made non-blocking: the flag of the descriptor that we share with others must stay.
+    /// For lines that are still to come.
     pub fn new() -> Console {
-        let kind = std::fs::metadata("/proc/self/fd/2").map(|meta| meta.file_type());
-        let can_block = kind.is_ok_and(|kind| kind.is_char_device() || kind.is_fifo());
-        // A socket cannot be opened so, nor can another user's pipe: they are asked before each write.
-        let out =
-            can_block.then(|| open_anew(io::stderr(), File::options().write(true)).ok()).flatten();
-        Console { out, waiting: VecDeque::with_capacity(WAITING), written: 0, lost: 0, held: false }
+        let waiting = VecDeque::with_capacity(WAITING);
+        Console { out: OnceCell::new(), waiting, written: 0, lost: 0, held: false }
+    }
+
+    /// Opens what lines are written to, before the day when that may not be possible.
+    pub fn prepare(&self) {
+        self.out.get_or_init(open);
     }
 
     /// Keeps lines back while the dashboard has the terminal.
@@ -111,12 +114,20 @@ impl Console {
 
     fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         let piece = &bytes[..bytes.len().min(PIECE)];
-        match &self.out {
+        match self.out.get_or_init(open) {
             Some(file) => (&*file).write(piece),
             None if takes() => io::stderr().write(piece),
             None => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
+}
+
+/// Opens stderr anew where that can be made non-blocking: the flag of the descriptor that we share with others must stay.
+fn open() -> Option<File> {
+    let kind = std::fs::metadata("/proc/self/fd/2").map(|meta| meta.file_type());
+    let can_block = kind.is_ok_and(|kind| kind.is_char_device() || kind.is_fifo());
+    // A socket cannot be opened so, nor can another user's pipe: they are asked before each write.
+    can_block.then(|| open_anew(io::stderr(), File::options().write(true)).ok()).flatten()
 }
 
 /// Whether stderr takes something now. What cannot be polled is for the write to tell.

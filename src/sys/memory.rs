@@ -3,11 +3,18 @@
 use crate::units::Bytes;
 use nix::libc;
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
+use nix::unistd::{SysconfVar, sysconf};
 use serde::Serialize;
 use std::hint::black_box;
 
 /// Less likely a victim than anything normal, not exempt: a guardian that itself leaks must be killable.
 const GUARDIAN_OOM_SCORE_ADJ: &str = "-900";
+
+/// Bytes of a page. The C library knows without asking: what rustix and procfs have reads /proc/self/auxv for it.
+pub fn page_size() -> u64 {
+    let size = sysconf(SysconfVar::PAGE_SIZE).ok().flatten();
+    size.and_then(|size| u64::try_from(size).ok()).unwrap_or(4096)
+}
 
 /// Takes as many descriptors as we may have: of several hundred cgroups each takes some. What is started by us inherits that.
 pub fn raise_descriptors() {
@@ -59,7 +66,7 @@ extern "C" fn forget_read_only(
         if header.p_type != libc::PT_LOAD || header.p_flags & libc::PF_W != 0 {
             continue;
         }
-        let begin = (base + header.p_vaddr) & !(procfs::page_size() - 1);
+        let begin = (base + header.p_vaddr) & !(page_size() - 1);
         let end = base + header.p_vaddr + header.p_memsz;
         let Ok(length) = usize::try_from(end - begin) else { continue };
         // SAFETY: the file is mapped there privately and nothing was ever written to it, relocations included: a page that was let go is
@@ -127,7 +134,7 @@ pub fn of_segments() -> Option<Bytes> {
         info.assume_init()
     };
     let pages = info.resident.saturating_add(info.swapped);
-    Some(Bytes(pages.saturating_mul(procfs::page_size())))
+    Some(Bytes(pages.saturating_mul(page_size())))
 }
 
 /// Our own resident set now; `None` where /proc does not say.
@@ -139,7 +146,7 @@ pub fn rss() -> Option<Bytes> {
 fn resident(statm: &[u8]) -> Option<Bytes> {
     let pages = statm.split(u8::is_ascii_whitespace).nth(1)?;
     let pages: u64 = std::str::from_utf8(pages).ok()?.parse().ok()?;
-    Some(Bytes(pages.saturating_mul(procfs::page_size())))
+    Some(Bytes(pages.saturating_mul(page_size())))
 }
 
 /// Our own highest resident set so far.
@@ -162,7 +169,8 @@ mod tests {
 
     #[test]
     fn the_resident_set_is_the_second_number() {
-        let page = procfs::page_size();
+        let page = page_size();
+        assert_eq!(page, procfs::page_size());
         assert_eq!(resident(b"1203 311 240 180 0 95 0\n"), Some(Bytes(311 * page)));
         for strange in [&b""[..], b"1203", b"1203 \n", b"1203 many 240"] {
             assert_eq!(resident(strange), None, "{strange:?}");

@@ -45,6 +45,11 @@ impl Signals {
         self.held.pop_front().or_else(|| self.read())
     }
 
+    /// Whether some were read that nobody took: of those the descriptor does not tell any more.
+    pub fn holds_any(&self) -> bool {
+        !self.held.is_empty()
+    }
+
     /// A signal that came so far and asks to end, if the caller does not ignore it. Nothing is taken.
     pub fn ending(&mut self, caller: &Caller) -> Option<i32> {
         while let Some(signal) = self.read() {

@@ -1,7 +1,8 @@
 //! Huge pages that no limit counts: looked for aside, a few processes a turn, and told when they do not grow any more, at the latest at the end.
 
 use super::Ward;
-use crate::cgroup::hugetlb::{in_memory_current, pool};
+use crate::cgroup::hugetlb::in_memory_current;
+use crate::cgroup::machine::MachineMemory;
 use crate::clock::Timestamp;
 use crate::status::Level;
 use crate::units::Bytes;
@@ -120,6 +121,7 @@ impl Ward {
         if now < self.huge_pages.at {
             return false;
         }
+        let pool = || MachineMemory::look().unwrap_or_default().huge_pages;
         self.huge_pages.pooled = !self.counts_huge_pages() && pool() > Bytes(0);
         self.huge_pages.at = now + if self.huge_pages.pooled { EVERY } else { SELDOM };
         if !self.huge_pages.pooled {

@@ -138,7 +138,7 @@ impl Ward {
         traced: bool,
     ) -> (Ward, PolicyConfig) {
         let Location { workload, lines, outer, tier_reason, emptied } = location;
-        let config = rules.policy(lines, workload.tier());
+        let config = rules.policy(lines, workload.tier(), workload.lag());
         let ward = Ward {
             id,
             clock,

@@ -2,6 +2,7 @@
 
 use crate::cgroup::hugetlb::{self, HugePages};
 use crate::cgroup::kept::{Keeping, Kept, read};
+use crate::cgroup::line_files::in_use;
 use crate::cgroup::{Cgroup, files, lag};
 use crate::escape::shown;
 use crate::event::{Glance, Sample};
@@ -30,7 +31,7 @@ pub struct CgroupSampler {
     pids: Option<Kept>,
     pids_events: Option<Kept>,
     huge_pages: HugePages,
-    /// What `memory.stat` may lag behind `memory.current`.
+    /// What counters may lag.
     lag: Bytes,
     /// What the counters said before our time.
     before: Counters,
@@ -38,19 +39,25 @@ pub struct CgroupSampler {
 }
 
 impl CgroupSampler {
-    /// Opens the files. Those that not every kernel has (swap, pressure, pids) may be missing.
+    /// Opens the files. Those that not every kernel has (swap, pressure, pids) may be missing. Of a cgroup that we made, in which nothing was
+    /// counted yet, `memory.current` is open.
     ///
     /// # Errors
     /// When one that is needed cannot be opened.
-    pub fn open(cgroup: &Cgroup, keeping: Keeping) -> Result<CgroupSampler> {
+    pub fn open(
+        cgroup: &Cgroup,
+        keeping: Keeping,
+        current: Option<Rc<File>>,
+    ) -> Result<CgroupSampler> {
         let needed = |name: &str| {
             cgroup
                 .file(name, OFlag::O_RDONLY)
                 .with_context(|| format!("open {}", shown(&cgroup.path().join(name))))
         };
         let optional = |name| Kept::new(cgroup, name, keeping).ok();
+        let is_new = current.is_some();
         let mut sampler = CgroupSampler {
-            current: Rc::new(needed("memory.current")?),
+            current: current.map_or_else(|| needed("memory.current").map(Rc::new), Ok)?,
             stat: Kept::new(cgroup, "memory.stat", keeping).context("open memory.stat")?,
             events: needed("memory.events")?,
             own_events: optional("memory.events.local").map(|file| (file, 0)),
@@ -59,16 +66,24 @@ impl CgroupSampler {
             pids: optional("pids.current"),
             pids_events: optional("pids.events"),
             huge_pages: HugePages::open(cgroup, keeping),
-            lag: stat_lag(),
+            lag: lag::pending(),
             before: Counters::default(),
             buffer: vec![0; BUFFER].into(),
         };
-        sampler.before = sampler.counters().context("read memory.events")?;
-        let own = sampler.own_oom().context("read memory.events.local")?;
-        if let Some((_, before)) = &mut sampler.own_events {
-            *before = own.unwrap_or(0);
+        if !is_new {
+            sampler.remember().context("read memory.events")?;
         }
         Ok(sampler)
+    }
+
+    /// What was counted before our time is not of the run.
+    fn remember(&mut self) -> io::Result<()> {
+        self.before = self.counters()?;
+        let own = self.own_oom()?;
+        if let Some((_, before)) = &mut self.own_events {
+            *before = own.unwrap_or(0);
+        }
+        Ok(())
     }
 
     fn counters(&mut self) -> io::Result<Counters> {
@@ -97,6 +112,16 @@ impl CgroupSampler {
         [Some(self.events.as_fd()), pids].into_iter().flatten()
     }
 
+    /// How far counters may lag.
+    pub fn lag(&self) -> Bytes {
+        self.lag
+    }
+
+    /// Whether it has `memory.pressure`.
+    pub fn tells_pressure(&self) -> bool {
+        self.pressure.is_some()
+    }
+
     /// Whether a look sees huge pages.
     pub fn counts_huge_pages(&self) -> bool {
         self.huge_pages.are_counted()
@@ -112,6 +137,32 @@ impl CgroupSampler {
         Ok(Glance { current, counters })
     }
 
+    /// `memory.stat` alone.
+    ///
+    /// # Errors
+    /// ENODEV when the cgroup is gone.
+    pub fn stat(&self) -> io::Result<files::MemoryStat> {
+        Ok(files::memory_stat(self.stat.read(&mut [0; BUFFER])?))
+    }
+
+    /// All page faults and those with a read from disk, where `memory.stat` has them.
+    pub fn page_faults(&self) -> Option<(u64, u64)> {
+        files::page_faults(self.stat.read(&mut [0; BUFFER]).ok()?)
+    }
+
+    /// `memory.current` alone.
+    ///
+    /// # Errors
+    /// ENODEV when the cgroup is gone.
+    pub fn in_use(&self) -> io::Result<Bytes> {
+        in_use(&self.current)
+    }
+
+    /// What is in swap, where the kernel tells.
+    pub fn swapped(&self) -> Option<Bytes> {
+        files::number(self.swap.as_ref()?.read(&mut [0; 24]).ok()?).map(Bytes)
+    }
+
     /// One reading. `memory.stat` first and `memory.current` behind it: growth in between then counts as footprint, not as cache. What is in
     /// transit is found by a `memory.current` before both, so that growth in between is none of it.
     ///
@@ -124,7 +175,7 @@ impl CgroupSampler {
         let before = number(read(&self.current, buffer)?)?;
         let stat = files::memory_stat(self.stat.read(buffer)?);
         let current = number(read(&self.current, buffer)?)?;
-        let in_transit = in_transit(Bytes(before.min(current)), &stat, self.lag);
+        let in_transit = in_transit(Bytes(before.min(current)), &stat, stat_lag(self.lag));
         let swap = self.swap.as_ref().map(|file| number(file.read(buffer)?)).transpose()?;
         let processes = self.pids.as_ref().map(|file| number(file.read(buffer)?)).transpose()?;
         let hugetlb = self.huge_pages.sum(buffer)?;
@@ -165,8 +216,8 @@ fn in_transit(current: Bytes, stat: &files::MemoryStat, lag: Bytes) -> Bytes {
 }
 
 /// What is told of may be off by so much. Huge pages in `memory.current` are told of by the newest kernels alone (6.14).
-fn stat_lag() -> Bytes {
-    if hugetlb::in_memory_current() { Bytes(u64::MAX) } else { lag::pending() }
+fn stat_lag(lag: Bytes) -> Bytes {
+    if hugetlb::in_memory_current() { Bytes(u64::MAX) } else { lag }
 }
 
 fn number(text: &[u8]) -> io::Result<u64> {

@@ -2,7 +2,9 @@
 
 use super::proc_file;
 use super::proc_stat::parent_of;
+use crate::cgroup::files;
 use crate::kernel_file;
+use std::fs::File;
 
 /// The lists of its threads, of `left` at most: each thread has its own (proc_pid_task(5)).
 pub(super) fn by_threads(pid: i32, left: &mut usize) -> Vec<i32> {
@@ -18,8 +20,8 @@ pub(super) fn by_threads(pid: i32, left: &mut usize) -> Vec<i32> {
 
 /// Our own: we have one thread. Nobody where the kernel has no such list (CONFIG_PROC_CHILDREN).
 pub(super) fn ours() -> Vec<i32> {
-    let list = kernel_file::text("/proc/thread-self/children").unwrap_or_default();
-    list.split_whitespace().filter_map(|word| word.parse::<i32>().ok()).collect()
+    let list = File::open("/proc/thread-self/children").and_then(kernel_file::read_numbers);
+    files::cgroup_procs(&list.unwrap_or_default()).collect()
 }
 
 /// By the kernel's lists, or where it has none (CONFIG_PROC_CHILDREN) by asking everybody.

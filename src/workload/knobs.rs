@@ -6,10 +6,12 @@
 //! `O_NONBLOCK` ("memcg: introduce non-blocking limit setting option"); older kernels take no notice of the flag, and there
 //! nothing is written below what is in use but by a [`super::line_writer`].
 
-use crate::cgroup::kept::{Keeping, Kept, read};
+use crate::cgroup::kept::{Keeping, Kept};
+use crate::cgroup::line_files::{LineFiles, WRITABLE, in_use, limit_in, read_limit};
 use crate::cgroup::{Cgroup, files, write_whole};
 use crate::escape::shown;
 use crate::event::InForce;
+use crate::placement::surroundings::release;
 use crate::units::{Bytes, Limit};
 use anyhow::{Context, Result};
 use nix::fcntl::OFlag;
@@ -79,11 +81,19 @@ impl Knobs {
     /// # Errors
     /// When `cgroup.events` cannot be opened.
     pub fn open(cgroup: &Cgroup) -> Result<Knobs> {
+        Knobs::beside(cgroup, LineFiles::open(cgroup).ok())
+    }
+
+    /// The same where the files of the lines are open, or are none of the tier's.
+    ///
+    /// # Errors
+    /// As [`Knobs::open`].
+    pub fn beside(cgroup: &Cgroup, lines: Option<LineFiles>) -> Result<Knobs> {
         let name = |file| format!("open {}", shown(&cgroup.path().join(file)));
         let events = Kept::new(cgroup, "cgroup.events", Keeping::Open);
         Ok(Knobs {
             events: events.with_context(|| name("cgroup.events"))?,
-            memory: MemoryFiles::open(cgroup).ok(),
+            memory: lines.map(MemoryFiles::of_ours),
             freeze: cgroup.file("cgroup.freeze", OFlag::O_RDWR).ok().map(Freezer::Open),
             kill: cgroup.file("cgroup.kill", OFlag::O_WRONLY).ok(),
         })
@@ -220,19 +230,15 @@ impl Ceiling {
 }
 
 impl MemoryFiles {
-    fn open(cgroup: &Cgroup) -> io::Result<MemoryFiles> {
-        let writable = |file| cgroup.file(file, OFlag::O_RDWR | OFlag::O_NONBLOCK);
-        Ok(MemoryFiles {
-            high: writable("memory.high")?,
-            max: Ceiling::Ours(writable("memory.max")?),
-            current: Rc::new(cgroup.file("memory.current", OFlag::O_RDONLY)?),
-            waits: kernel_release() < NON_BLOCKING,
-        })
+    fn of_ours(files: LineFiles) -> MemoryFiles {
+        let LineFiles { high, max, current } = files;
+        let waits = kernel_release() < NON_BLOCKING;
+        MemoryFiles { high, max: Ceiling::Ours(max), current, waits }
     }
 
     fn of_others(cgroup: &Cgroup, current: Rc<File>) -> io::Result<MemoryFiles> {
         Ok(MemoryFiles {
-            high: cgroup.file("memory.high", OFlag::O_RDWR | OFlag::O_NONBLOCK)?,
+            high: cgroup.file("memory.high", WRITABLE)?,
             max: Ceiling::Theirs(Kept::new(cgroup, "memory.max", Keeping::Sparing)?),
             current,
             waits: kernel_release() < NON_BLOCKING,
@@ -240,9 +246,7 @@ impl MemoryFiles {
     }
 
     fn in_use(&self) -> io::Result<Bytes> {
-        let mut text = [0; 24];
-        let text = read(&self.current, &mut text)?;
-        files::number(text).map(Bytes).ok_or_else(|| io::ErrorKind::InvalidData.into())
+        in_use(&self.current)
     }
 
     /// Between this and the write are some microseconds, which is what the room of the relief line is for.
@@ -268,19 +272,9 @@ fn write_limit(file: &File, limit: Limit) -> Result<(), Refusal> {
     }
 }
 
-fn read_limit(file: &File) -> io::Result<Limit> {
-    let mut text = [0u8; 24];
-    limit_in(read(file, &mut text)?)
-}
-
-fn limit_in(text: &[u8]) -> io::Result<Limit> {
-    files::limit(text).ok_or_else(|| io::ErrorKind::InvalidData.into())
-}
-
 /// Major and minor number of the running kernel; 0 where it does not say so.
 fn kernel_release() -> (u32, u32) {
-    let name = nix::sys::utsname::uname();
-    let text = name.as_ref().map(|name| name.release().to_string_lossy()).unwrap_or_default();
-    let mut numbers = text.split(|c: char| !c.is_ascii_digit()).map_while(|part| part.parse().ok());
+    let mut numbers =
+        release().split(|c: char| !c.is_ascii_digit()).map_while(|part| part.parse().ok());
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }

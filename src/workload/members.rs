@@ -26,7 +26,7 @@ use std::rc::Rc;
 #[derive(Debug)]
 pub enum Source {
     /// A cgroup, and what its processes are known by.
-    Cgroup(PathBuf, Home),
+    Cgroup(Cgroup, Home),
     /// Our descendants.
     Descendants,
     /// A process of others, and its descendants.
@@ -36,7 +36,7 @@ pub enum Source {
 impl Source {
     /// The members of this cgroup.
     pub fn of(cgroup: &Cgroup) -> Source {
-        Source::Cgroup(cgroup.path().to_owned(), Home::of(cgroup.path()))
+        Source::Cgroup(cgroup.clone(), Home::of(cgroup.path()))
     }
 }
 
@@ -64,16 +64,18 @@ impl Members {
     /// # Errors
     /// When the cgroup's directory, its `cgroup.procs` or /proc cannot be opened.
     pub fn new(source: Source) -> Result<Members> {
-        let path = match &source {
-            Source::Cgroup(path, _) => path.as_path(),
-            Source::Descendants | Source::Tree(_) => Path::new("/proc"),
+        let root = match &source {
+            Source::Cgroup(cgroup, _) => cgroup.shared_directory(),
+            Source::Descendants | Source::Tree(_) => {
+                Rc::new(File::open("/proc").context("open /proc")?)
+            }
         };
-        let root = Rc::new(File::open(path).with_context(|| format!("open {}", shown(path)))?);
         let procs = match &source {
-            Source::Cgroup(path, _) => Some(
-                open_in(&root, PROCS, OFlag::O_RDONLY)
-                    .with_context(|| format!("open {}", shown(&path.join("cgroup.procs"))))?,
-            ),
+            Source::Cgroup(cgroup, _) => {
+                Some(open_in(&root, PROCS, OFlag::O_RDONLY).with_context(|| {
+                    format!("open {}", shown(&cgroup.path().join("cgroup.procs")))
+                })?)
+            }
             Source::Descendants | Source::Tree(_) => None,
         };
         let descent = match &source {

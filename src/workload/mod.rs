@@ -48,6 +48,7 @@ use spares::{Spares, is_shortage};
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
+use std::rc::Rc;
 use strangers::Strangers;
 
 /// What a look found.
@@ -93,11 +94,18 @@ impl Workload {
     ///
     /// # Errors
     /// When a file that the tier needs cannot be opened.
-    pub fn new(tier: Tier, placed: Option<Placed>, observed: Option<Cgroup>) -> Result<Workload> {
+    pub fn new(
+        tier: Tier,
+        mut placed: Option<Placed>,
+        observed: Option<Cgroup>,
+    ) -> Result<Workload> {
+        let lines = placed.as_mut().and_then(Placed::take_lines);
         let cgroup = placed.as_ref().map(|placed| &placed.cgroup);
-        let knobs = cgroup.map(Knobs::open).transpose()?;
         let with_memory = cgroup.filter(|_| tier == Tier::Kernel).or(observed.as_ref());
-        let by_cgroup = with_memory.map(|it| CgroupSampler::open(it, Keeping::Open)).transpose()?;
+        let current = lines.as_ref().map(|lines| Rc::clone(&lines.current));
+        let knobs = cgroup.map(|cgroup| Knobs::beside(cgroup, lines)).transpose()?;
+        let sampler = |it| CgroupSampler::open(it, Keeping::Open, current);
+        let by_cgroup = with_memory.map(sampler).transpose()?;
         let mut members = Members::new(cgroup.map_or(Source::Descendants, Source::of))?;
         placed.as_ref().and_then(Placed::anchor).into_iter().for_each(|pid| members.leave_out(pid));
         let mut by_process = ProcessSampler::new();
@@ -132,7 +140,7 @@ impl Workload {
     pub fn of_others(foreign: Foreign, spares: Spares) -> Result<Workload> {
         let cgroup = foreign.cgroup();
         let accounted = cgroup.has("memory.current");
-        let open = || CgroupSampler::open(cgroup, Keeping::Sparing);
+        let open = || CgroupSampler::open(cgroup, Keeping::Sparing, None);
         let by_cgroup = accounted.then(open).transpose()?;
         let knobs = Knobs::of_others(cgroup, by_cgroup.as_ref().map(CgroupSampler::current))?;
         let members = Members::of_others(cgroup, spares);
@@ -402,6 +410,16 @@ impl Workload {
         }
     }
 
+    /// How far the counters of its cgroup may lag, where they are read.
+    pub fn lag(&self) -> Bytes {
+        self.by_cgroup.as_ref().map_or(Bytes(0), CgroupSampler::lag)
+    }
+
+    /// Whether its `memory.pressure` is there to be read.
+    pub fn tells_pressure(&self) -> bool {
+        self.by_cgroup.as_ref().is_some_and(CgroupSampler::tells_pressure)
+    }
+
     /// Whether looks see huge pages.
     pub fn counts_huge_pages(&self) -> bool {
         self.by_cgroup.as_ref().is_some_and(CgroupSampler::counts_huge_pages)
@@ -410,25 +428,27 @@ impl Workload {
     /// What the cgroup, of which no process is left, still has of tmpfs and shared memory, in memory and in swap: nothing else of
     /// it can be in swap any more.
     pub fn left_in_tmpfs(&self) -> Option<Bytes> {
-        // What others leave in theirs is their matter.
-        let cgroup = &self.placed.as_ref()?.cgroup;
-        let number = |name| crate::cgroup::files::number(cgroup.read(name).ok()?.as_bytes());
-        let stat = crate::cgroup::files::memory_stat(cgroup.read("memory.stat").ok()?.as_bytes());
-        if cgroup.populated().unwrap_or(true) {
+        let sampler = self.sampler_of_ours()?;
+        let stat = sampler.stat().ok()?;
+        if self.knobs.as_ref()?.populated().unwrap_or(true) {
             return None;
         }
-        let held = stat.shmem.min(Bytes(number("memory.current")?));
-        let swapped = Bytes(number("memory.swap.current").unwrap_or(0));
+        let held = stat.shmem.min(sampler.in_use().ok()?);
+        let swapped = sampler.swapped().unwrap_or_default();
         Some(held.saturating_add(swapped.saturating_sub(stat.swapcached)))
     }
 
     /// Page faults of the workload, minor and major: `pgfault`, of which `pgmajfault`, of `memory.stat`. `None` without a cgroup of its own
     /// that has it.
     pub fn page_faults(&self) -> Option<(u64, u64)> {
-        let placed = self.placed.as_ref().filter(|_| self.tier == Tier::Kernel)?;
-        let text = placed.cgroup.read("memory.stat").ok()?;
-        let (all, major) = crate::cgroup::files::page_faults(text.as_bytes())?;
+        let (all, major) = self.sampler_of_ours()?.page_faults()?;
         Some((all.saturating_sub(major), major))
+    }
+
+    /// What reads the cgroup that we made: what others leave in theirs is their matter.
+    fn sampler_of_ours(&self) -> Option<&CgroupSampler> {
+        let is_ours = self.placed.is_some() && self.tier == Tier::Kernel;
+        self.by_cgroup.as_ref().filter(|_| is_ours)
     }
 
     /// `memory.peak`, which sees what no look did; `None` before Linux 5.19 and in lower tiers.

@@ -490,7 +490,7 @@ fn unread_locks(row: &Tracked) -> u64 {
 }
 
 fn page_kib() -> u64 {
-    procfs::page_size() / 1024
+    crate::sys::memory::page_size() / 1024
 }
 
 #[cfg(test)]

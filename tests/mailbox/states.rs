@@ -35,6 +35,8 @@ fn busy() {
 fn frozen() {
     let scene = Scene::new();
     let running = scene.with_mailbox(&[], &FOREVER);
+    // There is a mailbox before the command runs, which can be frozen then, too.
+    until("it runs", || status(&scene).state == State::Running);
     assert_eq!(scene.ask("freeze").expect(0).stdout(), "ok: frozen\n");
     all_answer(&scene, "state      running, frozen, up ");
     kill(&scene, running);
