@@ -21,6 +21,14 @@ const POLITE: &str = "trap 'echo heard; exit 3' TERM; (setsid tail -f /dev/null 
 const ALONE: &str = "trap 'echo heard; exit 3' TERM; echo up; while :; do sleep 0.05; done";
 const DEAF: &str = "echo up; while :; do sleep 0.05; done";
 
+/// Started with the mailbox at `s.socket`. Where there is no cgroup, the daemon descends from nobody whom its keeper knows.
+fn knows_the_daemon(scene: &Scene) {
+    scene.await_mailbox();
+    until("it knows of the daemon", || scene.ask("ps").stdout().contains("tail"));
+    // And has told its keeper: that comes before the next answer.
+    scene.ask("ping").expect(0);
+}
+
 fn left_alone(running: Running) -> Run {
     running.send(SIGKILL);
     running.finish()
@@ -30,8 +38,9 @@ fn left_alone(running: Running) -> Run {
 fn the_workload_is_ended_as_politely() {
     let scene = Scene::new();
     let record = scene.text_path("record.json");
-    let running = scene.start(&["--json", &record], &["sh", "-c", POLITE]);
+    let running = scene.with_mailbox(&["--json", &record], &["sh", "-c", POLITE]);
     running.await_out("up");
+    knows_the_daemon(&scene);
     let pid = running.pid();
     let run = left_alone(running);
     assert!(run.stdout().contains("heard"), "{run:?}");
@@ -53,10 +62,7 @@ fn without_a_cgroup_too() {
     let running = Running::start(&mut scene.without_cgroups(&guarded));
     running.await_out("up");
     running.await_err("tier polled");
-    scene.await_mailbox();
-    until("it knows of the daemon", || scene.ask("ps").stdout().contains("tail"));
-    // And has told its keeper: that comes before the next answer.
-    scene.ask("ping").expect(0);
+    knows_the_daemon(&scene);
     let run = left_alone(running);
     // The scene sees to it that the daemon is gone.
     assert!(run.stdout().contains("heard"), "{run:?}");
@@ -112,8 +118,9 @@ fn a_grace_that_runs_is_not_begun_anew() {
 #[test]
 fn it_is_killed_at_once_when_asked_for() {
     let scene = Scene::new();
-    let running = scene.start(&["--on-guardian-death", "kill"], &["sh", "-c", POLITE]);
+    let running = scene.with_mailbox(&["--on-guardian-death", "kill"], &["sh", "-c", POLITE]);
     running.await_out("up");
+    knows_the_daemon(&scene);
     let run = left_alone(running);
     assert!(!run.stdout().contains("heard"), "{run:?}");
     assert!(run.stderr.contains("--on-guardian-death kill"), "{run:?}");
