@@ -249,6 +249,8 @@ impl Host {
         self.reap();
         self.brief_keeper();
         self.speak();
+        // What others started may be over by now, and then nobody tells anything any more.
+        self.part_with_ended();
     }
 
     fn serve(&mut self, token: Token) {

@@ -10,7 +10,7 @@ use crate::workload::huge_pages::of_process;
 use std::time::Duration;
 
 /// Where the machine has a pool, and when it is looked up again where it has none.
-const EVERY: Duration = Duration::from_millis(250);
+const EVERY: Duration = Duration::from_millis(500);
 const SELDOM: Duration = Duration::from_secs(1);
 /// A short run is not looked at.
 const FIRST: Timestamp = Timestamp(Duration::from_millis(100));
@@ -29,6 +29,9 @@ pub(super) struct HugePagesWatch {
     pooled: bool,
     waiting: Vec<i32>,
     sum: Bytes,
+    /// The sum before that one.
+    before: Bytes,
+    /// So much was there at both: who is just being forked appears twice for a moment.
     pub(super) uncounted: Bytes,
     /// So much was seen at once.
     most: Bytes,
@@ -44,6 +47,7 @@ impl Default for HugePagesWatch {
             pooled: true,
             waiting: Vec::new(),
             sum: Bytes(0),
+            before: Bytes(0),
             uncounted: Bytes(0),
             most: Bytes(0),
             told: Bytes(0),
@@ -54,19 +58,20 @@ impl Default for HugePagesWatch {
 impl HugePagesWatch {
     /// Takes the sum. It is worth telling once it does not grow any more, and again when it has doubled.
     fn is_news(&mut self) -> bool {
-        let before = std::mem::replace(&mut self.uncounted, self.sum);
+        let before = std::mem::replace(&mut self.before, self.sum);
+        self.uncounted = self.sum.min(before);
         self.most = self.most.max(self.sum);
         let settled = self.sum <= before;
-        settled && self.tells(self.sum)
-    }
-
-    /// Whether so much is worth telling, which it is then.
-    fn tells(&mut self, sum: Bytes) -> bool {
-        let news = sum >= LEAST.max(Bytes(self.told.0.saturating_mul(2)));
+        let news = settled && self.sum >= LEAST.max(Bytes(self.told.0.saturating_mul(2)));
         if news {
-            self.told = sum;
+            self.told = self.sum;
         }
         news
+    }
+
+    /// What was there for too short a time to be told.
+    fn untold(&self) -> Option<Bytes> {
+        (self.told == Bytes(0) && self.most >= LEAST).then_some(self.most)
     }
 }
 
@@ -97,15 +102,14 @@ impl Ward {
             return;
         }
         if watch.is_news() {
-            let uncounted = watch.uncounted;
-            self.tell_huge_pages(uncounted, "are");
+            let told = watch.told;
+            self.tell_huge_pages(told, "are");
         }
     }
 
     /// What was not there for long enough to be told then.
     pub fn tell_huge_pages_untold(&mut self) {
-        let most = self.huge_pages.most;
-        if self.huge_pages.tells(most) {
+        if let Some(most) = self.huge_pages.untold() {
             self.tell_huge_pages(most, "were");
         }
     }
@@ -151,8 +155,9 @@ mod tests {
         let at = |index: usize| told[index].then_some(readings[index]);
         let told: Vec<u64> = (0..readings.len()).filter_map(at).collect();
         assert_eq!(told, [100, 240]);
-        assert!(!watch.tells(watch.most), "nothing is left to be told at the end");
+        assert_eq!(watch.untold(), None, "nothing is left to be told at the end");
         let mut brief = HugePagesWatch { sum: Bytes::mib(60), ..HugePagesWatch::default() };
-        assert!(!brief.is_news() && brief.tells(brief.most));
+        assert!(!brief.is_news() && brief.uncounted == Bytes(0));
+        assert_eq!(brief.untold(), Some(Bytes::mib(60)));
     }
 }
