@@ -14,7 +14,7 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 #[command(after_help = concat!(headed!("Examples", "  sentinel attach --unit db                     A service, just below its own memory.max
   sentinel attach --container web -m 512M       A container, by its name or id
-  sentinel attach --pid 4242 -m 2G              A process that has its cgroup for itself
+  sentinel attach --pid 4242 -m 2G              A process, with all that descend from it
   sentinel attach --slice user -m 80%           All of it at 80% of the machine's memory
   sentinel attach --slice machine --each -m 1G  Each cgroup in it, by itself"), "\n\n", headed!("Exit status", "  0         Detached (Ctrl-C, SIGTERM), or it ended by itself
   143, 137  It was ended, with SIGTERM or with SIGKILL
