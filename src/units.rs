@@ -64,6 +64,11 @@ impl Limit {
             Limit::Max => None,
         }
     }
+
+    /// One of bytes, as people read sizes.
+    pub fn as_size(self) -> String {
+        self.value().map_or_else(|| self.to_string(), |bytes| Bytes(bytes).to_string())
+    }
 }
 
 impl fmt::Display for Limit {

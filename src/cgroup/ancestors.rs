@@ -1,7 +1,7 @@
 //! The cgroups around us and above a workload: what each of them allows, read once.
 
 use super::Cgroup;
-use super::hierarchy::{Hierarchy, OuterLimit, read_limit};
+use super::hierarchy::{Hierarchy, OuterLimit, read_limit, read_memory_limit};
 use super::machine::MachineMemory;
 use super::swap::SwapAround;
 use crate::units::Bytes;
@@ -33,10 +33,8 @@ impl Allowance {
     }
 
     fn of(cgroup: &Cgroup) -> Allowance {
-        let limit = |name| Some((read_limit(cgroup, name)?, name));
-        let lines = ["memory.max", "memory.high"].into_iter().filter_map(limit);
         Allowance {
-            memory: lines.min_by_key(|(bytes, _)| *bytes),
+            memory: read_memory_limit(cgroup),
             swap: read_limit(cgroup, "memory.swap.max"),
             ..Allowance::boundless(cgroup.path())
         }

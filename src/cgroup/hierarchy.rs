@@ -179,8 +179,7 @@ impl Hierarchy {
 
     /// The directory of another process's cgroup, if it lies below the mount point.
     pub fn of_process(&self, pid: i32) -> Option<PathBuf> {
-        let cgroup = std::fs::read(format!("/proc/{pid}/cgroup")).ok()?;
-        below(&self.mount_point, &self.root, path_of(&cgroup)?)
+        below(&self.mount_point, &self.root, &place_of_process(pid).ok()??)
     }
 
     /// Our own cgroup and those above it, innermost first, up to the mount point.
@@ -202,10 +201,8 @@ impl OuterLimit {
     #[must_use]
     pub fn including(mut self, cgroup: &Path) -> OuterLimit {
         for cgroup in cgroup.ancestors().filter_map(|directory| Cgroup::open(directory).ok()) {
-            for name in ["memory.max", "memory.high"] {
-                if let Some(bytes) = read_limit(&cgroup, name) {
-                    self.lower_to(bytes, || cgroup.path().join(name));
-                }
+            if let Some((bytes, name)) = read_memory_limit(&cgroup) {
+                self.lower_to(bytes, || cgroup.path().join(name));
             }
         }
         self
@@ -216,6 +213,12 @@ impl OuterLimit {
             *self = OuterLimit { bytes, path: Some(path()) };
         }
     }
+}
+
+/// `memory.max` or `memory.high` of a cgroup, whichever is lower, and its name.
+pub(super) fn read_memory_limit(cgroup: &Cgroup) -> Option<(Bytes, &'static str)> {
+    let limits = ["memory.max", "memory.high"].map(|name| Some((read_limit(cgroup, name)?, name)));
+    limits.into_iter().flatten().min_by_key(|(bytes, _)| *bytes)
 }
 
 /// A limit of a cgroup; `None` where there is no such file, or none is set.

@@ -2,7 +2,6 @@
 //! this may wait.
 
 use super::Host;
-use crate::control::server::Server;
 use crate::escape::shown;
 use crate::event::{Cause, Ending, Outcome};
 use crate::ledger::{self, store};
@@ -50,18 +49,23 @@ impl Host {
 
     /// Watchers see how it ended.
     pub(super) fn publish_last_words(&mut self, id: WardId) {
-        let watchers = self.mailbox.server.as_ref().map(Server::has_watchers);
-        if watchers.is_none_or(|watchers| watchers.text + watchers.json == 0) {
+        if let Some(end) = self.wards.get(id).and_then(Ward::end) {
+            self.publish_end(id, crate::escape::tame(&end.text), end.exit_status);
+        }
+    }
+
+    /// Watchers see its state for the last time, and this behind it. Where nobody watches, none is made.
+    pub(super) fn publish_end(&mut self, id: WardId, text: String, exit_status: u8) {
+        let (Some(server), Some(ward)) = (&mut self.mailbox.server, self.wards.get(id)) else {
+            return;
+        };
+        let watchers = server.has_watchers();
+        if watchers.text + watchers.json == 0 {
             return;
         }
-        let Some(ward) = self.wards.get(id) else { return };
-        let (Some(end), status) = (ward.end(), Box::new(ward.status())) else { return };
-        let text = crate::escape::tame(&end.text);
-        if let Some(server) = &mut self.mailbox.server {
-            let name = Some(ward.rules.name.as_str());
-            server.publish_about(name, &WatchLine::Status { status, processes: None });
-            server.publish_about(name, &WatchLine::End { text, exit_status: end.exit_status });
-        }
+        let (name, status) = (Some(ward.rules.name.as_str()), Box::new(ward.status()));
+        server.publish_about(name, &WatchLine::Status { status, processes: None });
+        server.publish_about(name, &WatchLine::End { text, exit_status });
     }
 
     /// Says and keeps how it ended, and removes what was made for it. Gives the exit status.

@@ -2,8 +2,8 @@
 
 use super::Host;
 use crate::report::words;
-use crate::status::{Level, WatchLine};
-use crate::ward::{Answer, Ward, WardId};
+use crate::status::Level;
+use crate::ward::{Answer, WardId};
 
 const OURS: &str = "sentinel started it, and does not let it go: terminate ends it";
 const BEING_ENDED: &str = "is being ended, which is not stopped any more";
@@ -46,16 +46,8 @@ impl Host {
         }
         self.speak();
         self.answer_replaced(id);
-        let last = self.wards.get(id).map(Ward::status);
-        if let (Some(server), Some(status)) = (&mut self.mailbox.server, last) {
-            let (name, status) = (Some(name.as_str()), Box::new(status));
-            server.publish_about(name, &WatchLine::Status { status, processes: None });
-            server.publish_about(name, &WatchLine::End { text, exit_status: 0 });
-        }
-        if let Some(watcher) = &mut self.watcher {
-            watcher.unwatch(id);
-        }
-        self.wards.remove(id);
+        self.publish_end(id, text, 0);
+        self.take_out(id);
         let left = given_back.map_err(|error| format!("{name} is guarded no more, but {error:#}"));
         left.map(|()| format!("ok: {name} is guarded no more\n"))
     }

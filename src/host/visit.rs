@@ -200,15 +200,20 @@ impl Host {
         // Of those that come and go all day, only what we did is worth telling.
         let passing = self.wards.get(id).is_some_and(Ward::has_passed);
         let exit_status = if passing { None } else { self.conclude(id, false) };
-        let Some(ward) = self.wards.remove(id) else { return };
-        if let Some(watcher) = &mut self.watcher {
-            watcher.unwatch(id);
-        }
+        let Some(ward) = self.take_out(id) else { return };
         let stays = ward.emptied() == Emptied::Waits;
         match ward.workload.cgroup().filter(|_| stays).map(|cgroup| cgroup.path().to_owned()) {
             Some(path) => self.join_while_there(&path, "is not guarded any more"),
             None => self.exit_status = exit_status.or(self.exit_status),
         }
+    }
+
+    /// It is none of ours any more, and nothing of it is watched.
+    pub(super) fn take_out(&mut self, id: WardId) -> Option<Ward> {
+        if let Some(watcher) = &mut self.watcher {
+            watcher.unwatch(id);
+        }
+        self.wards.remove(id)
     }
 
     /// Whether there is nothing to do any more: we were asked to go and end nobody, or nobody is left and nobody can come.

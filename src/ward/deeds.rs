@@ -9,7 +9,7 @@ use crate::report::post_mortem::Milestone;
 use crate::report::words;
 use crate::status::Level;
 use crate::sys::memory::PageFaults;
-use crate::units::{Bytes, Limit};
+use crate::units::Limit;
 use crate::workload::deeds::Reached;
 use crate::workload::signalling::STEP;
 use anyhow::{Context as _, anyhow};
@@ -112,9 +112,7 @@ impl Ward {
         }
         self.set_trip_wire(ours);
         if self.story.is_news(OVERWRITTEN) {
-            let of =
-                |line: Limit| line.value().map_or("max".to_owned(), |it| Bytes(it).to_string());
-            let (theirs, ours) = (of(theirs), of(ours));
+            let (theirs, ours) = (theirs.as_size(), ours.as_size());
             let text = format!("{OVERWRITTEN}, to {theirs}: set to {ours} again (said once)");
             self.say(Level::Info, text);
         }

@@ -5,7 +5,6 @@ use super::{section, show};
 use crate::report::post_mortem::{PostMortem, Reading};
 use crate::report::words;
 use crate::status::Tier;
-use crate::units::{Bytes, Limit};
 
 /// A value of more letters than this has a row of its own.
 const LONG: usize = 40;
@@ -66,7 +65,6 @@ fn why_no_pressure(tier: Tier) -> &'static str {
 pub(super) fn limits(report: &PostMortem, page: &mut Markup) {
     section(page, "limits", "Limits", |page| {
         let limits = &report.limits;
-        let size = |limit: Limit| limit.value().map_or("max".to_owned(), |v| Bytes(v).to_string());
         let timeout = limits.timeout_ms.map(|ms| show::span(ms.saturating_mul(1000)));
         facts(
             page,
@@ -75,8 +73,8 @@ pub(super) fn limits(report: &PostMortem, page: &mut Markup) {
                 ("relief line", limits.relief_line.to_string()),
                 ("second line", limits.second_line.to_string()),
                 ("ceiling", limits.ceiling.to_string()),
-                ("memory.high at the end", size(limits.trip_wire)),
-                ("swap", size(limits.swap)),
+                ("memory.high at the end", limits.trip_wire.as_size()),
+                ("swap", limits.swap.as_size()),
                 ("processes", limits.pids.to_string()),
                 ("grace period", show::span(limits.grace_ms.saturating_mul(1000))),
                 ("timeout", timeout.unwrap_or_else(|| "none".to_owned())),
