@@ -217,6 +217,7 @@ impl Ward {
 
     fn kill(&mut self, decided: Timestamp) {
         let reached = self.workload.kill();
+        self.workload.lift_ceiling(self.policy.lines().ceiling, self.policy.last().processes);
         self.story.kill.get_or_insert((decided, *self.policy.last()));
         self.signalled(Deed::Kill, KILL, reached);
     }

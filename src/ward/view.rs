@@ -239,7 +239,9 @@ impl Ward {
         let in_force = self.workload.in_force().filter(|_| kernel);
         let (high, max) =
             in_force.map_or((self.policy.trip_wire(), None), |it| (it.high, it.max.value()));
-        let ceiling = max.map_or(lines.ceiling, Bytes);
+        // Whoever SIGKILL was sent to was guarded with the lines until then: it makes room above them.
+        let killed = self.has_ended() && self.kill_sent().is_some();
+        let ceiling = max.filter(|_| !killed).map_or(lines.ceiling, Bytes);
         Limits {
             trip_wire: if kernel { high } else { Limit::Max },
             ceiling,

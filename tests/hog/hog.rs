@@ -34,7 +34,7 @@ use std::path::PathBuf;
 #[derive(Debug, Parser)]
 #[command(name = "hog")]
 struct Arguments {
-    /// step, touch, populate, mlockall, threads:N, procs:N, forkbomb, memfd, memfd-big, fallocate, tmpfs, thp, realloc,
+    /// step, touch, populate, mlockall, threads:N, procs:N, forkbomb, forkbomb-thp, memfd, memfd-big, fallocate, tmpfs, thp, realloc,
     /// pipes, sockets, inodes, idle:SIZE, exit:N, signal:N, daemon, orphan, stop-self, freeze-self, subcgroup, print:N,
     /// sleep:DURATION, segment, shared, cache, mapped, names, frozen-child, wander, close-cgroup, leave, daemon-leak,
     /// rename, ptrace, vfork, stopped-children, sort; and those that shape.rs lists

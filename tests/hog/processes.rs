@@ -33,11 +33,13 @@ pub fn many(cap: Bytes, count: u32) -> Result<()> {
     Ok(())
 }
 
-/// Forks for ever, in each process. Without a limit it takes the machine: so only where it is thrown away.
-pub fn fork_bomb() -> Result<()> {
+/// Forks for ever, in each process, which take memory by ordinary pages, or by `huge` ones. Without a limit it takes the machine: so
+/// only where it is thrown away.
+pub fn fork_bomb(huge: bool) -> Result<()> {
     ensure!(std::env::var_os("SENTINEL_VM").is_some(), "a fork bomb is for a guest (SENTINEL_VM)");
     loop {
         match forked() {
+            Ok(ForkResult::Child) if huge => memory::huge_pages(BOMB)?,
             Ok(ForkResult::Child) => memory::touch(BOMB),
             Ok(ForkResult::Parent { .. }) => {}
             Err(_) => sleep(Duration::from_millis(1)),

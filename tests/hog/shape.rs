@@ -96,6 +96,8 @@ pub enum Shape {
     Processes(u32),
     /// Processes that take 2 MiB each and fork for ever.
     ForkBomb,
+    /// The same by huge pages.
+    HugeForkBomb,
     /// A memory file, by a MiB a call.
     MemFile,
     /// A memory file, by 64 MiB a call.
@@ -190,7 +192,8 @@ impl Shape {
             Shape::Sockets => kernel_memory::sockets(cap)?,
             Shape::Inodes => kernel_memory::inodes(cap)?,
             Shape::Processes(count) => processes::many(cap, count)?,
-            Shape::ForkBomb => processes::fork_bomb()?,
+            Shape::ForkBomb => processes::fork_bomb(false)?,
+            Shape::HugeForkBomb => processes::fork_bomb(true)?,
             Shape::Exit(status) => std::process::exit(status.into()),
             Shape::Signal(number) => processes::die_of(number)?,
             Shape::Daemon => processes::daemon()?,
@@ -273,6 +276,7 @@ fn plain(name: &str) -> Result<Shape> {
         "populate" => Shape::Populate,
         "mlockall" => Shape::LockAll,
         "forkbomb" => Shape::ForkBomb,
+        "forkbomb-thp" => Shape::HugeForkBomb,
         "memfd" => Shape::MemFile,
         "memfd-big" => Shape::MemFileBig,
         "fallocate" => Shape::Reserve,

@@ -301,6 +301,10 @@ pub const CASES: &[Case] = &[
     by_many(killed("SIGTERM ignored", &["touch", "--ignore-term"])),
     tasks(64, killed("SIGTERM ignored, 64 threads", &["threads:64", "--ignore-term"])),
     tasks(4096, killed("SIGTERM ignored, fork bomb", &["forkbomb", "--ignore-term"])),
+    tasks(
+        4096,
+        killed("SIGTERM ignored, fork bomb of huge pages", &["forkbomb-thp", "--ignore-term"]),
+    ),
     tasks(4096, killed("handler allocates, fork bomb", &["forkbomb", "--alloc-in-handler"])),
     by_many(killed("handler allocates", &["touch", "--alloc-in-handler"])),
     tasks(20, killed("handler forks", &["touch", "--fork-in-handler"])),

@@ -175,13 +175,17 @@ fn a_leak_in_python_at_full_speed() {
 #[ignore = "for a guest: scripts/vm/test"]
 fn handlers_that_allocate_and_bombs_that_fork() {
     require_kernel_tier();
-    for words in
-        [vec!["touch", "--cap", "1G", "--alloc-in-handler"], vec!["forkbomb", "--ignore-term"]]
-    {
+    for words in [
+        vec!["touch", "--cap", "1G", "--alloc-in-handler"],
+        vec!["forkbomb", "--ignore-term"],
+        vec!["forkbomb-thp", "--ignore-term"],
+    ] {
         let hog = hog();
         let words: Vec<&str> = std::iter::once(hog.as_str()).chain(words).collect();
         let run = Sentinel::new().args(&["--pids", "500"]).run(&words);
         assert_killed_in_time(&run);
+        // Where it was for those who were not dying yet.
+        assert_eq!(run.number("/status/limits/ceiling"), 164 << 20, "{run}");
         println!("{words:?}: {}", run.line());
     }
 }
