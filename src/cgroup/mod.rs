@@ -92,6 +92,11 @@ impl Cgroup {
         self.dir.as_fd()
     }
 
+    /// The names of those in it, as [`names_in`] has them. To be called once.
+    pub fn names(&self) -> Vec<OsString> {
+        names_of(&*self.dir)
+    }
+
     /// The same for somebody who keeps it.
     pub fn shared_directory(&self) -> Rc<File> {
         Rc::clone(&self.dir)
@@ -191,8 +196,12 @@ impl Cgroup {
 pub fn names_in(directory: &Path) -> Vec<OsString> {
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let Ok(opened) = nix::fcntl::open(directory, flags, Mode::empty()) else { return Vec::new() };
+    names_of(&opened)
+}
+
+fn names_of(opened: impl AsFd) -> Vec<OsString> {
     let mut buffer = [MaybeUninit::<u8>::uninit(); 32 << 10];
-    let (mut entries, mut names) = (RawDir::new(&opened, &mut buffer), Vec::new());
+    let (mut entries, mut names) = (RawDir::new(opened, &mut buffer), Vec::new());
     while let Some(Ok(entry)) = entries.next() {
         let name = entry.file_name().to_bytes();
         if entry.file_type() == FileType::Directory && !matches!(name, b"." | b"..") {

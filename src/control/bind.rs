@@ -5,11 +5,12 @@ use super::problem::{Problem, SocketError};
 use super::receiving;
 use crate::clock::pause;
 use crate::escape::escape;
+use crate::sys::own_ids;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat};
 use nix::sys::socket::{self, AddressFamily, Backlog, SockFlag, SockType, UnixAddr};
 use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, fstatat};
-use nix::unistd::{Gid, Uid, UnlinkatFlags, fchownat, geteuid, unlinkat};
+use nix::unistd::{Gid, Uid, UnlinkatFlags, fchownat, unlinkat};
 use rustix::fs::{FlockOperation, flock};
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -273,7 +274,7 @@ fn pin(path: &Path, directory: &OwnedFd) -> Result<(OwnedFd, FileStat), Problem>
         .map_err(|errno| Problem::System(errno.into()))?;
     let stat = fstat(&node).map_err(|errno| Problem::System(errno.into()))?;
     // One name only: a second one would be another's socket, linked here in place of ours.
-    if !is_socket(&stat) || stat.st_uid != geteuid().as_raw() || stat.st_nlink != 1 {
+    if !is_socket(&stat) || stat.st_uid != own_ids::euid().as_raw() || stat.st_nlink != 1 {
         return Err(Problem::Replaced);
     }
     Ok((node, stat))
@@ -312,7 +313,7 @@ fn clear_the_way(path: &Path, directory: &OwnedFd, locked: bool) -> Result<(), P
         return Err(Problem::Busy);
     }
     // Root may replace anybody's: a socket on which nobody listens serves no one, and unlinking follows nothing.
-    if stat.st_uid != geteuid().as_raw() && !geteuid().is_root() {
+    if stat.st_uid != own_ids::euid().as_raw() && !own_ids::euid().is_root() {
         return Err(Problem::Foreign { uid: stat.st_uid });
     }
     if !locked {
@@ -355,7 +356,7 @@ fn kind(stat: &FileStat) -> &'static str {
 /// Unlinks `name` in the locked runtime directory if it is a dead socket that we may remove.
 pub(super) fn sweep(directory: &impl AsFd, path: &Path) -> nix::Result<bool> {
     let stat = fstatat(directory, file_name(path), AtFlags::AT_SYMLINK_NOFOLLOW)?;
-    let ours = stat.st_uid == geteuid().as_raw() || geteuid().is_root();
+    let ours = stat.st_uid == own_ids::euid().as_raw() || own_ids::euid().is_root();
     if !is_socket(&stat) || !ours || is_live(path) {
         return Ok(false);
     }

@@ -2,10 +2,11 @@
 
 use super::bind::{self, MAX_PATH, others_may_rename};
 use crate::escape::escape;
+use crate::sys::own_ids;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, openat};
 use nix::sys::stat::{FileStat, Mode, fchmod, fstat, stat};
-use nix::unistd::{Uid, geteuid};
+use nix::unistd::Uid;
 use rustix::fs::RawDir;
 use std::ffi::OsStr;
 use std::mem::MaybeUninit;
@@ -66,7 +67,7 @@ fn wanted_mode(uid: Uid) -> Mode {
 
 /// Ours, and nobody else may write to it.
 fn is_ours(stat: &FileStat) -> bool {
-    belongs_to(stat, geteuid().as_raw())
+    belongs_to(stat, own_ids::euid().as_raw())
 }
 
 /// Theirs, and nobody else may write to it.
@@ -90,7 +91,7 @@ pub(super) fn open(path: &Path) -> nix::Result<OwnedFd> {
 /// One line for each place that would not do.
 pub(super) fn prepare(roots: &Roots) -> Result<(PathBuf, OwnedFd), String> {
     let mut problems = Vec::new();
-    let uid = geteuid();
+    let uid = own_ids::euid();
     for path in roots.candidates(uid) {
         match prepare_one(&path, uid) {
             Ok(directory) => return Ok((path, directory)),
@@ -199,7 +200,7 @@ pub fn list(roots: &Roots) -> Vec<PathBuf> {
 
 /// Where guardians that we may find are listed: our own candidates and root's directory.
 pub(super) fn places(roots: &Roots) -> Vec<PathBuf> {
-    let mut places = roots.candidates(geteuid());
+    let mut places = roots.candidates(own_ids::euid());
     places.push(roots.run.join("sentinel"));
     places.sort();
     places.dedup();

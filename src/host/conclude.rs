@@ -74,7 +74,13 @@ impl Host {
             self.own_files.iter().filter_map(|path| path.metadata().ok()).collect();
         let ward = self.wards.get_mut(id)?;
         let end = ward.end()?;
-        let (status, page_faults) = (ward.last_status(), ward.page_faults());
+        let mut status = ward.last_status();
+        let page_faults = if self.records.is_empty() {
+            PageFaults::default()
+        } else {
+            status.guardian_rss = crate::sys::memory::rss();
+            ward.page_faults()
+        };
         ward.tell_escaped();
         ward.tell_huge_pages_untold();
         let remains = ward.find_remains(own_files.into_iter());

@@ -60,9 +60,10 @@ impl KeeperProcess {
         if pid == 0 {
             return;
         }
-        // Where it is gone already, nothing is to be let go.
-        let _ = self.leash.write_all(b".");
-        let _ = crate::sys::process::send(pid, nix::libc::SIGKILL);
+        if crate::sys::process::send(pid, nix::libc::SIGKILL).is_err() {
+            // Where it is gone already, nothing is to be let go.
+            let _ = self.leash.write_all(b".");
+        }
         crate::sys::process::reap(pid);
     }
 

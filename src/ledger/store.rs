@@ -10,7 +10,6 @@ use crate::report::post_mortem::archive;
 use crate::report::record::{CallerId, as_caller};
 use anyhow::{Context as _, Result};
 use nix::libc;
-use nix::sys::resource::{Resource, getrlimit};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -89,11 +88,6 @@ fn add(directory: &Path, lock: File, end: &RecentEnd, owner: u32) -> io::Result<
 
 /// We have the lock: what lies under the unfinished one's name is a dead guardian's.
 fn write(directory: &Path, path: &Path, json: &[u8]) -> io::Result<()> {
-    let (most, _) = getrlimit(Resource::RLIMIT_FSIZE)?;
-    if most < u64::try_from(json.len()).unwrap_or(u64::MAX) {
-        // The write would raise SIGXFSZ, which ends us.
-        return Err(ErrorKind::FileTooLarge.into());
-    }
     let unfinished = directory.join(UNFINISHED);
     let create = || options().write(true).create_new(true).open(&unfinished);
     let mut file = match create() {

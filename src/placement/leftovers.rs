@@ -7,6 +7,7 @@ use crate::cgroup::maker::Maker;
 use crate::cgroup::{Cgroup, attribute, files, names_in};
 use crate::escape::shown;
 use procfs::process::Process;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// Whose mark it is.
@@ -42,15 +43,16 @@ pub fn clear_beside(placed: &Placed) -> Vec<String> {
     if !placed.marked {
         return Vec::new();
     }
-    beside(placed.cgroup.path()).iter().filter_map(|path| clear(path, state(path)?)).collect()
+    let others = beside(placed.cgroup.path(), placed.beside.as_deref());
+    others.iter().filter_map(|path| clear(path, state(path)?)).collect()
 }
 
 /// Where other guardians would have made theirs. In a scope a workload's cgroup lies one deeper; systemd removes the scope.
-fn beside(own: &Path) -> Vec<PathBuf> {
+fn beside(own: &Path, names: Option<&[OsString]>) -> Vec<PathBuf> {
     let in_scope = own.file_name().is_some_and(|name| name == WORKLOAD);
     let place = if in_scope { own.parent() } else { Some(own) };
     let Some(parent) = place.and_then(Path::parent) else { return Vec::new() };
-    let names = names_in(parent).into_iter();
+    let names = names.map_or_else(|| names_in(parent), <[OsString]>::to_vec).into_iter();
     let named = names.filter(|name| name.as_encoded_bytes().starts_with(b"sentinel-"));
     let others = named.map(|name| parent.join(name)).filter(|path| Some(path.as_path()) != place);
     let is_scope = |path: &Path| path.extension().is_some_and(|kind| kind == "scope");
@@ -129,9 +131,9 @@ mod tests {
             std::fs::create_dir_all(at(name)).unwrap();
         }
         let plain = [at("sentinel-a-1")];
-        assert_eq!(beside(&at("sentinel-b-2.scope/workload")), plain);
+        assert_eq!(beside(&at("sentinel-b-2.scope/workload"), None), plain);
         let scope = [at("sentinel-b-2.scope/workload"), at("sentinel-b-2.scope")];
-        assert_eq!(beside(&at("sentinel-a-1")), scope);
+        assert_eq!(beside(&at("sentinel-a-1"), None), scope);
     }
 
     #[test]

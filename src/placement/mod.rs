@@ -19,6 +19,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use inner::Vacated;
 use leftovers::Mark;
 use scope::Anchor;
+use std::ffi::OsString;
 use std::fmt;
 use std::path::Path;
 use surroundings::Surroundings;
@@ -110,6 +111,8 @@ pub struct Placed {
     anchor: Option<Anchor>,
     /// It says whose it is.
     marked: bool,
+    /// What was beside it when it was made, where somebody looked.
+    beside: Option<Vec<OsString>>,
     removed: bool,
 }
 
@@ -123,7 +126,16 @@ impl Drop for Placed {
 impl Placed {
     fn new(cgroup: Cgroup, lines: Option<LineFiles>) -> Placed {
         let marked = leftovers::mark(cgroup.path(), Mark::Guardian);
-        Placed { cgroup, row: None, lines, vacated: None, anchor: None, marked, removed: false }
+        Placed {
+            cgroup,
+            row: None,
+            lines,
+            vacated: None,
+            anchor: None,
+            marked,
+            beside: None,
+            removed: false,
+        }
     }
 
     /// The files of the kernel's lines.

@@ -37,5 +37,8 @@ pub(super) fn make(around: &Surroundings, name: &str) -> Result<Placed> {
 fn below(around: &Surroundings, directory: &Path, name: &str) -> Result<Placed> {
     let parent = Cgroup::open(directory)?;
     enable(&parent, &around.machine)?;
-    parent.create_child(name).and_then(usable)
+    let beside = parent.names();
+    let mut placed = parent.create_child(name).and_then(usable)?;
+    placed.beside = Some(beside);
+    Ok(placed)
 }

@@ -4,6 +4,7 @@ use crate::cgroup::hierarchy::{self, Hierarchy};
 use crate::cgroup::machine::MachineMemory;
 use crate::cgroup::{Cgroup, files};
 use crate::kernel_file;
+use crate::sys::own_ids;
 use crate::systemd::Manager;
 use anyhow::Result;
 use procfs::process::MountInfo;
@@ -47,7 +48,7 @@ impl Surroundings {
         let memory = with_memory(&hierarchies);
         let memory_v1 = memory.is_none() && memory_v1(mounts);
         Ok(Surroundings {
-            uid: nix::unistd::geteuid().as_raw(),
+            uid: own_ids::euid().as_raw(),
             systemd: Path::new("/run/systemd/system").is_dir(),
             namespace_root: memory.is_some_and(is_namespace_root),
             unit: memory.and_then(own_unit),
@@ -119,7 +120,7 @@ fn own_unit(memory: &Hierarchy) -> Option<PathBuf> {
     let id = std::env::var_os("INVOCATION_ID")?;
     // In a tree of another user's the attributes are whatever that user wrote: a root with that user's environment is not led there.
     let is_ours = |directory: &Path| {
-        directory.metadata().is_ok_and(|data| data.uid() == nix::unistd::geteuid().as_raw())
+        directory.metadata().is_ok_and(|data| data.uid() == own_ids::euid().as_raw())
     };
     let ours = |directory: &&Path| {
         is_ours(directory)

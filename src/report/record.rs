@@ -5,6 +5,7 @@ use crate::event::{Cause, Ending, Outcome};
 use crate::report::words;
 use crate::status::{EventLine, Remains, SCHEMA_VERSION, Status};
 use crate::sys::memory::PageFaults;
+use crate::sys::own_ids;
 use crate::sys::privileges::id_from;
 use crate::units::Bytes;
 use anyhow::{Context, Result};
@@ -37,8 +38,7 @@ impl CallerId {
     }
 
     fn look() -> CallerId {
-        let own =
-            CallerId { uid: nix::unistd::getuid().as_raw(), gid: nix::unistd::getgid().as_raw() };
+        let own = CallerId { uid: own_ids::uid().as_raw(), gid: own_ids::gid().as_raw() };
         let named = |name| std::env::var_os(name).and_then(|text| id_from(&text));
         match (own.uid, named("SUDO_UID"), named("SUDO_GID")) {
             (0, Some(uid), Some(gid)) => CallerId { uid, gid },
@@ -354,7 +354,7 @@ fn open_for(path: &Path, caller: CallerId) -> io::Result<File> {
 /// # Errors
 /// What `open` said, or that we cannot become the caller.
 pub fn as_caller<T>(caller: CallerId, open: impl FnOnce() -> io::Result<T>) -> Result<T> {
-    if !geteuid().is_root() || caller.uid == 0 {
+    if caller.uid == 0 || !geteuid().is_root() {
         return Ok(open()?);
     }
     let groups = getgroups().context("read our groups")?;

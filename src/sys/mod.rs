@@ -9,6 +9,7 @@ pub mod caller;
 pub mod inherited;
 pub mod line_writer;
 pub mod memory;
+pub mod own_ids;
 pub mod priority;
 pub mod privileges;
 pub mod process;

@@ -6,7 +6,8 @@ use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 /// A signal that came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +24,12 @@ pub struct Signals {
     descriptor: SignalFd,
     /// Read already, and not yet taken.
     held: VecDeque<Signal>,
+    /// Those held are all that there were.
+    all_held: bool,
 }
+
+/// So many are read at once.
+const BATCH: usize = 8;
 
 impl Signals {
     /// Blocks every signal that can be and reads them from a descriptor. Those of a fault too, which somebody may send like any
@@ -37,12 +43,19 @@ impl Signals {
         let all = SigSet::all();
         sigprocmask(SigmaskHow::SIG_SETMASK, Some(&all), None)?;
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
-        Ok(Signals { descriptor: SignalFd::with_flags(&all, flags)?, held: VecDeque::new() })
+        Ok(Signals {
+            descriptor: SignalFd::with_flags(&all, flags)?,
+            held: VecDeque::with_capacity(BATCH),
+            all_held: false,
+        })
     }
 
     /// The next one that somebody else sent, if any. Our own is the SIGPIPE of a write that nobody reads.
     pub fn take(&mut self) -> Option<Signal> {
-        self.held.pop_front().or_else(|| self.read())
+        if self.held.is_empty() && !std::mem::take(&mut self.all_held) {
+            self.read();
+        }
+        self.held.pop_front()
     }
 
     /// Whether some were read that nobody took: of those the descriptor does not tell any more.
@@ -52,22 +65,31 @@ impl Signals {
 
     /// A signal that came so far and asks to end, if the caller does not ignore it. Nothing is taken.
     pub fn ending(&mut self, caller: &Caller) -> Option<i32> {
-        while let Some(signal) = self.read() {
-            self.held.push_back(signal);
-        }
+        while self.read() {}
         let numbers = self.held.iter().map(|signal| signal.number);
         numbers.into_iter().find(|number| asks_to_end(*number) && !caller.ignores(*number))
     }
 
-    fn read(&self) -> Option<Signal> {
-        loop {
-            let info = self.descriptor.read_signal().ok().flatten()?;
-            if info.ssi_code == libc::SI_USER && info.ssi_pid == std::process::id() {
-                continue;
-            }
+    /// Takes in those that there are. False when that was all.
+    fn read(&mut self) -> bool {
+        let mut infos = [MaybeUninit::<libc::signalfd_siginfo>::zeroed(); BATCH];
+        // SAFETY: the kernel writes whole structures (signalfd(2)), and all zeroes are one too.
+        let (length, infos) = unsafe {
+            let (to, room) = (infos.as_mut_ptr().cast(), size_of_val(&infos));
+            let length = libc::read(self.descriptor.as_fd().as_raw_fd(), to, room);
+            (length, infos.map(|info| info.assume_init()))
+        };
+        let count = usize::try_from(length).unwrap_or(0) / size_of::<libc::signalfd_siginfo>();
+        let others = infos
+            .iter()
+            .take(count)
+            .filter(|info| info.ssi_code != libc::SI_USER || info.ssi_pid != std::process::id());
+        self.held.extend(others.filter_map(|info| {
             let number = i32::try_from(info.ssi_signo).ok()?;
-            return Some(Signal { number, by_kernel: info.ssi_code == libc::SI_KERNEL });
-        }
+            Some(Signal { number, by_kernel: info.ssi_code == libc::SI_KERNEL })
+        }));
+        self.all_held = !self.held.is_empty() && count < BATCH;
+        count == BATCH
     }
 }
 

@@ -11,8 +11,10 @@ pub use program::Program;
 use super::caller::Caller;
 use super::process::reap;
 use child::{ADDED_BYTES, ADDED_WORDS, Prepared, RawPlace, STEPS};
+use nix::errno::Errno;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, poll};
+use nix::sys::socket::{MsgFlags, recv};
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -183,13 +185,16 @@ impl Starting {
 
     /// The child's end closes with the exec, or with the end of the process; before that comes what went wrong.
     fn wait(&mut self, ms: u8) -> Option<Result<(), SpawnError>> {
-        use io::Read as _;
         let mut fds = [PollFd::new(self.line.as_fd(), PollFlags::POLLIN)];
-        if poll(&mut fds, ms).unwrap_or(0) == 0 {
+        if ms > 0 && poll(&mut fds, ms).unwrap_or(0) == 0 {
             return None;
         }
         let mut message = [0u8; 5];
-        let Ok(5) = self.line.read(&mut message) else { return Some(Ok(())) };
+        match recv(self.line.as_raw_fd(), &mut message, MsgFlags::MSG_DONTWAIT) {
+            Err(Errno::EAGAIN | Errno::EINTR) => return None,
+            Ok(5) => {}
+            Ok(_) | Err(_) => return Some(Ok(())),
+        }
         let [step, errno @ ..] = message;
         let source = io::Error::from_raw_os_error(i32::from_ne_bytes(errno));
         Some(Err(match STEPS.get(usize::from(step)) {

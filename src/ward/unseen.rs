@@ -3,6 +3,7 @@
 use super::Ward;
 use crate::remains::{self, Search, TmpfsUse};
 use crate::status::{Remains, Tier};
+use crate::sys::own_ids;
 use std::collections::HashSet;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
@@ -34,7 +35,7 @@ impl Ward {
         if self.tier() == Tier::Kernel {
             return remains::of_cgroup(self.workload.left_in_tmpfs()?, &search);
         }
-        let own = || nix::unistd::geteuid().as_raw();
+        let own = || own_ids::euid().as_raw();
         let account = self.rules.account.as_ref();
         search.uid = Some(account.map_or_else(own, |account| account.identity.uid()));
         search.ours = ours.map(|data| (data.dev(), data.ino())).collect();

@@ -206,7 +206,7 @@ impl Ward {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             name: self.rules.name.clone(),
             guardian_pid: crate::sys::process::own(),
-            guardian_rss: crate::sys::memory::rss(),
+            guardian_rss: (!self.has_ended()).then(crate::sys::memory::rss).flatten(),
             child_pid: u32::try_from(self.command_pid()).unwrap_or(0),
             command: self.rules.command.iter().map(|word| escape(word.as_bytes())).collect(),
             tier: self.tier(),

@@ -18,6 +18,8 @@ use std::rc::Rc;
 /// `memory.stat` has about 1.5 KiB on 6.12.
 const BUFFER: usize = 8192;
 
+const OWN_EVENTS: &str = "memory.events.local";
+
 /// The open files.
 #[derive(Debug)]
 pub struct CgroupSampler {
@@ -56,11 +58,16 @@ impl CgroupSampler {
         };
         let optional = |name| Kept::new(cgroup, name, keeping).ok();
         let is_new = current.is_some();
+        // Read when the kernel killed somebody, and of a new cgroup not before.
+        let own_events = match is_new {
+            true => Some(Kept::Named(cgroup.clone(), OWN_EVENTS.into())),
+            false => optional(OWN_EVENTS),
+        };
         let mut sampler = CgroupSampler {
             current: current.map_or_else(|| needed("memory.current").map(Rc::new), Ok)?,
             stat: Kept::new(cgroup, "memory.stat", keeping).context("open memory.stat")?,
             events: needed("memory.events")?,
-            own_events: optional("memory.events.local").map(|file| (file, 0)),
+            own_events: own_events.map(|file| (file, 0)),
             swap: optional("memory.swap.current"),
             pressure: optional("memory.pressure"),
             pids: optional("pids.current"),
@@ -97,7 +104,11 @@ impl CgroupSampler {
 
     fn own_oom(&mut self) -> io::Result<Option<u64>> {
         let Some((file, before)) = &self.own_events else { return Ok(None) };
-        let own = files::own_oom(file.read(&mut self.buffer[..])?);
+        let own = match file.read(&mut self.buffer[..]) {
+            // Before Linux 5.2.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            text => files::own_oom(text?),
+        };
         Ok(Some(own.saturating_sub(*before)))
     }
 

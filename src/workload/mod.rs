@@ -430,11 +430,14 @@ impl Workload {
     pub fn left_in_tmpfs(&self) -> Option<Bytes> {
         let sampler = self.sampler_of_ours()?;
         let stat = sampler.stat().ok()?;
+        let swapped = sampler.swapped().unwrap_or_default();
+        if stat.shmem == Bytes(0) && swapped == Bytes(0) {
+            return Some(Bytes(0));
+        }
         if self.knobs.as_ref()?.populated().unwrap_or(true) {
             return None;
         }
         let held = stat.shmem.min(sampler.in_use().ok()?);
-        let swapped = sampler.swapped().unwrap_or_default();
         Some(held.saturating_add(swapped.saturating_sub(stat.swapcached)))
     }
 

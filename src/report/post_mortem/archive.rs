@@ -5,6 +5,7 @@ use super::{PostMortem, SCHEMA};
 use crate::escape::{shown, tame};
 use crate::report::misread::misread;
 use crate::report::record::{CallerId, as_caller};
+use crate::sys::own_ids;
 use anyhow::{Context, Result, anyhow, bail};
 use nix::libc;
 use serde_json::Value;
@@ -26,9 +27,9 @@ const LARGEST_NUMBER: u64 = 1 << 53;
 /// (XDG base directories; file-hierarchy(7)). Behind sudo the home is the user's, and not what the environment says. What root finds in
 /// its environment may be another user's, kept by sudo or su: it counts where it leads to a place of the caller's.
 pub fn directory(caller: CallerId) -> Option<PathBuf> {
-    let behind_sudo = nix::unistd::getuid().as_raw() != caller.uid;
+    let behind_sudo = own_ids::uid().as_raw() != caller.uid;
     let variable = |name| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
-    let state = variable("XDG_STATE_HOME").filter(|state| match nix::unistd::geteuid().is_root() {
+    let state = variable("XDG_STATE_HOME").filter(|state| match own_ids::euid().is_root() {
         true => belongs_to(&state.join("sentinel"), caller.uid),
         false => !behind_sudo,
     });
