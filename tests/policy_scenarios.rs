@@ -10,6 +10,7 @@ mod policy {
         mod ladder;
         mod operator;
         mod placing;
+        mod pool;
         mod swap;
         mod told;
         mod watching;

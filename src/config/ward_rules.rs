@@ -1,6 +1,7 @@
 //! What is asked for one workload: its limits, how it is ended, what is told of it. Sizes are typed values until the outer limit
 //! is known.
 
+use super::PoolRules;
 use crate::account::Account;
 use crate::cgroup::hierarchy::OuterLimit;
 use crate::cli::{OnDeath, ReportSetting};
@@ -8,6 +9,7 @@ use crate::escape::escape;
 use crate::lines::{BATCH, Lines, SMALLEST_HEADROOM, default_headroom};
 use crate::policy::breach::counter_slack;
 use crate::policy::interval::Cadence;
+use crate::policy::pool::Victim;
 use crate::policy::reclaim::ReclaimAt;
 use crate::policy::thrash::ThrashRule;
 use crate::policy::warn::WarnRule;
@@ -68,6 +70,10 @@ pub struct WardRules {
     pub limit_exit_code: Option<u8>,
     /// Name of the run: letters, digits, `._-`.
     pub name: String,
+    /// It is a pool, of which this one is ended.
+    pub victim: Option<Victim>,
+    /// The limit of the pool that it is in, which is its own where it has no other.
+    pub(super) total: Option<Size>,
 }
 
 impl WardRules {
@@ -120,11 +126,27 @@ impl WardRules {
         if self.memory_given {
             return self.lines(self.memory, outer);
         }
+        if let Some(total) = self.total.filter(|_| outer.path.is_none()) {
+            return self.lines(total, outer);
+        }
         ensure!(outer.path.is_some(), "it has no memory.max, and no limit was given: use -m SIZE");
         let headroom = self.headroom.unwrap_or_else(|| default_headroom(outer.bytes));
         let room = headroom.min(Bytes(outer.bytes.0 / 2));
         let limit = outer.bytes.saturating_sub(room);
         Ok(Lines::new(limit, Some(room), self.second_line)?.with_swap(self.swap_room))
+    }
+
+    /// The same rules for all of a pool together.
+    #[must_use]
+    pub fn of_pool(&self, name: String, pool: PoolRules) -> WardRules {
+        let (victim, memory) = (Some(pool.victim), pool.total);
+        WardRules { name, memory, memory_given: true, victim, total: None, ..self.clone() }
+    }
+
+    /// The same rules for one in a pool.
+    #[must_use]
+    pub fn within(&self, total: Size) -> WardRules {
+        WardRules { total: Some(total), ..self.clone() }
     }
 
     /// The rules of the policy, for these lines in this tier, where the counters of the kernel may lag so far.
@@ -150,6 +172,7 @@ impl WardRules {
             cadence: if self.dry_run { Cadence::Polled } else { cadence },
             reclaim: if self.dry_run { ReclaimAt::Nowhere } else { reclaim },
             slack,
+            is_pool: self.victim.is_some(),
         }
     }
 

@@ -10,6 +10,7 @@ pub mod glance;
 pub mod interval;
 mod ladder;
 mod placing;
+pub mod pool;
 pub mod rate;
 pub mod reclaim;
 pub mod thrash;
@@ -29,6 +30,7 @@ use deeds::Signalled;
 use glance::Known;
 use interval::Cadence;
 use placing::Placing;
+use pool::Choosing;
 use rate::Growth;
 use reclaim::{Reclaim, ReclaimAt};
 use std::time::Duration;
@@ -72,6 +74,8 @@ pub struct PolicyConfig {
     pub reclaim: ReclaimAt,
     /// The counters may be off by so much.
     pub slack: Bytes,
+    /// It is a pool: not all of it is ended, but one of those in it.
+    pub is_pool: bool,
 }
 
 /// The state of one workload and the rules for it.
@@ -95,6 +99,7 @@ pub struct Policy {
     warn: Warn,
     /// Where the kernel's own lines stand, and where they are to go.
     placing: Placing,
+    pool: Choosing,
     frozen: bool,
     signalled: Signalled,
     child: Option<Ending>,
@@ -127,6 +132,7 @@ impl Policy {
             thrash: Thrash::new(config.thrash),
             warn: Warn::new(config.warn),
             placing: Placing::new(config.lines),
+            pool: Choosing::default(),
             frozen: false,
             signalled: Signalled::default(),
             child: (!config.has_command).then_some(Ending::Unseen),
@@ -150,6 +156,7 @@ impl Policy {
             Event::ChildExited(ending) => self.child_exited(ending, now, &mut actions),
             Event::Empty => self.empty(&mut actions),
             Event::Operator(command) => self.obey(command, now, &mut actions),
+            Event::Yielded => self.yielded(now),
             Event::Done(deed, result) => self.done(deed, result, now, &mut actions),
         }
         actions
@@ -159,7 +166,7 @@ impl Policy {
     pub fn suffices(&mut self, glance: Glance, now: Timestamp) -> bool {
         let reclaims = self.config.reclaim == ReclaimAt::TripWire;
         let watching = matches!(self.rung, Rung::Watching { confirming: false });
-        let open = watching && reclaims && !self.breach.is_near();
+        let open = watching && reclaims && !self.breach.is_near() && !self.pool.is_at_work();
         let Some(seen_at) = self.seen_at.filter(|_| open) else { return false };
         let known = Known {
             last: &self.last,
@@ -217,8 +224,14 @@ impl Policy {
         let breach = self.breach.judge(sample, &self.reclaim, &self.lines, now);
         let reason = thrash.or(breach);
         self.rung = Rung::Watching { confirming: false };
+        if self.is_resting(sample, now, actions) {
+            return;
+        }
         match reason {
-            None => self.calm(footprint),
+            None => {
+                self.calm(footprint);
+                self.lower_again(sample, actions);
+            }
             Some(reason @ Reason::Thrash { .. }) => self.end(reason, now, actions),
             Some(reason) if confirming => self.end(reason, now, actions),
             Some(_) if self.config.dry_run && self.told_would => {}
@@ -239,6 +252,9 @@ impl Policy {
 
     /// Ends the workload for a reason of our own, unless this is a dry run.
     fn end(&mut self, reason: Reason, now: Timestamp, actions: &mut Actions) {
+        if !self.config.dry_run && self.config.is_pool {
+            return self.choose(reason, now, actions);
+        }
         if !self.config.dry_run {
             return self.terminate(reason, now, actions);
         }
@@ -288,7 +304,7 @@ impl Policy {
                 let growth = self.growth.per_second();
                 let wait = interval::watching(self.config.cadence, &self.last, &self.lines, growth);
                 let watched = self.reclaim.is_watched() || self.breach.is_near();
-                if watched { wait.min(interval::WATCHED) } else { wait }
+                self.pool_interval(if watched { wait.min(interval::WATCHED) } else { wait })
             }
             Rung::Watching { .. } | Rung::Killing { .. } | Rung::Ended => interval::FROZEN,
         }
@@ -305,6 +321,9 @@ impl Policy {
             Command::SetTimeout(timeout) => self.set_timeout(timeout, now, actions),
             Command::SetPids(limit) if !self.config.dry_run => {
                 actions.push(Action::SetPids(limit));
+            }
+            Command::Yield { breach, at_once } => {
+                self.yield_to_others(breach, at_once, now, actions);
             }
             Command::Signal(one) if !self.config.dry_run => actions.push(Action::Signal(one)),
             Command::SetPids(_) | Command::Signal(_) => {}
