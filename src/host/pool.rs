@@ -1,6 +1,7 @@
 //! A pool: what is in a directory has one limit together. Its own cgroup is a ward whose policy asks for one of the others to be ended.
 
 use super::Host;
+use crate::cgroup::hierarchy::OuterLimit;
 use crate::config::PoolRules;
 use crate::escape::shown;
 use crate::event::{Choice, Command, Event};
@@ -37,8 +38,7 @@ impl Host {
     ) -> Result<()> {
         let visit = self.visit.as_ref().context("not attached to anything")?;
         let rules = visit.rules.of_pool(name.clone(), of);
-        let outer = visit.machine.clone();
-        let ward = self.join_by(directory, rules, outer.including(directory), Emptied::Waits)?;
+        let ward = self.join_by(directory, rules, OuterLimit::including, Emptied::Waits)?;
         let pool = GuardedPool { ward, name, rules: of, was_near: false };
         self.visit.iter_mut().for_each(|visit| visit.pool = Some(pool.clone()));
         Ok(())

@@ -26,6 +26,9 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+/// Which limits around a cgroup count for it.
+pub(super) type Around = fn(OuterLimit, &Path) -> OuterLimit;
+
 /// What is guarded that others started, and how.
 #[derive(Debug)]
 pub(super) struct Visit {
@@ -67,11 +70,10 @@ impl Host {
         emptied: Emptied,
     ) -> Result<WardId> {
         let visit = self.visit.as_ref().context("not attached to anything")?;
-        let machine = visit.machine.clone();
-        // The limits above it are of all together.
-        let (mut rules, outer) = match &visit.pool {
-            Some(pool) => (visit.rules.within(pool.rules.total), machine.with(directory)),
-            None => (visit.rules.clone(), machine.including(directory)),
+        // The limits above one in a pool are of all together.
+        let (mut rules, around): (_, Around) = match &visit.pool {
+            Some(pool) => (visit.rules.within(pool.rules.total), OuterLimit::with),
+            None => (visit.rules.clone(), OuterLimit::including),
         };
         let of_directory = emptied == Emptied::Waits;
         let matched = visit.matches.iter().find(|rule| of_directory && rule.is_for(&name));
@@ -79,7 +81,7 @@ impl Host {
             rules = rules.matched(rule);
         }
         rules.name = name;
-        self.join_by(directory, rules, outer, emptied)
+        self.join_by(directory, rules, around, emptied)
     }
 
     /// The same by these rules.
@@ -90,13 +92,15 @@ impl Host {
         &mut self,
         directory: &Path,
         rules: WardRules,
-        outer: OuterLimit,
+        around: Around,
         emptied: Emptied,
     ) -> Result<WardId> {
         let visit = self.visit.as_ref().context("not attached to anything")?;
         let cgroup = Cgroup::open(directory)?;
         check(&cgroup, &self.wards)?;
         let foreign = Foreign::new(cgroup, !rules.dry_run)?;
+        // What a guardian that is gone left there is no limit any more.
+        let outer = around(visit.machine.clone(), directory);
         let lines = rules.lines_of_others(&outer)?;
         let mut workload = Workload::of_others(foreign, visit.spares.clone())?;
         let limit = Limit::At(lines.limit.0);

@@ -1,7 +1,7 @@
 //! A pool: one limit for all in a directory. Where it is reached one is ended, and the others live.
 
 use crate::place::{Place, Theirs};
-use crate::support::{Scene, until};
+use crate::support::{Scene, keeper_of, send, until};
 use crate::{attach, refused, report_of};
 use nix::libc::{SIGKILL, SIGTERM};
 use std::path::Path;
@@ -125,6 +125,19 @@ fn its_line_is_put_back_when_the_guardian_is_killed() {
     }
     running.send(SIGKILL);
     running.finish().says("2 cgroups are as before, and guarded no more");
+    is_as_before(&place, &one);
+
+    // With its keeper: by the next guardian, for which the line is no limit from outside.
+    let running = attach(&scene, &together(&place, "200M"));
+    running.await_err("1 cgroup of ");
+    send(keeper_of(running.pid()), SIGKILL);
+    running.await_err("the keeper was killed");
+    running.send(SIGKILL);
+    running.finish();
+    let running = attach(&scene, &together(&place, "200M"));
+    running.await_err("1 cgroup of ");
+    running.send(SIGTERM);
+    running.finish().expect(0);
     is_as_before(&place, &one);
     assert!(one[0].lives());
 }
