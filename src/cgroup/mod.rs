@@ -192,7 +192,8 @@ impl Cgroup {
     }
 }
 
-/// The names of the cgroups, or whatever directories there are, in a directory of the kernel's; none where it cannot be read.
+/// The names of the cgroups, or whatever directories there are, in a directory of the kernel's, oldest first: the kernel's numbers for them
+/// go up (__kernfs_new_node() in fs/kernfs/dir.c). None where it cannot be read.
 pub fn names_in(directory: &Path) -> Vec<OsString> {
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let Ok(opened) = nix::fcntl::open(directory, flags, Mode::empty()) else { return Vec::new() };
@@ -205,10 +206,11 @@ fn names_of(opened: impl AsFd) -> Vec<OsString> {
     while let Some(Ok(entry)) = entries.next() {
         let name = entry.file_name().to_bytes();
         if entry.file_type() == FileType::Directory && !matches!(name, b"." | b"..") {
-            names.push(OsStr::from_bytes(name).to_owned());
+            names.push((entry.ino(), OsStr::from_bytes(name).to_owned()));
         }
     }
-    names
+    names.sort();
+    names.into_iter().map(|(_, name)| name).collect()
 }
 
 /// An extended attribute of a cgroup, if it has it.

@@ -115,6 +115,25 @@ fn who_came_last_is_ended_where_that_is_asked_for() {
 }
 
 #[test]
+fn who_was_there_before_us_is_known_by_age_too() {
+    let (scene, Some(place)) = (Scene::new(), Place::new()) else { return };
+    let mut old: Vec<Theirs> = (0..8).map(|n| place.cgroup(&format!("old{n}"))).collect();
+    for theirs in &mut old {
+        theirs.rests();
+    }
+    let (mut last, go) = (place.cgroup("a-last"), scene.path("go"));
+    last.grows(300, &go);
+    let options = [together(&place, "200M"), vec!["--victim", "newest"]].concat();
+    let running = attach(&scene, &options);
+    running.await_err("9 cgroups of ");
+    scene.write("go", "");
+    running.await_err("a-last is ended, the newest of 9 (");
+    assert!(old.iter_mut().all(Theirs::lives));
+    running.send(SIGTERM);
+    running.finish().expect(0);
+}
+
+#[test]
 fn its_line_is_put_back_when_the_guardian_is_killed() {
     let (scene, Some(place)) = (Scene::new(), Place::new()) else { return };
     let mut one = [holds(&place, &scene, "one", 10)];
