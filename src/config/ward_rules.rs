@@ -166,6 +166,8 @@ impl WardRules {
             warn: self.warn,
             thrash: self.thrash,
             timeout: self.timeout,
+            // Known when it was looked for what tells.
+            min_available: None,
             on_exit: self.on_exit,
             has_command: !self.command.is_empty(),
             dry_run: self.dry_run,
