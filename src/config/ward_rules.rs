@@ -56,6 +56,8 @@ pub struct WardRules {
     pub warn: WarnRule,
     /// When thrashing ends the workload.
     pub thrash: Option<ThrashRule>,
+    /// What is to be left of the machine's memory, as typed.
+    pub min_available: Option<Size>,
     /// What happens to the rest when the command ends.
     pub on_exit: OnExit,
     /// What the keeper does when we are killed.
