@@ -104,6 +104,8 @@ const THRASH: ThrashRule = ThrashRule { share: Percent(80), hold: Duration::from
 const RECORD_SIZE: Bytes = Bytes::mib(64);
 /// Room for the first lines and the last.
 const SMALLEST_RECORD: Bytes = Bytes(64 << 10);
+/// Of a larger share next to nothing could be used.
+const MOST_FLOOR: Percent = Percent(90);
 const NAME_LENGTH: usize = 32;
 
 impl Config {
@@ -190,6 +192,7 @@ fn rules(s: &Settings, command: Vec<OsString>) -> Result<WardRules> {
         swap_room: Limit::At(0),
         pids: (s.pids.map_or(Limit::At(ward_rules::PIDS), |amount| amount.0), s.pids.is_some()),
         timeout: s.timeout.map(|span| span.0).filter(|timeout| !timeout.is_zero()),
+        min_available: s.min_available.map(floor).transpose()?,
         warn: WarnRule {
             share: s.warn_at.unwrap_or(WARN.share),
             within: s.warn_within.map_or(WARN.within, |span| span.0),
@@ -209,6 +212,19 @@ fn rules(s: &Settings, command: Vec<OsString>) -> Result<WardRules> {
         total: None,
         command,
     })
+}
+
+/// A floor that is none, or leaves nobody anything, is a mistake.
+fn floor(size: Size) -> Result<Size> {
+    match size {
+        Size::Absolute(Bytes(0)) => {
+            bail!("--min-available 0 is no floor: write for instance 512M or 5%, or leave it out")
+        }
+        Size::Share(share) if share > MOST_FLOOR => {
+            bail!("--min-available {share} leaves next to nothing to use: at most {MOST_FLOOR}")
+        }
+        size @ (Size::Absolute(_) | Size::Share(_)) => Ok(size),
+    }
 }
 
 fn lowest_tier(wanted: Option<TierSetting>) -> Tier {

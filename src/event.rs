@@ -61,6 +61,8 @@ pub struct Sample {
     /// So much more the sum over processes may be: pages that several may have, whose shares are not for us to read. `current`
     /// is the least that it can be.
     pub unread_shares: Bytes,
+    /// What the machine, and the cgroups around the workload, have left for everybody; `None` where nobody asked for a floor.
+    pub available: Option<Bytes>,
     /// Processes in the workload.
     pub processes: u64,
     /// How long the look took: where it is dear, looks are spaced out.
@@ -300,6 +302,13 @@ pub enum Reason {
         /// The limit.
         after: Duration,
     },
+    /// The machine is short of memory, and the end of this workload would help.
+    HostMemory {
+        /// What was available at the last look.
+        available: Bytes,
+        /// The least that is to be.
+        floor: Bytes,
+    },
     /// An operator asked.
     Operator,
     /// The command ended and the rest was not to outlive it.
@@ -343,6 +352,13 @@ pub enum KillReason {
     },
     /// Its pool reached its second line before that.
     Pool(PoolBreach),
+    /// The workload is ended for the machine's sake, and too little is left to wait for it.
+    HostMemory {
+        /// What is available.
+        available: Bytes,
+        /// Half of the floor.
+        line: Bytes,
+    },
     /// An operator asked, or asked twice to terminate.
     Operator,
 }

@@ -170,6 +170,9 @@ pub struct Limits {
     /// Wall-clock limit, counted from the start of the run; absent where there is none, and in what older ones say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u64>,
+    /// What is to be left of the machine's memory (`--min-available`): below that the workload is ended. Absent where nobody asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_available: Option<Bytes>,
 }
 
 fn no_room() -> Limit {
@@ -243,6 +246,10 @@ pub struct Memory {
     pub peak: Bytes,
     /// The highest footprint.
     pub peak_footprint: Bytes,
+    /// What the machine, and the cgroups around the workload, have left for everybody: no part of the workload's memory. Absent without
+    /// `--min-available`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub available: Option<Bytes>,
 }
 
 impl Memory {

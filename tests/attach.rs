@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
+#[path = "attach/floor.rs"]
+mod floor;
 #[path = "attach/many.rs"]
 mod many;
 #[path = "attach/named.rs"]

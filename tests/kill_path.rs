@@ -6,6 +6,7 @@
 #[expect(unused_imports, reason = "this suite runs no sentinel")]
 mod support;
 
+use sentinel::cgroup::available::Available;
 use sentinel::clock::Timestamp;
 use sentinel::event::{Action, DeedResult, Event, Sample};
 use sentinel::lines::Lines;
@@ -66,6 +67,16 @@ fn the_counter_counts() {
     let before = ASKED.get();
     drop(std::hint::black_box(Box::new(7)));
     assert_eq!(ASKED.get(), before + 1);
+}
+
+/// Each look reads it, the one right before SIGTERM too.
+#[test]
+fn what_the_machine_has_left_is_read_without_allocation() {
+    let available = Available::open(std::iter::empty());
+    let before = ASKED.get();
+    let left = available.look(true, Timestamp::default());
+    assert_eq!(ASKED.get(), before);
+    assert!(left > Some(Bytes(0)), "{left:?}");
 }
 
 #[test]
@@ -171,6 +182,7 @@ fn rules() -> PolicyConfig {
         warn: WarnRule { share: Percent(80), within: Duration::from_secs(10) },
         thrash: None,
         timeout: None,
+        min_available: None,
         on_exit: OnExit::Wait,
         has_command: true,
         dry_run: false,

@@ -44,6 +44,7 @@ fn config() -> PolicyConfig {
         warn: WarnRule { share: Percent(80), within: Duration::ZERO },
         thrash: None,
         timeout: None,
+        min_available: None,
         on_exit: OnExit::Wait,
         has_command: true,
         dry_run: false,

@@ -80,7 +80,9 @@ proptest! {
             matches!(
                 notice,
                 Notice::Killing {
-                    why: KillReason::SecondLine { .. } | KillReason::Ahead { .. },
+                    why: KillReason::SecondLine { .. }
+                        | KillReason::Ahead { .. }
+                        | KillReason::HostMemory { .. },
                     ..
                 }
             )
@@ -101,6 +103,7 @@ proptest! {
         freeze in prop::option::of(0..6000u64),
     ) {
         story.config.grace = Duration::from_millis(51);
+        story.config.min_available = None;
         story.plan.on_term = OnTerm::DiesAfter(50);
         story.plan.creep = 10 * 1024;
         // Growth that only the throttle holds would reach the second line before the handler is through.
@@ -127,6 +130,7 @@ proptest! {
     ) {
         story.config.thrash = None;
         story.config.timeout = None;
+        story.config.min_available = None;
         story.config.on_exit = sentinel::policy::OnExit::Wait;
         story.plan.ends_at = Some(7000);
         story.plan.phases =
@@ -169,9 +173,11 @@ proptest! {
         // Lines set below what is in use are held back, and the second line with them: there the grace may be whole.
         let moved = |(_, event): &(_, Event)| matches!(event, Event::Operator(Command::SetLines(_)));
         let kills = (acts(&heavy).1, acts(&light).1);
-        // Growth counts ahead of the second line, and the heavier one may grow less.
+        // Growth counts ahead of the second line, and the heavier one may grow less; and it may be ended for another reason than the
+        // machine's sake, which makes no haste.
         let ahead = told(&light, |notice| {
-            matches!(notice, Notice::Killing { why: KillReason::Ahead { .. }, .. })
+            let Notice::Killing { why, .. } = notice else { return false };
+            matches!(why, KillReason::Ahead { .. } | KillReason::HostMemory { .. })
         });
         let excused = ahead || events.iter().any(moved);
         prop_assert!(kills.0 <= kills.1 || excused, "kills {:?}", kills);
@@ -312,6 +318,7 @@ fn the_fullest_event_fits() {
             hold: Duration::from_millis(500),
         }),
         timeout: None,
+        min_available: None,
         on_exit: sentinel::policy::OnExit::Wait,
         has_command: true,
         dry_run: false,

@@ -7,6 +7,7 @@ mod policy {
         mod deeds;
         mod dry_run;
         mod end;
+        mod floor;
         mod ladder;
         mod operator;
         mod placing;
@@ -21,6 +22,7 @@ mod policy {
 
 use policy::timeline::*;
 use sentinel::event::{Action, Cause, Command, Ending, KillReason, Notice, Outcome, Reason};
+use sentinel::policy::interval::Cadence;
 use sentinel::policy::{OnExit, PolicyConfig};
 use sentinel::units::{Bytes, Limit};
 use std::time::Duration;

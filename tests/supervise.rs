@@ -13,6 +13,8 @@ mod deaf_ears;
 mod ending;
 #[path = "supervise/exit_status.rs"]
 mod exit_status;
+#[path = "supervise/floor.rs"]
+mod floor;
 #[path = "supervise/inheritance.rs"]
 mod inheritance;
 #[path = "supervise/jobs.rs"]

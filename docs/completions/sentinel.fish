@@ -2,7 +2,7 @@
 
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_sentinel_global_optspecs
-    string join \n config= plain q/quiet dry-run m/memory= headroom= second-line= swap= pids= timeout= thrash= warn-at= warn-within= grace= term-signal= kill-mode= on-exit= on-guardian-death= limit-exit-code= require= best-effort cgroup= slice= user= no-new-privs name= socket= metrics= json= json-fd= record= record-size= log= report= h/help V/version
+    string join \n config= plain q/quiet dry-run m/memory= headroom= second-line= swap= pids= timeout= thrash= min-available= warn-at= warn-within= grace= term-signal= kill-mode= on-exit= on-guardian-death= limit-exit-code= require= best-effort cgroup= slice= user= no-new-privs name= socket= metrics= json= json-fd= record= record-size= log= report= h/help V/version
 end
 
 function __fish_sentinel_needs_command
@@ -34,6 +34,7 @@ complete -c sentinel -n "__fish_sentinel_needs_command" -l swap -d 'Swap allowed
 complete -c sentinel -n "__fish_sentinel_needs_command" -l pids -d 'Processes and threads allowed, or max [default: 4096]' -r
 complete -c sentinel -n "__fish_sentinel_needs_command" -l timeout -d 'End the workload after this time; 0: never' -r
 complete -c sentinel -n "__fish_sentinel_needs_command" -l thrash -d 'End a workload that stalls on memory for this share of the time, or off [default: 80%:1m]' -r
+complete -c sentinel -n "__fish_sentinel_needs_command" -l min-available -d 'End the workload when the machine has less memory than this available' -r
 complete -c sentinel -n "__fish_sentinel_needs_command" -l warn-at -d 'Warn at this share of the limit [default: 80%]' -r
 complete -c sentinel -n "__fish_sentinel_needs_command" -l warn-within -d 'Warn when the limit is this near in time [default: 10s]' -r
 complete -c sentinel -n "__fish_sentinel_needs_command" -l grace -d 'Time from SIGTERM to SIGKILL; 0: none [default: 3s]' -r
@@ -98,6 +99,7 @@ complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l victim -d '
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -s m -l memory -d 'Memory limit, of each [default: so far below its memory.max that an end has room]' -r
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l headroom -d 'Room above the limit [default: 64M, or 10% of the limit if that is more]' -r
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l thrash -d 'End what stalls on memory for this share of the time, or off [default: 80%:1m]' -r
+complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l min-available -d 'End the largest of them when the machine has less memory than this available' -r
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l warn-at -d 'Warn at this share of the limit [default: 80%]' -r
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l grace -d 'Time from SIGTERM to SIGKILL; 0: none [default: 3s]' -r
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l term-signal -d 'Signal that asks it to end [default: TERM]' -r -f -a "TERM\t'end'
@@ -191,7 +193,7 @@ function __sentinel_command
                 string join \n -- $words
                 return 0
             case '-*'
-                contains -- $words[1] --config -m --memory --headroom --second-line --swap --pids --timeout --thrash --warn-at --warn-within --grace --term-signal --kill-mode --on-exit --on-guardian-death --limit-exit-code --require --cgroup --slice --user --name --socket --metrics --json --json-fd --record --record-size --log --report; and set -e words[1]
+                contains -- $words[1] --config -m --memory --headroom --second-line --swap --pids --timeout --thrash --min-available --warn-at --warn-within --grace --term-signal --kill-mode --on-exit --on-guardian-death --limit-exit-code --require --cgroup --slice --user --name --socket --metrics --json --json-fd --record --record-size --log --report; and set -e words[1]
                 set -e words[1]
             case '*'
                 string join \n -- $words
@@ -218,7 +220,7 @@ function __sentinel_is_first
     set -e words[1..2]
     while set -q words[1]
         string match -q -- '-*' $words[1]; or return 1
-        contains -- $words[1] --as --cgroup --config --container --grace --guardian --headroom --kill-mode --listen --memory --metrics --name --pid --report --second-line --slice --socket --speed --swap --term-signal --thrash --timeout --total --unit --victim --warn-at --warn-within -g -m; and set -e words[1]
+        contains -- $words[1] --as --cgroup --config --container --grace --guardian --headroom --kill-mode --listen --memory --metrics --min-available --name --pid --report --second-line --slice --socket --speed --swap --term-signal --thrash --timeout --total --unit --victim --warn-at --warn-within -g -m; and set -e words[1]
         set -e words[1]
     end
 end

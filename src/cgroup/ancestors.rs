@@ -82,6 +82,15 @@ impl Ancestors {
         least
     }
 
+    /// Those whose memory a workload in this cgroup shares: that are above it, as far as they were looked at; of one without, all.
+    pub fn around<'a>(&'a self, workload: Option<&'a Path>) -> impl Iterator<Item = &'a Path> {
+        let is_above = move |directory: &&Path| {
+            workload
+                .is_none_or(|workload| *directory != workload && workload.starts_with(directory))
+        };
+        self.seen.iter().map(|it| it.directory.as_path()).filter(is_above)
+    }
+
     /// What bounds the swap of a workload in this cgroup, as far as those above it were looked at.
     pub fn swap_around(&self, workload: &Path) -> SwapAround {
         let above =
@@ -119,6 +128,10 @@ mod tests {
         let outer = Some((Bytes(50), "/c/slice/memory.swap.max".into()));
         assert_eq!(swap, SwapAround { total: Bytes(500), outer });
         assert_eq!(around.swap_around(Path::new("/d/job")).outer, None);
+        let shared = |workload| around.around(workload).collect::<Vec<_>>();
+        assert_eq!(shared(Some(Path::new("/c/slice/job"))), [Path::new("/c"), "/c/slice".as_ref()]);
+        assert_eq!(shared(Some(Path::new("/c/us"))), [Path::new("/c")]);
+        assert_eq!(shared(None).len(), 3);
     }
 
     #[test]

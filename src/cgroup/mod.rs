@@ -1,6 +1,7 @@
 //! Everything that knows a cgroup v2 directory: finding one, making one, its files, its limits, its end.
 
 pub mod ancestors;
+pub mod available;
 pub mod files;
 pub mod hierarchy;
 pub mod hugetlb;

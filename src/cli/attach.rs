@@ -59,6 +59,9 @@ pub struct Attach {
     /// End what stalls on memory for this share of the time, or off [default: 80%:1m]
     #[arg(long, value_name = "SHARE:DURATION")]
     pub thrash: Option<ThrashSetting>,
+    /// End the largest of them when the machine has less memory than this available
+    #[arg(long, value_name = "SIZE")]
+    pub min_available: Option<Size>,
     /// Warn at this share of the limit [default: 80%]
     #[arg(long, value_name = "SHARE")]
     pub warn_at: Option<Percent>,
@@ -121,6 +124,7 @@ impl Attach {
             memory: self.memory.or(file.memory),
             headroom: self.headroom.or(file.headroom),
             thrash: self.thrash.or(file.thrash),
+            min_available: self.min_available.or(file.min_available),
             warn_at: self.warn_at.or(file.warn_at),
             warn_within: file.warn_within,
             grace: self.grace.or(file.grace),

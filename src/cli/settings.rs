@@ -89,6 +89,15 @@ pub struct Settings {
     #[serde(deserialize_with = "from_text")]
     pub thrash: Option<ThrashSetting>,
 
+    /// End the workload when the machine has less memory than this available
+    ///
+    /// Available is the least of MemAvailable and of what the cgroups around the workload leave. A share such as 5% is of the smallest
+    /// limit around the workload, or else of the machine's memory. Only a workload whose end would help is ended: one that holds at least
+    /// a sixteenth of what is missing, and 16 MiB.
+    #[arg(long, value_name = "SIZE", help_heading = LIMITS)]
+    #[serde(deserialize_with = "from_text")]
+    pub min_available: Option<Size>,
+
     /// Warn at this share of the limit [default: 80%]
     #[arg(long, value_name = "SHARE", help_heading = ENDING)]
     #[serde(deserialize_with = "from_text")]
@@ -214,7 +223,7 @@ impl Settings {
             };
         }
         first!(memory, headroom, second_line, grace, term_signal, kill_mode, swap, pids, timeout,
-            warn_at, warn_within, thrash, on_exit, on_guardian_death, require, cgroup, slice, user, report, limit_exit_code, socket, name,
+            warn_at, warn_within, thrash, min_available, on_exit, on_guardian_death, require, cgroup, slice, user, report, limit_exit_code, socket, name,
             json, json_fd, record, record_size, log, metrics;
             best_effort, dry_run, no_new_privs, plain, quiet)
     }

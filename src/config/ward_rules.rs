@@ -56,6 +56,8 @@ pub struct WardRules {
     pub warn: WarnRule,
     /// When thrashing ends the workload.
     pub thrash: Option<ThrashRule>,
+    /// What is to be left of the machine's memory, as typed.
+    pub min_available: Option<Size>,
     /// What happens to the rest when the command ends.
     pub on_exit: OnExit,
     /// What the keeper does when we are killed.
@@ -166,6 +168,8 @@ impl WardRules {
             warn: self.warn,
             thrash: self.thrash,
             timeout: self.timeout,
+            // Known when it was looked for what tells.
+            min_available: None,
             on_exit: self.on_exit,
             has_command: !self.command.is_empty(),
             dry_run: self.dry_run,

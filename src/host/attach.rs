@@ -1,11 +1,12 @@
 //! The guard of what runs already: nothing is started, and what is written is put back.
 
 use super::Host;
+use super::floor;
 use super::setup::{open_mailbox, open_metrics};
 use super::visit::{Visit, name_of};
-use crate::cgroup::hierarchy::OuterLimit;
+use crate::cgroup::hierarchy::{OuterLimit, directory_of, place_of_process};
 use crate::cgroup::machine::MachineMemory;
-use crate::config::{Config, PoolRules, Targets};
+use crate::config::{Config, PoolRules, Targets, WardRules};
 use crate::escape::shown;
 use crate::report::record::CallerId;
 use crate::report::words;
@@ -13,12 +14,12 @@ use crate::status::Level;
 use crate::sys::caller::Caller;
 use crate::sys::memory;
 use crate::sys::signals::Signals;
-use crate::targets::Place;
+use crate::targets::{Located, Place};
 use crate::units::Bytes;
-use crate::ward::Emptied;
+use crate::ward::{Emptied, MachineFloor};
 use crate::workload::spares::Spares;
 use anyhow::{Context, Result};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Guards what runs already.
 ///
@@ -32,9 +33,12 @@ pub fn attach(config: Config, targets: &Targets) -> Result<Host> {
     let server = open_mailbox(&config, id)?;
     let mut host = Host::new(&config, (caller, id), signals, server)?;
     let rules = config.rules;
+    let machine = OuterLimit::of(&MachineMemory::look()?);
+    let (floor, without_floor) = find_floor(&rules, targets, &machine)?;
     host.visit = Some(Visit {
         rules: rules.clone(),
-        machine: OuterLimit::of(&MachineMemory::look()?),
+        machine,
+        floor,
         directories: Vec::new(),
         spares: Spares::take().context("cannot keep descriptors for later")?,
         released: false,
@@ -50,7 +54,7 @@ pub fn attach(config: Config, targets: &Targets) -> Result<Host> {
     if !rules.dry_run {
         host.start_keeper_of_others(&rules, targets);
     }
-    match host.join_all(targets) {
+    match host.join_all(targets, without_floor) {
         Ok(()) => Ok(host),
         Err(error) => {
             // It is the error that is told.
@@ -60,9 +64,28 @@ pub fn attach(config: Config, targets: &Targets) -> Result<Host> {
     }
 }
 
+/// The machine's floor for all of them. What one of them alone has above it bounds the others too: it is the least of all.
+fn find_floor(
+    rules: &WardRules,
+    targets: &Targets,
+    machine: &OuterLimit,
+) -> Result<(Option<MachineFloor>, Option<String>)> {
+    let above = |found: &Located| match &found.place {
+        Place::Cgroup(directory) => directory.parent().map(Path::to_owned),
+        Place::Shared { pid, .. } => directory_of(&place_of_process(*pid).ok()??),
+    };
+    let parents: Vec<PathBuf> =
+        targets.singles.iter().filter_map(above).chain(targets.directories.clone()).collect();
+    let whole = parents.iter().fold(machine.clone(), |least, parent| least.including(parent));
+    let mut around: Vec<&Path> = parents.iter().flat_map(|parent| parent.ancestors()).collect();
+    around.sort_unstable();
+    around.dedup();
+    floor::find(rules, around.into_iter(), &whole)
+}
+
 impl Host {
-    fn join_all(&mut self, targets: &Targets) -> Result<()> {
-        self.say_notes(std::iter::empty());
+    fn join_all(&mut self, targets: &Targets, note: Option<String>) -> Result<()> {
+        self.say_notes(note.into_iter());
         for found in &targets.singles {
             let name = found.name.clone();
             match &found.place {

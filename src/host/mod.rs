@@ -7,6 +7,7 @@ mod attendants;
 mod conclude;
 mod demands;
 mod finish;
+mod floor;
 mod foreground;
 mod keeper;
 mod launch;
@@ -47,6 +48,7 @@ use crate::ward::{Location, Ward, WardId};
 use crate::watcher::{Change, Watcher};
 use anyhow::{Context, Result};
 use attendants::Attendants;
+use floor::Turn;
 use foreground::Foreground;
 use relay::Relay;
 use std::ffi::OsString;
@@ -95,6 +97,8 @@ pub struct Host {
     mailbox: Correspondence,
     voice: Voice,
     wards: Wards,
+    /// Of several workloads, who is ended first for the machine's sake.
+    turn: Turn,
     foreground: Foreground,
     /// Where what is guarded was started by others.
     visit: Option<Visit>,
@@ -132,6 +136,8 @@ impl Host {
             told.context("cannot wait for what the files of the cgroup tell")?;
         }
         self.attendants.pids().for_each(|pid| ward.workload.leave_out(pid));
+        // Until it is known who is the largest of several.
+        ward.stand_back(self.visit.is_some());
         // Where few files are held open. The last close of an inotify descriptor waits for 11 ms: a run takes none.
         if (ward.workload.is_foreign() || !polled)
             && let Err(error) = self.watch(&ward)
@@ -169,6 +175,7 @@ impl Host {
     pub fn run(mut self) -> Result<u8> {
         self.after_start();
         while self.not_started.is_none() && !self.is_done() {
+            self.take_turns();
             let now = self.clock.now();
             let ready = self.events.wait(now, self.deadline(now));
             for token in ready {

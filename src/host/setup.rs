@@ -1,6 +1,7 @@
 //! From settings to a running, guarded command. Whatever fails here fails before the command runs, and leaves nothing behind.
 
 use super::attendants::Attendants;
+use super::floor::{self, Turn};
 use super::foreground::Foreground;
 use super::launch::Launch;
 use super::not_started;
@@ -23,7 +24,7 @@ use crate::placement::surroundings::Surroundings;
 use crate::report::console::Console;
 use crate::report::log::Log;
 use crate::report::record::{CallerId, RecordFile};
-use crate::status::Level;
+use crate::status::{Level, Tier};
 use crate::sys::caller::Caller;
 use crate::sys::memory;
 use crate::sys::signals::Signals;
@@ -84,6 +85,9 @@ fn begin(
     let (found, refused) = find_tier(&around, &config, &early)?;
     let (lines, notes) = settle(&mut config, &found, &around, &mut ancestors, refused)?;
     let outer = ancestors.outer_limit();
+    let own = found.placed.as_ref().filter(|_| found.tier == Tier::Kernel);
+    let around_it = ancestors.around(own.map(|placed| placed.cgroup.path()));
+    let (floor, without_floor) = floor::find(&config.rules, around_it, &outer)?;
     let (tier, tier_reason) = (found.tier, found.reason);
     let left = found.placed.as_ref().map(leftovers::clear_beside);
     let mut workload = Workload::new(tier, found.placed, found.observed)?;
@@ -92,10 +96,11 @@ fn begin(
     let mut host = Host::new(&config, (caller, id), signals, server)?;
     host.foreground = foreground;
     host.attendants = Attendants { recording, log, ..Attendants::default() };
-    host.say_notes(left.unwrap_or_default().into_iter().chain(notes));
+    host.say_notes(left.unwrap_or_default().into_iter().chain(notes).chain(without_floor));
     host.wire()?;
     let insists = config.insists_on_keeper();
-    let location = Location { workload, lines, outer, tier_reason, emptied: Emptied::Ends };
+    let emptied = Emptied::Ends;
+    let location = Location { workload, lines, outer, tier_reason, emptied, floor };
     let (ward, rules) = host.adopt(config.rules, location, traced)?;
     host.begin_dashboard(dashboard);
     if let Some(listener) = metrics {
@@ -159,6 +164,7 @@ impl Host {
             mailbox: Correspondence { server, ..Correspondence::default() },
             voice: Voice { quiet: config.quiet, console: Console::new(), log: Log::default() },
             wards: Wards::default(),
+            turn: Turn::default(),
             foreground: Foreground::default(),
             visit: None,
             exit_status: None,

@@ -14,7 +14,7 @@ use crate::event::DeedResult;
 use crate::status::{Level, Tier};
 use crate::sys::process::PidFd;
 use crate::units::{Bytes, Limit};
-use crate::ward::{Emptied, Location, Ward, WardId};
+use crate::ward::{Emptied, Location, MachineFloor, Ward, WardId};
 use crate::workload::foreign::Foreign;
 use crate::workload::process_tree::ProcessTree;
 use crate::workload::spares::Spares;
@@ -36,6 +36,8 @@ pub(super) struct Visit {
     pub(super) rules: WardRules,
     /// The machine's memory.
     pub(super) machine: OuterLimit,
+    /// The machine's floor, where one was asked for.
+    pub(super) floor: Option<MachineFloor>,
     /// Every cgroup in these is guarded, as they come and go.
     pub(super) directories: Vec<PathBuf>,
     /// Descriptors for the worst day.
@@ -111,7 +113,9 @@ impl Host {
             Some(result) => return Err(refusal(result, directory, lines.limit)),
         }
         let tier_reason = reason(workload.tier(), directory);
-        self.begin(rules, Location { workload, lines, outer, tier_reason, emptied })
+        // All of a pool is ended for nobody's sake.
+        let floor = visit.floor.clone().filter(|_| rules.victim.is_none());
+        self.begin(rules, Location { workload, lines, outer, tier_reason, emptied, floor })
     }
 
     /// Takes a process that somebody else started under guard, with its descendants: it has no cgroup for itself, for this reason.
@@ -138,8 +142,8 @@ impl Host {
             ensure!(rules.dry_run || in_use < limit, words());
         }
         let tier_reason = why.to_owned();
-        let emptied = Emptied::Ends;
-        self.begin(rules, Location { workload, lines, outer, tier_reason, emptied })
+        let (emptied, floor) = (Emptied::Ends, visit.floor.clone());
+        self.begin(rules, Location { workload, lines, outer, tier_reason, emptied, floor })
     }
 
     fn begin(&mut self, rules: WardRules, location: Location) -> Result<WardId> {

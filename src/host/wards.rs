@@ -49,7 +49,7 @@ impl Wards {
     }
 
     /// All of them.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Ward> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Ward> + Clone {
         self.wards.iter().map(Box::as_ref)
     }
 

@@ -148,6 +148,20 @@ fn lines(page: &mut Samples<'_>, status: &Status) {
         at_most(limits.trip_wire),
     );
     page.gauge("sentinel_memory_max_bytes", "Current value of memory.max.", at_most(ceiling));
+    if let Some(floor) = limits.min_available {
+        page.gauge(
+            "sentinel_min_available_bytes",
+            "What is to be left of the machine's memory: SIGTERM below that.",
+            floor.0,
+        );
+    }
+    if let Some(available) = status.memory.available {
+        page.gauge(
+            "sentinel_available_bytes",
+            "What the machine, and the cgroups around the workload, have left for everybody.",
+            available.0,
+        );
+    }
     page.gauge(
         "sentinel_memory_swap_max_bytes",
         "Swap that the workload may use.",

@@ -1,4 +1,5 @@
-//! The ladder: watching -> terminating (SIGTERM, grace) -> killing (`cgroup.kill` until empty) -> ended.
+//! The ladder: watching -> terminating (SIGTERM, grace) -> killing (`cgroup.kill` until empty) -> ended. A machine below its floor is like a
+//! breach, and one below half of that like the second line.
 //!
 //! | on          | breach, timeout | grace over, second line | operator terminate | operator kill | empty, command gone |
 //! |-------------|-----------------|-------------------------|--------------------|---------------|---------------------|
@@ -95,6 +96,15 @@ impl Policy {
                 true => KillReason::SecondLine { current, line },
                 false => KillReason::Ahead { current, ahead, ceiling },
             };
+            self.kill(why, now, actions);
+        }
+    }
+
+    /// Who is ended for the machine's sake has no time left when half of the floor is gone too.
+    pub(super) fn watch_floor(&mut self, sample: &Sample, now: Timestamp, actions: &mut Actions) {
+        if let Rung::Terminating { reason: Reason::HostMemory { .. }, .. } = self.rung
+            && let Some(why) = self.floor.is_half_gone(sample)
+        {
             self.kill(why, now, actions);
         }
     }

@@ -6,6 +6,7 @@
 pub mod ahead;
 pub mod breach;
 mod deeds;
+pub mod floor;
 pub mod glance;
 pub mod interval;
 mod ladder;
@@ -27,6 +28,7 @@ use ahead::Ahead;
 use arrayvec::ArrayVec;
 use breach::Breach;
 use deeds::Signalled;
+use floor::Floor;
 use glance::Known;
 use interval::Cadence;
 use placing::Placing;
@@ -62,6 +64,8 @@ pub struct PolicyConfig {
     pub thrash: Option<ThrashRule>,
     /// Wall-clock limit.
     pub timeout: Option<Duration>,
+    /// What is to be left of the machine's memory: below that the workload is ended; `None`: nobody asked.
+    pub min_available: Option<Bytes>,
     /// What happens to the rest when the command ends.
     pub on_exit: OnExit,
     /// Whether there is a command that we started, and whose end is told. Else it is over as soon as nobody is left.
@@ -96,6 +100,7 @@ pub struct Policy {
     reclaim: Reclaim,
     breach: Breach,
     thrash: Thrash,
+    floor: Floor,
     warn: Warn,
     /// Where the kernel's own lines stand, and where they are to go.
     placing: Placing,
@@ -130,6 +135,8 @@ impl Policy {
             breach: Breach::new(config.slack, config.reclaim == ReclaimAt::TripWire),
             reclaim: Reclaim::new(config.reclaim),
             thrash: Thrash::new(config.thrash),
+            // What is all of a pool is ended for nobody's sake: one of them is.
+            floor: Floor::new(config.min_available.filter(|_| !config.is_pool)),
             warn: Warn::new(config.warn),
             placing: Placing::new(config.lines),
             pool: Choosing::default(),
@@ -168,6 +175,9 @@ impl Policy {
         let watching = matches!(self.rung, Rung::Watching { confirming: false });
         let open = watching && reclaims && !self.breach.is_near() && !self.pool.is_at_work();
         let Some(seen_at) = self.seen_at.filter(|_| open) else { return false };
+        if now.since(seen_at) >= self.floor.wait() {
+            return false;
+        }
         let known = Known {
             last: &self.last,
             since: now.since(seen_at),
@@ -205,10 +215,14 @@ impl Policy {
         self.peak_footprint = self.peak_footprint.max(footprint);
         self.growth.observe(footprint, now);
         self.ahead.observe(sample.current, self.look_at, now);
+        self.floor.observe(&sample, now);
         tell_counters(&before.counters, &sample.counters, actions);
         match self.rung {
             Rung::Watching { confirming } => self.watch(&sample, confirming, now, actions),
-            Rung::Terminating { .. } => self.watch_second_line(&sample, now, actions),
+            Rung::Terminating { .. } => {
+                self.watch_second_line(&sample, now, actions);
+                self.watch_floor(&sample, now, actions);
+            }
             Rung::Killing { .. } | Rung::Ended => {}
         }
         self.look_at = now + self.look_interval();
@@ -222,7 +236,7 @@ impl Policy {
         let thrash = self.thrash.judge(sample, self.lines.limit, now);
         // Thrash first: it needs no second look, and a breach seen once must not put it off.
         let breach = self.breach.judge(sample, &self.reclaim, &self.lines, now);
-        let reason = thrash.or(breach);
+        let reason = thrash.or(breach).or(self.floor.judge(sample));
         self.rung = Rung::Watching { confirming: false };
         if self.is_resting(sample, now, actions) {
             return;
@@ -233,7 +247,9 @@ impl Policy {
                 self.lower_again(sample, actions);
             }
             Some(reason @ Reason::Thrash { .. }) => self.end(reason, now, actions),
-            Some(reason) if confirming => self.end(reason, now, actions),
+            Some(reason) if confirming && self.floor.confirms(&reason) => {
+                self.end(reason, now, actions);
+            }
             Some(_) if self.config.dry_run && self.told_would => {}
             Some(_) => {
                 self.rung = Rung::Watching { confirming: true };
@@ -245,7 +261,7 @@ impl Policy {
     fn calm(&mut self, footprint: Bytes) {
         let allowance = self.lines.allowance().0;
         let near = footprint.0 >= allowance - allowance / 10;
-        if !near && !self.thrash.lasts() {
+        if !near && !self.thrash.lasts() && !self.floor.is_near() {
             self.told_would = false;
         }
     }
@@ -287,6 +303,13 @@ impl Policy {
         self.end(Reason::Timeout { after }, now, actions);
     }
 
+    /// Whether another workload is to be ended for the machine's sake before this one.
+    pub fn stand_back(&mut self, stands_back: bool, now: Timestamp) {
+        if self.floor.stand_back(stands_back) && matches!(self.rung, Rung::Watching { .. }) {
+            self.look_at = self.look_at.min(now);
+        }
+    }
+
     /// When the wall-clock limit is reached, unless it was already.
     pub fn timeout_at(&self) -> Option<Timestamp> {
         let ahead = self.config.timeout.filter(|_| !self.time_is_up);
@@ -300,14 +323,21 @@ impl Policy {
                 interval::TERMINATING
             }
             Rung::Terminating { .. } => interval::affordable(interval::TERMINATING, &self.last),
-            Rung::Watching { .. } if !self.frozen => {
-                let growth = self.growth.per_second();
-                let wait = interval::watching(self.config.cadence, &self.last, &self.lines, growth);
-                let watched = self.reclaim.is_watched() || self.breach.is_near();
-                self.pool_interval(if watched { wait.min(interval::WATCHED) } else { wait })
+            Rung::Watching { .. } => {
+                self.watching_interval().min(interval::affordable(self.floor.wait(), &self.last))
             }
-            Rung::Watching { .. } | Rung::Killing { .. } | Rung::Ended => interval::FROZEN,
+            Rung::Killing { .. } | Rung::Ended => interval::FROZEN,
         }
+    }
+
+    fn watching_interval(&self) -> Duration {
+        if self.frozen {
+            return interval::FROZEN;
+        }
+        let growth = self.growth.per_second();
+        let wait = interval::watching(self.config.cadence, &self.last, &self.lines, growth);
+        let watched = self.reclaim.is_watched() || self.breach.is_near();
+        self.pool_interval(if watched { wait.min(interval::WATCHED) } else { wait })
     }
 
     fn obey(&mut self, command: Command, now: Timestamp, actions: &mut Actions) {
@@ -351,6 +381,11 @@ impl Policy {
     /// The lines that memory is compared with. Second line and ceiling move with `memory.max`.
     pub fn lines(&self) -> &Lines {
         &self.lines
+    }
+
+    /// What is to be left of the machine's memory.
+    pub fn min_available(&self) -> Option<Bytes> {
+        self.config.min_available
     }
 
     /// Where the trip-wire stands, by the last that was read back.

@@ -63,6 +63,7 @@ impl Policy {
             | Reason::Climb { .. }
             | Reason::Stuck { .. }
             | Reason::Thrash { .. }
+            | Reason::HostMemory { .. }
             | Reason::Pool(_) => {
                 PoolBreach { footprint: self.last.footprint(), limit: self.lines.allowance() }
             }

@@ -46,6 +46,7 @@ pub fn memory_at(sample: &Sample, rest: Memory) -> Memory {
         kernel: sample.kernel,
         swap: sample.swap,
         swap_cached: sample.swap_cached,
+        available: sample.available,
         ..rest
     }
 }
@@ -64,5 +65,6 @@ pub fn limits(policy: &Policy, enforced: bool) -> Limits {
         pids: Limit::Max,
         grace_ms: millis(policy.grace()),
         timeout_ms: policy.timeout().map(millis),
+        min_available: policy.min_available(),
     }
 }

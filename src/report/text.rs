@@ -51,6 +51,9 @@ pub fn status_text(status: &Status) -> String {
     rows.extend(status.usage.map(|usage| row("usage", &used(&usage))));
     rows.push(row("kernel", &counters(&status.events)));
     rows.push(limits_text(&status.limits));
+    let floor =
+        |floor| row("machine", &format!("floor {}", words::floor(floor, status.memory.available)));
+    rows.extend(status.limits.min_available.map(floor));
     rows.push(row("tier", &tier(status)));
     rows.extend(status.cgroup.iter().map(|cgroup| row("cgroup", cgroup)));
     rows.push(row(
@@ -300,6 +303,7 @@ mod tests {
                 hugetlb_counted: false,
                 peak: Bytes::mib(80),
                 peak_footprint: Bytes::mib(70),
+                available: None,
             },
             growth: 1_258_291,
             forecast_ms: Some(32_500),
@@ -323,6 +327,7 @@ mod tests {
             pids: Limit::Max,
             grace_ms: 3000,
             timeout_ms: None,
+            min_available: None,
         }
     }
 

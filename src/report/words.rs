@@ -34,6 +34,9 @@ pub fn reason(reason: &Reason) -> String {
             "chosen because all of its pool together, {footprint}, reached their limit {limit}"
         ),
         Reason::Timeout { after } => format!("reached its timeout of {}", show_duration(*after)),
+        Reason::HostMemory { available, floor } => {
+            format!("available memory {available} fell below the machine's floor {floor}")
+        }
         Reason::Operator => "requested by an operator".to_owned(),
         Reason::ChildExited => "the command ended before the rest of the workload".to_owned(),
     }
@@ -73,6 +76,7 @@ pub fn reason_word(reason: &Reason) -> &'static str {
         Reason::Thrash { .. } => "thrash",
         Reason::Pool(_) => "pool",
         Reason::Timeout { .. } => "timeout",
+        Reason::HostMemory { .. } => "host-memory",
         Reason::Operator => "operator",
         Reason::ChildExited => "child-exited",
     }
@@ -93,6 +97,9 @@ pub fn kill_reason(why: &KillReason) -> String {
         KillReason::Pool(PoolBreach { footprint, limit }) => {
             format!("its pool, {footprint}, reached its second line {limit}")
         }
+        KillReason::HostMemory { available, line } => {
+            format!("available memory {available} fell below half of the floor, {line}")
+        }
         KillReason::Operator => "requested by an operator".to_owned(),
     }
 }
@@ -104,6 +111,7 @@ pub fn kill_word(why: &KillReason) -> &'static str {
         KillReason::SecondLine { .. } | KillReason::Ahead { .. } | KillReason::Pool(_) => {
             "second-line"
         }
+        KillReason::HostMemory { .. } => "host-memory",
         KillReason::Operator => "operator",
     }
 }
@@ -236,6 +244,12 @@ pub fn limit(limit: Bytes, swap: Limit) -> String {
         Limit::At(room) => format!("{limit} + swap {}", Bytes(room)),
         Limit::Max => format!("{limit} + any swap"),
     }
+}
+
+/// The machine's floor, and what was available when that was looked up.
+pub fn floor(floor: Bytes, available: Option<Bytes>) -> String {
+    let left = available.map_or_else(String::new, |left| format!(" ({left} available)"));
+    format!("{floor}{left}")
 }
 
 /// Huge pages behind a list of what memory is made of; nothing where there are none.

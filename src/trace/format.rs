@@ -78,6 +78,9 @@ pub struct Rules {
     /// Percent of the time, and for how long.
     thrash: Option<(u32, u64)>,
     timeout_ns: Option<u64>,
+    /// What is to be left of the machine's memory; absent where nobody asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    min_available: Option<u64>,
     /// True: what is left when the command ends is ended too.
     end_rest: bool,
     /// True: it was not started by us, and nobody tells how it ends.
@@ -298,6 +301,8 @@ pub struct SampleRow {
     pressure: Option<(f64, f64)>,
     #[serde(skip_serializing_if = "zero")]
     unread_shares: u64,
+    #[serde(skip_serializing_if = "zero")]
+    available: Option<u64>,
     #[serde(skip_serializing_if = "zero")]
     tasks: u64,
     #[serde(skip_serializing_if = "zero")]

@@ -6,6 +6,7 @@ mod deeds;
 mod ending;
 mod escapes;
 mod evidence;
+mod floor;
 mod huge_pages;
 mod one_process;
 mod post_mortem;
@@ -15,6 +16,7 @@ mod view;
 
 pub use answers::{Answer, Wanted};
 pub use ending::End;
+pub use floor::MachineFloor;
 pub use post_mortem::{Added, Origin};
 pub use story::Said;
 
@@ -99,6 +101,7 @@ pub struct Ward {
     escapes: Escapes,
     huge_pages: HugePagesWatch,
     tmpfs: TmpfsBefore,
+    floor: Option<MachineFloor>,
     looked_at: Timestamp,
     /// Events on their way to the trace, where one is kept.
     steps: Option<Queue>,
@@ -117,6 +120,8 @@ pub struct Location {
     pub tier_reason: String,
     /// What it is when nobody is in it.
     pub emptied: Emptied,
+    /// What is to be left of the machine's memory.
+    pub floor: Option<MachineFloor>,
 }
 
 /// What a ward is in which nobody is left.
@@ -137,8 +142,11 @@ impl Ward {
         clock: Clock,
         traced: bool,
     ) -> (Ward, PolicyConfig) {
-        let Location { workload, lines, outer, tier_reason, emptied } = location;
-        let config = rules.policy(lines, workload.tier(), workload.lag());
+        let Location { workload, lines, outer, tier_reason, emptied, floor } = location;
+        let config = PolicyConfig {
+            min_available: floor.as_ref().map(|floor| floor.line),
+            ..rules.policy(lines, workload.tier(), workload.lag())
+        };
         let ward = Ward {
             id,
             clock,
@@ -153,6 +161,7 @@ impl Ward {
             escapes: Escapes::default(),
             huge_pages: HugePagesWatch::default(),
             tmpfs: TmpfsBefore::of(workload.tier()),
+            floor,
             looked_at: Timestamp::default(),
             steps: traced.then(Queue::default),
             rules,
@@ -315,6 +324,7 @@ impl Ward {
             Observation::Seen(sample) => {
                 self.note_unread_shares(&sample);
                 let mut sample = self.not_less_than_known(sample);
+                sample.available = self.available(before);
                 sample.cost = self.clock.now() - before;
                 Event::Sample(sample)
             }

@@ -135,6 +135,7 @@ impl Ward {
             pids: self.rules.pids.0,
             grace_ms: millis(self.rules.grace),
             timeout_ms: self.rules.timeout.map(millis),
+            min_available: self.policy.min_available(),
         };
         let verdict = Verdict {
             reason: EndReason::GuardianDeath,

@@ -212,6 +212,7 @@ impl CgroupSampler {
             stalled_usec: pressure.map(|(_, total)| total),
             pressure: pressure.map(|(averages, _)| averages),
             unread_shares: Bytes(0),
+            available: None,
             processes: processes.unwrap_or(0),
             cost: std::time::Duration::ZERO,
         })

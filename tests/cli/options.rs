@@ -41,6 +41,7 @@ fn sizes_that_are_none() {
         (&["-m", "-1%"], "'-1'"),
         (&["--swap", "some"], not_a_size),
         (&["--headroom", "x"], not_a_size),
+        (&["--min-available", "some"], not_a_size),
         (&["--second-line", "50%"], not_a_size),
     ]);
 }
@@ -60,6 +61,9 @@ fn limits_that_leave_no_room() {
         (&["--second-line", "100M"], "is not between"),
         (&["--second-line", "164M"], "and the ceiling 164.0M"),
         (&["--second-line", "1T"], "is not between"),
+        (&["--min-available", "0"], "--min-available 0 is no floor"),
+        (&["--min-available", "91%"], "--min-available 91% leaves next to nothing to use"),
+        (&["--min-available", "900T"], "--min-available 900.0T is above the"),
         (&["--record-size", "1K"], "--record-size 1.0K is below 64.0K"),
     ]);
 }

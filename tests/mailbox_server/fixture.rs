@@ -243,6 +243,7 @@ pub fn status() -> Status {
             pids: Limit::Max,
             grace_ms: 3000,
             timeout_ms: None,
+            min_available: None,
         },
         memory: Memory::default(),
         growth: 0,

@@ -19,6 +19,7 @@ pub fn all(trace: &Trace) -> Verdict {
     sigterm_comes_first(trace)?;
     sigterm_has_its_reason(trace)?;
     no_breach_is_missed(trace)?;
+    no_floor_is_missed(trace)?;
     sigkill_has_its_reason(trace)?;
     no_sigkill_is_missed(trace)?;
     a_dry_run_acts_for_operators_only(trace)
@@ -104,6 +105,10 @@ pub fn sigterm_has_its_reason(trace: &Trace) -> Verdict {
                     && at_limit(trace, term, last)
             }) && confirmed(trace, term)
         }
+        Some(Reason::HostMemory { available, floor }) => {
+            let last = sample(step).is_some_and(|last| last.available == Some(available));
+            last && trace.config.min_available == Some(floor) && short_twice(trace, term)
+        }
         Some(Reason::Climb { .. }) => climbs(trace, term) && confirmed(trace, term),
         Some(Reason::Stuck { current, limit, .. }) => {
             let last = sample(step).filter(|last| last.current == current);
@@ -134,6 +139,17 @@ pub fn no_breach_is_missed(trace: &Trace) -> Verdict {
     Ok(())
 }
 
+/// Two looks in a row at a machine below its floor, at a workload that holds enough of it, are answered by SIGTERM.
+pub fn no_floor_is_missed(trace: &Trace) -> Verdict {
+    let first = |wanted| trace.first(wanted).unwrap_or(usize::MAX);
+    let ends = first(Action::Terminate).min(first(Action::Kill)).min(trace.steps.len() - 1);
+    let ends = ends.min(trace.end().unwrap_or(usize::MAX));
+    let missed = (0..ends)
+        .find(|index| sample(&trace.steps[*index]).is_some() && short_twice(trace, *index));
+    prop_assert!(trace.config.dry_run || missed.is_none(), "missed: {missed:?}");
+    Ok(())
+}
+
 /// The first SIGKILL comes for an operator, for the second line or when the grace is over; the others at least 100 ms apart.
 pub fn sigkill_has_its_reason(trace: &Trace) -> Verdict {
     let mut last: Option<Timestamp> = None;
@@ -149,6 +165,7 @@ pub fn sigkill_has_its_reason(trace: &Trace) -> Verdict {
                 at_second_line(trace, index, &sample)
                     || stuck_at_second_line(trace, index, &sample)
                     || ahead_of_second_line(trace, index, &sample)
+                    || half_gone(trace, &sample)
                     || grace_is_over(trace, index)
             }
             // With no grace it comes right behind the SIGTERM that any of these led to.
@@ -177,7 +194,9 @@ pub fn no_sigkill_is_missed(trace: &Trace) -> Verdict {
             // Which part of the time is looked at is the policy's to choose.
             Event::Sample(sample) if stuck_at_second_line(trace, index, &sample) => continue,
             Event::Sample(_) if kills_ahead(step).is_some() => continue,
-            Event::Sample(sample) => at_second_line(trace, index, &sample),
+            Event::Sample(sample) => {
+                at_second_line(trace, index, &sample) || half_gone(trace, &sample)
+            }
             Event::Operator(Command::Kill | Command::Terminate) => true,
             Event::Operator(Command::Yield { at_once, .. }) => at_once,
             Event::Operator(_) | Event::ChildExited(_) | Event::Empty => false,
@@ -330,9 +349,33 @@ fn breached_twice(trace: &Trace, index: usize) -> bool {
 /// The last two looks gave a reason, be it the one or the other.
 fn confirmed(trace: &Trace, index: usize) -> bool {
     let gives = |(index, _, sample): &(usize, &Step, &Sample)| {
-        breached(trace, *index, sample) || stuck(trace, *index)
+        breached(trace, *index, sample) || stuck(trace, *index) || short(trace, sample)
     };
     looks(trace, index).take(2).filter(gives).count() == 2
+}
+
+/// The machine is below its floor, and the workload holds a sixteenth of what is missing and 16 MiB.
+fn short(trace: &Trace, sample: &Sample) -> bool {
+    let Some((floor, left)) = trace.config.min_available.zip(sample.available) else {
+        return false;
+    };
+    let held = sample.current.saturating_sub(sample.cache);
+    left < floor && held >= Bytes::mib(16) && held.0 >= (floor.0 - left.0) / 16
+}
+
+fn short_twice(trace: &Trace, index: usize) -> bool {
+    looks(trace, index).take(2).filter(|(_, _, sample)| short(trace, sample)).count() == 2
+}
+
+/// Less than half of the floor is left, and the workload is being ended for the machine's sake.
+fn half_gone(trace: &Trace, sample: &Sample) -> bool {
+    let for_the_machine = |action: &Action| {
+        let Action::Tell(Notice::Terminating { reason, .. }) = action else { return false };
+        matches!(reason, Reason::HostMemory { .. })
+    };
+    let floor = trace.config.min_available.zip(sample.available);
+    floor.is_some_and(|(floor, left)| left.0 < floor.0 / 2)
+        && trace.steps.iter().any(|step| step.actions.iter().any(for_the_machine))
 }
 
 /// Stalled for the share of the time since then, by the kernel's own total, and at the trip-wire now.

@@ -24,6 +24,9 @@ pub fn lines(mib: u64) -> Lines {
     }
 }
 
+/// The floor of the machine, where it has one.
+const FLOOR: Bytes = Bytes::mib(256);
+
 /// Any rules for 100 MiB.
 pub fn configs() -> impl Strategy<Value = PolicyConfig> {
     let grace = prop_oneof![1 => Just(0), 5 => 1..2000u64].prop_map(Duration::from_millis);
@@ -39,6 +42,8 @@ pub fn configs() -> impl Strategy<Value = PolicyConfig> {
             warn: WarnRule { share: Percent(80), within: Duration::from_secs(10) },
             thrash: hold.map(|hold| ThrashRule { share: Percent(70), hold }),
             timeout,
+            // Of a draw that there is: the fixed runs that must reach what is rare stay the same.
+            min_available: (grace.as_millis() % 4 == 3).then_some(FLOOR),
             on_exit,
             has_command: true,
             dry_run,
@@ -164,6 +169,17 @@ fn sizes() -> impl Strategy<Value = (Bytes, Bytes, Bytes)> {
     })
 }
 
+/// What the machine has left, by another draw: mostly enough, at times just too little, or less than half of what is to be left.
+fn left(draw: u64) -> Option<Bytes> {
+    Some(match draw {
+        0..=2 => return None,
+        3..=9 => Bytes(FLOOR.0 / 2 - 1),
+        10..=24 => Bytes(FLOOR.0 - 1),
+        25..=40 => FLOOR,
+        _ => Bytes::mib(1024),
+    })
+}
+
 /// Readings as a kernel could give them, events and times in order; mostly readings.
 pub fn events() -> impl Strategy<Value = Vec<(Timestamp, Event)>> {
     let dt = prop_oneof![2 => Just(0), 5 => 1..120u64, 1 => 120..3000u64];
@@ -189,6 +205,7 @@ pub fn events() -> impl Strategy<Value = Vec<(Timestamp, Event)>> {
                     sample.stalled_usec = Some(stalled);
                     looks += 1;
                     (sample.scanned, sample.reclaimed) = (looks * scans, looks * gets);
+                    sample.available = left(share);
                 }
                 (Timestamp::from_millis(now), event)
             })

@@ -96,6 +96,7 @@ pub fn rules() -> PolicyConfig {
         warn: WarnRule { share: Percent(80), within: Duration::from_secs(10) },
         thrash: None,
         timeout: None,
+        min_available: None,
         on_exit: OnExit::Wait,
         has_command: true,
         dry_run: false,

@@ -119,6 +119,7 @@ impl Workload {
             scanned: self.scanned,
             reclaimed: self.reclaimed,
             stalled_usec: Some(self.stalled_usec),
+            available: Some(self.left()),
             processes: 2,
             cost: Duration::from_micros(100),
             ..Sample::default()
@@ -126,6 +127,12 @@ impl Workload {
         sample.counters.oom_kill = self.oom_kills;
         sample.counters.high = self.tries;
         sample
+    }
+
+    /// By a machine of 600 MiB, of which others take more and more, and give it back.
+    fn left(&self) -> Bytes {
+        let others = (self.now % 4000) * MIB / 8;
+        Bytes((600 * MIB).saturating_sub(self.used()).saturating_sub(others))
     }
 
     fn used(&self) -> u64 {

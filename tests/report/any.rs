@@ -72,12 +72,13 @@ fn run() -> BoxedStrategy<RunFacts> {
 
 fn verdict() -> BoxedStrategy<Verdict> {
     use EndReason::{Breach, ChildExited, Climb, Exited, GuardianDeath, KernelOom, Operator, Pids};
-    use EndReason::{SecondLine, Signaled, SystemdOomd, SystemdStop, Thrash, Timeout};
+    use EndReason::{HostMemory, SecondLine, Signaled, SystemdOomd, SystemdStop, Thrash, Timeout};
     let reason = prop::sample::select(vec![
         Breach,
         Climb,
         SecondLine,
         Thrash,
+        HostMemory,
         Pids,
         Timeout,
         Operator,
@@ -98,23 +99,26 @@ fn verdict() -> BoxedStrategy<Verdict> {
 
 fn limits() -> BoxedStrategy<Limits> {
     let lines = (bytes(), bytes(), bytes(), bytes());
-    let times = (number(), prop::option::of(number()));
+    let times = (number(), prop::option::of(number()), prop::option::of(bytes()));
     (lines, limit(), limit(), limit(), limit(), times)
-        .prop_map(|(lines, trip_wire, swap, swap_room, pids, (grace_ms, timeout_ms))| {
-            let (limit, relief_line, second_line, ceiling) = lines;
-            Limits {
-                limit,
-                trip_wire,
-                relief_line,
-                second_line,
-                ceiling,
-                swap,
-                swap_room,
-                pids,
-                grace_ms,
-                timeout_ms,
-            }
-        })
+        .prop_map(
+            |(lines, trip_wire, swap, swap_room, pids, (grace_ms, timeout_ms, min_available))| {
+                let (limit, relief_line, second_line, ceiling) = lines;
+                Limits {
+                    limit,
+                    trip_wire,
+                    relief_line,
+                    second_line,
+                    ceiling,
+                    swap,
+                    swap_room,
+                    pids,
+                    grace_ms,
+                    timeout_ms,
+                    min_available,
+                }
+            },
+        )
         .boxed()
 }
 

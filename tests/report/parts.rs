@@ -21,6 +21,7 @@ pub fn limits(limit: u64, headroom: u64) -> Limits {
         pids: Limit::At(4096),
         grace_ms: 3000,
         timeout_ms: None,
+        min_available: None,
     }
 }
 
@@ -56,6 +57,7 @@ pub fn memory(last: &Reading, peak: &Reading) -> Memory {
         hugetlb_counted: false,
         peak: peak.current,
         peak_footprint: peak.footprint,
+        available: None,
     }
 }
 

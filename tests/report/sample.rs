@@ -264,6 +264,7 @@ pub fn bare() -> PostMortem {
             pids: Limit::Max,
             grace_ms: 0,
             timeout_ms: None,
+            min_available: None,
         },
         timeline: vec![],
         samples: vec![],

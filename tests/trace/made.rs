@@ -40,6 +40,7 @@ pub fn rules(leak: &Leak) -> PolicyConfig {
         warn: WarnRule { share: Percent(80), within: Duration::from_secs(3) },
         thrash: None,
         timeout: None,
+        min_available: None,
         on_exit: OnExit::Wait,
         has_command: true,
         dry_run: leak.dry_run,

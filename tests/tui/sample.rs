@@ -19,6 +19,7 @@ pub fn limits(mib: u64) -> Limits {
         pids: Limit::Max,
         grace_ms: 3000,
         timeout_ms: None,
+        min_available: None,
     }
 }
 
@@ -38,6 +39,7 @@ pub fn memory(mib: u64) -> Memory {
         hugetlb_counted: false,
         peak: Bytes::mib(mib + 11),
         peak_footprint: Bytes::mib(mib),
+        available: None,
     }
 }
 

@@ -9,6 +9,7 @@
 )]
 
 mod blocking;
+mod floor;
 mod guest;
 mod ladder;
 mod place;

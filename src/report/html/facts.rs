@@ -80,6 +80,9 @@ pub(super) fn limits(report: &PostMortem, page: &mut Markup) {
                 ("timeout", timeout.unwrap_or_else(|| "none".to_owned())),
             ],
         );
+        if let Some(floor) = limits.min_available {
+            facts(page, &[("machine's floor", words::floor(floor, report.memory.available))]);
+        }
         for lines in &report.earlier_lines {
             let text = format!("Before: {}.", crate::report::post_mortem::text::earlier(lines));
             page.element("p", &[("class", &"note")], text);

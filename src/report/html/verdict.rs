@@ -87,6 +87,9 @@ fn why(reason: EndReason) -> &'static str {
         EndReason::Thrash => "All tasks were stalled on memory most of the time.",
         EndReason::Pool => "All of its pool together reached their limit, and it was chosen.",
         EndReason::Pids => "It failed by itself after forks were refused at pids.max.",
+        EndReason::HostMemory => {
+            "The machine was short of memory: what was available fell below --min-available."
+        }
         EndReason::Timeout => "It reached its --timeout.",
         EndReason::Operator => "An operator requested it.",
         EndReason::ChildExited => "The command had ended, and --on-exit terminate ended the rest.",

@@ -142,6 +142,8 @@ pub enum EndReason {
     Pool,
     /// It failed by itself after forks were refused at `pids.max`.
     Pids,
+    /// The machine was short of memory: what was available fell below the floor.
+    HostMemory,
     /// The wall-clock limit.
     Timeout,
     /// An operator asked.

@@ -330,6 +330,9 @@ fn numbers(out: &mut String, report: &PostMortem) {
             time(limits.grace_ms)
         ),
     );
+    if let Some(floor) = limits.min_available {
+        row("floor", words::floor(floor, memory.available));
+    }
     for lines in &report.earlier_lines {
         row("before", earlier(lines));
     }

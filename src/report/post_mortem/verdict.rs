@@ -27,6 +27,7 @@ pub fn reason(outcome: &Outcome, fork_refused: bool) -> EndReason {
             Reason::Stuck { .. } => EndReason::Stuck,
             Reason::Thrash { .. } => EndReason::Thrash,
             Reason::Pool(_) => EndReason::Pool,
+            Reason::HostMemory { .. } => EndReason::HostMemory,
             Reason::Timeout { .. } => EndReason::Timeout,
             Reason::Operator => EndReason::Operator,
             Reason::ChildExited => EndReason::ChildExited,
@@ -109,6 +110,10 @@ pub fn advice(
         EndReason::Pool => one(
             "All that run beside it had too much memory together, and it was the one that was chosen: see --total and --victim of sentinel attach.",
         ),
+        EndReason::HostMemory => vec![
+            "It was within its own limit; together with everything else it left the machine too little.".to_owned(),
+            "`sentinel top` and `ps aux --sort=-rss` show who has the memory; run fewer at a time, give each a lower limit, or lower --min-available.".to_owned(),
+        ],
         EndReason::Timeout => one("To let it run longer: --timeout."),
         EndReason::KernelOom => vec![
             format!(

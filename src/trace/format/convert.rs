@@ -45,6 +45,7 @@ impl From<&PolicyConfig> for Rules {
             warn_within_ns: nanos(config.warn.within),
             thrash: config.thrash.map(|rule| (rule.share.0, nanos(rule.hold))),
             timeout_ns: config.timeout.map(nanos),
+            min_available: config.min_available.map(|floor| floor.0),
             end_rest: config.on_exit == OnExit::Terminate,
             attached: !config.has_command,
             dry_run: config.dry_run,
@@ -74,6 +75,7 @@ impl From<Rules> for PolicyConfig {
             },
             thrash: rules.thrash.map(thrash),
             timeout: rules.timeout_ns.map(time),
+            min_available: rules.min_available.map(Bytes),
             on_exit: if rules.end_rest { OnExit::Terminate } else { OnExit::Wait },
             has_command: !rules.attached,
             dry_run: rules.dry_run,
@@ -117,6 +119,7 @@ impl From<&Sample> for SampleRow {
             stalled_us: sample.stalled_usec,
             pressure: sample.pressure.map(|it| (it.some_avg10, it.full_avg10)),
             unread_shares: sample.unread_shares.0,
+            available: sample.available.map(|it| it.0),
             tasks: sample.processes,
             cost_ns: nanos(sample.cost),
         }
@@ -153,6 +156,7 @@ impl From<SampleRow> for Sample {
             stalled_usec: row.stalled_us,
             pressure: row.pressure.map(pressure),
             unread_shares: Bytes(row.unread_shares),
+            available: row.available.map(Bytes),
             processes: row.tasks,
             cost: Duration::from_nanos(row.cost_ns),
         }
@@ -293,6 +297,26 @@ impl What {
 mod tests {
     use super::*;
     use crate::trace::format::EventRow;
+
+    #[test]
+    fn a_floor_and_what_was_left_are_read_as_they_were_written_and_old_traces_have_neither() {
+        let sample = Sample { available: Some(Bytes(0)), ..Sample::default() };
+        let text = serde_json::to_string(&SampleRow::from(&sample)).unwrap();
+        assert_eq!(text, r#"{"available":0}"#);
+        let back: SampleRow = serde_json::from_str(&text).unwrap();
+        assert_eq!(Sample::from(back), sample);
+        let old: SampleRow = serde_json::from_str("{}").unwrap();
+        assert_eq!(Sample::from(old).available, None);
+        let old = r#"{"lines":{"limit":1,"relief":2,"second":3,"ceiling":4},"grace_ns":1,"warn_percent":80,"warn_within_ns":1,
+            "thrash":null,"timeout_ns":null,"end_rest":false,"dry_run":false,"events":true,"slack":0}"#;
+        let old: PolicyConfig = serde_json::from_str::<Rules>(old).unwrap().into();
+        assert_eq!(old.min_available, None);
+        let floored = PolicyConfig { min_available: Some(Bytes(7)), ..old };
+        let text = serde_json::to_string(&Rules::from(&floored)).unwrap();
+        assert!(text.contains(r#""min_available":7"#), "{text}");
+        let back: PolicyConfig = serde_json::from_str::<Rules>(&text).unwrap().into();
+        assert_eq!(back, floored);
+    }
 
     #[test]
     fn what_came_of_a_deed_is_read_as_it_was_written() {

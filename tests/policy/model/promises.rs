@@ -236,6 +236,8 @@ fn terminates_rightly(
         Some(Reason::ChildExited) => {
             (monitor.on_exit_terminates && !world.command, Seen::TerminatedAfterCommand)
         }
+        // Its machine has no floor.
+        Some(Reason::HostMemory { .. }) => (false, Seen::Terminated),
         Some(Reason::Thrash { .. }) => (monitor.thrashes(world.now), Seen::TerminatedByThrash),
         // There is no pool here.
         Some(Reason::Pool(_)) | None => (false, Seen::Terminated),
