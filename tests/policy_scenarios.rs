@@ -8,6 +8,7 @@ mod policy {
         mod dry_run;
         mod end;
         mod ladder;
+        mod on_breach;
         mod operator;
         mod placing;
         mod swap;
@@ -58,6 +59,7 @@ fn by_us(reason: Reason, killed: Option<KillReason>, child: Ending) -> Action {
         command_first: false,
         rest_killed: None,
         kernel_oom_kills: 0,
+        frozen: None,
     })
 }
 
@@ -80,6 +82,7 @@ fn by_itself(child: Ending) -> Action {
         command_first: false,
         rest_killed: None,
         kernel_oom_kills: 0,
+        frozen: None,
     })
 }
 

@@ -8,6 +8,7 @@ use crate::escape::escape;
 use crate::lines::{BATCH, Lines, SMALLEST_HEADROOM, default_headroom};
 use crate::policy::breach::counter_slack;
 use crate::policy::interval::Cadence;
+use crate::policy::on_breach::BreachRule;
 use crate::policy::reclaim::ReclaimAt;
 use crate::policy::thrash::ThrashRule;
 use crate::policy::warn::WarnRule;
@@ -48,6 +49,8 @@ pub struct WardRules {
     pub swap_room: Limit,
     /// `pids.max`, and whether it was asked for.
     pub pids: (Limit, bool),
+    /// What is done at a breach.
+    pub on_breach: BreachRule,
     /// Wall-clock limit.
     pub timeout: Option<Duration>,
     /// When to warn.
@@ -144,6 +147,7 @@ impl WardRules {
             warn: self.warn,
             thrash: self.thrash,
             timeout: self.timeout,
+            on_breach: self.on_breach,
             on_exit: self.on_exit,
             has_command: !self.command.is_empty(),
             dry_run: self.dry_run,
