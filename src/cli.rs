@@ -2,7 +2,9 @@
 //! completions (`docs/completions`) and the manual pages (`docs/man`) are made. No other input or output.
 
 mod attach;
+mod from_text;
 mod headed;
+mod matching;
 mod settings;
 mod understood;
 mod usage;
@@ -11,12 +13,13 @@ mod verbs;
 
 pub use crate::command::VERBS;
 pub use attach::Attach;
+pub use matching::MatchRule;
 pub use settings::Settings;
 pub use understood::understood;
 pub use usage::{mistake, way_out};
 pub use values::{
     Amount, BreachSetting, Count, ExitSetting, OnDeath, ReportSetting, Span, TermSignal,
-    ThrashSetting, TierSetting,
+    ThrashSetting, TierSetting, VictimSetting,
 };
 pub use verbs::{
     Changes, Ctl, DEFAULT_ADDRESS, Doctor, GUARDIAN, Metrics, POST_MORTEM, Ps, REQUESTS,

@@ -4,6 +4,7 @@ mod as_caller;
 mod attach;
 mod breach;
 mod file;
+mod matching;
 mod outputs;
 mod ward_rules;
 
@@ -24,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use as_caller::OfCaller;
-pub use attach::Targets;
+pub use attach::{PoolRules, Targets};
 use file::Authority;
 pub use file::parse;
 pub use ward_rules::WardRules;
@@ -206,6 +207,8 @@ fn rules(s: &Settings, command: Vec<OsString>) -> Result<WardRules> {
         report: s.report.unwrap_or(ReportSetting::Acted),
         limit_exit_code: s.limit_exit_code,
         name: name(s.name.clone(), &command)?,
+        victim: None,
+        total: None,
         command,
     })
 }

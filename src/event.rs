@@ -127,6 +127,22 @@ pub enum Command {
     SetPids(Limit),
     /// A signal for one process of the workload.
     Signal(OneSignal),
+    /// It is one of a pool that is over its limit: end it politely, or with `at_once` what is left of it by SIGKILL.
+    Yield {
+        /// What the pool has in use.
+        breach: PoolBreach,
+        /// The pool has reached its second line.
+        at_once: bool,
+    },
+}
+
+/// Several workloads have more in use than they may have together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolBreach {
+    /// What all of them have in use.
+    pub footprint: Bytes,
+    /// The line that was reached.
+    pub limit: Bytes,
 }
 
 /// A signal for one process.
@@ -155,6 +171,8 @@ pub enum Event {
     Empty,
     /// Somebody asked for something.
     Operator(Command),
+    /// Of a pool: whoever was chosen is gone.
+    Yielded,
     /// What came of a deed.
     Done(Deed, DeedResult),
 }
@@ -223,10 +241,23 @@ pub enum Action {
     Terminate,
     /// `cgroup.kill`, or SIGKILL to every process where there is none.
     Kill,
+    /// Have one of the pool ended, or with `at_once` who is being ended by SIGKILL.
+    Choose(Choice),
     /// Say so.
     Tell(Notice),
     /// The workload is gone.
     Finish(Outcome),
+}
+
+/// What somebody of a pool is to be ended for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// As who is chosen hears it.
+    pub breach: PoolBreach,
+    /// What the pool as a whole is over.
+    pub reason: Reason,
+    /// The second line was reached.
+    pub at_once: bool,
 }
 
 /// Why a workload is ended. The numbers are those that the decision was made with.
@@ -262,6 +293,8 @@ pub enum Reason {
         /// For how long.
         held: Duration,
     },
+    /// It is one of a pool that is over its limit, and was chosen.
+    Pool(PoolBreach),
     /// The wall-clock limit.
     Timeout {
         /// The limit.
@@ -308,6 +341,8 @@ pub enum KillReason {
         /// `memory.max`.
         ceiling: Bytes,
     },
+    /// Its pool reached its second line before that.
+    Pool(PoolBreach),
     /// An operator asked, or asked twice to terminate.
     Operator,
 }

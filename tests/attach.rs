@@ -9,6 +9,8 @@ mod many;
 mod named;
 #[path = "attach/place.rs"]
 mod place;
+#[path = "attach/pool.rs"]
+mod pool;
 mod support;
 
 use nix::libc::{SIGINT, SIGKILL, SIGTERM};
@@ -30,6 +32,12 @@ fn refused(scene: &Scene, options: &[&str]) -> Run {
     let run = Running::start(&mut command).finish().expect(125);
     assert_eq!(run.stderr.lines().count(), 1, "{run:?}");
     run
+}
+
+/// The post-mortem of a workload.
+fn report_of(scene: &Scene, name: &str) -> serde_json::Value {
+    let run = Running::start(scene.sentinel().args(["report", "--json", name])).finish();
+    serde_json::from_str(&run.expect(0).stdout()).unwrap()
 }
 
 #[test]
@@ -74,8 +82,7 @@ fn cgroups_come_and_go() {
     assert_eq!(scene.read("go.heard"), "SIGTERM");
     // It was guarded since it came, and not since the guardian did.
     running.await_err("post-mortem: ");
-    let report = Running::start(scene.sentinel().args(["report", "--json", "late"])).finish();
-    let report: serde_json::Value = serde_json::from_str(&report.expect(0).stdout()).unwrap();
+    let report = report_of(&scene, "late");
     let guarded = report["run"]["ran_ms"].as_u64().unwrap();
     assert!(u128::from(guarded) <= came.now().0.as_millis(), "{report:#}");
     // It is guarded anew: the same cgroup may be used again.
@@ -241,6 +248,36 @@ fn whoever_is_let_go_is_as_before_and_the_others_are_guarded() {
     let said = scene.ask("detach").expect(0).stdout();
     assert_eq!(said, "ok: 2 workloads are guarded no more\n");
     running.finish().expect(0).says("as before, and guarded no more");
+}
+
+#[test]
+fn some_have_rules_of_their_own() {
+    let (scene, Some(place)) = (Scene::new(), Place::new()) else { return };
+    let (mut web, mut db, mut other) =
+        (place.cgroup("web-1"), place.cgroup("db"), place.cgroup("other"));
+    let go = scene.path("go");
+    web.grows(200, &go);
+    db.rests();
+    other.rests();
+    let file = scene.write(
+        "config.toml",
+        "[[match]]\nname = \"web-*\"\nmemory = \"40M\"\n[[match]]\nname = \"d?\"\nignore = true\n",
+    );
+    let options = ["--cgroup", place.path(), "--each", "-m", "300M", "--config", &file];
+    let running = attach(&scene, &options);
+    running.await_err("2 cgroups of");
+    scene.await_mailbox();
+    let guarded = scene.ask("wards").expect(0).stdout();
+    assert!(guarded.contains("of 40.0M") && guarded.contains("of 300.0M"), "{guarded}");
+    assert!(!guarded.contains("db: "), "{guarded}");
+    scene.write("go", "");
+    running.await_err("ended web-1 with SIGTERM: footprint 4");
+    assert!(db.lives() && other.lives());
+    running.send(SIGTERM);
+    running.finish().expect(0);
+    let wrong = scene.write("wrong.toml", "[[match]]\nname = \"x\"\nmemroy = 1\n");
+    let options = ["--cgroup", place.path(), "--each", "-m", "300M", "--config", &wrong];
+    refused(&scene, &options).says("did you mean memory?");
 }
 
 #[test]

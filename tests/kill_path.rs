@@ -149,6 +149,7 @@ fn step(
             | Action::Signal(_)
             | Action::Freeze
             | Action::Thaw
+            | Action::Choose(_)
             | Action::Tell(_)
             | Action::Finish(_) => {}
         }
@@ -177,6 +178,7 @@ fn rules() -> PolicyConfig {
         cadence: Cadence::Polled,
         reclaim: sentinel::policy::reclaim::ReclaimAt::Nowhere,
         slack: Bytes(0),
+        is_pool: false,
     }
 }
 

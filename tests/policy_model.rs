@@ -52,6 +52,7 @@ fn config() -> PolicyConfig {
         cadence: Cadence::Events,
         reclaim: sentinel::policy::reclaim::ReclaimAt::TripWire,
         slack: Bytes(0),
+        is_pool: false,
     }
 }
 

@@ -184,7 +184,7 @@ proptest! {
                 Event::Sample(s) => {
                     Event::Sample(Sample { current: s.current.saturating_add(more), ..s })
                 }
-                other @ (Event::Deadline | Event::ChildExited(_) | Event::Empty | Event::Operator(_) | Event::Done(..)) => other,
+                other @ (Event::Deadline | Event::ChildExited(_) | Event::Empty | Event::Operator(_) | Event::Yielded | Event::Done(..)) => other,
             })
         }).collect();
         let (light, heavy) = (Trace::play(config, &events), Trace::play(config, &heavier));
@@ -361,6 +361,7 @@ fn the_fullest_event_fits() {
         cadence: sentinel::policy::interval::Cadence::Events,
         reclaim: ReclaimAt::TripWire,
         slack: Bytes(0),
+        is_pool: false,
     };
     let mut policy = Policy::new(config, Timestamp::default());
     let quiet = Sample { stalled_usec: Some(0), ..Sample::default() };

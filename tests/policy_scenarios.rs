@@ -11,6 +11,7 @@ mod policy {
         mod on_breach;
         mod operator;
         mod placing;
+        mod pool;
         mod swap;
         mod told;
         mod watching;

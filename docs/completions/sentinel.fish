@@ -98,6 +98,8 @@ complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l slice -d 'T
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l container -d 'The container to guard, of any engine: its name, its id or the beginning of that' -r -f
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l pid -d 'The process to guard, with all that descend from it' -r
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l name -d 'The process to guard, by the name of its program' -r -f -a "(__fish_complete_command)"
+complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l total -d 'Memory limit of all of them together: where it is reached one is ended, and the others live' -r
+complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l victim -d 'Which one that is [default: largest]' -r
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -s m -l memory -d 'Memory limit, of each [default: so far below its memory.max that an end has room]' -r
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l headroom -d 'Room above the limit [default: 64M, or 10% of the limit if that is more]' -r
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l thrash -d 'End what stalls on memory for this share of the time, or off [default: 80%:1m]' -r
@@ -226,7 +228,7 @@ function __sentinel_is_first
     set -e words[1..2]
     while set -q words[1]
         string match -q -- '-*' $words[1]; or return 1
-        contains -- $words[1] --as --cgroup --config --container --freeze-for --grace --guardian --headroom --hold --kill-mode --listen --memory --metrics --name --on-breach --pid --report --second-line --slice --socket --speed --swap --term-signal --thrash --timeout --unit --warn-at --warn-within -g -m; and set -e words[1]
+        contains -- $words[1] --as --cgroup --config --container --freeze-for --grace --guardian --headroom --hold --kill-mode --listen --memory --metrics --name --on-breach --pid --report --second-line --slice --socket --speed --swap --term-signal --thrash --timeout --total --unit --victim --warn-at --warn-within -g -m; and set -e words[1]
         set -e words[1]
     end
 end

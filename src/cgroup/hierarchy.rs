@@ -200,10 +200,18 @@ impl OuterLimit {
     /// With the limits of this cgroup itself, and those above it.
     #[must_use]
     pub fn including(mut self, cgroup: &Path) -> OuterLimit {
-        for cgroup in cgroup.ancestors().filter_map(|directory| Cgroup::open(directory).ok()) {
-            if let Some((bytes, name)) = read_memory_limit(&cgroup) {
-                self.lower_to(bytes, || cgroup.path().join(name));
-            }
+        for directory in cgroup.ancestors() {
+            self = self.with(directory);
+        }
+        self
+    }
+
+    /// This one, or that of this cgroup alone if it is less.
+    #[must_use]
+    pub fn with(mut self, cgroup: &Path) -> OuterLimit {
+        let limit = Cgroup::open(cgroup).ok().as_ref().and_then(read_memory_limit);
+        if let Some((bytes, name)) = limit {
+            self.lower_to(bytes, || cgroup.join(name));
         }
         self
     }

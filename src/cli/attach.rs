@@ -2,7 +2,9 @@
 
 use super::Settings;
 use super::headed::headed;
-use super::values::{BreachSetting, Offering, ReportSetting, Span, TermSignal, ThrashSetting};
+use super::values::{
+    BreachSetting, Offering, ReportSetting, Span, TermSignal, ThrashSetting, VictimSetting,
+};
 use crate::targets::AttachTarget;
 use crate::units::{Bytes, Percent, Size};
 use crate::workload::kill_mode::KillMode;
@@ -16,7 +18,8 @@ use std::path::PathBuf;
   sentinel attach --container web -m 512M       A container, by its name or id
   sentinel attach --pid 4242 -m 2G              A process, with all that descend from it
   sentinel attach --slice user -m 80%           All of it at 80% of the machine's memory
-  sentinel attach --slice machine --each -m 1G  Each cgroup in it, by itself"), "\n\n", headed!("Exit status", "  0         Detached (Ctrl-C, SIGTERM), or it ended by itself
+  sentinel attach --slice machine --each -m 1G  Each cgroup in it, by itself
+  sentinel attach --slice agents --each --total 8G  All of it together: at 8G the largest is ended"), "\n\n", headed!("Exit status", "  0         Detached (Ctrl-C, SIGTERM), or it ended by itself
   143, 137  It was ended, with SIGTERM or with SIGKILL
   125       It cannot be guarded; nothing was changed")))]
 #[command(override_usage = "sentinel attach [OPTIONS] --unit UNIT | --container CONTAINER | --slice SLICE | --pid PID | --name PROGRAM | --cgroup PATH",
@@ -43,6 +46,12 @@ pub struct Attach {
     /// Guard each cgroup in it by itself, as they come and go
     #[arg(long, conflicts_with_all = ["pid", "name"])]
     pub each: bool,
+    /// Memory limit of all of them together: where it is reached one is ended, and the others live
+    #[arg(long, value_name = "SIZE", requires = "each")]
+    pub total: Option<Size>,
+    /// Which one that is [default: largest]
+    #[arg(long, value_name = "RULE", ignore_case = true, requires = "total")]
+    pub victim: Option<VictimSetting>,
     /// Memory limit, of each [default: so far below its memory.max that an end has room]
     #[arg(short, long, value_name = "SIZE")]
     pub memory: Option<Size>,
@@ -137,6 +146,7 @@ impl Attach {
             name: self.guardian,
             socket: self.socket,
             metrics: self.metrics,
+            matches: file.matches,
             ..Settings::default()
         }
     }

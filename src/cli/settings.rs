@@ -1,5 +1,7 @@
 //! The settings of a run: options, and keys of a configuration file.
 
+use super::from_text::from_text;
+use super::matching::MatchRule;
 use super::values::{
     Amount, BreachSetting, Count, ExitSetting, Offering, OnDeath, ReportSetting, Span, TermSignal,
     ThrashSetting, TierSetting,
@@ -8,10 +10,7 @@ use crate::units::{Bytes, Percent, Size};
 use crate::workload::kill_mode::KillMode;
 use clap::ValueHint;
 use serde::Deserialize;
-use serde::de::Deserializer;
-use std::fmt;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 /// Headings of the groups of options.
 const LIMITS: &str = "Limits";
@@ -213,6 +212,10 @@ pub struct Settings {
     #[arg(long, value_name = "WHEN", help_heading = RECORDS, ignore_case = true)]
     #[serde(deserialize_with = "from_text")]
     pub report: Option<ReportSetting>,
+    /// Of those that `attach --each` guards, some have rules of their own.
+    #[arg(skip)]
+    #[serde(rename = "match")]
+    pub matches: Vec<MatchRule>,
 }
 
 impl Settings {
@@ -221,7 +224,10 @@ impl Settings {
     pub fn or(self, other: Settings) -> Settings {
         macro_rules! first {
             ($($field:ident),*; $($flag:ident),*) => {
-                Settings { $($field: self.$field.or(other.$field),)* $($flag: self.$flag || other.$flag,)* }
+                Settings {
+                    matches: other.matches,
+                    $($field: self.$field.or(other.$field),)* $($flag: self.$flag || other.$flag,)*
+                }
             };
         }
         first!(memory, headroom, second_line, grace, term_signal, kill_mode, swap, pids, timeout,
@@ -229,28 +235,6 @@ impl Settings {
             json, json_fd, record, record_size, log, metrics;
             best_effort, dry_run, no_new_privs, plain, quiet)
     }
-}
-
-/// A value of a configuration file may be a string or a number; both mean what they would as an option.
-fn from_text<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: FromStr,
-    T::Err: fmt::Display,
-{
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Text {
-        String(String),
-        Integer(i64),
-        Float(f64),
-    }
-    let text = match Text::deserialize(deserializer)? {
-        Text::String(text) => text,
-        Text::Integer(number) => number.to_string(),
-        Text::Float(number) => number.to_string(),
-    };
-    text.parse().map(Some).map_err(serde::de::Error::custom)
 }
 
 #[cfg(test)]

@@ -136,6 +136,20 @@ choice!(
 );
 
 choice!(
+    /// Which of a pool is ended.
+    VictimSetting {
+        /// The one with the largest footprint
+        Largest = "largest",
+        /// The one that grows most
+        FastestGrowing = "fastest-growing",
+        /// The one that came last
+        Newest = "newest",
+        /// The one with the lowest user.sentinel.priority, and of those the largest
+        LowestPriority = "lowest-priority",
+    }
+);
+
+choice!(
     /// A tier to insist on.
     TierSetting {
         /// Limits in force in the kernel

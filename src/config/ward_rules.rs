@@ -1,6 +1,7 @@
 //! What is asked for one workload: its limits, how it is ended, what is told of it. Sizes are typed values until the outer limit
 //! is known.
 
+use super::PoolRules;
 use crate::account::Account;
 use crate::cgroup::hierarchy::OuterLimit;
 use crate::cli::{OnDeath, ReportSetting};
@@ -9,6 +10,7 @@ use crate::lines::{BATCH, Lines, SMALLEST_HEADROOM, default_headroom};
 use crate::policy::breach::counter_slack;
 use crate::policy::interval::Cadence;
 use crate::policy::on_breach::BreachRule;
+use crate::policy::pool::Victim;
 use crate::policy::reclaim::ReclaimAt;
 use crate::policy::thrash::ThrashRule;
 use crate::policy::warn::WarnRule;
@@ -71,6 +73,10 @@ pub struct WardRules {
     pub limit_exit_code: Option<u8>,
     /// Name of the run: letters, digits, `._-`.
     pub name: String,
+    /// It is a pool, of which this one is ended.
+    pub victim: Option<Victim>,
+    /// The limit of the pool that it is in, which is its own where it has no other.
+    pub(super) total: Option<Size>,
 }
 
 impl WardRules {
@@ -123,11 +129,37 @@ impl WardRules {
         if self.memory_given {
             return self.lines(self.memory, outer);
         }
+        if let Some(total) = self.total.filter(|_| outer.path.is_none()) {
+            return self.lines(total, outer);
+        }
         ensure!(outer.path.is_some(), "it has no memory.max, and no limit was given: use -m SIZE");
         let headroom = self.headroom.unwrap_or_else(|| default_headroom(outer.bytes));
         let room = headroom.min(Bytes(outer.bytes.0 / 2));
         let limit = outer.bytes.saturating_sub(room);
         Ok(Lines::new(limit, Some(room), self.second_line)?.with_swap(self.swap_room))
+    }
+
+    /// The same rules for all of a pool together.
+    #[must_use]
+    pub fn of_pool(&self, name: String, pool: PoolRules) -> WardRules {
+        let (victim, memory) = (Some(pool.victim), pool.total);
+        // What is done at a limit of one's own is not done at that of all: who is chosen there is ended.
+        let on_breach = BreachRule::default();
+        WardRules {
+            name,
+            memory,
+            memory_given: true,
+            victim,
+            total: None,
+            on_breach,
+            ..self.clone()
+        }
+    }
+
+    /// The same rules for one in a pool.
+    #[must_use]
+    pub fn within(&self, total: Size) -> WardRules {
+        WardRules { total: Some(total), ..self.clone() }
     }
 
     /// The rules of the policy, for these lines in this tier, where the counters of the kernel may lag so far.
@@ -154,6 +186,7 @@ impl WardRules {
             cadence: if self.dry_run { Cadence::Polled } else { cadence },
             reclaim: if self.dry_run { ReclaimAt::Nowhere } else { reclaim },
             slack,
+            is_pool: self.victim.is_some(),
         }
     }
 

@@ -2,10 +2,10 @@
 
 use super::Host;
 use super::setup::{open_mailbox, open_metrics};
-use super::visit::Visit;
+use super::visit::{Visit, name_of};
 use crate::cgroup::hierarchy::OuterLimit;
 use crate::cgroup::machine::MachineMemory;
-use crate::config::{Config, Targets};
+use crate::config::{Config, PoolRules, Targets};
 use crate::escape::shown;
 use crate::report::record::CallerId;
 use crate::report::words;
@@ -14,9 +14,11 @@ use crate::sys::caller::Caller;
 use crate::sys::memory;
 use crate::sys::signals::Signals;
 use crate::targets::Place;
+use crate::units::Bytes;
 use crate::ward::Emptied;
 use crate::workload::spares::Spares;
 use anyhow::{Context, Result};
+use std::path::Path;
 
 /// Guards what runs already.
 ///
@@ -37,6 +39,8 @@ pub fn attach(config: Config, targets: &Targets) -> Result<Host> {
         spares: Spares::take().context("cannot keep descriptors for later")?,
         released: false,
         let_go: Vec::new(),
+        matches: targets.matches.clone(),
+        pool: None,
     });
     host.wire()?;
     if let Some(listener) = metrics {
@@ -67,13 +71,27 @@ impl Host {
             };
         }
         for directory in &targets.directories {
-            self.visit_directory(directory)?;
-            let count = self.wards.iter().count() as u64;
-            let many = words::counted(count, "cgroup", "cgroups");
-            let text = format!("{many} of {}, and what comes there", shown(directory));
-            self.say(Level::Info, text);
+            self.visit_all(directory, targets.pool)?;
         }
         self.speak();
+        Ok(())
+    }
+
+    fn visit_all(&mut self, directory: &Path, pool: Option<PoolRules>) -> Result<()> {
+        if let Some(pool) = pool {
+            self.join_pool(directory, name_of(directory), pool)?;
+        }
+        let before = self.wards.iter().count();
+        self.visit_directory(directory)?;
+        let count = (self.wards.iter().count() - before) as u64;
+        let many = words::counted(count, "cgroup", "cgroups");
+        let together = pool.map_or_else(String::new, |pool| {
+            let limit =
+                self.wards.iter().next().map_or(Bytes(0), |ward| ward.policy().lines().limit);
+            format!("; together {limit} at most: there {} is ended", words::victim(pool.victim))
+        });
+        let text = format!("{many} of {}, and what comes there{together}", shown(directory));
+        self.say(Level::Info, text);
         Ok(())
     }
 }

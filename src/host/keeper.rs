@@ -171,8 +171,9 @@ impl Host {
             Place::Cgroup(directory) => Some(directory.clone()),
             Place::Shared { .. } => None,
         };
-        let cgroups = targets.singles.iter().filter_map(cgroup).collect();
         let directories = targets.directories.clone();
+        let pools = directories.iter().filter(|_| targets.pool.is_some()).cloned();
+        let cgroups = targets.singles.iter().filter_map(cgroup).chain(pools).collect();
         let charge = Charge::Others { cgroups, directories };
         let handed = self.handed(rules, charge, OnDeath::Release);
         KeeperProcess::start(handed, (orders, written), None, || None)

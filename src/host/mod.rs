@@ -13,6 +13,7 @@ mod launch;
 mod letting_go;
 pub mod not_started;
 mod output_log;
+mod pool;
 mod publish;
 mod recording;
 mod relay;
@@ -174,6 +175,7 @@ impl Host {
                 self.serve(token);
             }
             self.deadlines();
+            self.serve_pool();
             self.warm_up();
             self.wards.iter_mut().for_each(Ward::go_on_signalling);
             self.answer_late();

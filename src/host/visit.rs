@@ -3,9 +3,11 @@
 
 use super::Host;
 use super::announce::announcement;
+use super::pool::GuardedPool;
 use super::wards::Wards;
 use crate::cgroup::hierarchy::{OuterLimit, place_of};
 use crate::cgroup::{Cgroup, names_in};
+use crate::cli::MatchRule;
 use crate::config::WardRules;
 use crate::escape::{escape, shown};
 use crate::event::DeedResult;
@@ -26,6 +28,9 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+/// Which limits around a cgroup count for it.
+pub(super) type Around = fn(OuterLimit, &Path) -> OuterLimit;
+
 /// What is guarded that others started, and how.
 #[derive(Debug)]
 pub(super) struct Visit {
@@ -39,8 +44,20 @@ pub(super) struct Visit {
     pub(super) spares: Spares,
     /// Those of them that are not guarded any more, since somebody asked for it, as long as they are there.
     pub(super) let_go: Vec<PathBuf>,
+    /// Rules of their own for some in a directory.
+    pub(super) matches: Vec<MatchRule>,
+    /// Those in the directory have a limit together.
+    pub(super) pool: Option<GuardedPool>,
     /// We were asked to go: what is being ended is ended first.
     pub(super) released: bool,
+}
+
+impl Visit {
+    /// Whether it is not to be guarded: it was let go, or the configuration says so.
+    fn passes_over(&self, path: &Path) -> bool {
+        let matched = || self.matches.iter().find(|rule| rule.is_for(&name_of(path)));
+        self.let_go.iter().any(|gone| gone == path) || matched().is_some_and(|rule| rule.ignore)
+    }
 }
 
 impl Host {
@@ -55,12 +72,37 @@ impl Host {
         emptied: Emptied,
     ) -> Result<WardId> {
         let visit = self.visit.as_ref().context("not attached to anything")?;
+        // The limits above one in a pool are of all together.
+        let (mut rules, around): (_, Around) = match &visit.pool {
+            Some(pool) => (visit.rules.within(pool.rules.total), OuterLimit::with),
+            None => (visit.rules.clone(), OuterLimit::including),
+        };
+        let of_directory = emptied == Emptied::Waits;
+        let matched = visit.matches.iter().find(|rule| of_directory && rule.is_for(&name));
+        if let Some(rule) = matched {
+            rules = rules.matched(rule);
+        }
+        rules.name = name;
+        self.join_by(directory, rules, around, emptied)
+    }
+
+    /// The same by these rules.
+    ///
+    /// # Errors
+    /// As [`Host::join`].
+    pub(super) fn join_by(
+        &mut self,
+        directory: &Path,
+        rules: WardRules,
+        around: Around,
+        emptied: Emptied,
+    ) -> Result<WardId> {
+        let visit = self.visit.as_ref().context("not attached to anything")?;
         let cgroup = Cgroup::open(directory)?;
         check(&cgroup, &self.wards)?;
-        let mut rules = visit.rules.clone();
-        rules.name = name;
         let foreign = Foreign::new(cgroup, !rules.dry_run)?;
-        let outer = visit.machine.clone().including(directory);
+        // What a guardian that is gone left there is no limit any more.
+        let outer = around(visit.machine.clone(), directory);
         let lines = rules.lines_of_others(&outer)?;
         let mut workload = Workload::of_others(foreign, visit.spares.clone())?;
         check_freezer(&rules, &workload)?;
@@ -150,7 +192,7 @@ impl Host {
     /// A cgroup was made. Gone by now is an outcome; one that cannot be guarded is told, and the others are.
     pub(super) fn arrived(&mut self, number: usize, name: &OsStr) {
         let Some(path) = self.path_in(number, name) else { return };
-        let let_go = self.visit.as_ref().is_some_and(|visit| visit.let_go.contains(&path));
+        let let_go = self.visit.as_ref().is_some_and(|visit| visit.passes_over(&path));
         if let_go || self.wards.iter().any(|ward| ward.is_in(&path)) {
             return;
         }
@@ -207,6 +249,7 @@ impl Host {
         let Some(ward) = self.take_out(id) else { return };
         let stays = ward.emptied() == Emptied::Waits;
         match ward.workload.cgroup().filter(|_| stays).map(|cgroup| cgroup.path().to_owned()) {
+            Some(path) if self.is_pool(id) => self.join_pool_anew(&path),
             Some(path) => self.join_while_there(&path, "is not guarded any more"),
             None => self.exit_status = exit_status.or(self.exit_status),
         }
@@ -311,7 +354,7 @@ fn refusal(result: DeedResult, directory: &Path, limit: Bytes) -> anyhow::Error 
 }
 
 /// The cgroup's own name, as it can be shown and typed.
-fn name_of(directory: &Path) -> String {
+pub(super) fn name_of(directory: &Path) -> String {
     let name = directory.file_name().unwrap_or(directory.as_os_str());
     escape(name.as_bytes())
 }

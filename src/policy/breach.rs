@@ -3,7 +3,7 @@
 use crate::clock::Timestamp;
 use crate::event::{Reason, Sample};
 use crate::lines::Lines;
-use crate::policy::reclaim::Reclaim;
+use crate::policy::reclaim::{Reclaim, limit_line};
 use crate::units::{Bytes, Limit};
 use std::time::Duration;
 
@@ -17,6 +17,10 @@ const SLACK_HOLD: Duration = Duration::from_millis(50);
 /// What is at the line only with what is in transit must stay there for so long, without reclaim that works. The kernel throttles a task
 /// for two seconds at a time (MEMCG_MAX_HIGH_DELAY_JIFFIES in mm/memcontrol.c); what it reads is in the cache then.
 const TRANSIT_HOLD: Duration = Duration::from_secs(20);
+/// So much in transit at once, more than reclaim got of late, is huge pages on their way to processes: each is charged before it is in any
+/// counter, and the kernel throttles nobody before (88 processes had 90 MiB so when they reached `memory.max`, 6.12). Of files each task
+/// has one folio in transit.
+const TRANSIT_CROWD: Bytes = Bytes::mib(24);
 
 /// The rules and what they remember.
 #[derive(Clone, Debug)]
@@ -61,7 +65,7 @@ impl Breach {
             return Some(Reason::Breach { footprint, limit: limit_at });
         }
         let footprint = footprint.saturating_add(sample.in_transit);
-        if self.does_not_arrive(footprint, reclaim, lines, now) {
+        if self.does_not_arrive((sample, footprint), reclaim, lines, now) {
             return Some(Reason::Breach { footprint, limit: limit_at });
         }
         let stuck = reclaim.held().map(|held| Reason::Stuck { current, limit, held });
@@ -101,19 +105,27 @@ impl Breach {
         !self.throttled || now.since(since) >= SLACK_HOLD
     }
 
-    /// With what is in transit at the line, for the hold time: then it is in transit to nowhere.
+    /// With what is in transit at the line, for the hold time: then it is in transit to nowhere. Where a crowd of processes has it, nothing
+    /// waits.
     fn does_not_arrive(
         &mut self,
-        with_transit: Bytes,
+        (sample, with_transit): (&Sample, Bytes),
         reclaim: &Reclaim,
         lines: &Lines,
         now: Timestamp,
     ) -> bool {
+        let crowded = sample.in_transit >= TRANSIT_CROWD
+            && sample.current >= limit_line(lines)
+            && reclaim.got() < sample.in_transit;
+        if with_transit >= lines.allowance() && crowded {
+            return true;
+        }
         if with_transit < lines.allowance() || reclaim.works() {
             self.with_transit_since = None;
             return false;
         }
-        now.since(*self.with_transit_since.get_or_insert(now)) >= TRANSIT_HOLD
+        let since = *self.with_transit_since.get_or_insert(now);
+        now.since(since) >= TRANSIT_HOLD
     }
 
     /// Over the relief line for the hold time, with a footprint of at least half the limit: `memory.stat` then lags or
@@ -233,7 +245,7 @@ mod tests {
     fn what_is_in_transit_to_the_cache_is_no_usage_unless_it_never_arrives() {
         let mut breach = Breach::new(Bytes(0), true);
         let mut judge =
-            |current, ms| breach.judge(&in_transit(current, 10, 40), &unseen(), &lines(), at(ms));
+            |current, ms| breach.judge(&in_transit(current, 10, 20), &unseen(), &lines(), at(ms));
         assert_eq!(judge(111, 0), None);
         assert_eq!(judge(109, 19_000), None, "below the line with it");
         assert_eq!(judge(111, 20_000), None);
@@ -244,11 +256,30 @@ mod tests {
     }
 
     #[test]
+    fn a_crowd_of_huge_pages_in_transit_is_not_waited_for() {
+        let judge = |current, cache, transit, reclaimed| {
+            let sample = in_transit(current, cache, transit);
+            let mut reclaim = unseen();
+            let seen = |reclaimed| Sample { scanned: reclaimed, reclaimed, ..sample };
+            reclaim.observe(&seen(0), &lines(), at(0));
+            reclaim.observe(&seen(reclaimed), &lines(), at(500));
+            Breach::new(Bytes(0), true).judge(&sample, &reclaim, &lines(), at(500))
+        };
+        let (footprint, limit) = (Bytes::mib(110), Bytes::mib(100));
+        let breach = Some(Reason::Breach { footprint, limit });
+        assert_eq!(judge(115, 5, 40, 0), breach);
+        assert_eq!(judge(115, 5, 40, 500), breach, "pages of its own program");
+        assert_eq!(judge(115, 5, 40, 12_000), None, "files are read");
+        assert_eq!(judge(115, 5, 23, 0), None, "of some readers");
+        assert_eq!(judge(115, 20, 40, 0), None, "the rest is cache");
+    }
+
+    #[test]
     fn where_reclaim_works_what_is_in_transit_arrives() {
         let (mut breach, mut reclaim) = (Breach::new(Bytes(0), true), unseen());
         for tenth in 0..600 {
             let scanned = 1000 * tenth;
-            let seen = Sample { scanned, reclaimed: scanned / 2, ..in_transit(111, 10, 40) };
+            let seen = Sample { scanned, reclaimed: scanned / 2, ..in_transit(111, 10, 20) };
             reclaim.observe(&seen, &lines(), at(100 * tenth));
             assert_eq!(breach.judge(&seen, &reclaim, &lines(), at(100 * tenth)), None);
         }

@@ -8,7 +8,9 @@
 
 use super::{Actions, Cadence, OnExit, Policy, interval};
 use crate::clock::Timestamp;
-use crate::event::{Action, Cause, Ending, KillReason, Notice, Outcome, Reason, Sample};
+use crate::event::{
+    Action, Cause, Ending, KillReason, Notice, Outcome, PoolBreach, Reason, Sample,
+};
 use std::time::Duration;
 
 /// SIGKILL is repeated this often until nothing is left: a fork may race with the first. Less often where it is refused.
@@ -128,6 +130,15 @@ impl Policy {
         };
         actions.push(Action::Kill);
         actions.push(Action::Tell(Notice::Killing { why, after }));
+    }
+
+    pub(super) fn kill_for_pool(
+        &mut self,
+        breach: PoolBreach,
+        now: Timestamp,
+        actions: &mut Actions,
+    ) {
+        self.kill(KillReason::Pool(breach), now, actions);
     }
 
     pub(super) fn kill_again(&mut self, now: Timestamp, actions: &mut Actions) {

@@ -11,6 +11,7 @@ pub mod interval;
 mod ladder;
 pub mod on_breach;
 mod placing;
+pub mod pool;
 pub mod rate;
 pub mod reclaim;
 pub mod thrash;
@@ -31,6 +32,7 @@ use glance::Known;
 use interval::Cadence;
 use on_breach::{BreachRule, Response};
 use placing::Placing;
+use pool::Choosing;
 use rate::Growth;
 use reclaim::{Reclaim, ReclaimAt};
 use std::time::Duration;
@@ -76,6 +78,8 @@ pub struct PolicyConfig {
     pub reclaim: ReclaimAt,
     /// The counters may be off by so much.
     pub slack: Bytes,
+    /// It is a pool: not all of it is ended, but one of those in it.
+    pub is_pool: bool,
 }
 
 /// The state of one workload and the rules for it.
@@ -100,6 +104,7 @@ pub struct Policy {
     warn: Warn,
     /// Where the kernel's own lines stand, and where they are to go.
     placing: Placing,
+    pool: Choosing,
     frozen: bool,
     signalled: Signalled,
     child: Option<Ending>,
@@ -133,6 +138,7 @@ impl Policy {
             thrash: Thrash::new(config.thrash),
             warn: Warn::new(config.warn),
             placing: Placing::new(config.lines),
+            pool: Choosing::default(),
             frozen: false,
             signalled: Signalled::default(),
             child: (!config.has_command).then_some(Ending::Unseen),
@@ -156,6 +162,7 @@ impl Policy {
             Event::ChildExited(ending) => self.child_exited(ending, now, &mut actions),
             Event::Empty => self.empty(&mut actions),
             Event::Operator(command) => self.obey(command, now, &mut actions),
+            Event::Yielded => self.yielded(now),
             Event::Done(deed, result) => self.done(deed, result, now, &mut actions),
         }
         actions
@@ -165,7 +172,8 @@ impl Policy {
     pub fn suffices(&mut self, glance: Glance, now: Timestamp) -> bool {
         let reclaims = self.config.reclaim == ReclaimAt::TripWire;
         let watching = matches!(self.rung, Rung::Watching { confirming: false });
-        let open = watching && reclaims && !self.breach.is_near() && !self.response.is_open();
+        let rests = !self.response.is_open() && !self.pool.is_at_work();
+        let open = watching && reclaims && !self.breach.is_near() && rests;
         let Some(seen_at) = self.seen_at.filter(|_| open) else { return false };
         let known = Known {
             last: &self.last,
@@ -226,11 +234,17 @@ impl Policy {
         let breach = self.breach.judge(sample, &self.reclaim, &self.lines, now);
         let reason = thrash.or(breach);
         self.rung = Rung::Watching { confirming: false };
+        if self.is_resting(sample, now, actions) {
+            return;
+        }
         match reason {
             _ if self.response.is_frozen() => {
                 self.watch_frozen(sample, now, actions);
             }
-            None => self.calm(footprint),
+            None => {
+                self.calm(footprint);
+                self.lower_again(sample, actions);
+            }
             Some(reason) if self.is_answered(&reason, sample) => {}
             Some(reason @ Reason::Thrash { .. }) => self.answer(reason, sample, now, actions),
             Some(reason) => self.hold(reason, sample, now, actions),
@@ -249,6 +263,9 @@ impl Policy {
 
     /// Ends the workload for a reason of our own, unless this is a dry run.
     fn end(&mut self, reason: Reason, now: Timestamp, actions: &mut Actions) {
+        if !self.config.dry_run && self.config.is_pool {
+            return self.choose(reason, now, actions);
+        }
         if !self.config.dry_run {
             return self.terminate(reason, now, actions);
         }
@@ -299,7 +316,7 @@ impl Policy {
                 let lines = self.watched_lines();
                 let wait = interval::watching(self.config.cadence, &self.last, &lines, growth);
                 let watched = self.reclaim.is_watched() || self.breach.is_near();
-                if watched { wait.min(interval::WATCHED) } else { wait }
+                self.pool_interval(if watched { wait.min(interval::WATCHED) } else { wait })
             }
             Rung::Watching { .. } | Rung::Killing { .. } | Rung::Ended => interval::FROZEN,
         }
@@ -324,6 +341,9 @@ impl Policy {
             Command::SetTimeout(timeout) => self.set_timeout(timeout, now, actions),
             Command::SetPids(limit) if !self.config.dry_run => {
                 actions.push(Action::SetPids(limit));
+            }
+            Command::Yield { breach, at_once } => {
+                self.yield_to_others(breach, at_once, now, actions);
             }
             Command::Signal(one) if !self.config.dry_run => actions.push(Action::Signal(one)),
             Command::SetPids(_) | Command::Signal(_) => {}

@@ -115,7 +115,7 @@ impl Policy {
     /// More is in use than the last look saw. Over the second line there is no room left to give, and SIGKILL follows.
     fn lift_again(&mut self, current: Bytes, actions: &mut Actions) {
         let room = self.lines.relief_at(current) > current;
-        if room && self.is_ending() && self.placing.relief_tries < RELIEF_TRIES {
+        if room && (self.is_ending() || self.rests()) && self.placing.relief_tries < RELIEF_TRIES {
             self.placing.relief_tries += 1;
             self.lift(current, actions);
         }

@@ -153,6 +153,7 @@ pub struct Reclaim {
     marks: Option<[ReclaimMark; 2]>,
     held: Option<Held>,
     works: bool,
+    got: Bytes,
 }
 
 impl Reclaim {
@@ -169,6 +170,7 @@ impl Reclaim {
             marks: None,
             held: None,
             works: false,
+            got: Bytes(0),
         }
     }
 
@@ -209,6 +211,7 @@ impl Reclaim {
             );
         self.held = fails.then(|| most(sample, lines));
         self.works = recent.got(&mark);
+        self.got = Bytes(mark.reclaimed.saturating_sub(recent.reclaimed).saturating_mul(PAGE));
     }
 
     /// Takes what was seen of `memory.current` alone: below a line it is over none of what is counted with it.
@@ -236,6 +239,11 @@ impl Reclaim {
     /// Whether reclaim was tried of late and got a fair share.
     pub fn works(&self) -> bool {
         self.works
+    }
+
+    /// What reclaim got of late.
+    pub fn got(&self) -> Bytes {
+        self.got
     }
 
     /// Whether looks must come close: something may be decided soon.

@@ -67,6 +67,7 @@ impl Changes {
             | Command::Freeze
             | Command::Thaw
             | Command::SetPids(_)
+            | Command::Yield { .. }
             | Command::Signal(_) => false,
         }
     }

@@ -42,6 +42,7 @@ impl<'a> ReplayPicture<'a> {
             | Action::Thaw
             | Action::Terminate
             | Action::Kill
+            | Action::Choose(_)
             | Action::Finish(_) => None,
         };
         let line = |(level, text)| EventLine { at_ms: millis(at.0), level, text };

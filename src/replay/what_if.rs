@@ -137,7 +137,7 @@ impl Game {
                 Event::Operator(command) => changes.overrides(command),
                 // Other rules may have moved other lines: what they did is taken to have been done.
                 Event::Done(..) => true,
-                Event::Sample(_) | Event::ChildExited(_) | Event::Empty => false,
+                Event::Sample(_) | Event::ChildExited(_) | Event::Empty | Event::Yielded => false,
             };
             if !left_out {
                 let soon = trace.steps[index + 1..].iter().find(|next| next.sample().is_some());
@@ -206,7 +206,8 @@ impl Game {
                 | Action::Freeze
                 | Action::Thaw
                 | Action::Terminate
-                | Action::Kill => {}
+                | Action::Kill
+                | Action::Choose(_) => {}
             }
         }
         actions.contains(&Action::Look)

@@ -2,7 +2,10 @@
 
 pub mod breach;
 
-use crate::event::{Cause, Ending, Held, KillReason, Notice, OneSignal, Outcome, Reason};
+use crate::event::{
+    Cause, Ending, Held, KillReason, Notice, OneSignal, Outcome, PoolBreach, Reason,
+};
+use crate::policy::pool::Victim;
 use crate::status::{Level, Memory};
 use crate::units::{Bytes, Limit, show_duration};
 
@@ -29,9 +32,22 @@ pub fn reason(reason: &Reason) -> String {
                 show_duration(*held)
             )
         }
+        Reason::Pool(PoolBreach { footprint, limit }) => format!(
+            "chosen because all of its pool together, {footprint}, reached their limit {limit}"
+        ),
         Reason::Timeout { after } => format!("reached its timeout of {}", show_duration(*after)),
         Reason::Operator => "requested by an operator".to_owned(),
         Reason::ChildExited => "the command ended before the rest of the workload".to_owned(),
+    }
+}
+
+/// Who of a pool is ended.
+pub fn victim(rule: Victim) -> &'static str {
+    match rule {
+        Victim::Largest => "the largest",
+        Victim::FastestGrowing => "the fastest-growing",
+        Victim::Newest => "the newest",
+        Victim::LowestPriority => "the one of the lowest priority",
     }
 }
 
@@ -57,6 +73,7 @@ pub fn reason_word(reason: &Reason) -> &'static str {
         Reason::Climb { .. } => "climb",
         Reason::Stuck { .. } => "stuck",
         Reason::Thrash { .. } => "thrash",
+        Reason::Pool(_) => "pool",
         Reason::Timeout { .. } => "timeout",
         Reason::Operator => "operator",
         Reason::ChildExited => "child-exited",
@@ -75,6 +92,9 @@ pub fn kill_reason(why: &KillReason) -> String {
         KillReason::Ahead { current, ahead, ceiling } => format!(
             "memory.current {current} would reach {ahead} before SIGKILL takes effect, above the ceiling {ceiling}"
         ),
+        KillReason::Pool(PoolBreach { footprint, limit }) => {
+            format!("its pool, {footprint}, reached its second line {limit}")
+        }
         KillReason::Operator => "requested by an operator".to_owned(),
     }
 }
@@ -83,7 +103,9 @@ pub fn kill_reason(why: &KillReason) -> String {
 pub fn kill_word(why: &KillReason) -> &'static str {
     match why {
         KillReason::GraceOver { .. } => "grace-over",
-        KillReason::SecondLine { .. } | KillReason::Ahead { .. } => "second-line",
+        KillReason::SecondLine { .. } | KillReason::Ahead { .. } | KillReason::Pool(_) => {
+            "second-line"
+        }
         KillReason::Operator => "operator",
     }
 }

@@ -16,6 +16,8 @@ pub fn deed(action: &Action) -> Option<String> {
         Action::Thaw => "thaw".to_owned(),
         Action::Terminate => "terminate".to_owned(),
         Action::Kill => "kill".to_owned(),
+        Action::Choose(choice) if choice.at_once => "choose at once".to_owned(),
+        Action::Choose(_) => "choose".to_owned(),
         Action::Tell(notice) => format!("tell {}", told(notice)),
         Action::Finish(outcome) => format!("finish {}", ended(outcome)),
     })

@@ -105,6 +105,9 @@ pub struct Rules {
     /// True: the kernel tells of growth; false: looks alone do.
     events: bool,
     slack: u64,
+    /// True: not all of it is ended, but one of those in it.
+    #[serde(default, skip_serializing_if = "zero")]
+    pool: bool,
     /// Where the kernel reclaims; absent in traces of 0.1.0, which knew of the trip-wire only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reclaim: Option<ReclaimRow>,
@@ -141,6 +144,8 @@ pub enum What {
     Empty {},
     /// Somebody asked for something.
     Operator(AskedRow),
+    /// Of a pool: whoever was chosen is gone.
+    Yielded {},
     /// What came of moving `memory.high`.
     TripWire(Standing),
     /// What came of new lines.
@@ -179,6 +184,15 @@ pub enum AskedRow {
         pid: i32,
         /// Its number.
         signal: i32,
+    },
+    /// Its pool is over its limit.
+    Yield {
+        /// What the pool has in use.
+        footprint: u64,
+        /// The line that was reached.
+        limit: u64,
+        /// That is its second line.
+        at_once: bool,
     },
 }
 

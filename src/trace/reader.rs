@@ -194,6 +194,7 @@ fn take(trace: &mut Trace, row: EventRow, line: usize) -> Result<(), BadTrace> {
         | What::Unseen {}
         | What::Empty {}
         | What::Operator(_)
+        | What::Yielded {}
         | What::TripWire(_)
         | What::Lines(_)
         | What::Done(_) => {}

@@ -99,7 +99,11 @@ impl Writer {
                 !kept
             }
             Event::Deadline => true,
-            Event::ChildExited(_) | Event::Empty | Event::Operator(_) | Event::Done(..) => false,
+            Event::ChildExited(_)
+            | Event::Empty
+            | Event::Operator(_)
+            | Event::Yielded
+            | Event::Done(..) => false,
         }
     }
 

@@ -57,6 +57,7 @@ impl Ward {
             Action::Thaw => self.freeze(false),
             Action::Terminate => self.terminate(decided),
             Action::Kill => self.kill(decided),
+            Action::Choose(choice) => self.story.choice = Some(choice),
             Action::Tell(notice) => self.tell(&notice),
             Action::Finish(outcome) => {
                 self.story.outcome = Some(outcome);

@@ -251,6 +251,7 @@ impl Ward {
                 self.evidence.told(now, Milestone::Empty, "all processes are gone".to_owned());
             }
             Action::Terminate
+            | Action::Choose(_)
             | Action::Tell(Notice::NearLimit { .. } | Notice::NearInTime { .. }) => {
                 self.want_table();
             }

@@ -3,7 +3,7 @@
 use super::Ward;
 use crate::clock::Timestamp;
 use crate::escape::tame;
-use crate::event::{DeedResult, Outcome, Sample};
+use crate::event::{Choice, DeedResult, Outcome, Sample};
 use crate::report::post_mortem::Milestone;
 use crate::status::Level;
 use crate::sys::memory::PageFaults;
@@ -41,6 +41,8 @@ pub(super) struct Story {
     pub(super) deed_error: Option<String>,
     /// When the last of many processes was signalled.
     pub(super) signalled_at: Timestamp,
+    /// Somebody of the pool that this is is to be ended.
+    pub(super) choice: Option<Choice>,
     unsaid: Vec<Said>,
 }
 
@@ -58,6 +60,7 @@ impl Default for Story {
             lines_result: DeedResult::Done,
             deed_error: None,
             signalled_at: Timestamp::default(),
+            choice: None,
             unsaid: Vec::new(),
         }
     }
@@ -93,6 +96,18 @@ impl Ward {
     /// Has something to say.
     pub fn say(&mut self, level: Level, text: String) {
         self.say_as(Milestone::Told, level, text);
+    }
+
+    /// The same of what is said once in its life.
+    pub fn say_once(&mut self, level: Level, text: &'static str) {
+        if self.story.is_news(text) {
+            self.say(level, text.to_owned());
+        }
+    }
+
+    /// Whom its policy wants to be ended, of those in it.
+    pub fn take_choice(&mut self) -> Option<Choice> {
+        self.story.choice.take()
     }
 
     pub(super) fn say_as(&mut self, what: Milestone, level: Level, text: String) {

@@ -6,7 +6,7 @@ use crate::cgroup::maker::Maker;
 use crate::cgroup::{Cgroup, attribute, files, write_whole};
 use crate::escape::shown;
 use crate::sys::process::own;
-use crate::units::Limit;
+use crate::units::{Bytes, Limit};
 use anyhow::{Context, Result, ensure};
 use nix::fcntl::OFlag;
 use rustix::fs::{XattrFlags, removexattr, setxattr};
@@ -66,6 +66,32 @@ pub struct Foreign {
     cgroup: Cgroup,
     before: Before,
     given_back: bool,
+    rank: Rank,
+}
+
+/// Where its owner sees it among others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rank {
+    /// `memory.low`: what is reserved for it.
+    pub low: Bytes,
+    /// The extended attribute `user.sentinel.priority`, a number; 0 where it has none. The lower, the sooner it is ended for others.
+    pub priority: i32,
+}
+
+/// Who may be ended for others later, or sooner.
+const PRIORITY: &str = "user.sentinel.priority";
+
+impl Rank {
+    fn of(cgroup: &Cgroup) -> Rank {
+        let low = cgroup.read("memory.low").ok();
+        let low = low.and_then(|text| files::limit(text.as_bytes()));
+        let priority = attribute(cgroup.path(), PRIORITY);
+        let priority = priority.and_then(|text| text.to_str()?.trim().parse().ok());
+        Rank {
+            low: low.map_or(Bytes(0), |low| Bytes(low.value().unwrap_or(u64::MAX))),
+            priority: priority.unwrap_or(0),
+        }
+    }
 }
 
 impl Drop for Foreign {
@@ -90,13 +116,13 @@ impl Foreign {
             ensure!(pid.cast_unsigned() == own(), "{place} is guarded by sentinel {pid} already");
         }
         if write && let Some(GuardMark { before, .. }) = mark {
-            Foreign { cgroup: cgroup.clone(), before, given_back: false }.give_back()?;
+            Foreign::found(cgroup.clone(), before).give_back()?;
         }
         let before = Before {
             high: high_of(&cgroup)?,
             frozen: cgroup.read("cgroup.freeze").is_ok_and(|text| text.trim() == "1"),
         };
-        let foreign = Foreign { cgroup, before, given_back: !write };
+        let foreign = Foreign { rank: Rank::of(&cgroup), cgroup, before, given_back: !write };
         foreign.mark();
         Ok(foreign)
     }
@@ -121,7 +147,21 @@ impl Foreign {
     pub fn left_by(guardian: i32, directory: &Path) -> Option<Foreign> {
         let mark = GuardMark::of(directory).filter(|mark| mark.guardian.pid == guardian)?;
         let cgroup = Cgroup::open(directory).ok()?;
-        Some(Foreign { cgroup, before: mark.before, given_back: false })
+        Some(Foreign::found(cgroup, mark.before))
+    }
+
+    fn found(cgroup: Cgroup, before: Before) -> Foreign {
+        Foreign { cgroup, before, given_back: false, rank: Rank::default() }
+    }
+
+    /// As it was when somebody looked last.
+    pub fn rank(&self) -> Rank {
+        self.rank
+    }
+
+    /// Looks again.
+    pub fn refresh_rank(&mut self) {
+        self.rank = Rank::of(&self.cgroup);
     }
 
     /// Its directory.

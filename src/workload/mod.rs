@@ -36,7 +36,7 @@ use crate::units::Bytes;
 use anyhow::Result;
 use cgroup_sampler::CgroupSampler;
 use escapees::Escaped;
-use foreign::Foreign;
+use foreign::{Foreign, Rank};
 use knobs::Knobs;
 use line_writer::LineWriter;
 use list::{LITTLE_ROOM, ROOM};
@@ -413,6 +413,16 @@ impl Workload {
     /// How far the counters of its cgroup may lag, where they are read.
     pub fn lag(&self) -> Bytes {
         self.by_cgroup.as_ref().map_or(Bytes(0), CgroupSampler::lag)
+    }
+
+    /// Where the owner of a cgroup of others sees it among those.
+    pub fn rank(&self) -> Rank {
+        self.foreign.as_ref().map(Foreign::rank).unwrap_or_default()
+    }
+
+    /// Looks at that again.
+    pub fn refresh_rank(&mut self) {
+        self.foreign.iter_mut().for_each(Foreign::refresh_rank);
     }
 
     /// Whether its `memory.pressure` is there to be read.

@@ -102,7 +102,8 @@ impl Theirs {
         self.run(Command::new("sleep").arg("1000"))
     }
 
-    /// Somebody who takes a MiB every 20 ms, up to so many, as soon as the file is there; and on SIGTERM says so in it.
+    /// Somebody who takes a MiB every 20 ms, up to so many, as soon as the file is there, and says when it has all; and
+    /// on SIGTERM says so.
     pub fn grows(&mut self, mib: u32, when: &Path) -> u32 {
         let script = format!(
             "import os, signal, sys, time
@@ -113,6 +114,7 @@ while not os.path.exists({when:?}): time.sleep(0.02)
 held = []
 for _ in range({mib}):
     held.append(bytearray(b'x' * (1 << 20))); time.sleep(0.02)
+open({when:?} + '.full', 'w').close()
 time.sleep(1000)"
         );
         self.run(Command::new(python()).args(["-c", &script]))

@@ -12,6 +12,6 @@ pub fn deed(action: &Action) -> Option<Deed> {
         Action::Terminate => Deed::Terminate,
         Action::Kill => Deed::Kill,
         Action::SetTripWire(_) | Action::SetLines(_) => return None,
-        Action::Look | Action::Tell(_) | Action::Finish(_) => return None,
+        Action::Look | Action::Choose(_) | Action::Tell(_) | Action::Finish(_) => return None,
     })
 }

@@ -87,7 +87,7 @@ fn name(action: &Action, beside: &[Action]) -> Option<&'static str> {
         Action::Finish(Outcome { cause: Cause::Guardian { .. }, .. }) => "ended by us",
         Action::Finish(_) | Action::Look | Action::SetTripWire(_) | Action::Thaw => return None,
         Action::SetPids(_) | Action::Signal(_) => return None,
-        Action::Terminate | Action::Kill => return None,
+        Action::Terminate | Action::Kill | Action::Choose(_) => return None,
     })
 }
 
@@ -98,6 +98,7 @@ fn notice_name(notice: &Notice) -> Option<&'static str> {
             Reason::Climb { .. } => "SIGTERM: climb",
             Reason::Stuck { .. } => "SIGTERM: stuck",
             Reason::Thrash { .. } => "SIGTERM: thrash",
+            Reason::Pool(_) => "SIGTERM: pool",
             Reason::Timeout { .. } => "SIGTERM: timeout",
             Reason::Operator => "SIGTERM: operator",
             Reason::ChildExited => "SIGTERM: command ended",
@@ -106,6 +107,7 @@ fn notice_name(notice: &Notice) -> Option<&'static str> {
             KillReason::GraceOver { .. } => "SIGKILL: grace over",
             KillReason::SecondLine { .. } => "SIGKILL: second line",
             KillReason::Ahead { .. } => "SIGKILL: ahead of it",
+            KillReason::Pool(_) => "SIGKILL: pool",
             KillReason::Operator => "SIGKILL: operator",
         },
         Notice::NearLimit { .. } => "warned by share",

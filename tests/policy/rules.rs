@@ -76,12 +76,16 @@ pub fn sigterm_has_its_reason(trace: &Trace) -> Verdict {
     let reason = step.actions.iter().find_map(|action| match action {
         Action::Tell(Notice::Terminating { reason, .. }) => Some(*reason),
         Action::Tell(_) | Action::Look | Action::SetTripWire(_) | Action::SetLines(_) => None,
-        Action::Freeze | Action::Thaw | Action::Terminate | Action::Kill => None,
+        Action::Freeze | Action::Thaw | Action::Terminate => None,
+        Action::Kill | Action::Choose(_) => None,
         Action::SetPids(_) | Action::Signal(_) | Action::Finish(_) => None,
     });
     let true_reason = match reason {
         None => false,
         Some(Reason::Operator) => step.event == Event::Operator(Command::Terminate),
+        Some(Reason::Pool(breach)) => {
+            step.event == Event::Operator(Command::Yield { breach, at_once: false })
+        }
         Some(Reason::ChildExited) => {
             matches!(step.event, Event::ChildExited(_)) && trace.config.on_exit == OnExit::Terminate
         }
@@ -152,7 +156,8 @@ pub fn sigkill_has_its_reason(trace: &Trace) -> Verdict {
                 Event::Deadline | Event::ChildExited(_) | Event::Operator(Command::SetTimeout(_)),
                 None,
             ) => grace_is_over(trace, index),
-            (Event::Empty | Event::Operator(_) | Event::Done(..), None) => false,
+            (Event::Operator(Command::Yield { at_once, .. }), None) => at_once,
+            (Event::Empty | Event::Operator(_) | Event::Yielded | Event::Done(..), None) => false,
         };
         prop_assert!(due, "{step:?}");
         last = Some(step.at);
@@ -174,7 +179,9 @@ pub fn no_sigkill_is_missed(trace: &Trace) -> Verdict {
             Event::Sample(_) if kills_ahead(step).is_some() => continue,
             Event::Sample(sample) => at_second_line(trace, index, &sample),
             Event::Operator(Command::Kill | Command::Terminate) => true,
-            Event::Operator(_) | Event::ChildExited(_) | Event::Empty | Event::Done(..) => false,
+            Event::Operator(Command::Yield { at_once, .. }) => at_once,
+            Event::Operator(_) | Event::ChildExited(_) | Event::Empty => false,
+            Event::Yielded | Event::Done(..) => false,
         };
         prop_assert_eq!(due, step.actions.contains(&Action::Kill), "{:?}", step);
     }

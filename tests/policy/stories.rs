@@ -50,6 +50,7 @@ pub fn configs() -> impl Strategy<Value = PolicyConfig> {
                 Cadence::Polled => ReclaimAt::Nowhere,
             },
             slack: Bytes(slack),
+            is_pool: false,
         },
     )
 }

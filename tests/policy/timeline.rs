@@ -103,6 +103,7 @@ pub fn rules() -> PolicyConfig {
         cadence: Cadence::Events,
         reclaim: sentinel::policy::reclaim::ReclaimAt::TripWire,
         slack: Bytes::mib(1),
+        is_pool: false,
     }
 }
 

@@ -119,6 +119,7 @@ impl Trace {
                 | Event::Deadline
                 | Event::ChildExited(_)
                 | Event::Empty
+                | Event::Yielded
                 | Event::Done(..) => {}
             }
             ending |= [Action::Terminate, Action::Kill].iter().any(|it| step.actions.contains(it));
@@ -216,7 +217,7 @@ impl Guard {
             Action::Terminate => self.workload.terminate(),
             Action::Kill => self.workload.kill(),
             Action::SetPids(_) | Action::Signal(_) => {}
-            Action::Look | Action::Tell(_) | Action::Finish(_) => {}
+            Action::Look | Action::Choose(_) | Action::Tell(_) | Action::Finish(_) => {}
         }
     }
 }

@@ -47,6 +47,7 @@ pub fn rules(leak: &Leak) -> PolicyConfig {
         cadence: Cadence::Polled,
         reclaim: sentinel::policy::reclaim::ReclaimAt::Nowhere,
         slack: Bytes(0),
+        is_pool: false,
     }
 }
 

@@ -85,6 +85,7 @@ fn why(reason: EndReason) -> &'static str {
             "memory.current stayed above the limit: the kernel could not reclaim what counts as cache."
         }
         EndReason::Thrash => "All tasks were stalled on memory most of the time.",
+        EndReason::Pool => "All of its pool together reached their limit, and it was chosen.",
         EndReason::Pids => "It failed by itself after forks were refused at pids.max.",
         EndReason::Timeout => "It reached its --timeout.",
         EndReason::Operator => "An operator requested it.",

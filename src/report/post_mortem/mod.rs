@@ -138,6 +138,8 @@ pub enum EndReason {
     Stuck,
     /// All tasks were stalled on memory most of the time.
     Thrash,
+    /// It was one of a pool that reached its limit, and was chosen.
+    Pool,
     /// It failed by itself after forks were refused at `pids.max`.
     Pids,
     /// The wall-clock limit.

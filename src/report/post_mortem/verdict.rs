@@ -26,6 +26,7 @@ pub fn reason(outcome: &Outcome, fork_refused: bool) -> EndReason {
             Reason::Climb { .. } => EndReason::Climb,
             Reason::Stuck { .. } => EndReason::Stuck,
             Reason::Thrash { .. } => EndReason::Thrash,
+            Reason::Pool(_) => EndReason::Pool,
             Reason::Timeout { .. } => EndReason::Timeout,
             Reason::Operator => EndReason::Operator,
             Reason::ChildExited => EndReason::ChildExited,
@@ -105,6 +106,9 @@ pub fn advice(
             "A fork was refused at {} processes and threads; to allow more: --pids.",
             limits.pids
         )],
+        EndReason::Pool => one(
+            "All that run beside it had too much memory together, and it was the one that was chosen: see --total and --victim of sentinel attach.",
+        ),
         EndReason::Timeout => one("To let it run longer: --timeout."),
         EndReason::KernelOom => vec![
             format!(

@@ -4,7 +4,9 @@ use super::{
     AskedRow, BreachRow, DeedRow, DoneRow, LinesRow, ReclaimRow, ResultRow, Rules, SampleRow,
     Standing, What, nanos,
 };
-use crate::event::{Command, Deed, DeedResult, Ending, Event, InForce, OneSignal, Sample};
+use crate::event::{
+    Command, Deed, DeedResult, Ending, Event, InForce, OneSignal, PoolBreach, Sample,
+};
 use crate::lines::Lines;
 use crate::policy::interval::Cadence;
 use crate::policy::on_breach::{BreachRule, FREEZE_FOR, OnBreach};
@@ -72,6 +74,7 @@ impl From<&PolicyConfig> for Rules {
             dry_run: config.dry_run,
             events: config.cadence == Cadence::Events,
             slack: config.slack.0,
+            pool: config.is_pool,
             reclaim: Some(match config.reclaim {
                 ReclaimAt::TripWire => ReclaimRow::TripWire,
                 ReclaimAt::Ceiling => ReclaimRow::Ceiling,
@@ -108,6 +111,7 @@ impl From<Rules> for PolicyConfig {
                 None => ReclaimAt::Nowhere,
             },
             slack: Bytes(rules.slack),
+            is_pool: rules.pool,
         }
     }
 }
@@ -258,7 +262,12 @@ impl From<&Event> for What {
                 Command::Signal(OneSignal { pid, signal }) => {
                     AskedRow::Signal { pid: *pid, signal: *signal }
                 }
+                Command::Yield { breach: PoolBreach { footprint, limit }, at_once } => {
+                    let (footprint, limit) = (footprint.0, limit.0);
+                    AskedRow::Yield { footprint, limit, at_once: *at_once }
+                }
             }),
+            Event::Yielded => What::Yielded {},
             Event::Done(deed, result) => done(*deed, *result),
         }
     }
@@ -288,7 +297,12 @@ impl What {
                 AskedRow::Signal { pid, signal } => {
                     Command::Signal(OneSignal { pid: *pid, signal: *signal })
                 }
+                AskedRow::Yield { footprint, limit, at_once } => {
+                    let breach = PoolBreach { footprint: Bytes(*footprint), limit: Bytes(*limit) };
+                    Command::Yield { breach, at_once: *at_once }
+                }
             }),
+            What::Yielded {} => Event::Yielded,
             What::TripWire(row) => Event::Done(Deed::TripWire(limit(row.high)), row.result.into()),
             What::Lines(row) => {
                 let in_force = InForce { high: limit(row.high), max: limit(row.max) };

@@ -133,6 +133,7 @@ impl Monitor {
                 | Action::SetLines(_)
                 | Action::SetPids(_)
                 | Action::Signal(_)
+                | Action::Choose(_)
                 | Action::Freeze
                 | Action::Thaw
                 | Action::Tell(_)
@@ -160,6 +161,7 @@ impl Monitor {
             | Event::Deadline
             | Event::ChildExited(_)
             | Event::Empty
+            | Event::Yielded
             | Event::Done(..) => {}
         }
         self.faulty |= before.faults < rules.faults;
@@ -268,7 +270,8 @@ fn terminates_rightly(
             (monitor.on_exit_terminates && !world.command, Seen::TerminatedAfterCommand)
         }
         Some(Reason::Thrash { .. }) => (monitor.thrashes(world.now), Seen::TerminatedByThrash),
-        None => (false, Seen::Terminated),
+        // There is no pool here.
+        Some(Reason::Pool(_)) | None => (false, Seen::Terminated),
     };
     promise!(is_true, "SIGTERM for {reason:?}, which is not so");
     promise!(!monitor.dry || seen == Seen::TerminatedByOperator, "SIGTERM in a dry run");
@@ -321,7 +324,7 @@ fn kills_rightly(
             Some(Seen::KillByGrace)
         }
         Event::Sample(_) | Event::Deadline | Event::ChildExited(_) => None,
-        Event::Operator(_) | Event::Empty | Event::Done(..) => None,
+        Event::Operator(_) | Event::Empty | Event::Yielded | Event::Done(..) => None,
     };
     promise!(seen.is_some(), "SIGKILL without a reason at {event:?}");
     seen.into_iter().for_each(|seen| tally.note(seen));
@@ -384,7 +387,8 @@ fn heavier_acts_no_later(
 fn weight(actions: &Actions) -> u8 {
     let weight = |action: &Action| match action {
         Action::Kill => 3,
-        Action::Terminate | Action::Freeze | Action::Tell(Notice::WouldTerminate { .. }) => 2,
+        Action::Terminate | Action::Choose(_) | Action::Freeze => 2,
+        Action::Tell(Notice::WouldTerminate { .. }) => 2,
         Action::Tell(Notice::AtBreach(AtBreach::OverLimit { .. })) => 2,
         Action::Look => 1,
         Action::SetTripWire(_) | Action::SetLines(_) | Action::SetPids(_) => 0,

@@ -407,7 +407,7 @@ impl World {
             Action::Thaw => Some((Deed::Thaw, self.refusal())),
             Action::Terminate => Some((Deed::Terminate, self.refusal())),
             Action::Kill => Some((Deed::Kill, self.refusal())),
-            Action::Look | Action::Tell(_) | Action::Finish(_) => None,
+            Action::Look | Action::Choose(_) | Action::Tell(_) | Action::Finish(_) => None,
         };
         came.map(|(deed, result)| Event::Done(deed, result))
     }
@@ -435,7 +435,7 @@ impl World {
             | Action::Thaw
             | Action::Terminate
             | Action::Kill => tally.note_if(!works, Seen::Fault),
-            Action::Look | Action::Tell(_) | Action::Finish(_) => {}
+            Action::Look | Action::Choose(_) | Action::Tell(_) | Action::Finish(_) => {}
         }
     }
 
