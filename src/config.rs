@@ -2,6 +2,7 @@
 
 mod as_caller;
 mod attach;
+mod breach;
 mod file;
 mod matching;
 mod outputs;
@@ -198,6 +199,7 @@ fn rules(s: &Settings, command: Vec<OsString>) -> Result<WardRules> {
             within: s.warn_within.map_or(WARN.within, |span| span.0),
         },
         thrash,
+        on_breach: breach::rule(s)?,
         on_guardian_death: s.on_guardian_death.unwrap_or(OnDeath::Terminate),
         on_exit: match s.on_exit {
             Some(ExitSetting::Terminate) => OnExit::Terminate,

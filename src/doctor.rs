@@ -173,6 +173,7 @@ fn means(around: &Surroundings, ancestors: &Ancestors, tier: Tier, row: Option<R
         tier,
         row,
         pids: around.memory().is_some_and(|memory| memory.has_controller("pids")),
+        freezer: matches!(tier, Tier::Kernel | Tier::Hybrid),
         pressure: pressure && matches!(tier, Tier::Kernel | Tier::Observed),
         no_swap: swap.and_then(|swap| swap.why_none()),
     }

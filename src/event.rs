@@ -396,6 +396,8 @@ pub enum Notice {
         /// Why.
         reason: Reason,
     },
+    /// A breach that the workload is not ended for, or not at once.
+    AtBreach(AtBreach),
     /// SIGKILL was sent.
     Killing {
         /// Why.
@@ -450,6 +452,47 @@ pub enum Notice {
     Signalled(OneSignal),
 }
 
+/// What is done about a breach other than ending the workload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AtBreach {
+    /// The workload is frozen for it.
+    Frozen {
+        /// Why.
+        reason: Reason,
+        /// Time until it is ended.
+        left: Duration,
+    },
+    /// It would have been frozen (dry run).
+    WouldFreeze {
+        /// Why.
+        reason: Reason,
+    },
+    /// Nothing is done about it.
+    OverLimit {
+        /// Why something might be.
+        reason: Reason,
+    },
+    /// What was frozen goes on: it is below its limit.
+    ThawedBelow {
+        /// What is in use.
+        in_use: Bytes,
+        /// The limit.
+        limit: Bytes,
+    },
+    /// What was frozen goes on over its limit, as an operator wants.
+    ThawedOver {
+        /// What is in use.
+        in_use: Bytes,
+        /// It is frozen again when so much is.
+        again_at: Bytes,
+    },
+    /// It was frozen for as long as it may be, and is ended.
+    FreezeOver {
+        /// For so long.
+        frozen: Duration,
+    },
+}
+
 /// How the run ended and who ended it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcome {
@@ -463,6 +506,8 @@ pub struct Outcome {
     pub rest_killed: Option<KillReason>,
     /// Processes that the kernel's OOM killer killed in the workload.
     pub kernel_oom_kills: u64,
+    /// It was frozen for a breach for so long, until it was ended.
+    pub frozen: Option<Duration>,
 }
 
 impl Outcome {

@@ -52,6 +52,18 @@ pub enum State {
     Ended,
 }
 
+/// How it stands with a breach that the workload is not ended for (yet).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BreachState {
+    /// It does not last long enough yet.
+    Held,
+    /// The workload is frozen for it.
+    Frozen,
+    /// It goes on: people were told, or an operator thawed it.
+    GoesOn,
+}
+
 /// All there is to know at one moment. Times are milliseconds since the guardian started.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Status {
@@ -92,8 +104,14 @@ pub struct Status {
     pub frozen: bool,
     /// True when decisions are only logged.
     pub dry_run: bool,
-    /// Why the workload is being ended, in words, once it is.
+    /// Why the workload is being ended, in words, once it is; else what `breach` is about.
     pub reason: Option<String>,
+    /// How it stands with a breach that it is not ended for; absent where there is none, and in what older ones say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breach: Option<BreachState>,
+    /// Time left until a workload is ended that is frozen for a breach, or until a breach is answered that must last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breach_left_ms: Option<u64>,
     /// Time left until SIGKILL, while terminating.
     pub kill_in_ms: Option<u64>,
     /// The lines that memory is compared with.

@@ -115,6 +115,35 @@ fn a_grace_that_runs_is_not_begun_anew() {
     assert!(!run.stderr.contains("SIGKILL in 1000"), "{run:?}");
 }
 
+/// Nobody is left who could raise its limit, and frozen it would stay.
+#[test]
+fn what_is_frozen_at_its_limit_is_thawed_and_ended() {
+    const LEAK: &str = "
+import signal, sys, time
+def ends(*_):
+    print('heard', flush=True)
+    sys.exit(3)
+signal.signal(signal.SIGTERM, ends)
+kept = []
+while True:
+    kept.append(bytearray(2 << 20))
+    time.sleep(0.02)
+";
+    let scene = Scene::new();
+    let socket = scene.text_path("s.socket");
+    let options = ["-m", "60M", "--on-breach", "freeze", "--socket", &socket];
+    let running = scene.start(&options, &[python(), "-c", LEAK]);
+    let said = |what: &str| running.err.text().contains(what);
+    let refused = "cannot enforce --on-breach freeze";
+    until("it is frozen, or refused", || said("frozen, and ended in") || said(refused));
+    if said(refused) {
+        running.finish().expect(125);
+        return skip("nothing can be frozen here");
+    }
+    let run = left_alone(running);
+    assert!(run.stdout().contains("heard"), "{run:?}");
+}
+
 #[test]
 fn it_is_killed_at_once_when_asked_for() {
     let scene = Scene::new();

@@ -14,6 +14,8 @@ mod descriptors;
 mod hostile;
 #[path = "mailbox/metrics.rs"]
 mod metrics;
+#[path = "mailbox/on_breach.rs"]
+mod on_breach;
 #[path = "mailbox/places.rs"]
 mod places;
 #[path = "mailbox/screens.rs"]

@@ -18,6 +18,7 @@ use sentinel::clock::Timestamp;
 use sentinel::event::Command;
 use sentinel::lines::Lines;
 use sentinel::policy::interval::Cadence;
+use sentinel::policy::on_breach::{BreachRule, OnBreach};
 use sentinel::policy::thrash::ThrashRule;
 use sentinel::policy::warn::WarnRule;
 use sentinel::policy::{OnExit, Policy, PolicyConfig};
@@ -43,6 +44,7 @@ fn config() -> PolicyConfig {
         grace: ms(200),
         warn: WarnRule { share: Percent(80), within: Duration::ZERO },
         thrash: None,
+        on_breach: sentinel::policy::on_breach::BreachRule::default(),
         timeout: None,
         min_available: None,
         on_exit: OnExit::Wait,
@@ -206,6 +208,48 @@ fn other_rules() {
     let dry = PolicyConfig { dry_run: true, ..config() };
     let met = [Seen::WouldTerminate, Seen::TerminatedByOperator, Seen::Ceiling, Seen::EndByKernel];
     all_runs("dry run", dry, &Rules { commands, ..rules() }, 8, &met);
+}
+
+/// Frozen for a while and no longer, whatever operators do and whatever fails.
+#[test]
+fn a_workload_that_is_frozen_at_its_limit() {
+    let rule = BreachRule { deed: OnBreach::Freeze, freeze_for: ms(300), ..BreachRule::default() };
+    let config = PolicyConfig { on_breach: rule, ..config() };
+    let commands =
+        vec![Command::Thaw, Command::Freeze, Command::Terminate, Command::SetLines(lines(200))];
+    let rules = Rules { levels: MORE_LEVELS, commands, reads: false, ends: false, ..rules() };
+    let met = [
+        Seen::FrozenAtBreach,
+        Seen::ThawedBelow,
+        Seen::ThawedOver,
+        Seen::FreezeOver,
+        Seen::TerminatedFrozen,
+        Seen::TerminatedByOperator,
+        Seen::KillBySecondLine,
+    ];
+    let found = all_runs("frozen at the limit", config, &rules, 9, &met);
+    assert_eq!(found.tally.count(Seen::Ceiling), 0);
+
+    let commands = vec![Command::Thaw];
+    let rules = Rules { commands, faults: 2, reads: false, ..rules };
+    let met = [Seen::Fault, Seen::FrozenAtBreach, Seen::ThawedOver, Seen::FreezeOver];
+    all_runs("frozen at the limit, faults", config, &rules, 8, &met);
+}
+
+/// Told and no more, or after a while; and ended at the second line.
+#[test]
+fn a_breach_that_is_told_or_must_last() {
+    let warn = BreachRule { deed: OnBreach::Warn, ..BreachRule::default() };
+    let met = [Seen::OverLimit, Seen::Breach, Seen::KillBySecondLine];
+    let config = PolicyConfig { on_breach: warn, ..config() };
+    let found = all_runs("told of the limit", config, &rules(), 8, &met);
+    assert_eq!(found.tally.count(Seen::Ceiling), 0);
+
+    let hold = BreachRule { hold: ms(200), ..BreachRule::default() };
+    let met = [Seen::Breach, Seen::KillBySecondLine, Seen::KillByGrace];
+    let config = PolicyConfig { on_breach: hold, ..config };
+    let found = all_runs("a breach must last", config, &rules(), 10, &met);
+    assert_eq!(found.tally.count(Seen::Ceiling), 0);
 }
 
 /// The model has teeth: events later than it can bear, and the ceiling is reached.

@@ -2,6 +2,7 @@
 //! `PROPTEST_CASES` sets how many cases each property is tried with.
 
 mod policy {
+    pub mod answered;
     pub mod deeds;
     pub mod reached;
     pub mod rules;
@@ -10,11 +11,11 @@ mod policy {
     pub mod workload;
 }
 
-use policy::reached::{ALL, Reached};
-use policy::rules;
+use policy::reached::{ALL, AT_BREACH, Reached};
 use policy::stories::*;
-use policy::trace::{LAST, Step, Trace};
+use policy::trace::{LAST, Step, Story, Trace};
 use policy::workload::{OnTerm, Phase};
+use policy::{answered, rules};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
@@ -61,6 +62,28 @@ proptest! {
         let trace = Trace::simulate(&story, &[]);
         prop_assert!(trace.end().is_some());
         rules::all(&trace)?;
+    }
+
+    #[test]
+    fn every_promise_holds_however_a_breach_is_answered(
+        mut story in stories(),
+        rule in breach_rules(),
+    ) {
+        story.config.on_breach = rule;
+        let trace = Trace::simulate(&story, &[]);
+        prop_assert!(trace.end().is_some());
+        answered::all(&trace)?;
+    }
+
+    #[test]
+    fn the_kernel_never_has_to_kill_however_a_breach_is_answered(
+        mut story in lonely_stories(),
+        rule in breach_rules(),
+    ) {
+        (story.plan.kills, story.config.on_breach) = (1, rule);
+        let trace = Trace::simulate(&story, &[]);
+        let missed = told(&trace, |notice| matches!(notice, Notice::KernelOom { .. }));
+        prop_assert!(!missed, "the kernel came first");
     }
 
     #[test]
@@ -306,6 +329,25 @@ fn the_runs_that_are_tried_reach_every_rung_and_rule() {
     }
 }
 
+#[test]
+fn the_runs_that_are_tried_reach_every_answer_to_a_breach() {
+    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let config = tried(2048);
+    let config = ProptestConfig { cases: config.cases.max(2048), ..config };
+    let reached = std::cell::RefCell::new(Reached::default());
+    let look = |(mut story, rule): (Story, _)| {
+        story.config.on_breach = rule;
+        let trace = Trace::simulate(&story, &[]);
+        reached.borrow_mut().count(&trace);
+        answered::all(&trace)
+    };
+    TestRunner::new_with_rng(config, rng).run(&(stories(), breach_rules()), look).unwrap();
+    for name in AT_BREACH {
+        println!("{name}: {} simulated runs", reached.borrow().of(name));
+        assert!(reached.borrow().of(name) > 0, "never reached: {name}");
+    }
+}
+
 /// Everything that one look can lead to at once still leaves room in the list of actions.
 #[test]
 fn the_fullest_event_fits() {
@@ -317,6 +359,7 @@ fn the_fullest_event_fits() {
             share: Percent(1),
             hold: Duration::from_millis(500),
         }),
+        on_breach: sentinel::policy::on_breach::BreachRule::default(),
         timeout: None,
         min_available: None,
         on_exit: sentinel::policy::OnExit::Wait,

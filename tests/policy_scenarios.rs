@@ -9,6 +9,7 @@ mod policy {
         mod end;
         mod floor;
         mod ladder;
+        mod on_breach;
         mod operator;
         mod placing;
         mod pool;
@@ -61,6 +62,7 @@ fn by_us(reason: Reason, killed: Option<KillReason>, child: Ending) -> Action {
         command_first: false,
         rest_killed: None,
         kernel_oom_kills: 0,
+        frozen: None,
     })
 }
 
@@ -83,6 +85,7 @@ fn by_itself(child: Ending) -> Action {
         command_first: false,
         rest_killed: None,
         kernel_oom_kills: 0,
+        frozen: None,
     })
 }
 

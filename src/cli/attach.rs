@@ -2,7 +2,9 @@
 
 use super::Settings;
 use super::headed::headed;
-use super::values::{Offering, ReportSetting, Span, TermSignal, ThrashSetting, VictimSetting};
+use super::values::{
+    BreachSetting, Offering, ReportSetting, Span, TermSignal, ThrashSetting, VictimSetting,
+};
 use crate::targets::AttachTarget;
 use crate::units::{Bytes, Percent, Size};
 use crate::workload::kill_mode::KillMode;
@@ -65,6 +67,15 @@ pub struct Attach {
     /// Warn at this share of the limit [default: 80%]
     #[arg(long, value_name = "SHARE")]
     pub warn_at: Option<Percent>,
+    /// What to do when the limit is reached [default: terminate]
+    #[arg(long, value_name = "WHAT", ignore_case = true)]
+    pub on_breach: Option<BreachSetting>,
+    /// End what --on-breach freeze froze after this time [default: 10m]
+    #[arg(long, value_name = "DURATION")]
+    pub freeze_for: Option<Span>,
+    /// Do that only when memory stays at the limit for this long [default: 0]
+    #[arg(long, value_name = "DURATION")]
+    pub hold: Option<Span>,
     /// Time from SIGTERM to SIGKILL; 0: none [default: 3s]
     #[arg(long, value_name = "DURATION")]
     pub grace: Option<Span>,
@@ -127,6 +138,9 @@ impl Attach {
             min_available: self.min_available.or(file.min_available),
             warn_at: self.warn_at.or(file.warn_at),
             warn_within: file.warn_within,
+            on_breach: self.on_breach.or(file.on_breach),
+            freeze_for: self.freeze_for.or(file.freeze_for),
+            hold: self.hold.or(file.hold),
             grace: self.grace.or(file.grace),
             term_signal: self.term_signal.or(file.term_signal),
             kill_mode: self.kill_mode.or(file.kill_mode),

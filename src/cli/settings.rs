@@ -3,8 +3,8 @@
 use super::from_text::from_text;
 use super::matching::MatchRule;
 use super::values::{
-    Amount, Count, ExitSetting, Offering, OnDeath, ReportSetting, Span, TermSignal, ThrashSetting,
-    TierSetting,
+    Amount, BreachSetting, Count, ExitSetting, Offering, OnDeath, ReportSetting, Span, TermSignal,
+    ThrashSetting, TierSetting,
 };
 use crate::units::{Bytes, Percent, Size};
 use crate::workload::kill_mode::KillMode;
@@ -106,6 +106,23 @@ pub struct Settings {
     #[arg(long, value_name = "DURATION", help_heading = ENDING)]
     #[serde(deserialize_with = "from_text")]
     pub warn_within: Option<Span>,
+    /// What to do when the limit is reached [default: terminate]
+    ///
+    /// Also for what counts as reaching it: memory that the kernel cannot reclaim at the limit, and --thrash.
+    /// At the second line it is ended whatever this says.
+    #[arg(long, value_name = "WHAT", help_heading = ENDING, ignore_case = true)]
+    #[serde(deserialize_with = "from_text")]
+    pub on_breach: Option<BreachSetting>,
+    /// End a workload that --on-breach freeze froze after this time [default: 10m]
+    #[arg(long, value_name = "DURATION", help_heading = ENDING)]
+    #[serde(deserialize_with = "from_text")]
+    pub freeze_for: Option<Span>,
+    /// Do that only when memory stays at the limit for this long [default: 0]
+    ///
+    /// Without a break, by every look. At the second line nothing is waited for.
+    #[arg(long, value_name = "DURATION", help_heading = ENDING)]
+    #[serde(deserialize_with = "from_text")]
+    pub hold: Option<Span>,
     /// Time from SIGTERM to SIGKILL; 0: none [default: 3s]
     #[arg(long, value_name = "DURATION", help_heading = ENDING)]
     #[serde(deserialize_with = "from_text")]
@@ -223,7 +240,8 @@ impl Settings {
             };
         }
         first!(memory, headroom, second_line, grace, term_signal, kill_mode, swap, pids, timeout,
-            warn_at, warn_within, thrash, min_available, on_exit, on_guardian_death, require, cgroup, slice, user, report, limit_exit_code, socket, name,
+            warn_at, warn_within, on_breach, freeze_for, hold, thrash, min_available, on_exit, on_guardian_death, require, cgroup, slice, user,
+            report, limit_exit_code, socket, name,
             json, json_fd, record, record_size, log, metrics;
             best_effort, dry_run, no_new_privs, plain, quiet)
     }

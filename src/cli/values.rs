@@ -100,6 +100,18 @@ choice!(
 );
 
 choice!(
+    /// What is done at a breach.
+    BreachSetting {
+        /// End it with the term signal, and SIGKILL after the grace period
+        Terminate = "terminate",
+        /// Freeze it, so that the limit can be raised; end it after --freeze-for
+        Freeze = "freeze",
+        /// Only tell; the second line still ends it
+        Warn = "warn",
+    }
+);
+
+choice!(
     /// What becomes of the workload when sentinel itself is killed.
     OnDeath {
         /// End it as at the limit
@@ -166,7 +178,7 @@ macro_rules! offered {
     )*};
 }
 
-offered!(KillMode, ExitSetting, OnDeath, ReportSetting, TierSetting);
+offered!(KillMode, BreachSetting, ExitSetting, OnDeath, ReportSetting, TierSetting);
 
 /// Parses what `T` parses, and lets completions offer these words: there are more values than can be listed, or another program
 /// decides which there are.

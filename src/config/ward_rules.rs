@@ -9,6 +9,7 @@ use crate::escape::escape;
 use crate::lines::{BATCH, Lines, SMALLEST_HEADROOM, default_headroom};
 use crate::policy::breach::counter_slack;
 use crate::policy::interval::Cadence;
+use crate::policy::on_breach::BreachRule;
 use crate::policy::pool::Victim;
 use crate::policy::reclaim::ReclaimAt;
 use crate::policy::thrash::ThrashRule;
@@ -50,6 +51,8 @@ pub struct WardRules {
     pub swap_room: Limit,
     /// `pids.max`, and whether it was asked for.
     pub pids: (Limit, bool),
+    /// What is done at a breach.
+    pub on_breach: BreachRule,
     /// Wall-clock limit.
     pub timeout: Option<Duration>,
     /// When to warn.
@@ -142,7 +145,17 @@ impl WardRules {
     #[must_use]
     pub fn of_pool(&self, name: String, pool: PoolRules) -> WardRules {
         let (victim, memory) = (Some(pool.victim), pool.total);
-        WardRules { name, memory, memory_given: true, victim, total: None, ..self.clone() }
+        // What is done at a limit of one's own is not done at that of all: who is chosen there is ended.
+        let on_breach = BreachRule::default();
+        WardRules {
+            name,
+            memory,
+            memory_given: true,
+            victim,
+            total: None,
+            on_breach,
+            ..self.clone()
+        }
     }
 
     /// The same rules for one in a pool.
@@ -170,6 +183,7 @@ impl WardRules {
             timeout: self.timeout,
             // Known when it was looked for what tells.
             min_available: None,
+            on_breach: self.on_breach,
             on_exit: self.on_exit,
             has_command: !self.command.is_empty(),
             dry_run: self.dry_run,

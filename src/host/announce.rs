@@ -66,11 +66,16 @@ pub(super) fn announcement(ward: &Ward) -> Vec<(Level, String)> {
     // How many there are to be is said by an option that only a run has.
     let with_pids = tier == Tier::Kernel && !workload.is_foreign();
     let note = ward.rules.crowd_note(lines).filter(|_| with_pids);
+    let kernel = tier == Tier::Kernel && !workload.is_foreign() && !ward.rules.dry_run;
+    let breach = words::breach::at_the_start(&ward.rules.on_breach, lines, kernel);
     let shares = workload.is_foreign() && workload.watched().is_none();
     let alone = format!("it is guarded with all that descend from it: {}", ward.tier_reason());
     let alone = shares.then_some((Level::Info, alone));
-    [Some((Level::Info, text)), alone, note.map(|note| (Level::Warning, note))]
-        .into_iter()
-        .flatten()
-        .collect()
+    let said = [
+        Some((Level::Info, text)),
+        alone,
+        breach.map(|breach| (Level::Info, breach)),
+        note.map(|note| (Level::Warning, note)),
+    ];
+    said.into_iter().flatten().collect()
 }

@@ -6,6 +6,7 @@ use crate::cgroup::swap::SwapAround;
 use crate::config::Config;
 use crate::placement::demand::{Demand, Means, Unmet};
 use crate::placement::surroundings::Surroundings;
+use crate::policy::on_breach::OnBreach;
 use crate::status::Tier;
 use crate::units::{Bytes, Limit, show_duration};
 use anyhow::{Result, bail};
@@ -20,6 +21,7 @@ pub(super) fn means(config: &Config, found: &Found, swap: Option<&SwapAround>) -
         tier: found.tier,
         row: placed.and_then(|placed| placed.row),
         pids: cgroup.is_some_and(|cgroup| cgroup.has("pids.max")),
+        freezer: found.placed.as_ref().is_some_and(|placed| placed.cgroup.has("cgroup.freeze")),
         pressure: pressure.is_some_and(|cgroup| cgroup.read("memory.pressure").is_ok()),
         no_swap: swap.and_then(SwapAround::why_none),
     }
@@ -41,10 +43,13 @@ pub(super) fn unmet(config: &Config, means: &Means) -> Vec<Unmet> {
             .filter(|_| config.asked.thrash)
             .map(|rule| format!("{}:{}", rule.share, show_duration(rule.hold))),
         Demand::Slice => config.slice.clone(),
+        // Its value is a part of its name.
+        Demand::Freeze => (config.rules.on_breach.deed == OnBreach::Freeze).then(String::new),
     };
     let unmet = |demand: Demand| {
         let (value, why) = (value(demand)?, demand.why_not(means)?);
-        Some(Unmet { option: format!("{} {value}", demand.option()), why })
+        let option = format!("{} {value}", demand.option()).trim_end().to_owned();
+        Some(Unmet { option, why })
     };
     Demand::ALL.into_iter().filter_map(unmet).collect()
 }

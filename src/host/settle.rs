@@ -10,6 +10,7 @@ use crate::lines::Lines;
 use crate::placement::Wish;
 use crate::placement::demand::Unmet;
 use crate::placement::surroundings::Surroundings;
+use crate::policy::on_breach::OnBreach;
 use crate::status::Tier;
 use crate::units::Limit;
 use anyhow::{Context, Result, bail};
@@ -55,6 +56,9 @@ pub(super) fn settle(
     let mut unmet = demands::unmet(config, &means);
     unmet.extend(refused);
     let without = demands::answer(&unmet, config, found, around)?;
+    if config.rules.on_breach.deed == OnBreach::Freeze && !means.freezer {
+        config.rules.on_breach.deed = OnBreach::Terminate;
+    }
     let (room, less_swap) = swap.map_or((Limit::At(0), None), |swap| swap.room(config.rules.swap));
     config.rules.swap_room = room;
     let lines = config.rules.lines(config.rules.wanted_memory(found.tier, outer), outer)?;

@@ -11,6 +11,8 @@ use crate::cli::MatchRule;
 use crate::config::WardRules;
 use crate::escape::{escape, shown};
 use crate::event::DeedResult;
+use crate::placement::demand::{Demand, NO_FREEZER};
+use crate::policy::on_breach::OnBreach;
 use crate::status::{Level, Tier};
 use crate::sys::process::PidFd;
 use crate::units::{Bytes, Limit};
@@ -105,6 +107,7 @@ impl Host {
         let outer = around(visit.machine.clone(), directory);
         let lines = rules.lines_of_others(&outer)?;
         let mut workload = Workload::of_others(foreign, visit.spares.clone())?;
+        check_freezer(&rules, &workload)?;
         let limit = Limit::At(lines.limit.0);
         // Where more is in use nothing is begun: that would reclaim from somebody who was told nothing.
         let in_force = if rules.dry_run { None } else { workload.set_trip_wire(limit) };
@@ -132,6 +135,7 @@ impl Host {
         let may = PidFd::open(pid).and_then(|process| process.send(0));
         may.with_context(|| format!("cannot signal process {pid}"))?;
         let mut workload = Workload::of_tree(tree)?;
+        check_freezer(&rules, &workload)?;
         if let Observation::Seen(sample) = workload.look() {
             let (in_use, limit) = (sample.footprint(), lines.limit);
             let words = || {
@@ -304,6 +308,17 @@ fn check(cgroup: &Cgroup, wards: &Wards) -> Result<()> {
     ensure!(!above, "{} is the cgroup that sentinel itself is in, or above it", shown(path));
     let twice = wards.iter().any(|ward| ward.is_in(path));
     ensure!(!twice, "{} is guarded already", shown(path));
+    Ok(())
+}
+
+/// What was asked for must be in force.
+fn check_freezer(rules: &WardRules, workload: &Workload) -> Result<()> {
+    let wanted = rules.on_breach.deed == OnBreach::Freeze && !rules.dry_run;
+    ensure!(
+        !wanted || workload.freezes_at_once(),
+        "{} cannot be put in force: {NO_FREEZER}; leave it out, or attach to a cgroup that can be written",
+        Demand::Freeze.option()
+    );
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! What a guardian that lives says of its workload. Units are base units; a limit that is not set is `+Inf`.
 
 use super::{Samples, at_most, label, seconds, seconds_of_micros};
-use crate::status::{State, Status};
+use crate::status::{BreachState, State, Status};
 use crate::units::Limit;
 
 /// Adds all of it.
@@ -58,6 +58,20 @@ fn state(page: &mut Samples<'_>, status: &Status) {
     );
     let flag = u8::from;
     page.gauge("sentinel_guard_frozen", "1 while the workload is frozen.", flag(status.frozen));
+    let breaches = [
+        ("held", BreachState::Held),
+        ("frozen", BreachState::Frozen),
+        ("goes-on", BreachState::GoesOn),
+    ];
+    page.each(
+        (
+            "sentinel_guard_breach",
+            "gauge",
+            "1 while memory is at the limit and the workload is not ended for it: held, frozen or going on.",
+        ),
+        "breach",
+        &breaches.map(|(word, breach)| (word, u8::from(status.breach == Some(breach)))),
+    );
     page.gauge("sentinel_guard_warned", "1 while the limit is near.", flag(status.warned));
     page.gauge("sentinel_guard_dry_run", "1 when decisions are only logged.", flag(status.dry_run));
     page.gauge(

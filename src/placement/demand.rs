@@ -16,6 +16,8 @@ pub enum Demand {
     Thrash,
     /// `--slice`.
     Slice,
+    /// `--on-breach freeze`.
+    Freeze,
 }
 
 /// What a place has for them.
@@ -27,6 +29,8 @@ pub struct Means {
     pub row: Option<Route>,
     /// Whether its cgroup has `pids.max`.
     pub pids: bool,
+    /// Whether it has a cgroup of its own with `cgroup.freeze`.
+    pub freezer: bool,
     /// Whether the workload's `memory.pressure` can be read.
     pub pressure: bool,
     /// Why there is no swap to be had, if so.
@@ -42,9 +46,14 @@ pub struct Unmet {
     pub why: String,
 }
 
+/// Why nothing is frozen.
+pub const NO_FREEZER: &str =
+    "cgroup.freeze needs a cgroup for it (tier kernel or hybrid) and Linux 5.2";
+
 impl Demand {
     /// All of them.
-    pub const ALL: [Demand; 4] = [Demand::Pids, Demand::Swap, Demand::Thrash, Demand::Slice];
+    pub const ALL: [Demand; 5] =
+        [Demand::Pids, Demand::Swap, Demand::Thrash, Demand::Slice, Demand::Freeze];
 
     /// As on the command line.
     pub fn option(self) -> &'static str {
@@ -53,6 +62,7 @@ impl Demand {
             Demand::Swap => "--swap",
             Demand::Thrash => "--thrash",
             Demand::Slice => "--slice",
+            Demand::Freeze => "--on-breach freeze",
         }
     }
 
@@ -75,7 +85,8 @@ impl Demand {
                 return Some(format!("the cgroup is not a systemd scope here, but made by {row}"));
             }
             (Demand::Slice, None) => "the cgroup is not a systemd scope here",
-            (Demand::Pids | Demand::Thrash, _) => return None,
+            (Demand::Freeze, _) if !means.freezer => NO_FREEZER,
+            (Demand::Pids | Demand::Thrash | Demand::Freeze, _) => return None,
         };
         Some(why.to_owned())
     }
@@ -95,7 +106,14 @@ mod tests {
 
     fn means(tier: Tier, row: Option<Route>) -> Means {
         let kernel = tier == Tier::Kernel;
-        Means { tier, row, pids: kernel, pressure: kernel || tier == Tier::Observed, no_swap: None }
+        Means {
+            tier,
+            row,
+            pids: kernel,
+            freezer: kernel || tier == Tier::Hybrid,
+            pressure: kernel || tier == Tier::Observed,
+            no_swap: None,
+        }
     }
 
     fn options(means: &Means) -> Vec<String> {
@@ -110,9 +128,13 @@ mod tests {
             (Tier::Kernel, Some(Route::UserScope), &none),
             (Tier::Kernel, Some(Route::Plain), &["--slice"]),
             (Tier::Kernel, Some(Route::Given), &["--slice"]),
-            (Tier::Observed, None, &["--pids", "--swap", "--slice"]),
+            (Tier::Observed, None, &["--pids", "--swap", "--slice", "--on-breach freeze"]),
             (Tier::Hybrid, None, &["--pids", "--swap", "--thrash", "--slice"]),
-            (Tier::Polled, None, &["--pids", "--swap", "--thrash", "--slice"]),
+            (
+                Tier::Polled,
+                None,
+                &["--pids", "--swap", "--thrash", "--slice", "--on-breach freeze"],
+            ),
         ] {
             assert_eq!(options(&means(tier, row)), unmet, "{tier:?} {row:?}");
         }
@@ -122,11 +144,12 @@ mod tests {
     fn a_kernel_that_lacks_a_part_is_asked_for_it_in_vain() {
         let bare = Means {
             pids: false,
+            freezer: false,
             pressure: false,
             no_swap: Some("this machine has no swap".to_owned()),
             ..means(Tier::Kernel, Some(Route::UserScope))
         };
-        assert_eq!(options(&bare), ["--pids", "--swap", "--thrash"]);
+        assert_eq!(options(&bare), ["--pids", "--swap", "--thrash", "--on-breach freeze"]);
         assert_eq!(Demand::Swap.why_not(&bare).as_deref(), Some("this machine has no swap"));
     }
 }

@@ -47,7 +47,8 @@ impl Policy {
         if failed {
             self.frozen = false;
             self.look_at = now;
-        } else {
+            self.not_frozen(now, actions);
+        } else if !self.tell_frozen(actions) {
             actions.push(Action::Tell(Notice::Frozen));
         }
     }
@@ -55,8 +56,11 @@ impl Policy {
     /// Whoever is being ended is not held up by it: SIGKILL reaches the frozen too.
     fn thawed(&mut self, failed: bool, actions: &mut Actions) {
         match self.rung {
-            Rung::Watching { .. } if failed => self.frozen = true,
-            Rung::Watching { .. } => actions.push(Action::Tell(Notice::Thawed)),
+            Rung::Watching { .. } if failed => self.not_thawed(),
+            Rung::Watching { .. } => {
+                let told = self.thawed_notice();
+                actions.push(Action::Tell(told));
+            }
             Rung::Terminating { .. } | Rung::Killing { .. } | Rung::Ended => {}
         }
     }

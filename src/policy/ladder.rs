@@ -62,6 +62,7 @@ impl Policy {
     pub(super) fn terminate(&mut self, reason: Reason, now: Timestamp, actions: &mut Actions) {
         let grace = self.config.grace;
         self.command_first = self.command_has_ended();
+        self.response.ends(now);
         self.rung = Rung::Terminating { reason, since: now, kill_at: now + grace };
         if !self.config.dry_run {
             self.relieve(actions);
@@ -126,6 +127,7 @@ impl Policy {
             }
         };
         self.frozen = false;
+        self.response.ends(now);
         self.rung = Rung::Killing {
             reason,
             why,
@@ -191,7 +193,10 @@ impl Policy {
     }
 
     pub(super) fn thaw(&mut self, now: Timestamp, actions: &mut Actions) {
-        if std::mem::take(&mut self.frozen) {
+        if self.response.is_frozen() {
+            self.let_go(actions);
+            self.look_at = now;
+        } else if std::mem::take(&mut self.frozen) {
             actions.push(Action::Thaw);
             self.look_at = now;
         }
@@ -249,8 +254,9 @@ impl Policy {
             Rung::Watching { .. } | Rung::Terminating { .. } | Rung::Ended => None,
         };
         self.rung = Rung::Ended;
-        let command_first = self.command_first;
-        let outcome = Outcome { cause, child, command_first, rest_killed, kernel_oom_kills };
+        let (command_first, frozen) = (self.command_first, self.response.was_frozen);
+        let outcome =
+            Outcome { cause, child, command_first, rest_killed, kernel_oom_kills, frozen };
         actions.push(Action::Finish(outcome));
     }
 

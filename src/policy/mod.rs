@@ -10,6 +10,7 @@ pub mod floor;
 pub mod glance;
 pub mod interval;
 mod ladder;
+pub mod on_breach;
 mod placing;
 pub mod pool;
 pub mod rate;
@@ -31,6 +32,7 @@ use deeds::Signalled;
 use floor::Floor;
 use glance::Known;
 use interval::Cadence;
+use on_breach::{BreachRule, Response};
 use placing::Placing;
 use pool::Choosing;
 use rate::Growth;
@@ -62,6 +64,8 @@ pub struct PolicyConfig {
     pub warn: WarnRule,
     /// When thrashing ends the workload; `None`: never.
     pub thrash: Option<ThrashRule>,
+    /// What is done at a breach.
+    pub on_breach: BreachRule,
     /// Wall-clock limit.
     pub timeout: Option<Duration>,
     /// What is to be left of the machine's memory: below that the workload is ended; `None`: nobody asked.
@@ -99,6 +103,7 @@ pub struct Policy {
     ahead: Ahead,
     reclaim: Reclaim,
     breach: Breach,
+    response: Response,
     thrash: Thrash,
     floor: Floor,
     warn: Warn,
@@ -134,6 +139,7 @@ impl Policy {
             ahead: Ahead::default(),
             breach: Breach::new(config.slack, config.reclaim == ReclaimAt::TripWire),
             reclaim: Reclaim::new(config.reclaim),
+            response: Response::default(),
             thrash: Thrash::new(config.thrash),
             // What is all of a pool is ended for nobody's sake: one of them is.
             floor: Floor::new(config.min_available.filter(|_| !config.is_pool)),
@@ -173,7 +179,8 @@ impl Policy {
     pub fn suffices(&mut self, glance: Glance, now: Timestamp) -> bool {
         let reclaims = self.config.reclaim == ReclaimAt::TripWire;
         let watching = matches!(self.rung, Rung::Watching { confirming: false });
-        let open = watching && reclaims && !self.breach.is_near() && !self.pool.is_at_work();
+        let rests = !self.response.is_open() && !self.pool.is_at_work();
+        let open = watching && reclaims && !self.breach.is_near() && rests;
         let Some(seen_at) = self.seen_at.filter(|_| open) else { return false };
         if now.since(seen_at) >= self.floor.wait() {
             return false;
@@ -196,7 +203,7 @@ impl Policy {
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let rung = match self.rung {
             Rung::Ended => return None,
-            Rung::Watching { .. } => self.timeout_at(),
+            Rung::Watching { .. } => self.timeout_at().into_iter().chain(self.frozen_until()).min(),
             Rung::Terminating { kill_at, .. } => Some(kill_at),
             Rung::Killing { again_at, .. } => Some(again_at),
         };
@@ -218,18 +225,21 @@ impl Policy {
         self.floor.observe(&sample, now);
         tell_counters(&before.counters, &sample.counters, actions);
         match self.rung {
-            Rung::Watching { confirming } => self.watch(&sample, confirming, now, actions),
+            Rung::Watching { .. } => self.watch(&sample, now, actions),
             Rung::Terminating { .. } => {
                 self.watch_second_line(&sample, now, actions);
                 self.watch_floor(&sample, now, actions);
             }
             Rung::Killing { .. } | Rung::Ended => {}
         }
-        self.look_at = now + self.look_interval();
+        self.response.observe(before.current, &sample, &self.lines, now);
+        let due = now + self.look_interval();
+        let held = self.response.held_until(&self.config.on_breach, now);
+        self.look_at = held.map_or(due, |at| at.min(due));
     }
 
     /// A breach must be seen twice: the last look before SIGTERM still says so.
-    fn watch(&mut self, sample: &Sample, confirming: bool, now: Timestamp, actions: &mut Actions) {
+    fn watch(&mut self, sample: &Sample, now: Timestamp, actions: &mut Actions) {
         let footprint = sample.footprint();
         self.settle(sample, actions);
         actions.extend(self.warn.judge(footprint, &self.lines, &self.growth).map(Action::Tell));
@@ -242,27 +252,38 @@ impl Policy {
             return;
         }
         match reason {
+            _ if self.response.is_frozen() => {
+                self.watch_frozen(sample, now, actions);
+            }
             None => {
                 self.calm(footprint);
                 self.lower_again(sample, actions);
             }
-            Some(reason @ Reason::Thrash { .. }) => self.end(reason, now, actions),
-            Some(reason) if confirming && self.floor.confirms(&reason) => {
-                self.end(reason, now, actions);
-            }
-            Some(_) if self.config.dry_run && self.told_would => {}
-            Some(_) => {
-                self.rung = Rung::Watching { confirming: true };
-                actions.push(Action::Look);
-            }
+            Some(reason @ Reason::HostMemory { .. }) => self.end_for_machine(reason, now, actions),
+            Some(reason) if self.is_answered(&reason, sample) => {}
+            Some(reason @ Reason::Thrash { .. }) => self.answer(reason, sample, now, actions),
+            Some(reason) => self.hold(reason, sample, now, actions),
         }
     }
 
     fn calm(&mut self, footprint: Bytes) {
         let allowance = self.lines.allowance().0;
         let near = footprint.0 >= allowance - allowance / 10;
+        self.response.breaks_off();
         if !near && !self.thrash.lasts() && !self.floor.is_near() {
             self.told_would = false;
+            self.response.forget();
+        }
+    }
+
+    /// Below the machine's floor nothing is frozen or held: neither gives memory back.
+    fn end_for_machine(&mut self, reason: Reason, now: Timestamp, actions: &mut Actions) {
+        self.response.breaks_off();
+        if self.floor.confirms(&reason) {
+            self.end(reason, now, actions);
+        } else if !(self.config.dry_run && self.told_would) {
+            self.rung = Rung::Watching { confirming: true };
+            actions.push(Action::Look);
         }
     }
 
@@ -283,6 +304,9 @@ impl Policy {
         match self.rung {
             Rung::Watching { .. } if self.timeout_at().is_some_and(|at| now >= at) => {
                 self.time_is_up(now, actions);
+            }
+            Rung::Watching { .. } if self.frozen_until().is_some_and(|at| now >= at) => {
+                self.freeze_is_over(now, actions);
             }
             Rung::Terminating { kill_at, .. } if now >= kill_at => self.grace_over(now, actions),
             Rung::Killing { again_at, .. } if now >= again_at => self.kill_again(now, actions),
@@ -318,11 +342,8 @@ impl Policy {
 
     fn look_interval(&self) -> Duration {
         match self.rung {
-            // Where the kernel accounts, a look is cheap; that one took long is for want of a processor, and no reason to rest.
-            Rung::Terminating { .. } if self.config.cadence == Cadence::Events => {
-                interval::TERMINATING
-            }
-            Rung::Terminating { .. } => interval::affordable(interval::TERMINATING, &self.last),
+            Rung::Terminating { .. } => self.closest_interval(),
+            Rung::Watching { .. } if self.response.is_rushing() => self.closest_interval(),
             Rung::Watching { .. } => {
                 self.watching_interval().min(interval::affordable(self.floor.wait(), &self.last))
             }
@@ -334,10 +355,18 @@ impl Policy {
         if self.frozen {
             return interval::FROZEN;
         }
-        let growth = self.growth.per_second();
-        let wait = interval::watching(self.config.cadence, &self.last, &self.lines, growth);
+        let (growth, lines) = (self.growth.per_second(), self.watched_lines());
+        let wait = interval::watching(self.config.cadence, &self.last, &lines, growth);
         let watched = self.reclaim.is_watched() || self.breach.is_near();
         self.pool_interval(if watched { wait.min(interval::WATCHED) } else { wait })
+    }
+
+    /// Where the kernel accounts, a look is cheap; that one took long is for want of a processor, and no reason to rest.
+    fn closest_interval(&self) -> Duration {
+        match self.config.cadence {
+            Cadence::Events => interval::TERMINATING,
+            Cadence::Polled => interval::affordable(interval::TERMINATING, &self.last),
+        }
     }
 
     fn obey(&mut self, command: Command, now: Timestamp, actions: &mut Actions) {

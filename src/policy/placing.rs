@@ -58,6 +58,7 @@ impl Policy {
             }
         }
         actions.push(Action::Tell(Notice::NewLines(self.lines)));
+        self.response_to_lines(actions);
         self.look_at = now;
     }
 

@@ -6,15 +6,18 @@ use crate::cli::{Amount, ThrashSetting};
 use crate::event::{Command, Event};
 use crate::lines::{Lines, LinesError};
 use crate::policy::PolicyConfig;
+use crate::policy::on_breach::{BreachRule, OnBreach};
 use crate::policy::thrash::ThrashRule;
 
 impl Changes {
-    /// The rules with these changes. Nothing is a dry run.
+    /// The rules with these changes. Nothing is a dry run, and what is asked is when a breach would have been acted upon, whatever is done
+    /// then.
     ///
     /// # Errors
     /// When the lines leave no room for one another.
     pub fn apply(&self, recorded: PolicyConfig) -> Result<PolicyConfig, LinesError> {
-        let mut config = PolicyConfig { dry_run: false, ..recorded };
+        let on_breach = BreachRule { deed: OnBreach::Terminate, ..recorded.on_breach };
+        let mut config = PolicyConfig { dry_run: false, on_breach, ..recorded };
         if self.moves_lines() {
             let limit = self.memory.unwrap_or(recorded.lines.limit);
             let same = self.memory.is_none().then(|| recorded.lines.headroom());

@@ -67,6 +67,7 @@ impl<'a> ReplayPicture<'a> {
         let (policy, start) = (&self.policy, &self.trace.start);
         let sample = policy.last();
         let (state, reason, kill_at) = from_policy::state(policy.rung());
+        let breach = from_policy::breach(policy, now);
         Status {
             name: String::new(),
             schema: SCHEMA_VERSION,
@@ -84,7 +85,9 @@ impl<'a> ReplayPicture<'a> {
             state,
             frozen: policy.frozen(),
             dry_run: self.dry_run,
-            reason,
+            reason: reason.or(breach.reason),
+            breach: breach.state,
+            breach_left_ms: breach.left_ms,
             kill_in_ms: kill_at.map(|at| millis(at.since(now))),
             limits: self.limits(),
             memory: from_policy::memory(policy),

@@ -49,6 +49,8 @@ pub enum Prediction {
 pub enum Why {
     /// Sentinel sent SIGTERM or SIGKILL in the recorded run.
     RecordedEnd,
+    /// Sentinel froze the recorded run for a breach.
+    RecordedFreeze,
     /// The kernel's OOM killer acted.
     KernelOom,
     /// The recording stops.
@@ -144,7 +146,10 @@ impl Game {
             }
             self.recorded.0 |= step.did("terminate");
             self.recorded.1 |= step.did("kill");
-            if let Some(verdict) = self.parted(step.at).or_else(|| self.over(step.at)) {
+            let froze = step.did.iter().any(|did| did.starts_with("tell frozen-at-breach"));
+            let unknown = || froze.then(|| self.unknown(step.at, Why::RecordedFreeze));
+            let parted = self.parted(step.at).or_else(unknown);
+            if let Some(verdict) = parted.or_else(|| self.over(step.at)) {
                 return verdict;
             }
         }

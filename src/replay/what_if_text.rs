@@ -33,7 +33,7 @@ pub(super) struct WhatIfRecord {
     killed_at_ms: Option<u64>,
     /// What followed SIGTERM is known.
     end_known: Option<bool>,
-    /// Why nothing is known: `recorded-end`, `kernel-oom` or `trace-ends`.
+    /// Why nothing is known: `recorded-end`, `recorded-freeze`, `kernel-oom` or `trace-ends`.
     unknown_because: Option<&'static str>,
     /// Time from there to the limit at the growth seen there.
     forecast_ms: Option<u64>,
@@ -104,6 +104,7 @@ fn fill(record: &mut WhatIfRecord, verdict: &Prediction) {
             (record.verdict, record.at_ms) = ("unknown", Some(ms(*at)));
             record.unknown_because = Some(match why {
                 Why::RecordedEnd => "recorded-end",
+                Why::RecordedFreeze => "recorded-freeze",
                 Why::KernelOom => "kernel-oom",
                 Why::Cut => "trace-ends",
             });
@@ -189,6 +190,7 @@ fn verdict(trace: &Trace, answer: &WhatIfAnswer) -> String {
 fn unknown(at: Timestamp, why: Why, left: Option<Duration>, answer: &WhatIfAnswer) -> String {
     let what = match why {
         Why::RecordedEnd => "where sentinel ended the recorded run",
+        Why::RecordedFreeze => "where sentinel froze the recorded run",
         Why::KernelOom => "where the kernel's OOM killer ended the recorded run",
         Why::Cut => "where the trace ends",
     };

@@ -3,8 +3,9 @@
 use super::words;
 use crate::clock::Timestamp;
 use crate::event::Sample;
+use crate::policy::on_breach::BreachStanding;
 use crate::policy::{Policy, Rung};
-use crate::status::{Limits, Memory, State};
+use crate::status::{BreachState, Limits, Memory, State};
 use crate::units::{Bytes, Limit, millis};
 
 /// The state, why the workload is ended, and when SIGKILL is due.
@@ -20,6 +21,29 @@ pub fn state(rung: Rung) -> (State, Option<String>, Option<Timestamp>) {
         }
         Rung::Ended => (State::Ended, None, None),
     }
+}
+
+/// A breach that the workload is not ended for: how it stands, which it is, and how long it stands so.
+#[derive(Clone, Debug, Default)]
+pub struct BreachView {
+    /// How it stands.
+    pub state: Option<BreachState>,
+    /// Which.
+    pub reason: Option<String>,
+    /// Until it is ended, or answered.
+    pub left_ms: Option<u64>,
+}
+
+/// That at a moment, if there is one.
+pub fn breach(policy: &Policy, now: Timestamp) -> BreachView {
+    let Some((reason, standing)) = policy.breach() else { return BreachView::default() };
+    let (state, until) = match standing {
+        BreachStanding::Held(until) => (BreachState::Held, Some(until)),
+        BreachStanding::Frozen(until) => (BreachState::Frozen, Some(until)),
+        BreachStanding::GoesOn => (BreachState::GoesOn, None),
+    };
+    let left_ms = until.map(|until| millis(until.since(now)));
+    BreachView { state: Some(state), reason: Some(words::reason(&reason)), left_ms }
 }
 
 /// Memory at its last look. What the processes have together is not known to it.

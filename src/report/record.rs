@@ -7,7 +7,7 @@ use crate::status::{EventLine, Remains, SCHEMA_VERSION, Status};
 use crate::sys::memory::PageFaults;
 use crate::sys::own_ids;
 use crate::sys::privileges::id_from;
-use crate::units::Bytes;
+use crate::units::{Bytes, millis};
 use anyhow::{Context, Result};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::libc;
@@ -129,6 +129,8 @@ struct OutcomeRecord {
     child_exited: Option<u8>,
     child_signal: Option<i32>,
     kernel_oom_kills: u64,
+    /// It was frozen for a breach for so long, until it was ended.
+    frozen_ms: Option<u64>,
 }
 
 impl RecordFile {
@@ -252,6 +254,7 @@ fn without_run(ended_by: &'static str, reason: &'static str, text: String) -> Re
         child_exited: None,
         child_signal: None,
         kernel_oom_kills: 0,
+        frozen_ms: None,
     };
     Record {
         schema: SCHEMA_VERSION,
@@ -297,6 +300,7 @@ fn describe(outcome: &Outcome, text: String) -> OutcomeRecord {
         child_exited,
         child_signal,
         kernel_oom_kills,
+        frozen_ms: outcome.frozen.map(millis),
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::words;
 use crate::status::{
-    Counters, EventLine, Level, Limits, Memory, ProcessRow, State, Status, Usage, WatchLine,
+    BreachState, Counters, EventLine, Level, Limits, Memory, ProcessRow, State, Status, Usage,
+    WatchLine,
 };
 use crate::units::{Bytes, Limit, show_duration};
 use ratatui::text::Span;
@@ -84,13 +85,26 @@ fn state(status: &Status) -> String {
         (State::Killing, _) => "killing".to_owned(),
         (State::Ended, _) => "ended".to_owned(),
     };
-    if status.frozen {
-        text.push_str(", frozen");
+    match breach_left(status) {
+        Some(breach) => text.push_str(&format!(", {breach}")),
+        None if status.frozen => text.push_str(", frozen"),
+        None => {}
     }
     if status.dry_run {
         text.push_str(", dry run");
     }
     text
+}
+
+/// What becomes of a breach that a workload is not ended for, and when; nothing where there is none.
+pub fn breach_left(status: &Status) -> Option<String> {
+    let left = status.breach_left_ms.map(ms);
+    match (status.breach?, left) {
+        (BreachState::Frozen, Some(left)) => Some(format!("frozen, ended in {left}")),
+        (BreachState::Held, Some(left)) => Some(format!("at its limit, acted upon in {left}")),
+        (BreachState::GoesOn, _) => Some("over its limit".to_owned()),
+        (BreachState::Frozen | BreachState::Held, None) => None,
+    }
 }
 
 /// What others started has been up for longer than we know of.
@@ -287,6 +301,8 @@ mod tests {
             frozen: false,
             dry_run: false,
             reason: None,
+            breach: None,
+            breach_left_ms: None,
             kill_in_ms: None,
             limits: limits(),
             memory: Memory {
@@ -388,6 +404,8 @@ guardian   sentinel 0.1.0 (pid 4120)";
             frozen: true,
             dry_run: true,
             reason: Some("footprint 100.0M reached the limit 100.0M".to_owned()),
+            breach: None,
+            breach_left_ms: None,
             kill_in_ms: Some(2400),
             tier: Tier::Polled,
             tier_reason: "no cgroup2 is mounted".to_owned(),

@@ -1,5 +1,7 @@
 //! What happened, in words: one line each, with the rule and the numbers behind it.
 
+pub mod breach;
+
 use crate::event::{
     Cause, Ending, Held, KillReason, Notice, OneSignal, Outcome, PoolBreach, Reason,
 };
@@ -132,6 +134,7 @@ pub fn notice(notice: &Notice, signal: &str) -> (Level, String) {
         Notice::WouldTerminate { reason: why } => {
             (Level::Warning, format!("{}: would send {signal} (dry run)", reason(why)))
         }
+        Notice::AtBreach(what) => breach::notice(what),
         Notice::Killing { why, after } => {
             let after = after.map_or_else(String::new, |after| {
                 format!(", {} after {signal}", show_duration(after))
@@ -284,6 +287,11 @@ pub fn ending(ending: Ending) -> String {
 
 /// Who ended what and why: the one line that is always said.
 pub fn outcome(outcome: &Outcome, name: &str, signal: &str) -> String {
+    let frozen = outcome.frozen.map_or_else(String::new, breach::frozen_before);
+    format!("{}{frozen}", ended(outcome, name, signal))
+}
+
+fn ended(outcome: &Outcome, name: &str, signal: &str) -> String {
     match outcome.cause {
         Cause::Itself => format!("{name} {}", ending(outcome.child)),
         Cause::KernelOom => format!(
@@ -367,7 +375,14 @@ mod tests {
     use std::time::Duration;
 
     fn ended(cause: Cause, child: Ending) -> Outcome {
-        Outcome { cause, child, command_first: false, rest_killed: None, kernel_oom_kills: 0 }
+        Outcome {
+            cause,
+            child,
+            command_first: false,
+            rest_killed: None,
+            kernel_oom_kills: 0,
+            frozen: None,
+        }
     }
 
     const BREACH: Reason = Reason::Breach { footprint: Bytes::mib(100), limit: Bytes::mib(100) };

@@ -1,6 +1,6 @@
 //! What a policy did, in a few words that do not change: what a replay is compared by. The words for people are elsewhere.
 
-use crate::event::{Action, Cause, Notice, OneSignal, Outcome};
+use crate::event::{Action, AtBreach, Cause, Notice, OneSignal, Outcome};
 use crate::lines::Lines;
 use crate::report::words::{kill_word, reason_word};
 
@@ -33,6 +33,7 @@ fn told(notice: &Notice) -> String {
         Notice::WouldTerminate { reason } => {
             return format!("would-terminate {}", reason_word(reason));
         }
+        Notice::AtBreach(what) => return at_breach(what),
         Notice::Killing { why, .. } => return format!("killing {}", kill_word(why)),
         Notice::StillThere { .. } => "still-there",
         Notice::KernelOom { .. } => "kernel-oom",
@@ -49,6 +50,18 @@ fn told(notice: &Notice) -> String {
         Notice::SignalRefused { kill: None, .. } => "signal-refused",
     };
     word.to_owned()
+}
+
+fn at_breach(what: &AtBreach) -> String {
+    let (word, reason) = match what {
+        AtBreach::Frozen { reason, .. } => ("frozen-at-breach", Some(reason)),
+        AtBreach::WouldFreeze { reason } => ("would-freeze", Some(reason)),
+        AtBreach::OverLimit { reason } => ("over-limit", Some(reason)),
+        AtBreach::ThawedBelow { .. } => ("thawed-below", None),
+        AtBreach::ThawedOver { .. } => ("thawed-over", None),
+        AtBreach::FreezeOver { .. } => ("freeze-over", None),
+    };
+    reason.map_or_else(|| word.to_owned(), |reason| format!("{word} {}", reason_word(reason)))
 }
 
 fn ended(outcome: &Outcome) -> String {

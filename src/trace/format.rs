@@ -68,6 +68,21 @@ pub enum ReclaimRow {
     Nowhere,
 }
 
+/// [`crate::policy::on_breach::BreachRule`] in a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BreachRow {
+    /// The workload is frozen for at most so long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    freeze_ns: Option<u64>,
+    /// People are told, and no more.
+    #[serde(skip_serializing_if = "zero")]
+    warn: bool,
+    /// It must last so long first.
+    #[serde(skip_serializing_if = "zero")]
+    hold_ns: u64,
+}
+
 /// [`crate::policy::PolicyConfig`] in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rules {
@@ -81,6 +96,9 @@ pub struct Rules {
     /// What is to be left of the machine's memory; absent where nobody asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     min_available: Option<u64>,
+    /// What is done at a breach; absent: the workload is ended, when the breach was seen twice.
+    #[serde(default, skip_serializing_if = "zero")]
+    on_breach: BreachRow,
     /// True: what is left when the command ends is ended too.
     end_rest: bool,
     /// True: it was not started by us, and nobody tells how it ends.

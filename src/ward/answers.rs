@@ -4,6 +4,7 @@ use super::Ward;
 use crate::control::protocol::TO_FORCE;
 use crate::event::{Command, DeedResult, Event};
 use crate::lines::Lines;
+use crate::policy::on_breach::OnBreach;
 use crate::status::State;
 use crate::units::{Bytes, Limit, MIB, Size, show_duration};
 use std::time::Duration;
@@ -16,6 +17,8 @@ pub type Answer = Result<String, String>;
 pub struct Wanted {
     lines: Lines,
     was: Bytes,
+    /// It was frozen at its limit.
+    frozen: bool,
 }
 
 impl Ward {
@@ -57,10 +60,10 @@ impl Ward {
 
     /// Begins to put lines in force.
     pub fn set_memory(&mut self, lines: Lines) -> Wanted {
-        let was = self.policy.lines().limit;
+        let (was, frozen) = (self.policy.lines().limit, self.policy.frozen_until().is_some());
         self.story.lines_result = DeedResult::Done;
         self.handle(Event::Operator(Command::SetLines(lines)));
-        Wanted { lines, was }
+        Wanted { lines, was, frozen }
     }
 
     /// Whether lines are still on their way into force.
@@ -68,10 +71,11 @@ impl Ward {
         self.story.lines_result == DeedResult::Pending
     }
 
-    /// Why lines are refused unless somebody insists: by what is in use now they would end a workload that nobody ends yet.
+    /// Why lines are refused unless somebody insists: by what is in use now they would end, or freeze, a workload that nobody ends yet.
     fn would_end(&self, lines: &Lines) -> Option<String> {
         let limit = lines.limit;
-        let goes_on = !self.is_being_ended() && !self.rules.dry_run;
+        let deed = self.rules.on_breach.deed;
+        let goes_on = !self.is_being_ended() && !self.rules.dry_run && deed != OnBreach::Warn;
         let in_use = self.policy.last().footprint();
         // What memory.stat may lag behind counts, as it does for the breach.
         let needed = in_use.saturating_add(Bytes(in_use.0 / 32));
@@ -80,18 +84,29 @@ impl Ward {
         }
         let room = lines.allowance().saturating_sub(limit);
         let least = needed.saturating_sub(room).0 / MIB + 1;
+        let would = if deed == OnBreach::Freeze { "freeze" } else { "end" };
         Some(format!(
-            "limit {limit} is below the {in_use} in use and would end the workload; {least}M would not; nothing was changed{TO_FORCE}set memory {} --force",
+            "limit {limit} is below the {in_use} in use and would {would} the workload; {least}M would not; nothing was changed{TO_FORCE}set memory {} --force",
             limit.0
         ))
+    }
+
+    /// What came of lines, and that it was thawed if they let it go on.
+    ///
+    /// # Errors
+    /// They are not in force.
+    pub fn lines_answer(&self, wanted: &Wanted) -> Answer {
+        let thawed = wanted.frozen && !self.policy.frozen() && !self.is_being_ended();
+        let told = if thawed { ", thawed\n" } else { "\n" };
+        self.where_lines_are(wanted).map(|text| format!("{}{told}", text.trim_end()))
     }
 
     /// What came of lines, by what the kernel says now.
     ///
     /// # Errors
     /// They are not in force.
-    pub fn lines_answer(&self, wanted: &Wanted) -> Answer {
-        let Wanted { lines, was } = wanted;
+    fn where_lines_are(&self, wanted: &Wanted) -> Answer {
+        let Wanted { lines, was, .. } = wanted;
         let limit = lines.limit;
         let Some(in_force) = self.workload.lines_in_force().filter(|_| !self.rules.dry_run) else {
             return Ok(format!("ok: limit {limit} in force, was {was}\n"));

@@ -299,6 +299,7 @@ fn milestone(notice: &Notice) -> Milestone {
         Notice::Terminating { .. } => Milestone::Term,
         Notice::Killing { .. } => Milestone::Kill,
         Notice::WouldTerminate { .. }
+        | Notice::AtBreach(_)
         | Notice::StillThere { .. }
         | Notice::SignalRefused { .. }
         | Notice::KernelOom { .. }

@@ -200,6 +200,7 @@ impl Ward {
         let (now, policy) = (self.clock.now(), &self.policy);
         let sample = policy.last();
         let (state, reason, kill_at) = from_policy::state(policy.rung());
+        let breach = from_policy::breach(policy, now);
         let starting = self.starting().is_some() && state == State::Running;
         Status {
             schema: SCHEMA_VERSION,
@@ -218,7 +219,9 @@ impl Ward {
             state: if starting { State::Starting } else { state },
             frozen: policy.frozen(),
             dry_run: self.rules.dry_run,
-            reason,
+            reason: reason.or(breach.reason),
+            breach: breach.state,
+            breach_left_ms: breach.left_ms,
             kill_in_ms: kill_at.map(|at| millis(at.since(now))),
             limits: self.limits(),
             memory: self.memory(),

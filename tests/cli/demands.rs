@@ -127,7 +127,8 @@ fn all_agree_about_what_is_in_force() {
         let options = found["not_in_force"].as_array().unwrap();
         let options: Vec<_> = options.iter().map(|it| it["option"].as_str().unwrap()).collect();
         let beside = if tier == "observed" { &[][..] } else { &["--thrash"] };
-        let expected = [&["--pids", "--swap"][..], beside, &["--slice"]].concat();
+        let freeze = if tier == "hybrid" { &[][..] } else { &["--on-breach freeze"] };
+        let expected = [&["--pids", "--swap"][..], beside, &["--slice"], freeze].concat();
         assert_eq!(options, expected, "{found:#}");
         scene.ask("kill").expect(0);
         running.finish().expect(137);

@@ -119,10 +119,20 @@ fn durations_that_are_none() {
 }
 
 #[test]
+fn a_time_to_be_frozen_for_that_is_none() {
+    table(&[
+        (&["--freeze-for", "5s"], "nothing is frozen without --on-breach freeze"),
+        (&["--on-breach", "freeze", "--freeze-for", "0"], "nobody could act in no time"),
+        (&["--hold", "long"], "is not a duration"),
+    ]);
+}
+
+#[test]
 fn words_that_are_no_choice() {
     table(&[
         (&["--kill-mode", "some"], "control-group, mixed, process"),
         (&["--on-exit", "panic"], "wait, terminate"),
+        (&["--on-breach", "stop"], "terminate, freeze, warn"),
         (&["--require", "best"], "kernel, observed, hybrid, polled"),
         (&["--term-signal", "NOPE"], "is not a signal"),
         (&["--term-signal", "0"], "is not a signal"),

@@ -231,6 +231,8 @@ pub fn status() -> Status {
         frozen: false,
         dry_run: false,
         reason: None,
+        breach: None,
+        breach_left_ms: None,
         kill_in_ms: None,
         limits: Limits {
             limit: Bytes::mib(100),

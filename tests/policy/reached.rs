@@ -1,7 +1,9 @@
 //! Which rungs and rules a run reached: properties of what is never reached would hold of anything.
 
 use crate::policy::trace::Trace;
-use sentinel::event::{Action, Cause, Command, Event, KillReason, Notice, Outcome, Reason};
+use sentinel::event::{
+    Action, AtBreach, Cause, Command, Event, KillReason, Notice, Outcome, Reason,
+};
 use std::collections::BTreeMap;
 
 /// All that the runs together must reach.
@@ -31,6 +33,16 @@ pub const ALL: [&str; 25] = [
     "dry run would",
     "ended by itself",
     "ended by us",
+];
+
+/// And where a breach is answered in other ways.
+pub const AT_BREACH: [&str; 6] = [
+    "frozen at a breach",
+    "thawed below the limit",
+    "thawed over the limit",
+    "frozen for all its time",
+    "told of a breach",
+    "would be frozen",
 ];
 
 /// In how many runs each was reached.
@@ -107,6 +119,7 @@ fn notice_name(notice: &Notice) -> Option<&'static str> {
         Notice::NewGrace(_) => "grace set",
         Notice::NewTimeout(_) => "timeout set",
         Notice::WouldTerminate { .. } => "dry run would",
+        Notice::AtBreach(what) => breach_name(what),
         Notice::NewLines(_) | Notice::Frozen | Notice::Thawed => return None,
         Notice::Leftover { .. }
         | Notice::StillThere { .. }
@@ -116,4 +129,15 @@ fn notice_name(notice: &Notice) -> Option<&'static str> {
         }
         Notice::SignalRefused { .. } | Notice::NewPids(_) | Notice::Signalled(_) => return None,
     })
+}
+
+fn breach_name(what: &AtBreach) -> &'static str {
+    match what {
+        AtBreach::Frozen { .. } => "frozen at a breach",
+        AtBreach::ThawedBelow { .. } => "thawed below the limit",
+        AtBreach::ThawedOver { .. } => "thawed over the limit",
+        AtBreach::FreezeOver { .. } => "frozen for all its time",
+        AtBreach::OverLimit { .. } => "told of a breach",
+        AtBreach::WouldFreeze { .. } => "would be frozen",
+    }
 }

@@ -11,7 +11,7 @@ use sentinel::policy::reclaim::{ReclaimAt, limit_line, tried_line, wire_line};
 use sentinel::units::{Bytes, Limit};
 use std::time::Duration;
 
-type Verdict = Result<(), TestCaseError>;
+pub type Verdict = Result<(), TestCaseError>;
 
 /// All of them.
 pub fn all(trace: &Trace) -> Verdict {
@@ -222,7 +222,7 @@ pub fn a_dry_run_acts_for_operators_only(trace: &Trace) -> Verdict {
     Ok(())
 }
 
-fn sample(step: &Step) -> Option<&Sample> {
+pub fn sample(step: &Step) -> Option<&Sample> {
     if let Event::Sample(sample) = &step.event { Some(sample) } else { None }
 }
 
@@ -341,13 +341,20 @@ fn breached_for_sure(trace: &Trace, index: usize, sample: &Sample) -> bool {
     at_limit(trace, index, sample) || (climbs(trace, index) && sample.reclaimed == 0)
 }
 
-fn breached_twice(trace: &Trace, index: usize) -> bool {
+pub fn breached_twice(trace: &Trace, index: usize) -> bool {
     let last = looks(trace, index).take(2);
     last.filter(|(index, _, sample)| breached_for_sure(trace, *index, sample)).count() == 2
 }
 
+/// The last two looks found it beyond the second line.
+pub fn second_line_twice(trace: &Trace, index: usize) -> bool {
+    let beyond =
+        |(index, _, sample): &(usize, &Step, &Sample)| at_second_line(trace, *index, sample);
+    looks(trace, index).take(2).filter(beyond).count() == 2
+}
+
 /// The last two looks gave a reason, be it the one or the other.
-fn confirmed(trace: &Trace, index: usize) -> bool {
+pub fn confirmed(trace: &Trace, index: usize) -> bool {
     let gives = |(index, _, sample): &(usize, &Step, &Sample)| {
         breached(trace, *index, sample) || stuck(trace, *index) || short(trace, sample)
     };
@@ -376,6 +383,15 @@ fn half_gone(trace: &Trace, sample: &Sample) -> bool {
     let floor = trace.config.min_available.zip(sample.available);
     floor.is_some_and(|(floor, left)| left.0 < floor.0 / 2)
         && trace.steps.iter().any(|step| step.actions.iter().any(for_the_machine))
+}
+
+/// For how long every look has given a reason.
+pub fn breached_for(trace: &Trace, index: usize) -> Duration {
+    let gives = |(index, _, sample): &(usize, &Step, &Sample)| {
+        breached(trace, *index, sample) || stuck(trace, *index)
+    };
+    let first = looks(trace, index).take_while(gives).last();
+    first.map_or(Duration::ZERO, |(_, step, _)| trace.steps[index].at.since(step.at))
 }
 
 /// Stalled for the share of the time since then, by the kernel's own total, and at the trip-wire now.

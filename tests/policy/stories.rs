@@ -8,6 +8,7 @@ use sentinel::clock::Timestamp;
 use sentinel::event::{Command, Ending, Event, Sample};
 use sentinel::lines::Lines;
 use sentinel::policy::interval::Cadence;
+use sentinel::policy::on_breach::{BreachRule, OnBreach};
 use sentinel::policy::reclaim::ReclaimAt;
 use sentinel::policy::thrash::ThrashRule;
 use sentinel::policy::warn::WarnRule;
@@ -41,6 +42,7 @@ pub fn configs() -> impl Strategy<Value = PolicyConfig> {
             grace,
             warn: WarnRule { share: Percent(80), within: Duration::from_secs(10) },
             thrash: hold.map(|hold| ThrashRule { share: Percent(70), hold }),
+            on_breach: BreachRule::default(),
             timeout,
             // Of a draw that there is: the fixed runs that must reach what is rare stay the same.
             min_available: (grace.as_millis() % 4 == 3).then_some(FLOOR),
@@ -56,6 +58,22 @@ pub fn configs() -> impl Strategy<Value = PolicyConfig> {
             is_pool: false,
         },
     )
+}
+
+/// Any way to answer a breach.
+pub fn breach_rules() -> impl Strategy<Value = BreachRule> {
+    let deed = prop_oneof![
+        1 => Just(OnBreach::Terminate),
+        3 => Just(OnBreach::Freeze),
+        2 => Just(OnBreach::Warn),
+    ];
+    let hold = prop_oneof![2 => Just(0), 1 => 1..1500u64].prop_map(Duration::from_millis);
+    let freeze_for = (1..3000u64).prop_map(Duration::from_millis);
+    (deed, hold, freeze_for).prop_map(|(deed, hold, freeze_for)| BreachRule {
+        deed,
+        hold,
+        freeze_for,
+    })
 }
 
 /// Another grace period, at times another time limit. Both of one draw: the fixed runs that must reach what is rare stay the same.

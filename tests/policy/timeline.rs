@@ -95,6 +95,7 @@ pub fn rules() -> PolicyConfig {
         grace: Duration::from_secs(3),
         warn: WarnRule { share: Percent(80), within: Duration::from_secs(10) },
         thrash: None,
+        on_breach: sentinel::policy::on_breach::BreachRule::default(),
         timeout: None,
         min_available: None,
         on_exit: OnExit::Wait,

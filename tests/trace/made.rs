@@ -39,6 +39,7 @@ pub fn rules(leak: &Leak) -> PolicyConfig {
         grace: Duration::from_secs(1),
         warn: WarnRule { share: Percent(80), within: Duration::from_secs(3) },
         thrash: None,
+        on_breach: sentinel::policy::on_breach::BreachRule::default(),
         timeout: None,
         min_available: None,
         on_exit: OnExit::Wait,

@@ -62,6 +62,23 @@ fn a_deaf_leak_that_is_killed() {
 }
 
 #[test]
+fn a_leak_that_is_frozen_and_ended_later() {
+    let scene = Scene::new();
+    let options = ["--on-breach", "freeze", "--freeze-for", "300ms", "--hold", "50ms"];
+    let run = recorded(&scene, &options, &[python(), "-c", LEAK]);
+    if run.stderr.contains("cannot enforce --on-breach freeze") {
+        return crate::support::skip("nothing can be frozen here");
+    }
+    run.expect(143);
+    replays(&scene, &["freeze", "tell frozen-at-breach breach", "tell freeze-over", "terminate"]);
+    let trace = scene.text_path("trace.jsonl");
+    let mut sentinel = scene.sentinel();
+    sentinel.args(["replay", &trace, "--what-if", "-m", "400M"]);
+    let answer = Running::start(&mut sentinel).finish().expect(0).stdout();
+    assert!(answer.contains("where sentinel froze the recorded run"), "{answer}");
+}
+
+#[test]
 fn a_command_that_ends_by_itself() {
     let scene = Scene::new();
     recorded(&scene, &["-q"], &["sh", "-c", "sleep 2; exit 7"]).expect(7);

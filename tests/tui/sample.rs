@@ -65,6 +65,8 @@ pub fn status(uptime_ms: u64, mib: u64) -> Status {
         frozen: false,
         dry_run: false,
         reason: None,
+        breach: None,
+        breach_left_ms: None,
         kill_in_ms: None,
         limits: limits(100),
         memory: memory(mib),

@@ -14,7 +14,7 @@ const AT_ONCE: Duration = Duration::from_secs(3);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A sentinel with a mailbox, and what it runs.
-struct Guarded {
+pub struct Guarded {
     child: Child,
     socket: PathBuf,
     /// What the workload says.
@@ -23,7 +23,7 @@ struct Guarded {
 }
 
 impl Guarded {
-    fn start(options: &[&str], words: &[&str]) -> Guarded {
+    pub fn start(options: &[&str], words: &[&str]) -> Guarded {
         let guarded = Guarded::begin(options, words);
         until("the mailbox answers", || guarded.ctl("ping").status.success());
         guarded
@@ -48,7 +48,7 @@ impl Guarded {
         guarded
     }
 
-    fn until_ready(&self) {
+    pub fn until_ready(&self) {
         until("it is ready", || fs::read_to_string(&self.out).unwrap().contains("ready"));
     }
 
@@ -59,7 +59,7 @@ impl Guarded {
     }
 
     /// Asks, and gives the answer, which must come at once.
-    fn ask(&self, request: &str) -> String {
+    pub fn ask(&self, request: &str) -> String {
         let (text, error) = self.hear(request);
         assert!(!text.is_empty(), "{request}: {error}");
         text
@@ -77,17 +77,17 @@ impl Guarded {
         (text, error)
     }
 
-    fn status(&self) -> Status {
+    pub fn status(&self) -> Status {
         let output = self.ctl("status json");
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
-    fn cgroup(&self) -> PathBuf {
+    pub fn cgroup(&self) -> PathBuf {
         PathBuf::from(self.status().cgroup.unwrap())
     }
 
     /// What the files say, and status says the same.
-    fn in_force(&self) -> (u64, u64) {
+    pub fn in_force(&self) -> (u64, u64) {
         let cgroup = self.cgroup();
         let read = |name: &str| fs::read_to_string(cgroup.join(name)).unwrap().trim().to_owned();
         let (high, max) = (read("memory.high"), read("memory.max"));
@@ -108,7 +108,7 @@ impl Guarded {
     }
 
     /// Its exit status; nothing is left.
-    fn end(mut self) -> Option<i32> {
+    pub fn end(mut self) -> Option<i32> {
         let mut status = None;
         until("sentinel ends", || {
             status = self.child.try_wait().unwrap();
@@ -121,7 +121,7 @@ impl Guarded {
 }
 
 #[track_caller]
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let began = Instant::now();
     while !is_so() {
         assert!(began.elapsed() < PATIENCE, "not in {PATIENCE:?}: {what}");

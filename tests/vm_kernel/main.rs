@@ -8,6 +8,7 @@
     reason = "a test fails by panicking, and waits with a deadline"
 )]
 
+mod at_breach;
 mod blocking;
 mod floor;
 mod guest;

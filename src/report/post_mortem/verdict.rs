@@ -309,6 +309,7 @@ mod tests {
             command_first: false,
             rest_killed: None,
             kernel_oom_kills: 0,
+            frozen: None,
         };
         let itself = |child| reason(&outcome(Cause::Itself, child), false);
         assert_eq!(itself(Ending::Exited(3)), EndReason::Exited);

@@ -1,14 +1,15 @@
 //! Between the lines of a trace and the types of the policy.
 
 use super::{
-    AskedRow, DeedRow, DoneRow, LinesRow, ReclaimRow, ResultRow, Rules, SampleRow, Standing, What,
-    nanos,
+    AskedRow, BreachRow, DeedRow, DoneRow, LinesRow, ReclaimRow, ResultRow, Rules, SampleRow,
+    Standing, What, nanos,
 };
 use crate::event::{
     Command, Deed, DeedResult, Ending, Event, InForce, OneSignal, PoolBreach, Sample,
 };
 use crate::lines::Lines;
 use crate::policy::interval::Cadence;
+use crate::policy::on_breach::{BreachRule, FREEZE_FOR, OnBreach};
 use crate::policy::reclaim::ReclaimAt;
 use crate::policy::thrash::ThrashRule;
 use crate::policy::warn::WarnRule;
@@ -36,6 +37,28 @@ impl From<LinesRow> for Lines {
     }
 }
 
+impl From<BreachRule> for BreachRow {
+    fn from(rule: BreachRule) -> Self {
+        BreachRow {
+            freeze_ns: (rule.deed == OnBreach::Freeze).then(|| nanos(rule.freeze_for)),
+            warn: rule.deed == OnBreach::Warn,
+            hold_ns: nanos(rule.hold),
+        }
+    }
+}
+
+impl From<BreachRow> for BreachRule {
+    fn from(row: BreachRow) -> Self {
+        let deed = match row.freeze_ns {
+            Some(_) => OnBreach::Freeze,
+            None if row.warn => OnBreach::Warn,
+            None => OnBreach::Terminate,
+        };
+        let freeze_for = row.freeze_ns.map_or(FREEZE_FOR, Duration::from_nanos);
+        BreachRule { deed, hold: Duration::from_nanos(row.hold_ns), freeze_for }
+    }
+}
+
 impl From<&PolicyConfig> for Rules {
     fn from(config: &PolicyConfig) -> Self {
         Rules {
@@ -46,6 +69,7 @@ impl From<&PolicyConfig> for Rules {
             thrash: config.thrash.map(|rule| (rule.share.0, nanos(rule.hold))),
             timeout_ns: config.timeout.map(nanos),
             min_available: config.min_available.map(|floor| floor.0),
+            on_breach: config.on_breach.into(),
             end_rest: config.on_exit == OnExit::Terminate,
             attached: !config.has_command,
             dry_run: config.dry_run,
@@ -76,6 +100,7 @@ impl From<Rules> for PolicyConfig {
             thrash: rules.thrash.map(thrash),
             timeout: rules.timeout_ns.map(time),
             min_available: rules.min_available.map(Bytes),
+            on_breach: rules.on_breach.into(),
             on_exit: if rules.end_rest { OnExit::Terminate } else { OnExit::Wait },
             has_command: !rules.attached,
             dry_run: rules.dry_run,
@@ -296,6 +321,23 @@ impl What {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn how_a_breach_is_answered_is_read_as_it_was_written() {
+        let hold = Duration::from_secs(3);
+        let freeze_for = Duration::from_secs(7);
+        for rule in [
+            BreachRule::default(),
+            BreachRule { hold, ..BreachRule::default() },
+            BreachRule { deed: OnBreach::Warn, hold, ..BreachRule::default() },
+            BreachRule { deed: OnBreach::Freeze, freeze_for, ..BreachRule::default() },
+        ] {
+            let text = serde_json::to_string(&BreachRow::from(rule)).unwrap();
+            let back: BreachRow = serde_json::from_str(&text).unwrap();
+            assert_eq!(BreachRule::from(back), rule, "{text}");
+            assert_eq!(text == "{}", rule == BreachRule::default(), "{text}");
+        }
+    }
     use crate::trace::format::EventRow;
 
     #[test]

@@ -4,6 +4,7 @@ use super::member::Member;
 use super::state::Top;
 use crate::escape::cut;
 use crate::fleet::row::time;
+use crate::report::text::breach_left;
 use crate::report::words;
 use crate::status::Level;
 use crate::tui::view::gauge::{tone, whole};
@@ -61,7 +62,8 @@ fn explain(top: &Top, member: &Member, width: usize, rows: usize) -> Vec<Line<'s
     }
     if let Some(status) = &member.row.status {
         if let Some(reason) = &status.reason {
-            let left = status.kill_in_ms.map(|ms| format!(", SIGKILL in {}s", ms.div_ceil(1000)));
+            let killed = status.kill_in_ms.map(|ms| format!("SIGKILL in {}s", ms.div_ceil(1000)));
+            let left = killed.or_else(|| breach_left(status)).map(|left| format!(", {left}"));
             add(&format!("{reason}{}", left.unwrap_or_default()), 2, look.strong(Color::Red));
         }
         add(&status.command.join(" "), 2, Style::new());

@@ -2,6 +2,7 @@
 
 use super::ink::{cells, put};
 use crate::escape::cut;
+use crate::report::text::breach_left;
 use crate::status::{State, Status};
 use crate::tui::app::App;
 use crate::tui::look::Look;
@@ -69,6 +70,10 @@ fn tail(line: &mut Line<'static>, look: Look, status: &Status, wide: bool) {
     match (status.state, status.kill_in_ms) {
         (State::Terminating, Some(left)) => {
             countdown(line, look, left, status.limits.grace_ms, wide)
+        }
+        (State::Starting | State::Running, _) if status.breach_left_ms.is_some() => {
+            let text = breach_left(status).unwrap_or_default();
+            line.push_span(Span::styled(format!("  {text}"), look.strong(Color::Red)));
         }
         (State::Starting | State::Running, _) => {
             let grace = show_duration(Duration::from_millis(status.limits.grace_ms));

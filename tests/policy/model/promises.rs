@@ -2,7 +2,9 @@
 
 use crate::policy::model::tally::{Seen, Tally};
 use crate::policy::model::world::{Cache, Rules, World};
-use sentinel::event::{Action, Cause, Command, Event, KillReason, Notice, Outcome, Reason, Sample};
+use sentinel::event::{
+    Action, AtBreach, Cause, Command, Event, KillReason, Notice, Outcome, Reason, Sample,
+};
 use sentinel::policy::reclaim::tried_line;
 use sentinel::policy::{Actions, Rung};
 use std::time::Duration;
@@ -33,6 +35,8 @@ pub struct Monitor {
     pub finished: bool,
     /// Something failed in this run.
     pub faulty: bool,
+    /// Frozen for a breach, since then.
+    pub frozen: Option<u64>,
     /// An operator sets lines right now, in a workload that was not throttled.
     pub ordered_lines: bool,
     pub dry: bool,
@@ -97,6 +101,8 @@ impl Monitor {
                 tally_notice(notice, tally);
             }
         }
+        let now = (world.now, world.frozen);
+        world.monitor.follow_freezing(actions, now);
         if let Event::Sample(sample) = event {
             heavier_acts_no_later(before, &sample, actions, rules, tally)?;
         }
@@ -111,6 +117,29 @@ impl Monitor {
             promise!(!actions.iter().any(writes), "a dry run wrote {actions:?}");
         }
         ends_rightly(world, actions, tally)
+    }
+
+    /// From the word of it until it is thawed or ended.
+    pub fn follow_freezing(&mut self, actions: &Actions, (now, frozen): (u64, bool)) {
+        for action in actions {
+            match action {
+                Action::Tell(Notice::AtBreach(AtBreach::Frozen { .. })) => {
+                    self.frozen.get_or_insert(now);
+                }
+                Action::Terminate | Action::Kill => self.frozen = None,
+                Action::Thaw if !frozen => self.frozen = None,
+                Action::Look
+                | Action::SetTripWire(_)
+                | Action::SetLines(_)
+                | Action::SetPids(_)
+                | Action::Signal(_)
+                | Action::Choose(_)
+                | Action::Freeze
+                | Action::Thaw
+                | Action::Tell(_)
+                | Action::Finish(_) => {}
+            }
+        }
     }
 
     fn remember(&mut self, before: &World, event: Event, rules: &Rules) {
@@ -152,7 +181,8 @@ impl Monitor {
             !pinned || monitor.term.is_some() || monitor.faulty,
             "pinned memory was never ended"
         );
-        let excused = monitor.faulty || monitor.dry || world.faults < rules.faults;
+        let faulty = monitor.faulty || world.broken;
+        let excused = faulty || monitor.dry || world.faults < rules.faults;
         promise!(!world.oom || excused, "memory reached the ceiling");
         if !excused || matches!(world.policy.rung(), Rung::Watching { .. }) {
             promise!(world.policy.frozen() == world.frozen, "believes frozen: {}", !world.frozen);
@@ -184,9 +214,12 @@ fn in_time(world: &World, tally: &mut Tally) -> Verdict {
         let killed = monitor.first_kill.is_some();
         promise!(killed || world.now < due, "alive {} ms after SIGTERM", world.now - term);
         tally.note_if(world.now >= due, Seen::Deaf);
-        let frozen = world.frozen && !monitor.faulty;
+        let frozen = world.frozen && !monitor.faulty && !world.broken;
         promise!(!frozen, "frozen while being ended");
     }
+    let most = u64::try_from(world.policy.breach_rule().freeze_for.as_millis()).unwrap_or(u64::MAX);
+    let in_time = monitor.frozen.is_none_or(|since| world.now < since + most);
+    promise!(in_time, "frozen for a breach for longer than {most} ms");
     if let Some(due) = monitor.timeout.filter(|_| !monitor.dry) {
         let ended = monitor.term.or(monitor.first_kill).is_some();
         promise!(ended || world.now < due, "alive {} ms after its time limit", world.now - due);
@@ -356,10 +389,12 @@ fn heavier_acts_no_later(
 fn weight(actions: &Actions) -> u8 {
     let weight = |action: &Action| match action {
         Action::Kill => 3,
-        Action::Terminate | Action::Choose(_) | Action::Tell(Notice::WouldTerminate { .. }) => 2,
+        Action::Terminate | Action::Choose(_) | Action::Freeze => 2,
+        Action::Tell(Notice::WouldTerminate { .. }) => 2,
+        Action::Tell(Notice::AtBreach(AtBreach::OverLimit { .. })) => 2,
         Action::Look => 1,
         Action::SetTripWire(_) | Action::SetLines(_) | Action::SetPids(_) => 0,
-        Action::Freeze | Action::Thaw | Action::Signal(_) => 0,
+        Action::Thaw | Action::Signal(_) => 0,
         Action::Tell(_) | Action::Finish(_) => 0,
     };
     actions.iter().map(weight).max().unwrap_or(0)
@@ -369,6 +404,7 @@ fn tally_notice(notice: &Notice, tally: &mut Tally) {
     match notice {
         Notice::Frozen => tally.note(Seen::Frozen),
         Notice::Thawed => tally.note(Seen::Thawed),
+        Notice::AtBreach(what) => tally_breach(what, tally),
         Notice::NewLines(_) => tally.note(Seen::NewLines),
         Notice::NewGrace(_) => tally.note(Seen::NewGrace),
         Notice::NewTimeout(_) => tally.note(Seen::NewTimeout),
@@ -385,4 +421,15 @@ fn tally_notice(notice: &Notice, tally: &mut Tally) {
         | Notice::PidsMax { .. }
         | Notice::Leftover { .. } => {}
     }
+}
+
+fn tally_breach(what: &AtBreach, tally: &mut Tally) {
+    tally.note(match what {
+        AtBreach::Frozen { .. } => Seen::FrozenAtBreach,
+        AtBreach::ThawedBelow { .. } => Seen::ThawedBelow,
+        AtBreach::ThawedOver { .. } => Seen::ThawedOver,
+        AtBreach::FreezeOver { .. } => Seen::FreezeOver,
+        AtBreach::OverLimit { .. } => Seen::OverLimit,
+        AtBreach::WouldFreeze { .. } => Seen::WouldTerminate,
+    });
 }

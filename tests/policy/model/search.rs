@@ -101,7 +101,7 @@ fn key(world: &World, text: &mut String) -> u64 {
     (world.command, world.rest, world.doomed, world.oom, world.faults).hash(&mut hasher);
     (ago(m.term), ago(m.first_kill), ago(m.last_kill), ago(m.regraced), ago(m.over_relief))
         .hash(&mut hasher);
-    (ago(m.over_wire), world.got).hash(&mut hasher);
+    (ago(m.over_wire), ago(m.frozen), world.got).hash(&mut hasher);
     // What is over is over, however long.
     m.timeout.map(|at| at.saturating_sub(world.now)).hash(&mut hasher);
     (m.finished, m.faulty, m.reached, world.turns, world.waits).hash(&mut hasher);

@@ -113,7 +113,7 @@ pub struct World {
     pub stalled: u64,
     pub monitor: Monitor,
     /// All that this move writes fails.
-    broken: bool,
+    pub broken: bool,
 }
 
 impl World {

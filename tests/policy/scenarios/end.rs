@@ -87,6 +87,7 @@ fn a_kill_by_the_kernel_is_told_and_is_a_miss_when_it_took_the_command() {
             command_first: false,
             rest_killed: None,
             kernel_oom_kills: 2,
+            frozen: None,
         })
     };
     let steps = [(0, used(50)), (10, killed), (11, killed), (11, dies(9)), (12, empty())];
