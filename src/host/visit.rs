@@ -29,7 +29,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// Which limits around a cgroup count for it.
-pub(super) type Around = fn(OuterLimit, &Path) -> OuterLimit;
+pub(super) type LimitsAround = fn(OuterLimit, &Path) -> OuterLimit;
 
 /// What is guarded that others started, and how.
 #[derive(Debug)]
@@ -75,7 +75,7 @@ impl Host {
     ) -> Result<WardId> {
         let visit = self.visit.as_ref().context("not attached to anything")?;
         // The limits above one in a pool are of all together.
-        let (mut rules, around): (_, Around) = match &visit.pool {
+        let (mut rules, around): (_, LimitsAround) = match &visit.pool {
             Some(pool) => (visit.rules.within(pool.rules.total), OuterLimit::with),
             None => (visit.rules.clone(), OuterLimit::including),
         };
@@ -96,7 +96,7 @@ impl Host {
         &mut self,
         directory: &Path,
         rules: WardRules,
-        around: Around,
+        around: LimitsAround,
         emptied: Emptied,
     ) -> Result<WardId> {
         let visit = self.visit.as_ref().context("not attached to anything")?;
