@@ -278,7 +278,7 @@ impl Policy {
 
     /// Below the machine's floor nothing is frozen or held: neither gives memory back.
     fn end_for_machine(&mut self, reason: Reason, now: Timestamp, actions: &mut Actions) {
-        self.response.breaks_off();
+        self.response.was_short(reason, &self.config.on_breach, now);
         if self.floor.confirms(&reason) {
             self.end(reason, now, actions);
         } else if !(self.config.dry_run && self.told_would) {

@@ -146,6 +146,11 @@ impl Response {
         self.held = None;
     }
 
+    /// A look found the machine below its floor, and no breach. Either counts as the first of two looks; what must last longer begins anew.
+    pub fn was_short(&mut self, reason: Reason, rule: &BreachRule, now: Timestamp) {
+        self.held = self.held.or(Some((now, reason))).filter(|_| rule.hold.is_zero());
+    }
+
     /// It is over: the next one is one of its own.
     pub fn forget(&mut self) {
         (self.held, self.told, self.let_go) = (None, None, None);
