@@ -57,8 +57,13 @@ pub(super) struct Visit {
 impl Visit {
     /// Whether it is not to be guarded: it was let go, or the configuration says so.
     fn passes_over(&self, path: &Path) -> bool {
-        let matched = || self.matches.iter().find(|rule| rule.is_for(&name_of(path)));
-        self.let_go.iter().any(|gone| gone == path) || matched().is_some_and(|rule| rule.ignore)
+        let ignored = || self.rule_for(&name_of(path)).is_some_and(|rule| rule.ignore);
+        self.let_go.iter().any(|gone| gone == path) || ignored()
+    }
+
+    /// The first that is for this name.
+    fn rule_for(&self, name: &str) -> Option<&MatchRule> {
+        self.matches.iter().find(|rule| rule.is_for(name))
     }
 }
 
@@ -79,9 +84,7 @@ impl Host {
             Some(pool) => (visit.rules.within(pool.rules.total), OuterLimit::with),
             None => (visit.rules.clone(), OuterLimit::including),
         };
-        let of_directory = emptied == Emptied::Waits;
-        let matched = visit.matches.iter().find(|rule| of_directory && rule.is_for(&name));
-        if let Some(rule) = matched {
+        if let Some(rule) = visit.rule_for(&name).filter(|_| emptied == Emptied::Waits) {
             rules = rules.matched(rule);
         }
         rules.name = name;

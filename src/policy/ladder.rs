@@ -9,9 +9,7 @@
 
 use super::{Actions, Cadence, OnExit, Policy, interval};
 use crate::clock::Timestamp;
-use crate::event::{
-    Action, Cause, Ending, KillReason, Notice, Outcome, PoolBreach, Reason, Sample,
-};
+use crate::event::{Action, Cause, Ending, KillReason, Notice, Outcome, Reason, Sample};
 use std::time::Duration;
 
 /// SIGKILL is repeated this often until nothing is left: a fork may race with the first. Less often where it is refused.
@@ -114,7 +112,7 @@ impl Policy {
         self.config.has_command && self.child.is_some()
     }
 
-    fn kill(&mut self, why: KillReason, now: Timestamp, actions: &mut Actions) {
+    pub(super) fn kill(&mut self, why: KillReason, now: Timestamp, actions: &mut Actions) {
         let (reason, after) = match self.rung {
             Rung::Terminating { reason, since, .. } => {
                 // A polite signal that the command was never sent is nothing that this comes after.
@@ -140,15 +138,6 @@ impl Policy {
         };
         actions.push(Action::Kill);
         actions.push(Action::Tell(Notice::Killing { why, after }));
-    }
-
-    pub(super) fn kill_for_pool(
-        &mut self,
-        breach: PoolBreach,
-        now: Timestamp,
-        actions: &mut Actions,
-    ) {
-        self.kill(KillReason::Pool(breach), now, actions);
     }
 
     pub(super) fn kill_again(&mut self, now: Timestamp, actions: &mut Actions) {

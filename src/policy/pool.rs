@@ -5,7 +5,7 @@
 
 use super::{Actions, Policy, Rung};
 use crate::clock::Timestamp;
-use crate::event::{Action, Choice, Notice, PoolBreach, Reason, Sample};
+use crate::event::{Action, Choice, KillReason, Notice, PoolBreach, Reason, Sample};
 use crate::units::{Bytes, Limit};
 use std::time::Duration;
 
@@ -133,7 +133,9 @@ impl Policy {
                 actions.push(Action::Tell(Notice::WouldTerminate { reason }));
             }
             Rung::Watching { .. } => self.terminate(Reason::Pool(breach), now, actions),
-            Rung::Terminating { .. } if at_once => self.kill_for_pool(breach, now, actions),
+            Rung::Terminating { .. } if at_once => {
+                self.kill(KillReason::Pool(breach), now, actions)
+            }
             Rung::Terminating { .. } | Rung::Killing { .. } | Rung::Ended => {}
         }
     }

@@ -30,9 +30,17 @@ impl Guardian {
     }
 
     fn await_line(&mut self, text: &str) {
+        let child = &mut self.child;
         wait_until(text, || {
-            self.all.extend(self.said.try_iter());
-            self.all.iter().any(|line| line.contains(text))
+            let ended = child.try_wait().unwrap();
+            match ended {
+                // All that it said, to the last line.
+                Some(_) => self.all.extend(self.said.iter()),
+                None => self.all.extend(self.said.try_iter()),
+            }
+            let is_said = self.all.iter().any(|line| line.contains(text));
+            assert!(is_said || ended.is_none(), "{text}: {ended:?} {:?}", self.all);
+            is_said
         });
     }
 

@@ -213,7 +213,8 @@ const OOMD: [&str; 2] = ["systemd-oomd.service", "systemd-oomd.socket"];
 
 /// Waits until it is so.
 pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    // An engine takes its time on a busy machine, and so does systemd.
+    let deadline = Instant::now() + Duration::from_secs(180);
     while !is_so() {
         assert!(Instant::now() < deadline, "not in time: {what}");
         std::thread::sleep(Duration::from_millis(50));
