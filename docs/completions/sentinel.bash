@@ -55,7 +55,7 @@ _sentinel_words() {
 
     case "${cmd}" in
         sentinel)
-            opts="-q -m -h -V --config --plain --quiet --dry-run --memory --headroom --second-line --swap --pids --timeout --thrash --min-available --warn-at --warn-within --grace --term-signal --kill-mode --on-exit --on-guardian-death --limit-exit-code --require --best-effort --cgroup --slice --user --no-new-privs --name --socket --metrics --json --json-fd --record --record-size --log --report --help --version attach status ps top ctl report replay metrics doctor help"
+            opts="-q -m -h -V --config --plain --quiet --dry-run --memory --headroom --second-line --swap --pids --timeout --thrash --min-available --warn-at --warn-within --on-breach --freeze-for --hold --grace --term-signal --kill-mode --on-exit --on-guardian-death --limit-exit-code --require --best-effort --cgroup --slice --user --no-new-privs --name --socket --metrics --json --json-fd --record --record-size --log --report --help --version attach status ps top ctl report replay metrics doctor help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -117,6 +117,18 @@ _sentinel_words() {
                     return 0
                     ;;
                 --warn-within)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --on-breach)
+                    COMPREPLY=($(compgen -W "terminate freeze warn" -- "${cur}"))
+                    return 0
+                    ;;
+                --freeze-for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --hold)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -260,7 +272,7 @@ _sentinel_words() {
             return 0
             ;;
         sentinel__subcmd__attach)
-            opts="-m -q -h -V --cgroup --unit --slice --container --pid --name --each --total --victim --memory --headroom --thrash --min-available --warn-at --grace --term-signal --kill-mode --dry-run --quiet --as --socket --metrics --report --config --help --version"
+            opts="-m -q -h -V --cgroup --unit --slice --container --pid --name --each --total --victim --memory --headroom --thrash --min-available --warn-at --on-breach --freeze-for --hold --grace --term-signal --kill-mode --dry-run --quiet --as --socket --metrics --report --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -331,6 +343,18 @@ _sentinel_words() {
                     return 0
                     ;;
                 --warn-at)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --on-breach)
+                    COMPREPLY=($(compgen -W "terminate freeze warn" -- "${cur}"))
+                    return 0
+                    ;;
+                --freeze-for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --hold)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -649,7 +673,7 @@ _sentinel_command_at() {
             -*)
                 if [[ ${COMP_WORDS[i + 1]} == = ]]; then
                     ((i += 2))
-                elif [[ " --config -m --memory --headroom --second-line --swap --pids --timeout --thrash --min-available --warn-at --warn-within --grace --term-signal --kill-mode --on-exit --on-guardian-death --limit-exit-code --require --cgroup --slice --user --name --socket --metrics --json --json-fd --record --record-size --log --report " == *" ${COMP_WORDS[i]} "* ]]; then
+                elif [[ " --config -m --memory --headroom --second-line --swap --pids --timeout --thrash --min-available --warn-at --warn-within --on-breach --freeze-for --hold --grace --term-signal --kill-mode --on-exit --on-guardian-death --limit-exit-code --require --cgroup --slice --user --name --socket --metrics --json --json-fd --record --record-size --log --report " == *" ${COMP_WORDS[i]} "* ]]; then
                     ((i += 1))
                 fi
                 ((i += 1))

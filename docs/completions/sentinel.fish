@@ -2,7 +2,7 @@
 
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_sentinel_global_optspecs
-    string join \n config= plain q/quiet dry-run m/memory= headroom= second-line= swap= pids= timeout= thrash= min-available= warn-at= warn-within= grace= term-signal= kill-mode= on-exit= on-guardian-death= limit-exit-code= require= best-effort cgroup= slice= user= no-new-privs name= socket= metrics= json= json-fd= record= record-size= log= report= h/help V/version
+    string join \n config= plain q/quiet dry-run m/memory= headroom= second-line= swap= pids= timeout= thrash= min-available= warn-at= warn-within= on-breach= freeze-for= hold= grace= term-signal= kill-mode= on-exit= on-guardian-death= limit-exit-code= require= best-effort cgroup= slice= user= no-new-privs name= socket= metrics= json= json-fd= record= record-size= log= report= h/help V/version
 end
 
 function __fish_sentinel_needs_command
@@ -37,6 +37,11 @@ complete -c sentinel -n "__fish_sentinel_needs_command" -l thrash -d 'End a work
 complete -c sentinel -n "__fish_sentinel_needs_command" -l min-available -d 'End the workload when the machine has less memory than this available' -r
 complete -c sentinel -n "__fish_sentinel_needs_command" -l warn-at -d 'Warn at this share of the limit [default: 80%]' -r
 complete -c sentinel -n "__fish_sentinel_needs_command" -l warn-within -d 'Warn when the limit is this near in time [default: 10s]' -r
+complete -c sentinel -n "__fish_sentinel_needs_command" -l on-breach -d 'What to do when the limit is reached [default: terminate]' -r -f -a "terminate\t'End it with the term signal, and SIGKILL after the grace period'
+freeze\t'Freeze it, so that the limit can be raised; end it after --freeze-for'
+warn\t'Only tell; the second line still ends it'"
+complete -c sentinel -n "__fish_sentinel_needs_command" -l freeze-for -d 'End a workload that --on-breach freeze froze after this time [default: 10m]' -r
+complete -c sentinel -n "__fish_sentinel_needs_command" -l hold -d 'Do that only when memory stays at the limit for this long [default: 0]' -r
 complete -c sentinel -n "__fish_sentinel_needs_command" -l grace -d 'Time from SIGTERM to SIGKILL; 0: none [default: 3s]' -r
 complete -c sentinel -n "__fish_sentinel_needs_command" -l term-signal -d 'Signal that asks the workload to end [default: TERM]' -r -f -a "TERM\t'end'
 INT\t'interrupt, as by Ctrl-C'
@@ -101,6 +106,11 @@ complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l headroom -d
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l thrash -d 'End what stalls on memory for this share of the time, or off [default: 80%:1m]' -r
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l min-available -d 'End the largest of them when the machine has less memory than this available' -r
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l warn-at -d 'Warn at this share of the limit [default: 80%]' -r
+complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l on-breach -d 'What to do when the limit is reached [default: terminate]' -r -f -a "terminate\t'End it with the term signal, and SIGKILL after the grace period'
+freeze\t'Freeze it, so that the limit can be raised; end it after --freeze-for'
+warn\t'Only tell; the second line still ends it'"
+complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l freeze-for -d 'End what --on-breach freeze froze after this time [default: 10m]' -r
+complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l hold -d 'Do that only when memory stays at the limit for this long [default: 0]' -r
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l grace -d 'Time from SIGTERM to SIGKILL; 0: none [default: 3s]' -r
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l term-signal -d 'Signal that asks it to end [default: TERM]' -r -f -a "TERM\t'end'
 INT\t'interrupt, as by Ctrl-C'
@@ -193,7 +203,7 @@ function __sentinel_command
                 string join \n -- $words
                 return 0
             case '-*'
-                contains -- $words[1] --config -m --memory --headroom --second-line --swap --pids --timeout --thrash --min-available --warn-at --warn-within --grace --term-signal --kill-mode --on-exit --on-guardian-death --limit-exit-code --require --cgroup --slice --user --name --socket --metrics --json --json-fd --record --record-size --log --report; and set -e words[1]
+                contains -- $words[1] --config -m --memory --headroom --second-line --swap --pids --timeout --thrash --min-available --warn-at --warn-within --on-breach --freeze-for --hold --grace --term-signal --kill-mode --on-exit --on-guardian-death --limit-exit-code --require --cgroup --slice --user --name --socket --metrics --json --json-fd --record --record-size --log --report; and set -e words[1]
                 set -e words[1]
             case '*'
                 string join \n -- $words
@@ -220,7 +230,7 @@ function __sentinel_is_first
     set -e words[1..2]
     while set -q words[1]
         string match -q -- '-*' $words[1]; or return 1
-        contains -- $words[1] --as --cgroup --config --container --grace --guardian --headroom --kill-mode --listen --memory --metrics --min-available --name --pid --report --second-line --slice --socket --speed --swap --term-signal --thrash --timeout --total --unit --victim --warn-at --warn-within -g -m; and set -e words[1]
+        contains -- $words[1] --as --cgroup --config --container --freeze-for --grace --guardian --headroom --hold --kill-mode --listen --memory --metrics --min-available --name --on-breach --pid --report --second-line --slice --socket --speed --swap --term-signal --thrash --timeout --total --unit --victim --warn-at --warn-within -g -m; and set -e words[1]
         set -e words[1]
     end
 end
