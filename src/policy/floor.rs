@@ -92,16 +92,17 @@ impl Floor {
         before && !stands_back && self.is_near()
     }
 
-    /// Time until the next look: that in which 1 GiB/s, or four times the fall seen, reaches the floor.
-    pub fn wait(&self) -> Duration {
-        let Some((line, (_, available))) = self.line.zip(self.last) else {
-            return Duration::from_millis(FARTHEST);
+    /// Time until the next look: that in which 1 GiB/s, or four times the fall seen, reaches the floor. `None` where there is no floor.
+    pub fn wait(&self) -> Option<Duration> {
+        let line = self.line?;
+        let Some((_, available)) = self.last else {
+            return Some(Duration::from_millis(FARTHEST));
         };
         let nearest = if self.stands_back { STANDS_BACK } else { NEAREST };
         let distance = u128::from(available.saturating_sub(line).0);
         let rate = u128::from(SUDDEN.max(self.fall.saturating_mul(4)));
         let ms = u64::try_from(distance * 1000 / rate).unwrap_or(u64::MAX);
-        Duration::from_millis(ms.clamp(nearest, FARTHEST))
+        Some(Duration::from_millis(ms.clamp(nearest, FARTHEST)))
     }
 }
 
@@ -170,7 +171,7 @@ mod tests {
         let mut floor = floor(1024);
         assert!(!floor.stand_back(true));
         assert_eq!(looks(&mut floor, &[(1, 500), (1, 500)]), (false, false));
-        assert_eq!(floor.wait(), Duration::from_millis(500));
+        assert_eq!(floor.wait(), Some(Duration::from_millis(500)));
         assert!(floor.stand_back(false), "a look at once");
         assert_eq!(looks(&mut floor, &[(1, 500)]), (true, false), "and it is seen twice");
         let mut far = self::floor(1024);
@@ -196,7 +197,7 @@ mod tests {
             for (number, mib) in (0..).zip(available) {
                 floor.observe(&seen(*mib, 0), at(number * 1000));
             }
-            u64::try_from(floor.wait().as_millis()).unwrap()
+            u64::try_from(floor.wait().unwrap().as_millis()).unwrap()
         };
         assert_eq!(wait(&[]), 1000);
         assert_eq!(wait(&[20_000]), 1000);
@@ -206,6 +207,6 @@ mod tests {
         assert_eq!(wait(&[10]), 50);
         assert_eq!(wait(&[5120, 3072]), 250, "2 GiB/s were seen, and there are 2 GiB");
         assert_eq!(wait(&[5120, 3072, 5120, 5120]), 653, "which is forgotten");
-        assert_eq!(Floor::new(None).wait(), Duration::from_secs(1));
+        assert_eq!(Floor::new(None).wait(), None);
     }
 }

@@ -182,7 +182,7 @@ impl Policy {
         let rests = !self.response.is_open() && !self.pool.is_at_work();
         let open = watching && reclaims && !self.breach.is_near() && rests;
         let Some(seen_at) = self.seen_at.filter(|_| open) else { return false };
-        if now.since(seen_at) >= self.floor.wait() {
+        if self.floor.wait().is_some_and(|wait| now.since(seen_at) >= wait) {
             return false;
         }
         let known = Known {
@@ -345,7 +345,9 @@ impl Policy {
             Rung::Terminating { .. } => self.closest_interval(),
             Rung::Watching { .. } if self.response.is_rushing() => self.closest_interval(),
             Rung::Watching { .. } => {
-                self.watching_interval().min(interval::affordable(self.floor.wait(), &self.last))
+                let otherwise = self.watching_interval();
+                let floor = self.floor.wait().map(|wait| interval::affordable(wait, &self.last));
+                floor.map_or(otherwise, |wait| wait.min(otherwise))
             }
             Rung::Killing { .. } | Rung::Ended => interval::FROZEN,
         }

@@ -216,9 +216,20 @@ pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     // An engine takes its time on a busy machine, and so does systemd.
     let deadline = Instant::now() + Duration::from_secs(180);
     while !is_so() {
-        assert!(Instant::now() < deadline, "not in time: {what}");
+        assert!(Instant::now() < deadline, "not in time: {what}\n{}", who_is_there());
         std::thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// Sessions, users and jobs of systemd: what holds up what was waited for.
+fn who_is_there() -> String {
+    let lists = [
+        &["loginctl", "--no-legend", "list-sessions"][..],
+        &["loginctl", "--no-legend", "list-users"],
+        &["loginctl", "user-status", "user"],
+        &["systemctl", "--no-legend", "list-jobs"],
+    ];
+    lists.map(|words| format!("{words:?}\n{}", ran(as_root(words)).stdout)).concat()
 }
 
 /// The file system mounted at this place, as /proc/self/mountinfo calls it.
