@@ -54,13 +54,18 @@ pub fn has_program(name: &str) -> bool {
 }
 
 /// What `look` finds, as soon as it finds something; fails with `what` after [`PATIENCE`].
-pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    found_by(|| what.to_owned(), look)
+}
+
+/// The same with words that are made when it fails.
+pub fn found_by<T>(what: impl Fn() -> String, mut look: impl FnMut() -> Option<T>) -> T {
     let clock = Clock::start();
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(clock.now().0 < PATIENCE, "waited in vain: {what}");
+        assert!(clock.now().0 < PATIENCE, "waited in vain: {}", what());
         pause();
     }
 }

@@ -1,6 +1,6 @@
 //! A process that is watched to its end: its streams are read all the time, and it must end in time.
 
-use super::{PATIENCE, eventually, send};
+use super::{PATIENCE, eventually, found_by, send};
 use std::fmt;
 use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
@@ -85,8 +85,8 @@ impl Running {
     }
 
     fn await_text(&self, heard: &Heard, needle: &str) {
-        let what = format!("{needle:?} is said");
-        eventually(&what, || heard.text().contains(needle).then_some(()));
+        let what = || format!("{needle:?} is said; what was said:\n{}", heard.text());
+        found_by(what, || heard.text().contains(needle).then_some(()));
     }
 
     /// The first line of stdout that begins with `word`, less the word: how a workload names its process.

@@ -65,7 +65,7 @@ fn many_that_leap_are_frozen_or_ended_and_never_killed_by_the_kernel() {
     let options = ["-m", "40M", "--on-breach", "freeze", "--freeze-for", "500ms"];
     let one_call: &[&str] = if kernel_at_least(5, 18) { &["populate"] } else { &[] };
     for shape in ["tmpfs", "memfd", "forkbomb", "touch"].iter().chain(one_call) {
-        let words = [&hog(), shape, "--cap", "150M", "--ignore-term"];
+        let words = [&hog(), *shape, "--cap", "150M", "--ignore-term"];
         let run = Sentinel::new().args(&options).run(&words);
         assert_eq!(run.number("/status/events/oom_kill"), 0, "{shape}: {run}");
         assert_eq!(run.text("/outcome/ended_by"), "sentinel", "{shape}: {run}");
