@@ -129,7 +129,7 @@ def _die_with_parent():
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _tail(path, size=4000):
+def _tail(path, size=8000):
     try:
         with open(path, "rb") as file:
             file.seek(max(0, os.path.getsize(path) - size))
