@@ -3,6 +3,7 @@
 mod as_caller;
 mod attach;
 mod breach;
+mod culprit;
 mod file;
 mod matching;
 mod outputs;
@@ -200,6 +201,7 @@ fn rules(s: &Settings, command: Vec<OsString>) -> Result<WardRules> {
         },
         thrash,
         on_breach: breach::rule(s)?,
+        culprit: culprit::rule(s)?,
         on_guardian_death: s.on_guardian_death.unwrap_or(OnDeath::Terminate),
         on_exit: match s.on_exit {
             Some(ExitSetting::Terminate) => OnExit::Terminate,

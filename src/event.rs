@@ -147,6 +147,51 @@ pub struct PoolBreach {
     pub limit: Bytes,
 }
 
+/// Who a process is: its number, and when it got it, since numbers are given again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProcessId {
+    /// The number.
+    pub pid: i32,
+    /// When it started, clock ticks since boot.
+    pub started: u64,
+}
+
+/// One process, and what it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Weight {
+    /// Who.
+    pub id: ProcessId,
+    /// Anonymous memory, in memory and in swap.
+    pub size: Bytes,
+    /// It is the command's own; of what others started the eldest.
+    pub is_command: bool,
+}
+
+/// So many single processes are ended at a time.
+pub const PROCESSES_AT_ONCE: usize = 8;
+
+/// What single processes hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Crowd {
+    /// The largest, but for those that are being ended by themselves.
+    pub largest: [Option<Weight>; 4],
+    /// Of those, who is gone; others that are will be told of next time.
+    pub gone: [Option<ProcessId>; 2],
+    /// How long it took to find out.
+    pub cost: Duration,
+}
+
+/// Ending one process, and what descends from it or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProcessEnd {
+    /// Who.
+    pub id: ProcessId,
+    /// All that descend from it too.
+    pub with_descendants: bool,
+    /// By SIGKILL; else by the polite signal.
+    pub kill: bool,
+}
+
 /// A signal for one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OneSignal {
@@ -158,10 +203,6 @@ pub struct OneSignal {
 
 /// All that can happen to a workload.
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a box would allocate on the way to a kill; nobody keeps many of them"
-)]
 pub enum Event {
     /// It was looked at.
     Sample(Sample),
@@ -175,6 +216,8 @@ pub enum Event {
     Operator(Command),
     /// Of a pool: whoever was chosen is gone.
     Yielded,
+    /// Its processes were weighed, as [`Action::Weigh`] wants.
+    Processes(Crowd),
     /// What came of a deed.
     Done(Deed, DeedResult),
 }
@@ -190,6 +233,8 @@ pub enum Deed {
     Pids(Limit),
     /// [`Action::Signal`].
     Signal(OneSignal),
+    /// [`Action::EndProcess`].
+    EndProcess(ProcessEnd),
     /// [`Action::Freeze`].
     Freeze,
     /// [`Action::Thaw`].
@@ -235,6 +280,10 @@ pub enum Action {
     SetPids(Limit),
     /// Send it, if the process is of the workload.
     Signal(OneSignal),
+    /// See what single processes hold, and hand that back.
+    Weigh,
+    /// Send the polite signal, with SIGCONT behind it, or SIGKILL, if the process is of the workload.
+    EndProcess(ProcessEnd),
     /// `cgroup.freeze` 1.
     Freeze,
     /// `cgroup.freeze` 0.
@@ -297,6 +346,13 @@ pub enum Reason {
     },
     /// It is one of a pool that is over its limit, and was chosen.
     Pool(PoolBreach),
+    /// The command's own process holds more than each may.
+    Process {
+        /// What it held at the last look.
+        size: Bytes,
+        /// What each may hold.
+        limit: Bytes,
+    },
     /// The wall-clock limit.
     Timeout {
         /// The limit.
@@ -313,6 +369,25 @@ pub enum Reason {
     Operator,
     /// The command ended and the rest was not to outlive it.
     ChildExited,
+}
+
+/// Why a single process is ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProcessReason {
+    /// It holds more than each may.
+    TooLarge {
+        /// What it held at the last look.
+        size: Bytes,
+        /// What each may hold.
+        limit: Bytes,
+    },
+    /// The workload is to be ended, and it is the largest of it.
+    Largest {
+        /// What it held at the last look.
+        size: Bytes,
+        /// Why the workload would be.
+        reason: Reason,
+    },
 }
 
 /// Memory that reclaim does not get though it should, and how much of it there is.
@@ -450,6 +525,77 @@ pub enum Notice {
     NewPids(Limit),
     /// A single process was sent a signal, as requested.
     Signalled(OneSignal),
+    /// A single process is ended, and the rest lives.
+    Process(ProcessNotice),
+}
+
+/// What is told of a process that is ended by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProcessNotice {
+    /// The polite signal was sent.
+    Terminating {
+        /// To whom.
+        id: ProcessId,
+        /// Why.
+        why: ProcessReason,
+        /// Time until SIGKILL.
+        grace: Duration,
+    },
+    /// It would have been (dry run).
+    WouldTerminate {
+        /// To whom.
+        id: ProcessId,
+        /// Why.
+        why: ProcessReason,
+    },
+    /// SIGKILL was sent.
+    Killing {
+        /// To whom.
+        id: ProcessId,
+        /// Why.
+        why: KillReason,
+        /// Time since the polite signal.
+        after: Duration,
+    },
+    /// It is gone.
+    Gone {
+        /// Who.
+        id: ProcessId,
+        /// Time since the polite signal.
+        after: Duration,
+        /// It took SIGKILL.
+        killed: bool,
+    },
+    /// The kernel refused the signal (EPERM: it runs as another user now).
+    Refused {
+        /// To whom.
+        id: ProcessId,
+        /// It was SIGKILL.
+        kill: bool,
+        /// The errno.
+        errno: i32,
+    },
+    /// SIGKILL did not end it, and it is waited for no more.
+    StillThere {
+        /// Who.
+        id: ProcessId,
+        /// Time since the first SIGKILL.
+        after: Duration,
+    },
+}
+
+impl ProcessNotice {
+    /// Who it is about.
+    pub fn id(&self) -> ProcessId {
+        match self {
+            ProcessNotice::Terminating { id, .. }
+            | ProcessNotice::WouldTerminate { id, .. }
+            | ProcessNotice::Killing { id, .. }
+            | ProcessNotice::Gone { id, .. }
+            | ProcessNotice::Refused { id, .. }
+            | ProcessNotice::StillThere { id, .. } => *id,
+        }
+    }
 }
 
 /// What is done about a breach other than ending the workload.

@@ -131,6 +131,9 @@ pub struct Status {
     pub warned: bool,
     /// Processes in the workload.
     pub processes: u64,
+    /// Single processes that were ended while the rest lived, and are gone; absent in what older ones say.
+    #[serde(default)]
+    pub processes_ended: u64,
     /// CPU time and disk traffic; absent where nothing tells of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,

@@ -8,7 +8,7 @@ mod support;
 
 use sentinel::cgroup::available::Available;
 use sentinel::clock::Timestamp;
-use sentinel::event::{Action, DeedResult, Event, Sample};
+use sentinel::event::{Action, DeedResult, Event, ProcessEnd, Sample, Weight};
 use sentinel::lines::Lines;
 use sentinel::placement::surroundings::Surroundings;
 use sentinel::placement::{self, Placed, Wish};
@@ -124,6 +124,43 @@ fn ends_without_allocation(tier: Tier, placed: Option<Placed>, members: &mut [Ch
     workload.remove().unwrap();
 }
 
+#[test]
+fn one_of_many_by_itself() {
+    let _alone = ALONE.lock().unwrap();
+    let mut members = sleepers(40);
+    let (tier, placed) = match cgroup(&members) {
+        Some((tier, placed)) => (tier, Some(placed)),
+        None => (Tier::Polled, None),
+    };
+    placed.iter().for_each(|placed| {
+        members.iter().for_each(|member| placed.admit(pid(member)).unwrap());
+    });
+    let mut workload = Workload::new(tier, placed, None).unwrap();
+    workload.started(pid(&members[0]));
+    workload.watch_processes();
+    workload.rehearse();
+    assert!(matches!(workload.look(), Observation::Seen(_)));
+    let asked = ASKED.get();
+    let crowd = workload.weigh();
+    assert_eq!(ASKED.get(), asked, "weighing, tier {}", tier.name());
+    let is_other = |weight: &&Weight| !weight.is_command;
+    let id = crowd.largest.iter().flatten().find(is_other).unwrap().id;
+    for kill in [false, true] {
+        let end = ProcessEnd { id, with_descendants: true, kill };
+        workload.end_process(end, nix::libc::SIGCONT).unwrap();
+    }
+    assert_eq!(ASKED.get(), asked, "ending, tier {}", tier.name());
+    members.iter_mut().find(|member| pid(member) == id.pid).unwrap().wait().unwrap();
+    assert!(matches!(workload.look(), Observation::Seen(_)));
+    let crowd = workload.weigh();
+    assert_eq!(crowd.gone[0], Some(id), "{crowd:?}");
+    assert!(!crowd.largest.iter().flatten().any(|weight| weight.id == id), "{crowd:?}");
+    members.iter_mut().filter(|member| pid(member) != id.pid).for_each(end);
+    support::until("the cgroup is empty", || workload.is_empty());
+    workload.child_reaped();
+    workload.remove().unwrap();
+}
+
 fn step(
     policy: &mut Policy,
     workload: &mut Workload,
@@ -155,6 +192,8 @@ fn step(
                 assert!(matches!(result, None | Some(DeedResult::Done)), "{result:?}");
             }
             Action::Look
+            | Action::Weigh
+            | Action::EndProcess(_)
             | Action::SetLines(_)
             | Action::SetPids(_)
             | Action::Signal(_)
@@ -182,6 +221,7 @@ fn rules() -> PolicyConfig {
         warn: WarnRule { share: Percent(80), within: Duration::from_secs(10) },
         thrash: None,
         on_breach: sentinel::policy::on_breach::BreachRule::default(),
+        culprit: sentinel::policy::culprit::CulpritRule::default(),
         timeout: None,
         min_available: None,
         on_exit: OnExit::Wait,

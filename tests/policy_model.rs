@@ -45,6 +45,7 @@ fn config() -> PolicyConfig {
         warn: WarnRule { share: Percent(80), within: Duration::ZERO },
         thrash: None,
         on_breach: sentinel::policy::on_breach::BreachRule::default(),
+        culprit: sentinel::policy::culprit::CulpritRule::default(),
         timeout: None,
         min_available: None,
         on_exit: OnExit::Wait,

@@ -6,6 +6,7 @@ mod policy {
     pub mod deeds;
     pub mod reached;
     pub mod rules;
+    pub mod single;
     pub mod stories;
     pub mod trace;
     pub mod workload;
@@ -15,7 +16,7 @@ use policy::reached::{ALL, AT_BREACH, Reached};
 use policy::stories::*;
 use policy::trace::{LAST, Step, Story, Trace};
 use policy::workload::{OnTerm, Phase};
-use policy::{answered, rules};
+use policy::{answered, rules, single};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
@@ -84,6 +85,16 @@ proptest! {
         let trace = Trace::simulate(&story, &[]);
         let missed = told(&trace, |notice| matches!(notice, Notice::KernelOom { .. }));
         prop_assert!(!missed, "the kernel came first");
+    }
+
+    #[test]
+    fn whoever_is_ended_by_itself_was_seen_twice_and_asked_first_and_is_not_the_command(
+        config in configs(),
+        culprit in single::rules(),
+        events in events(),
+        crowds in proptest::collection::vec(single::crowds(), 1..20),
+    ) {
+        single::promises(single::short_grace(config, culprit), &events, &crowds)?;
     }
 
     #[test]
@@ -188,7 +199,7 @@ proptest! {
                 Event::Sample(s) => {
                     Event::Sample(Sample { current: s.current.saturating_add(more), ..s })
                 }
-                other @ (Event::Deadline | Event::ChildExited(_) | Event::Empty | Event::Operator(_) | Event::Yielded | Event::Done(..)) => other,
+                other @ (Event::Deadline | Event::ChildExited(_) | Event::Empty | Event::Operator(_) | Event::Yielded | Event::Processes(_) | Event::Done(..)) => other,
             })
         }).collect();
         let (light, heavy) = (Trace::play(config, &events), Trace::play(config, &heavier));
@@ -360,6 +371,7 @@ fn the_fullest_event_fits() {
             hold: Duration::from_millis(500),
         }),
         on_breach: sentinel::policy::on_breach::BreachRule::default(),
+        culprit: sentinel::policy::culprit::CulpritRule::default(),
         timeout: None,
         min_available: None,
         on_exit: sentinel::policy::OnExit::Wait,

@@ -4,6 +4,7 @@
 
 mod policy {
     mod scenarios {
+        mod culprit;
         mod deeds;
         mod dry_run;
         mod end;

@@ -5,6 +5,8 @@
 
 #[path = "supervise/bare_places.rs"]
 mod bare_places;
+#[path = "supervise/culprit.rs"]
+mod culprit;
 #[path = "supervise/dashboard.rs"]
 mod dashboard;
 #[path = "supervise/deaf_ears.rs"]

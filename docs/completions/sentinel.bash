@@ -55,7 +55,7 @@ _sentinel_words() {
 
     case "${cmd}" in
         sentinel)
-            opts="-q -m -h -V --config --plain --quiet --dry-run --memory --headroom --second-line --swap --pids --timeout --thrash --min-available --warn-at --warn-within --on-breach --freeze-for --hold --grace --term-signal --kill-mode --on-exit --on-guardian-death --limit-exit-code --require --best-effort --cgroup --slice --user --no-new-privs --name --socket --metrics --json --json-fd --record --record-size --log --report --help --version attach status ps top ctl report replay metrics doctor help"
+            opts="-q -m -h -V --config --plain --quiet --dry-run --memory --headroom --second-line --process-memory --swap --pids --timeout --thrash --min-available --warn-at --warn-within --victim --on-breach --freeze-for --hold --grace --term-signal --kill-mode --on-exit --on-guardian-death --limit-exit-code --require --best-effort --cgroup --slice --user --no-new-privs --name --socket --metrics --json --json-fd --record --record-size --log --report --help --version attach status ps top ctl report replay metrics doctor help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -92,6 +92,10 @@ _sentinel_words() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --process-memory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --swap)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -118,6 +122,10 @@ _sentinel_words() {
                     ;;
                 --warn-within)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --victim)
+                    COMPREPLY=($(compgen -W "workload largest" -- "${cur}"))
                     return 0
                     ;;
                 --on-breach)
@@ -272,7 +280,7 @@ _sentinel_words() {
             return 0
             ;;
         sentinel__subcmd__attach)
-            opts="-m -q -h -V --cgroup --unit --slice --container --pid --name --each --total --victim --memory --headroom --thrash --min-available --warn-at --on-breach --freeze-for --hold --grace --term-signal --kill-mode --dry-run --quiet --as --socket --metrics --report --config --help --version"
+            opts="-m -q -h -V --cgroup --unit --slice --container --pid --name --each --total --victim --memory --process-memory --headroom --thrash --min-available --warn-at --on-breach --freeze-for --hold --grace --term-signal --kill-mode --dry-run --quiet --as --socket --metrics --report --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -327,6 +335,10 @@ _sentinel_words() {
                     return 0
                     ;;
                 -m)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --process-memory)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -673,7 +685,7 @@ _sentinel_command_at() {
             -*)
                 if [[ ${COMP_WORDS[i + 1]} == = ]]; then
                     ((i += 2))
-                elif [[ " --config -m --memory --headroom --second-line --swap --pids --timeout --thrash --min-available --warn-at --warn-within --on-breach --freeze-for --hold --grace --term-signal --kill-mode --on-exit --on-guardian-death --limit-exit-code --require --cgroup --slice --user --name --socket --metrics --json --json-fd --record --record-size --log --report " == *" ${COMP_WORDS[i]} "* ]]; then
+                elif [[ " --config -m --memory --headroom --second-line --process-memory --swap --pids --timeout --thrash --min-available --warn-at --warn-within --victim --on-breach --freeze-for --hold --grace --term-signal --kill-mode --on-exit --on-guardian-death --limit-exit-code --require --cgroup --slice --user --name --socket --metrics --json --json-fd --record --record-size --log --report " == *" ${COMP_WORDS[i]} "* ]]; then
                     ((i += 1))
                 fi
                 ((i += 1))

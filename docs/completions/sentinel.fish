@@ -2,7 +2,7 @@
 
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_sentinel_global_optspecs
-    string join \n config= plain q/quiet dry-run m/memory= headroom= second-line= swap= pids= timeout= thrash= min-available= warn-at= warn-within= on-breach= freeze-for= hold= grace= term-signal= kill-mode= on-exit= on-guardian-death= limit-exit-code= require= best-effort cgroup= slice= user= no-new-privs name= socket= metrics= json= json-fd= record= record-size= log= report= h/help V/version
+    string join \n config= plain q/quiet dry-run m/memory= headroom= second-line= process-memory= swap= pids= timeout= thrash= min-available= warn-at= warn-within= victim= on-breach= freeze-for= hold= grace= term-signal= kill-mode= on-exit= on-guardian-death= limit-exit-code= require= best-effort cgroup= slice= user= no-new-privs name= socket= metrics= json= json-fd= record= record-size= log= report= h/help V/version
 end
 
 function __fish_sentinel_needs_command
@@ -30,6 +30,7 @@ complete -c sentinel -n "__fish_sentinel_needs_command" -l config -d 'Read setti
 complete -c sentinel -n "__fish_sentinel_needs_command" -s m -l memory -d 'Memory limit [default: 100M]' -r
 complete -c sentinel -n "__fish_sentinel_needs_command" -l headroom -d 'Room above the limit, up to memory.max [default: 64M, or 10% of the limit if that is more]' -r
 complete -c sentinel -n "__fish_sentinel_needs_command" -l second-line -d 'Send SIGKILL at once when memory reaches this [default: just under memory.max]' -r
+complete -c sentinel -n "__fish_sentinel_needs_command" -l process-memory -d 'Memory limit of each single process: who reaches it is ended, and the rest lives' -r
 complete -c sentinel -n "__fish_sentinel_needs_command" -l swap -d 'Swap allowed beyond the limit, or max [default: 0]' -r
 complete -c sentinel -n "__fish_sentinel_needs_command" -l pids -d 'Processes and threads allowed, or max [default: 4096]' -r
 complete -c sentinel -n "__fish_sentinel_needs_command" -l timeout -d 'End the workload after this time; 0: never' -r
@@ -37,6 +38,8 @@ complete -c sentinel -n "__fish_sentinel_needs_command" -l thrash -d 'End a work
 complete -c sentinel -n "__fish_sentinel_needs_command" -l min-available -d 'End the workload when the machine has less memory than this available' -r
 complete -c sentinel -n "__fish_sentinel_needs_command" -l warn-at -d 'Warn at this share of the limit [default: 80%]' -r
 complete -c sentinel -n "__fish_sentinel_needs_command" -l warn-within -d 'Warn when the limit is this near in time [default: 10s]' -r
+complete -c sentinel -n "__fish_sentinel_needs_command" -l victim -d 'Who is ended at the limit [default: workload]' -r -f -a "workload\t'All of the workload'
+largest\t'Its largest process with what descends from it, again until memory is below the limit; the command\'s own last'"
 complete -c sentinel -n "__fish_sentinel_needs_command" -l on-breach -d 'What to do when the limit is reached [default: terminate]' -r -f -a "terminate\t'End it with the term signal, and SIGKILL after the grace period'
 freeze\t'Freeze it, so that the limit can be raised; end it after --freeze-for'
 warn\t'Only tell; the second line still ends it'"
@@ -100,8 +103,9 @@ complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l container -
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l pid -d 'The process to guard, with all that descend from it' -r
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l name -d 'The process to guard, by the name of its program' -r -f -a "(__fish_complete_command)"
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l total -d 'Memory limit of all of them together: where it is reached one is ended, and the others live' -r
-complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l victim -d 'Which one that is [default: largest]' -r
+complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l victim -d 'Which one that is [default: largest]; without --total, largest: of each, its largest process is ended at its limit' -r
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -s m -l memory -d 'Memory limit, of each [default: so far below its memory.max that an end has room]' -r
+complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l process-memory -d 'Memory limit of each single process: who reaches it is ended, and the rest lives' -r
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l headroom -d 'Room above the limit [default: 64M, or 10% of the limit if that is more]' -r
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l thrash -d 'End what stalls on memory for this share of the time, or off [default: 80%:1m]' -r
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l min-available -d 'End the largest of them when the machine has less memory than this available' -r
@@ -203,7 +207,7 @@ function __sentinel_command
                 string join \n -- $words
                 return 0
             case '-*'
-                contains -- $words[1] --config -m --memory --headroom --second-line --swap --pids --timeout --thrash --min-available --warn-at --warn-within --on-breach --freeze-for --hold --grace --term-signal --kill-mode --on-exit --on-guardian-death --limit-exit-code --require --cgroup --slice --user --name --socket --metrics --json --json-fd --record --record-size --log --report; and set -e words[1]
+                contains -- $words[1] --config -m --memory --headroom --second-line --process-memory --swap --pids --timeout --thrash --min-available --warn-at --warn-within --victim --on-breach --freeze-for --hold --grace --term-signal --kill-mode --on-exit --on-guardian-death --limit-exit-code --require --cgroup --slice --user --name --socket --metrics --json --json-fd --record --record-size --log --report; and set -e words[1]
                 set -e words[1]
             case '*'
                 string join \n -- $words
@@ -230,7 +234,7 @@ function __sentinel_is_first
     set -e words[1..2]
     while set -q words[1]
         string match -q -- '-*' $words[1]; or return 1
-        contains -- $words[1] --as --cgroup --config --container --freeze-for --grace --guardian --headroom --hold --kill-mode --listen --memory --metrics --min-available --name --on-breach --pid --report --second-line --slice --socket --speed --swap --term-signal --thrash --timeout --total --unit --victim --warn-at --warn-within -g -m; and set -e words[1]
+        contains -- $words[1] --as --cgroup --config --container --freeze-for --grace --guardian --headroom --hold --kill-mode --listen --memory --metrics --min-available --name --on-breach --pid --process-memory --report --second-line --slice --socket --speed --swap --term-signal --thrash --timeout --total --unit --victim --warn-at --warn-within -g -m; and set -e words[1]
         set -e words[1]
     end
 end

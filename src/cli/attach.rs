@@ -3,7 +3,8 @@
 use super::Settings;
 use super::headed::headed;
 use super::values::{
-    BreachSetting, Offering, ReportSetting, Span, TermSignal, ThrashSetting, VictimSetting,
+    BreachSetting, CulpritSetting, Offering, ReportSetting, Span, TermSignal, ThrashSetting,
+    VictimSetting,
 };
 use crate::targets::AttachTarget;
 use crate::units::{Bytes, Percent, Size};
@@ -49,12 +50,15 @@ pub struct Attach {
     /// Memory limit of all of them together: where it is reached one is ended, and the others live
     #[arg(long, value_name = "SIZE", requires = "each")]
     pub total: Option<Size>,
-    /// Which one that is [default: largest]
-    #[arg(long, value_name = "RULE", ignore_case = true, requires = "total")]
+    /// Which one that is [default: largest]; without --total, largest: of each, its largest process is ended at its limit
+    #[arg(long, value_name = "RULE", ignore_case = true)]
     pub victim: Option<VictimSetting>,
     /// Memory limit, of each [default: so far below its memory.max that an end has room]
     #[arg(short, long, value_name = "SIZE")]
     pub memory: Option<Size>,
+    /// Memory limit of each single process: who reaches it is ended, and the rest lives
+    #[arg(long, value_name = "SIZE")]
+    pub process_memory: Option<Bytes>,
     /// Room above the limit [default: 64M, or 10% of the limit if that is more]
     #[arg(long, value_name = "SIZE")]
     pub headroom: Option<Bytes>,
@@ -128,11 +132,19 @@ impl Attach {
         all.into_iter().flatten().next()
     }
 
+    /// Where there is no limit of all together, the victim is a process.
+    fn largest_process(&self) -> Option<CulpritSetting> {
+        let of_process = self.total.is_none() && self.victim == Some(VictimSetting::Largest);
+        of_process.then_some(CulpritSetting::Largest)
+    }
+
     /// The settings among it, over those of a configuration file, of which only those count that there are here.
     #[must_use]
     pub fn settings(self, file: Settings) -> Settings {
         Settings {
             memory: self.memory.or(file.memory),
+            process_memory: self.process_memory.or(file.process_memory),
+            victim: self.largest_process().or(file.victim),
             headroom: self.headroom.or(file.headroom),
             thrash: self.thrash.or(file.thrash),
             min_available: self.min_available.or(file.min_available),

@@ -3,8 +3,8 @@
 use super::from_text::from_text;
 use super::matching::MatchRule;
 use super::values::{
-    Amount, BreachSetting, Count, ExitSetting, Offering, OnDeath, ReportSetting, Span, TermSignal,
-    ThrashSetting, TierSetting,
+    Amount, BreachSetting, Count, CulpritSetting, ExitSetting, Offering, OnDeath, ReportSetting,
+    Span, TermSignal, ThrashSetting, TierSetting,
 };
 use crate::units::{Bytes, Percent, Size};
 use crate::workload::kill_mode::KillMode;
@@ -65,6 +65,13 @@ pub struct Settings {
     #[arg(long, value_name = "SIZE", help_heading = LIMITS)]
     #[serde(deserialize_with = "from_text")]
     pub second_line: Option<Bytes>,
+    /// Memory limit of each single process: who reaches it is ended, and the rest lives
+    ///
+    /// Anonymous memory of a process, in memory and in swap; what it shares with a parent that it was forked from counts for both. It gets
+    /// the term signal, and SIGKILL after the grace period. Where it is the command's own process, the workload is ended.
+    #[arg(long, value_name = "SIZE", help_heading = LIMITS)]
+    #[serde(deserialize_with = "from_text")]
+    pub process_memory: Option<Bytes>,
     /// Swap allowed beyond the limit, or max [default: 0]
     ///
     /// With max, only --thrash bounds the use of swap.
@@ -106,6 +113,13 @@ pub struct Settings {
     #[arg(long, value_name = "DURATION", help_heading = ENDING)]
     #[serde(deserialize_with = "from_text")]
     pub warn_within: Option<Span>,
+    /// Who is ended at the limit [default: workload]
+    ///
+    /// For the reasons that --on-breach counts as reaching it, and for --min-available. At the second line SIGKILL follows at once, first for
+    /// the process, and if that is not enough for all of the workload.
+    #[arg(long, value_name = "WHO", help_heading = ENDING, ignore_case = true)]
+    #[serde(deserialize_with = "from_text")]
+    pub victim: Option<CulpritSetting>,
     /// What to do when the limit is reached [default: terminate]
     ///
     /// Also for what counts as reaching it: memory that the kernel cannot reclaim at the limit, and --thrash.
@@ -239,7 +253,7 @@ impl Settings {
                 }
             };
         }
-        first!(memory, headroom, second_line, grace, term_signal, kill_mode, swap, pids, timeout,
+        first!(memory, process_memory, victim, headroom, second_line, grace, term_signal, kill_mode, swap, pids, timeout,
             warn_at, warn_within, on_breach, freeze_for, hold, thrash, min_available, on_exit, on_guardian_death, require, cgroup, slice, user,
             report, limit_exit_code, socket, name,
             json, json_fd, record, record_size, log, metrics;

@@ -150,6 +150,16 @@ choice!(
 );
 
 choice!(
+    /// Who is ended at the limit.
+    CulpritSetting {
+        /// All of the workload
+        Workload = "workload",
+        /// Its largest process with what descends from it, again until memory is below the limit; the command's own last
+        Largest = "largest",
+    }
+);
+
+choice!(
     /// A tier to insist on.
     TierSetting {
         /// Limits in force in the kernel
@@ -178,7 +188,7 @@ macro_rules! offered {
     )*};
 }
 
-offered!(KillMode, BreachSetting, ExitSetting, OnDeath, ReportSetting, TierSetting);
+offered!(KillMode, BreachSetting, CulpritSetting, ExitSetting, OnDeath, ReportSetting, TierSetting);
 
 /// Parses what `T` parses, and lets completions offer these words: there are more values than can be listed, or another program
 /// decides which there are.

@@ -5,7 +5,7 @@ use crate::cli::{Attach, MatchRule, VictimSetting};
 use crate::policy::pool::Victim;
 use crate::targets::{Located, Place};
 use crate::units::Size;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
 
 const NOTHING: &str = "nothing to guard was named: use --unit, --container, --slice, --pid, --name or --cgroup; try: sentinel attach --help";
@@ -54,6 +54,11 @@ impl Config {
             total,
             victim: asked.victim.map_or_else(Victim::default, victim),
         });
+        if pool.is_none()
+            && let Some(rule) = asked.victim.filter(|rule| *rule != VictimSetting::Largest)
+        {
+            bail!("--victim {rule} chooses among all of a directory: it needs --each --total SIZE");
+        }
         let mut settings = asked.settings(file);
         if settings.name.is_none() {
             settings.name = Some(super::name(None, &[found.name.clone().into()])?);

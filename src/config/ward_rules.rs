@@ -8,6 +8,7 @@ use crate::cli::{OnDeath, ReportSetting};
 use crate::escape::escape;
 use crate::lines::{BATCH, Lines, SMALLEST_HEADROOM, default_headroom};
 use crate::policy::breach::counter_slack;
+use crate::policy::culprit::CulpritRule;
 use crate::policy::interval::Cadence;
 use crate::policy::on_breach::BreachRule;
 use crate::policy::pool::Victim;
@@ -53,6 +54,8 @@ pub struct WardRules {
     pub pids: (Limit, bool),
     /// What is done at a breach.
     pub on_breach: BreachRule,
+    /// Which single processes are ended.
+    pub culprit: CulpritRule,
     /// Wall-clock limit.
     pub timeout: Option<Duration>,
     /// When to warn.
@@ -146,7 +149,7 @@ impl WardRules {
     pub fn of_pool(&self, name: String, pool: PoolRules) -> WardRules {
         let (victim, memory) = (Some(pool.victim), pool.total);
         // What is done at a limit of one's own is not done at that of all: who is chosen there is ended.
-        let on_breach = BreachRule::default();
+        let (on_breach, culprit) = (BreachRule::default(), CulpritRule::default());
         WardRules {
             name,
             memory,
@@ -154,6 +157,7 @@ impl WardRules {
             victim,
             total: None,
             on_breach,
+            culprit,
             ..self.clone()
         }
     }
@@ -184,6 +188,7 @@ impl WardRules {
             // Known when it was looked for what tells.
             min_available: None,
             on_breach: self.on_breach,
+            culprit: self.culprit,
             on_exit: self.on_exit,
             has_command: !self.command.is_empty(),
             dry_run: self.dry_run,

@@ -80,6 +80,11 @@ fn state(page: &mut Samples<'_>, status: &Status) {
         seconds(status.limits.grace_ms),
     );
     page.gauge("sentinel_processes", "Processes in the workload.", status.processes);
+    page.counter(
+        "sentinel_processes_ended_total",
+        "Single processes that were ended while the rest of the workload lived.",
+        status.processes_ended,
+    );
     page.gauge(
         "sentinel_processes_max",
         "Processes and threads that it may have.",

@@ -35,6 +35,11 @@ impl Policy {
             Deed::Lines(in_force) => self.lines_are(in_force, result),
             Deed::Pids(_) | Deed::Signal(_) if failed => {}
             Deed::Pids(limit) => actions.push(Action::Tell(Notice::NewPids(limit))),
+            Deed::EndProcess(end) => {
+                if let DeedResult::Failed(errno) = result {
+                    self.process_refused(end, errno, actions);
+                }
+            }
             Deed::Signal(one) => actions.push(Action::Tell(Notice::Signalled(one))),
             Deed::Freeze => self.froze(failed, now, actions),
             Deed::Thaw => self.thawed(failed, actions),

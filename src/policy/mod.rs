@@ -5,6 +5,7 @@
 
 pub mod ahead;
 pub mod breach;
+pub mod culprit;
 mod deeds;
 pub mod floor;
 pub mod glance;
@@ -28,6 +29,7 @@ use crate::units::{Bytes, Limit};
 use ahead::Ahead;
 use arrayvec::ArrayVec;
 use breach::Breach;
+use culprit::{CulpritRule, Culprits};
 use deeds::Signalled;
 use floor::Floor;
 use glance::Known;
@@ -66,6 +68,8 @@ pub struct PolicyConfig {
     pub thrash: Option<ThrashRule>,
     /// What is done at a breach.
     pub on_breach: BreachRule,
+    /// Which single processes are ended.
+    pub culprit: CulpritRule,
     /// Wall-clock limit.
     pub timeout: Option<Duration>,
     /// What is to be left of the machine's memory: below that the workload is ended; `None`: nobody asked.
@@ -110,6 +114,7 @@ pub struct Policy {
     /// Where the kernel's own lines stand, and where they are to go.
     placing: Placing,
     pool: Choosing,
+    culprits: Culprits,
     frozen: bool,
     signalled: Signalled,
     child: Option<Ending>,
@@ -146,6 +151,7 @@ impl Policy {
             warn: Warn::new(config.warn),
             placing: Placing::new(config.lines),
             pool: Choosing::default(),
+            culprits: Culprits::default(),
             frozen: false,
             signalled: Signalled::default(),
             child: (!config.has_command).then_some(Ending::Unseen),
@@ -170,6 +176,7 @@ impl Policy {
             Event::Empty => self.empty(&mut actions),
             Event::Operator(command) => self.obey(command, now, &mut actions),
             Event::Yielded => self.yielded(now),
+            Event::Processes(crowd) => self.weighed(&crowd, now, &mut actions),
             Event::Done(deed, result) => self.done(deed, result, now, &mut actions),
         }
         actions
@@ -179,10 +186,12 @@ impl Policy {
     pub fn suffices(&mut self, glance: Glance, now: Timestamp) -> bool {
         let reclaims = self.config.reclaim == ReclaimAt::TripWire;
         let watching = matches!(self.rung, Rung::Watching { confirming: false });
-        let rests = !self.response.is_open() && !self.pool.is_at_work();
+        let at_work = self.pool.is_at_work() || self.culprits.is_at_work();
+        let rests = !self.response.is_open() && !at_work;
         let open = watching && reclaims && !self.breach.is_near() && rests;
         let Some(seen_at) = self.seen_at.filter(|_| open) else { return false };
-        if self.floor.wait().is_some_and(|wait| now.since(seen_at) >= wait) {
+        let waits = [self.floor.wait(), self.culprits.wait(&self.config.culprit)];
+        if waits.into_iter().flatten().any(|wait| now.since(seen_at) >= wait) {
             return false;
         }
         let known = Known {
@@ -203,7 +212,10 @@ impl Policy {
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let rung = match self.rung {
             Rung::Ended => return None,
-            Rung::Watching { .. } => self.timeout_at().into_iter().chain(self.frozen_until()).min(),
+            Rung::Watching { .. } => {
+                let all = [self.timeout_at(), self.frozen_until(), self.culprits.next_deadline()];
+                all.into_iter().flatten().min()
+            }
             Rung::Terminating { kill_at, .. } => Some(kill_at),
             Rung::Killing { again_at, .. } => Some(again_at),
         };
@@ -225,7 +237,10 @@ impl Policy {
         self.floor.observe(&sample, now);
         tell_counters(&before.counters, &sample.counters, actions);
         match self.rung {
-            Rung::Watching { .. } => self.watch(&sample, now, actions),
+            Rung::Watching { .. } => {
+                self.watch(&sample, now, actions);
+                self.weigh_where_due(now, actions);
+            }
             Rung::Terminating { .. } => {
                 self.watch_second_line(&sample, now, actions);
                 self.watch_floor(&sample, now, actions);
@@ -248,7 +263,7 @@ impl Policy {
         let breach = self.breach.judge(sample, &self.reclaim, &self.lines, now);
         let reason = thrash.or(breach).or(self.floor.judge(sample));
         self.rung = Rung::Watching { confirming: false };
-        if self.is_resting(sample, now, actions) {
+        if self.is_resting(sample, now, actions) || self.is_ending_largest(sample, now, actions) {
             return;
         }
         match reason {
@@ -292,6 +307,13 @@ impl Policy {
         if !self.config.dry_run && self.config.is_pool {
             return self.choose(reason, now, actions);
         }
+        if self.ends_largest_for(&reason) && !self.told_would {
+            return self.choose_process(reason, actions);
+        }
+        self.end_all(reason, now, actions);
+    }
+
+    fn end_all(&mut self, reason: Reason, now: Timestamp, actions: &mut Actions) {
         if !self.config.dry_run {
             return self.terminate(reason, now, actions);
         }
@@ -307,6 +329,9 @@ impl Policy {
             }
             Rung::Watching { .. } if self.frozen_until().is_some_and(|at| now >= at) => {
                 self.freeze_is_over(now, actions);
+            }
+            Rung::Watching { .. } if self.culprits.next_deadline().is_some_and(|at| now >= at) => {
+                self.process_deadline(now, actions);
             }
             Rung::Terminating { kill_at, .. } if now >= kill_at => self.grace_over(now, actions),
             Rung::Killing { again_at, .. } if now >= again_at => self.kill_again(now, actions),
@@ -347,7 +372,7 @@ impl Policy {
             Rung::Watching { .. } => {
                 let otherwise = self.watching_interval();
                 let floor = self.floor.wait().map(|wait| interval::affordable(wait, &self.last));
-                floor.map_or(otherwise, |wait| wait.min(otherwise))
+                self.culprit_interval(floor.map_or(otherwise, |wait| wait.min(otherwise)))
             }
             Rung::Killing { .. } | Rung::Ended => interval::FROZEN,
         }
@@ -396,6 +421,7 @@ impl Policy {
         if let Rung::Terminating { since, ref mut kill_at, .. } = self.rung {
             *kill_at = since + grace;
         }
+        self.culprits.set_grace(grace);
         actions.push(Action::Tell(Notice::NewGrace(grace)));
     }
 

@@ -115,7 +115,8 @@ impl Policy {
     /// More is in use than the last look saw. Over the second line there is no room left to give, and SIGKILL follows.
     fn lift_again(&mut self, current: Bytes, actions: &mut Actions) {
         let room = self.lines.relief_at(current) > current;
-        if room && (self.is_ending() || self.rests()) && self.placing.relief_tries < RELIEF_TRIES {
+        let relieves = self.is_ending() || self.rests() || self.culprits.relieves();
+        if room && relieves && self.placing.relief_tries < RELIEF_TRIES {
             self.placing.relief_tries += 1;
             self.lift(current, actions);
         }

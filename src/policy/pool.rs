@@ -64,6 +64,7 @@ impl Policy {
             | Reason::Stuck { .. }
             | Reason::Thrash { .. }
             | Reason::HostMemory { .. }
+            | Reason::Process { .. }
             | Reason::Pool(_) => {
                 PoolBreach { footprint: self.last.footprint(), limit: self.lines.allowance() }
             }
@@ -107,8 +108,9 @@ impl Policy {
     /// The trip-wire back at the limit, once there is room below it.
     pub(super) fn lower_again(&mut self, sample: &Sample, actions: &mut Actions) {
         let limit = self.lines.limit;
-        if self.pool.lifted && !self.rests() && sample.current < limit {
-            self.pool.lifted = false;
+        let lifted = self.pool.lifted || self.culprits.lifted;
+        if lifted && !self.rests() && sample.current < limit {
+            (self.pool.lifted, self.culprits.lifted) = (false, false);
             self.placing.trip_wire = Limit::At(limit.0);
             actions.push(Action::SetTripWire(Limit::At(limit.0)));
         }

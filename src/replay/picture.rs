@@ -38,6 +38,8 @@ impl<'a> ReplayPicture<'a> {
             | Action::SetLines(_)
             | Action::SetPids(_)
             | Action::Signal(_)
+            | Action::Weigh
+            | Action::EndProcess(_)
             | Action::Freeze
             | Action::Thaw
             | Action::Terminate
@@ -97,6 +99,7 @@ impl<'a> ReplayPicture<'a> {
             events: sample.counters,
             warned: policy.warned(),
             processes: sample.processes,
+            processes_ended: policy.processes_ended(),
             // Not in the trace.
             usage: None,
         }

@@ -51,6 +51,8 @@ pub enum Why {
     RecordedEnd,
     /// Sentinel froze the recorded run for a breach.
     RecordedFreeze,
+    /// A single process was ended there, or would be: what the others did then nobody knows.
+    SingleProcess,
     /// The kernel's OOM killer acted.
     KernelOom,
     /// The recording stops.
@@ -114,6 +116,8 @@ struct Told {
     term: Option<(Timestamp, Timestamp, Reason)>,
     kill: Option<(Timestamp, KillReason)>,
     outcome: Option<Outcome>,
+    /// A single process was, or would be, ended.
+    process: bool,
 }
 
 struct Game {
@@ -138,6 +142,7 @@ impl Game {
                 // Other rules may have moved other lines: what they did is taken to have been done.
                 Event::Done(..) => true,
                 Event::Sample(_) | Event::ChildExited(_) | Event::Empty | Event::Yielded => false,
+                Event::Processes(_) => false,
             };
             if !left_out {
                 let soon = trace.steps[index + 1..].iter().find(|next| next.sample().is_some());
@@ -147,7 +152,12 @@ impl Game {
             self.recorded.0 |= step.did("terminate");
             self.recorded.1 |= step.did("kill");
             let froze = step.did.iter().any(|did| did.starts_with("tell frozen-at-breach"));
-            let unknown = || froze.then(|| self.unknown(step.at, Why::RecordedFreeze));
+            self.told.process |= step.did.iter().any(|did| did.starts_with("end-process"));
+            let unknown = || match (froze, self.told.process) {
+                (true, _) => Some(self.unknown(step.at, Why::RecordedFreeze)),
+                (false, true) => Some(self.unknown(step.at, Why::SingleProcess)),
+                (false, false) => None,
+            };
             let parted = self.parted(step.at).or_else(unknown);
             if let Some(verdict) = parted.or_else(|| self.over(step.at)) {
                 return verdict;
@@ -187,6 +197,7 @@ impl Game {
     /// True when another look is wanted.
     fn deliver(&mut self, event: Event, at: Timestamp) -> bool {
         let actions = self.policy.handle(event, at);
+        let rule = self.policy.culprit_rule();
         for action in &actions {
             match action {
                 Action::Tell(Notice::Terminating { reason, .. }) => {
@@ -197,7 +208,13 @@ impl Game {
                     self.warn(at, *notice)
                 }
                 Action::Finish(outcome) => self.told.outcome = Some(*outcome),
+                Action::EndProcess(_) => self.told.process = true,
+                // Which one would be chosen was not recorded.
+                Action::Weigh if rule.largest && rule.process_memory.is_none() => {
+                    self.told.process = true;
+                }
                 Action::Tell(_)
+                | Action::Weigh
                 | Action::Look
                 | Action::SetTripWire(_)
                 | Action::SetLines(_)

@@ -105,6 +105,7 @@ fn fill(record: &mut WhatIfRecord, verdict: &Prediction) {
             record.unknown_because = Some(match why {
                 Why::RecordedEnd => "recorded-end",
                 Why::RecordedFreeze => "recorded-freeze",
+                Why::SingleProcess => "single-process",
                 Why::KernelOom => "kernel-oom",
                 Why::Cut => "trace-ends",
             });
@@ -191,6 +192,9 @@ fn unknown(at: Timestamp, why: Why, left: Option<Duration>, answer: &WhatIfAnswe
     let what = match why {
         Why::RecordedEnd => "where sentinel ended the recorded run",
         Why::RecordedFreeze => "where sentinel froze the recorded run",
+        Why::SingleProcess => {
+            "where a single process is ended, and what the others do then is not known"
+        }
         Why::KernelOom => "where the kernel's OOM killer ended the recorded run",
         Why::Cut => "where the trace ends",
     };

@@ -77,6 +77,9 @@ struct Record<'a> {
     guardian_page_faults: PageFaults,
     /// Whether its memory was locked (mlockall(2)).
     memory_locked: bool,
+    /// Single processes that were ended while the rest lived.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ended_processes: Vec<&'a EndedProcess>,
     /// Memory that nobody has and everybody is short of.
     left_in_tmpfs: Option<Remains>,
     /// Absent where nothing ran.
@@ -93,6 +96,27 @@ pub struct Decision {
     pub current: Bytes,
     /// The footprint.
     pub footprint: Bytes,
+}
+
+/// A single process that was ended while the rest of its workload lived. Times are milliseconds since the guardian's start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct EndedProcess {
+    /// Its number.
+    pub pid: i32,
+    /// Its name, escaped.
+    pub name: String,
+    /// Why, in one word.
+    pub reason: &'static str,
+    /// What it held then.
+    pub size: Bytes,
+    /// When it had the polite signal.
+    pub term_ms: Option<u64>,
+    /// When it had SIGKILL.
+    pub kill_ms: Option<u64>,
+    /// When it was seen to be gone.
+    pub gone_ms: Option<u64>,
+    /// The kernel refused the signal.
+    pub refused: bool,
 }
 
 /// How the run ended, for [`RecordFile::write`].
@@ -114,6 +138,8 @@ pub struct Ended<'a> {
     pub guardian_page_faults: PageFaults,
     /// Whether the guardian's memory was locked.
     pub memory_locked: bool,
+    /// Single processes that were ended before.
+    pub ended_processes: Vec<&'a EndedProcess>,
     /// What is left on tmpfs.
     pub left_in_tmpfs: Option<Remains>,
 }
@@ -174,6 +200,7 @@ impl RecordFile {
             page_faults: ended.page_faults,
             guardian_page_faults: ended.guardian_page_faults,
             memory_locked: ended.memory_locked,
+            ended_processes: ended.ended_processes,
             left_in_tmpfs: ended.left_in_tmpfs,
             ended_unix_ms: Some(crate::clock::unix_time().as_millis()),
             status: Some(status),
@@ -265,6 +292,7 @@ fn without_run(ended_by: &'static str, reason: &'static str, text: String) -> Re
         page_faults: PageFaults::default(),
         guardian_page_faults: PageFaults::default(),
         memory_locked: false,
+        ended_processes: Vec::new(),
         left_in_tmpfs: None,
         ended_unix_ms: None,
         status: None,

@@ -327,6 +327,7 @@ mod tests {
             events: Counters { high: 3, ..Counters::default() },
             warned: false,
             processes: 4,
+            processes_ended: 0,
             usage: None,
         }
     }

@@ -1,6 +1,7 @@
 //! What happened, in words: one line each, with the rule and the numbers behind it.
 
 pub mod breach;
+pub mod process;
 
 use crate::event::{
     Cause, Ending, Held, KillReason, Notice, OneSignal, Outcome, PoolBreach, Reason,
@@ -35,6 +36,9 @@ pub fn reason(reason: &Reason) -> String {
         Reason::Pool(PoolBreach { footprint, limit }) => format!(
             "chosen because all of its pool together, {footprint}, reached their limit {limit}"
         ),
+        Reason::Process { size, limit } => {
+            format!("the command's own process, {size}, reached what each may hold, {limit}")
+        }
         Reason::Timeout { after } => format!("reached its timeout of {}", show_duration(*after)),
         Reason::HostMemory { available, floor } => {
             format!("available memory {available} fell below the machine's floor {floor}")
@@ -77,6 +81,7 @@ pub fn reason_word(reason: &Reason) -> &'static str {
         Reason::Stuck { .. } => "stuck",
         Reason::Thrash { .. } => "thrash",
         Reason::Pool(_) => "pool",
+        Reason::Process { .. } => "process-memory",
         Reason::Timeout { .. } => "timeout",
         Reason::HostMemory { .. } => "host-memory",
         Reason::Operator => "operator",
@@ -173,6 +178,9 @@ pub fn notice(notice: &Notice, signal: &str) -> (Level, String) {
         Notice::Signalled(OneSignal { pid, signal }) => {
             let text = format!("sent {} to process {pid}, as requested", signal_name(*signal));
             (Level::Warning, text)
+        }
+        Notice::Process(what) => {
+            process::notice(what, &format!("process {}", what.id().pid), signal)
         }
     }
 }

@@ -1,17 +1,24 @@
 //! What a policy did, in a few words that do not change: what a replay is compared by. The words for people are elsewhere.
 
-use crate::event::{Action, AtBreach, Cause, Notice, OneSignal, Outcome};
+use crate::event::{
+    Action, AtBreach, Cause, Notice, OneSignal, Outcome, ProcessEnd, ProcessNotice,
+};
 use crate::lines::Lines;
+use crate::report::words::process::process_reason_word;
 use crate::report::words::{kill_word, reason_word};
 
 /// The words for an action. `None` for a look: that what it saw is there is its trace.
 pub fn deed(action: &Action) -> Option<String> {
     Some(match action {
-        Action::Look => return None,
+        Action::Look | Action::Weigh => return None,
         Action::SetTripWire(limit) => format!("trip-wire {limit}"),
         Action::SetLines(lines) => format!("lines {}", in_bytes(lines)),
         Action::SetPids(limit) => format!("pids {limit}"),
         Action::Signal(OneSignal { pid, signal }) => format!("signal {pid} {signal}"),
+        Action::EndProcess(ProcessEnd { id, kill, .. }) => {
+            let word = if *kill { "kill" } else { "end" };
+            format!("{word}-process {} {}", id.pid, id.started)
+        }
         Action::Freeze => "freeze".to_owned(),
         Action::Thaw => "thaw".to_owned(),
         Action::Terminate => "terminate".to_owned(),
@@ -35,6 +42,7 @@ fn told(notice: &Notice) -> String {
         }
         Notice::AtBreach(what) => return at_breach(what),
         Notice::Killing { why, .. } => return format!("killing {}", kill_word(why)),
+        Notice::Process(what) => return process(what),
         Notice::StillThere { .. } => "still-there",
         Notice::KernelOom { .. } => "kernel-oom",
         Notice::PidsMax { .. } => "pids-max",
@@ -50,6 +58,22 @@ fn told(notice: &Notice) -> String {
         Notice::SignalRefused { kill: None, .. } => "signal-refused",
     };
     word.to_owned()
+}
+
+fn process(what: &ProcessNotice) -> String {
+    let word = match what {
+        ProcessNotice::Terminating { why, .. } => {
+            format!("terminating-process {}", process_reason_word(why))
+        }
+        ProcessNotice::WouldTerminate { why, .. } => {
+            format!("would-terminate-process {}", process_reason_word(why))
+        }
+        ProcessNotice::Killing { why, .. } => format!("killing-process {}", kill_word(why)),
+        ProcessNotice::Gone { .. } => "process-gone".to_owned(),
+        ProcessNotice::Refused { .. } => "process-refused".to_owned(),
+        ProcessNotice::StillThere { .. } => "process-still-there".to_owned(),
+    };
+    format!("{word} {}", what.id().pid)
 }
 
 fn at_breach(what: &AtBreach) -> String {

@@ -96,6 +96,12 @@ pub struct Rules {
     /// What is to be left of the machine's memory; absent where nobody asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     min_available: Option<u64>,
+    /// What each process may hold; absent where nobody asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    process_memory: Option<u64>,
+    /// True: the largest process is ended at the limit.
+    #[serde(default, skip_serializing_if = "zero")]
+    end_largest: bool,
     /// What is done at a breach; absent: the workload is ended, when the breach was seen twice.
     #[serde(default, skip_serializing_if = "zero")]
     on_breach: BreachRow,
@@ -149,6 +155,8 @@ pub enum What {
     Operator(AskedRow),
     /// Of a pool: whoever was chosen is gone.
     Yielded {},
+    /// The processes were weighed.
+    Processes(CrowdRow),
     /// What came of moving `memory.high`.
     TripWire(Standing),
     /// What came of new lines.
@@ -199,6 +207,29 @@ pub enum AskedRow {
     },
 }
 
+/// [`crate::event::Crowd`] in a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CrowdRow {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    largest: Vec<WeightRow>,
+    /// Number and start of each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    gone: Vec<(i32, u64)>,
+    #[serde(skip_serializing_if = "zero")]
+    cost_ns: u64,
+}
+
+/// [`crate::event::Weight`] in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WeightRow {
+    pid: i32,
+    started: u64,
+    size: u64,
+    #[serde(default, skip_serializing_if = "zero")]
+    command: bool,
+}
+
 /// A deed of which it is known only whether it was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DoneRow {
@@ -218,6 +249,19 @@ pub enum DeedRow {
         pid: i32,
         /// Its number.
         signal: i32,
+    },
+    /// Ending a single process.
+    EndProcess {
+        /// Which.
+        pid: i32,
+        /// When it started.
+        started: u64,
+        /// With all that descend from it.
+        #[serde(default, skip_serializing_if = "zero")]
+        with_descendants: bool,
+        /// By SIGKILL.
+        #[serde(default, skip_serializing_if = "zero")]
+        kill: bool,
     },
     /// Stopped.
     Freeze,

@@ -195,6 +195,7 @@ fn take(trace: &mut Trace, row: EventRow, line: usize) -> Result<(), BadTrace> {
         | What::Empty {}
         | What::Operator(_)
         | What::Yielded {}
+        | What::Processes(_)
         | What::TripWire(_)
         | What::Lines(_)
         | What::Done(_) => {}

@@ -99,6 +99,8 @@ impl Writer {
                 !kept
             }
             Event::Deadline => true,
+            // Of whom somebody is gone.
+            Event::Processes(crowd) => crowd.gone.iter().all(Option::is_none),
             Event::ChildExited(_)
             | Event::Empty
             | Event::Operator(_)

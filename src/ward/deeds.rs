@@ -53,6 +53,8 @@ impl Ward {
             Action::SetLines(lines) => self.set_lines(&lines),
             Action::SetPids(limit) => self.limit_pids(limit),
             Action::Signal(one) => self.signal_one(one),
+            Action::Weigh => self.weigh(),
+            Action::EndProcess(end) => self.end_process(end),
             Action::Freeze => self.freeze(true),
             Action::Thaw => self.freeze(false),
             Action::Terminate => self.terminate(decided),
@@ -252,6 +254,9 @@ impl Ward {
         if let Notice::Leftover { .. } = notice {
             return self.tell_of_rest();
         }
+        if let Notice::Process(what) = notice {
+            return self.tell_of_process(what, self.clock.now());
+        }
         let signal = words::signal_name(self.rules.term_signal);
         let (level, text) = words::notice(notice, &signal);
         if let Notice::SignalRefused { kill, command: false, .. } = notice {
@@ -311,6 +316,7 @@ fn milestone(notice: &Notice) -> Milestone {
         | Notice::NewGrace(_)
         | Notice::NewTimeout(_)
         | Notice::NewPids(_)
-        | Notice::Signalled(_) => Milestone::Told,
+        | Notice::Signalled(_)
+        | Notice::Process(_) => Milestone::Told,
     }
 }

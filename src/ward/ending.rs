@@ -98,7 +98,7 @@ impl Ward {
 
     /// For the record.
     pub fn ended<'a>(
-        &self,
+        &'a self,
         end: &'a End,
         page_faults: PageFaults,
         left_in_tmpfs: Option<Remains>,
@@ -118,6 +118,7 @@ impl Ward {
             page_faults,
             guardian_page_faults: self.story.page_faults,
             memory_locked,
+            ended_processes: self.ended_processes().collect(),
             left_in_tmpfs,
         }
     }

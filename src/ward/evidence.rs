@@ -3,7 +3,7 @@
 
 use super::Ward;
 use crate::clock::Timestamp;
-use crate::event::{Action, Event, Notice, Sample};
+use crate::event::{Action, Event, Notice, ProcessEnd, Sample};
 use crate::lines::Lines;
 use crate::processes::ProcessScan;
 use crate::report::post_mortem::{EarlierLines, Grower, Milestone, Moment, Reading};
@@ -252,6 +252,7 @@ impl Ward {
             }
             Action::Terminate
             | Action::Choose(_)
+            | Action::EndProcess(ProcessEnd { kill: false, .. })
             | Action::Tell(Notice::NearLimit { .. } | Notice::NearInTime { .. }) => {
                 self.want_table();
             }
@@ -260,6 +261,8 @@ impl Ward {
             | Action::SetLines(_)
             | Action::SetPids(_)
             | Action::Signal(_)
+            | Action::Weigh
+            | Action::EndProcess(_)
             | Action::Freeze
             | Action::Thaw
             | Action::Kill

@@ -10,6 +10,7 @@ mod floor;
 mod huge_pages;
 mod one_process;
 mod post_mortem;
+mod single;
 mod story;
 mod unseen;
 mod view;
@@ -147,6 +148,10 @@ impl Ward {
             min_available: floor.as_ref().map(|floor| floor.line),
             ..rules.policy(lines, workload.tier(), workload.lag())
         };
+        let mut workload = workload;
+        if rules.culprit.is_any() {
+            workload.watch_processes();
+        }
         let ward = Ward {
             id,
             clock,

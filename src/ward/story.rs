@@ -1,6 +1,7 @@
 //! What is remembered of a ward, and what it has to say.
 
 use super::Ward;
+use super::single::Singles;
 use crate::clock::Timestamp;
 use crate::escape::tame;
 use crate::event::{Choice, DeedResult, Outcome, Sample};
@@ -43,6 +44,8 @@ pub(super) struct Story {
     pub(super) signalled_at: Timestamp,
     /// Somebody of the pool that this is is to be ended.
     pub(super) choice: Option<Choice>,
+    /// Single processes that were ended.
+    pub(super) singles: Singles,
     unsaid: Vec<Said>,
 }
 
@@ -61,6 +64,7 @@ impl Default for Story {
             deed_error: None,
             signalled_at: Timestamp::default(),
             choice: None,
+            singles: Singles::default(),
             unsaid: Vec::new(),
         }
     }

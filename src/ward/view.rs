@@ -231,6 +231,7 @@ impl Ward {
             events: sample.counters,
             warned: policy.warned(),
             processes: sample.processes,
+            processes_ended: policy.processes_ended(),
             usage: self.view.usage,
         }
     }

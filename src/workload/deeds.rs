@@ -143,6 +143,9 @@ impl Workload {
     /// Does what ending it does with signal 0, which nobody gets: code, buffers and stack are in memory afterwards.
     pub fn rehearse(&mut self) {
         crate::sys::memory::touch_stack();
+        if self.single_ends.is_ready() {
+            self.weigh();
+        }
         self.by_process.touch();
         self.members.touch();
         self.signalling.touch();

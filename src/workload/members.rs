@@ -6,12 +6,13 @@ use super::children::children_of;
 use super::descent::Descent;
 use super::list::{List, PROCS, ROOM, open_in};
 use super::proc_file::{self, is_gone};
-use super::proc_stat::parent_of;
+use super::proc_stat::{Stat, parent_of};
 use super::process_tree::ProcessTree;
 use super::spares::{Spares, is_shortage};
 use super::strangers::{Apart, Strangers};
 use crate::cgroup::{Cgroup, files, hierarchy};
 use crate::escape::shown;
+use crate::event::ProcessId;
 use crate::sys::process::PidFd;
 use anyhow::{Context, Result};
 use nix::fcntl::OFlag;
@@ -313,6 +314,24 @@ impl Members {
     /// # Errors
     /// What kept them from it, other than its end: EPERM where it is not ours to signal (setuid).
     pub fn send_to(&mut self, pid: i32, signals: &[i32]) -> io::Result<bool> {
+        self.send_if(pid, signals, |_| true)
+    }
+
+    /// The same to this very process.
+    ///
+    /// # Errors
+    /// As [`Members::send_to`].
+    pub fn send_to_one(&mut self, id: ProcessId, signals: &[i32]) -> io::Result<bool> {
+        let is_meant = |text: &mut [u8]| matches!(Stat::of(id.pid, text), Ok(Some(stat)) if stat.start == id.started);
+        self.send_if(id.pid, signals, is_meant)
+    }
+
+    fn send_if(
+        &mut self,
+        pid: i32,
+        signals: &[i32],
+        is_meant: impl Fn(&mut [u8]) -> bool,
+    ) -> io::Result<bool> {
         let handle = match PidFd::open(pid) {
             Ok(handle) => handle,
             Err(error) if is_shortage(&error) => {
@@ -325,7 +344,7 @@ impl Members {
             }
             Err(error) => return Err(error),
         };
-        if !self.still_member(pid)? {
+        if !is_meant(&mut self.list.text) || !self.still_member(pid)? {
             return Ok(false);
         }
         for signal in signals {

@@ -22,6 +22,7 @@ pub mod process_sampler;
 pub mod process_tree;
 pub mod shares;
 pub mod signalling;
+mod single_ends;
 pub mod spares;
 pub mod strangers;
 pub mod usage;
@@ -44,6 +45,7 @@ use members::{Members, Source};
 use process_sampler::ProcessSampler;
 use process_tree::ProcessTree;
 use signalling::Signalling;
+use single_ends::SingleEnds;
 use spares::{Spares, is_shortage};
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -78,6 +80,7 @@ pub struct Workload {
     /// The ceiling of the last lines, where `memory.max` is others' and stays: it is compared with, and no kernel's.
     ceiling: Option<Bytes>,
     signalling: Signalling,
+    single_ends: SingleEnds,
     /// Processes of others that have no cgroup for themselves.
     is_tree: bool,
     /// Frozen so that nobody forks away from SIGKILL, where there is no `cgroup.kill`.
@@ -126,6 +129,7 @@ impl Workload {
             line_writer: LineWriter::default(),
             ceiling: None,
             signalling: Signalling::with_room(ROOM),
+            single_ends: SingleEnds::default(),
             held: false,
             child,
             trouble,
@@ -162,6 +166,7 @@ impl Workload {
             line_writer: LineWriter::default(),
             ceiling: None,
             signalling: Signalling::with_room(LITTLE_ROOM),
+            single_ends: SingleEnds::default(),
             held: false,
             child: None,
             trouble: None,

@@ -13,7 +13,7 @@ use super::proc_file;
 use super::proc_stat::Stat;
 use super::shares::{self, LockedFiles, ProcStatus};
 use crate::clock::{Clock, Timestamp};
-use crate::event::Sample;
+use crate::event::{ProcessId, Sample, Weight};
 use crate::sys::process;
 use crate::units::Bytes;
 use std::io;
@@ -141,6 +141,50 @@ impl ProcessSampler {
         self.look_again();
         self.read_shares();
         self.sum()
+    }
+
+    /// What each holds, without what several share being told apart: no proportional sets are read.
+    pub fn measure(&mut self, pids: &[i32]) {
+        self.make_text();
+        self.meet(pids);
+        for index in 0..self.rows.len() {
+            self.observe(index);
+        }
+        self.forget();
+        self.trouble = None;
+    }
+
+    /// Those of the last reading that have a memory of their own, and what each holds.
+    pub fn weights(&self) -> impl Iterator<Item = Weight> {
+        let rows = self.rows.iter().filter(|row| row.process.host == 0);
+        rows.map(|Tracked { process, .. }| Weight {
+            id: ProcessId { pid: process.pid, started: process.stat.start },
+            size: Bytes((process.memory.anon + process.memory.swap).saturating_mul(1024)),
+            is_command: false,
+        })
+    }
+
+    /// Whether this very process lived at the last reading.
+    pub fn has(&self, id: ProcessId) -> bool {
+        self.find(id.pid).is_some_and(|at| self.rows[at].process.stat.start == id.started)
+    }
+
+    /// Adds those who descend from somebody of these, up to so many in all, and not this one.
+    pub fn add_descendants(&self, all: &mut Vec<ProcessId>, most: usize, but: Option<i32>) {
+        loop {
+            let before = all.len();
+            for Tracked { process, .. } in &self.rows {
+                let id = ProcessId { pid: process.pid, started: process.stat.start };
+                let parent = process.stat.parent;
+                let is_child = all.iter().any(|it| it.pid == parent) && !all.contains(&id);
+                if is_child && Some(id.pid) != but && all.len() < most {
+                    all.push(id);
+                }
+            }
+            if all.len() == before {
+                return;
+            }
+        }
     }
 
     fn look_again(&mut self) {

@@ -117,10 +117,12 @@ fn who_came_last_is_ended_where_that_is_asked_for() {
 #[test]
 fn who_was_there_before_us_is_known_by_age_too() {
     let (scene, Some(place)) = (Scene::new(), Place::new()) else { return };
-    let mut old: Vec<Theirs> = (0..8).map(|n| place.cgroup(&format!("old{n}"))).collect();
+    let mut old: Vec<Theirs> = (0..7).map(|n| place.cgroup(&format!("old{n}"))).collect();
     for theirs in &mut old {
         theirs.rests();
     }
+    // So that all of it is at the limit before the last is at its own.
+    old.push(holds(&place, &scene, "old7", 60));
     let (mut last, go) = (place.cgroup("a-last"), scene.path("go"));
     last.grows(300, &go);
     let options = [together(&place, "200M"), vec!["--victim", "newest"]].concat();

@@ -254,6 +254,7 @@ pub fn status() -> Status {
         events: Counters::default(),
         warned: false,
         processes: 1,
+        processes_ended: 0,
         usage: None,
     }
 }

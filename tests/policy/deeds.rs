@@ -11,7 +11,8 @@ pub fn deed(action: &Action) -> Option<Deed> {
         Action::Thaw => Deed::Thaw,
         Action::Terminate => Deed::Terminate,
         Action::Kill => Deed::Kill,
-        Action::SetTripWire(_) | Action::SetLines(_) => return None,
+        Action::EndProcess(end) => Deed::EndProcess(*end),
+        Action::SetTripWire(_) | Action::SetLines(_) | Action::Weigh => return None,
         Action::Look | Action::Choose(_) | Action::Tell(_) | Action::Finish(_) => return None,
     })
 }

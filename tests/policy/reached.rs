@@ -90,6 +90,7 @@ fn name(action: &Action, beside: &[Action]) -> Option<&'static str> {
         Action::Finish(_) | Action::Look | Action::SetTripWire(_) | Action::Thaw => return None,
         Action::SetPids(_) | Action::Signal(_) => return None,
         Action::Terminate | Action::Kill | Action::Choose(_) => return None,
+        Action::Weigh | Action::EndProcess(_) => return None,
     })
 }
 
@@ -101,6 +102,7 @@ fn notice_name(notice: &Notice) -> Option<&'static str> {
             Reason::Stuck { .. } => "SIGTERM: stuck",
             Reason::Thrash { .. } => "SIGTERM: thrash",
             Reason::Pool(_) => "SIGTERM: pool",
+            Reason::Process { .. } => "SIGTERM: process-memory",
             Reason::Timeout { .. } => "SIGTERM: timeout",
             Reason::HostMemory { .. } => "SIGTERM: host memory",
             Reason::Operator => "SIGTERM: operator",
@@ -128,6 +130,7 @@ fn notice_name(notice: &Notice) -> Option<&'static str> {
             return None;
         }
         Notice::SignalRefused { .. } | Notice::NewPids(_) | Notice::Signalled(_) => return None,
+        Notice::Process(_) => return None,
     })
 }
 

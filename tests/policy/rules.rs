@@ -78,12 +78,14 @@ pub fn sigterm_has_its_reason(trace: &Trace) -> Verdict {
         Action::Tell(Notice::Terminating { reason, .. }) => Some(*reason),
         Action::Tell(_) | Action::Look | Action::SetTripWire(_) | Action::SetLines(_) => None,
         Action::Freeze | Action::Thaw | Action::Terminate => None,
-        Action::Kill | Action::Choose(_) => None,
+        Action::Kill | Action::Choose(_) | Action::Weigh | Action::EndProcess(_) => None,
         Action::SetPids(_) | Action::Signal(_) | Action::Finish(_) => None,
     });
     let true_reason = match reason {
         None => false,
         Some(Reason::Operator) => step.event == Event::Operator(Command::Terminate),
+        // Each process may hold what it likes.
+        Some(Reason::Process { .. }) => false,
         Some(Reason::Pool(breach)) => {
             step.event == Event::Operator(Command::Yield { breach, at_once: false })
         }
@@ -174,7 +176,14 @@ pub fn sigkill_has_its_reason(trace: &Trace) -> Verdict {
                 None,
             ) => grace_is_over(trace, index),
             (Event::Operator(Command::Yield { at_once, .. }), None) => at_once,
-            (Event::Empty | Event::Operator(_) | Event::Yielded | Event::Done(..), None) => false,
+            (
+                Event::Empty
+                | Event::Operator(_)
+                | Event::Yielded
+                | Event::Processes(_)
+                | Event::Done(..),
+                None,
+            ) => false,
         };
         prop_assert!(due, "{step:?}");
         last = Some(step.at);
@@ -200,7 +209,7 @@ pub fn no_sigkill_is_missed(trace: &Trace) -> Verdict {
             Event::Operator(Command::Kill | Command::Terminate) => true,
             Event::Operator(Command::Yield { at_once, .. }) => at_once,
             Event::Operator(_) | Event::ChildExited(_) | Event::Empty => false,
-            Event::Yielded | Event::Done(..) => false,
+            Event::Yielded | Event::Processes(_) | Event::Done(..) => false,
         };
         prop_assert_eq!(due, step.actions.contains(&Action::Kill), "{:?}", step);
     }

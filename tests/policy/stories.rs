@@ -43,6 +43,7 @@ pub fn configs() -> impl Strategy<Value = PolicyConfig> {
             warn: WarnRule { share: Percent(80), within: Duration::from_secs(10) },
             thrash: hold.map(|hold| ThrashRule { share: Percent(70), hold }),
             on_breach: BreachRule::default(),
+            culprit: sentinel::policy::culprit::CulpritRule::default(),
             timeout,
             // Of a draw that there is: the fixed runs that must reach what is rare stay the same.
             min_available: (grace.as_millis() % 4 == 3).then_some(FLOOR),

@@ -4,7 +4,8 @@
 use crate::policy::deeds::deed;
 use sentinel::clock::Timestamp;
 use sentinel::event::{
-    Action, Command, DeedResult, Ending, Event, Glance, Notice, Outcome, Sample,
+    Action, Command, Crowd, DeedResult, Ending, Event, Glance, Notice, Outcome, ProcessId, Sample,
+    Weight,
 };
 use sentinel::lines::Lines;
 use sentinel::policy::interval::Cadence;
@@ -26,6 +27,10 @@ pub enum Step {
     Glimpse(Sample),
     /// From now on all tasks wait for memory for this share of the time.
     Stalled(u64),
+    /// From now on its processes hold this: number, MiB, and whether it is the command's own.
+    Processes(&'static [(i32, u64, bool)]),
+    /// This process is gone.
+    Gone(i32),
     /// From now on the kernel refuses signals and freezing.
     Refused,
     /// Anything else.
@@ -96,6 +101,7 @@ pub fn rules() -> PolicyConfig {
         warn: WarnRule { share: Percent(80), within: Duration::from_secs(10) },
         thrash: None,
         on_breach: sentinel::policy::on_breach::BreachRule::default(),
+        culprit: sentinel::policy::culprit::CulpritRule::default(),
         timeout: None,
         min_available: None,
         on_exit: OnExit::Wait,
@@ -123,6 +129,9 @@ pub fn run(config: PolicyConfig, steps: &[(u64, Step)], until: u64) -> Log {
         state: Sample::default(),
         stalled: (0, 0, 0),
         refused: false,
+        processes: &[],
+        going: Vec::new(),
+        gone: Vec::new(),
         log: Log::default(),
     };
     for (ms, step) in steps {
@@ -140,7 +149,16 @@ struct Edge {
     /// Since when, in milliseconds; microseconds stalled until then; share of the time from then on.
     stalled: (u64, u64, u64),
     refused: bool,
+    processes: &'static [(i32, u64, bool)],
+    /// Those that were signalled by themselves, and those of them that are gone and nobody was told of.
+    going: Vec<ProcessId>,
+    gone: Vec<ProcessId>,
     log: Log,
+}
+
+/// A process by its number.
+pub fn id(pid: i32) -> ProcessId {
+    ProcessId { pid, started: 7 }
 }
 
 impl Edge {
@@ -168,6 +186,14 @@ impl Edge {
             }
             Step::Glimpse(sample) => self.deliver(Event::Sample(sample)),
             Step::Stalled(share) => self.stalled = (self.now, self.stalled_so_far(), share),
+            Step::Processes(processes) => {
+                self.processes = processes;
+                self.look();
+            }
+            Step::Gone(pid) => {
+                self.processes = &[];
+                self.gone.extend(self.going.extract_if(.., |it| it.pid == pid));
+            }
             Step::Refused => self.refused = true,
             Step::Happens(event) => self.deliver(event),
         }
@@ -188,10 +214,32 @@ impl Edge {
         self.deliver(Event::Sample(Sample { stalled_usec, ..self.state }));
     }
 
+    fn weigh(&mut self) {
+        let mut crowd = Crowd::default();
+        let others = self.processes.iter().filter(|(pid, ..)| !self.going.contains(&id(*pid)));
+        for (place, (pid, mib, is_command)) in crowd.largest.iter_mut().zip(others) {
+            let (id, size, is_command) = (id(*pid), Bytes::mib(*mib), *is_command);
+            *place = Some(Weight { id, size, is_command });
+        }
+        let told = self.gone.len().min(crowd.gone.len());
+        for (place, id) in crowd.gone.iter_mut().zip(self.gone.drain(..told)) {
+            *place = Some(id);
+        }
+        self.deliver(Event::Processes(crowd));
+    }
+
     fn deliver(&mut self, event: Event) {
         let actions = self.policy.handle(event, Timestamp::from_millis(self.now));
         for action in &actions {
             self.log.0.push((self.now, *action));
+            if *action == Action::Weigh {
+                self.weigh();
+            }
+            if let Action::EndProcess(end) = action
+                && !self.going.contains(&end.id)
+            {
+                self.going.push(end.id);
+            }
             if let Some(deed) = deed(action) {
                 let result =
                     if self.refused { DeedResult::Failed(EPERM) } else { DeedResult::Done };
@@ -210,7 +258,7 @@ impl Log {
         let acts: Vec<_> = self
             .0
             .iter()
-            .filter(|(_, action)| !matches!(action, Action::Look | Action::Tell(_)))
+            .filter(|(_, action)| !matches!(action, Action::Look | Action::Weigh | Action::Tell(_)))
             .copied()
             .collect();
         assert_eq!(acts, expected, "acts");
@@ -235,6 +283,11 @@ impl Log {
                 .collect();
         assert_eq!(told, expected, "told");
         self
+    }
+
+    /// How often the processes were weighed.
+    pub fn weighings(&self) -> usize {
+        self.0.iter().filter(|(_, action)| *action == Action::Weigh).count()
     }
 
     /// How often it was looked from this millisecond to that one (excluded).

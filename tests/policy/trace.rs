@@ -120,6 +120,7 @@ impl Trace {
                 | Event::ChildExited(_)
                 | Event::Empty
                 | Event::Yielded
+                | Event::Processes(_)
                 | Event::Done(..) => {}
             }
             ending |= [Action::Terminate, Action::Kill].iter().any(|it| step.actions.contains(it));
@@ -218,6 +219,7 @@ impl Guard {
             Action::Kill => self.workload.kill(),
             Action::SetPids(_) | Action::Signal(_) => {}
             Action::Look | Action::Choose(_) | Action::Tell(_) | Action::Finish(_) => {}
+            Action::Weigh | Action::EndProcess(_) => {}
         }
     }
 }

@@ -40,6 +40,7 @@ pub fn rules(leak: &Leak) -> PolicyConfig {
         warn: WarnRule { share: Percent(80), within: Duration::from_secs(3) },
         thrash: None,
         on_breach: sentinel::policy::on_breach::BreachRule::default(),
+        culprit: sentinel::policy::culprit::CulpritRule::default(),
         timeout: None,
         min_available: None,
         on_exit: OnExit::Wait,

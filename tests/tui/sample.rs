@@ -76,6 +76,7 @@ pub fn status(uptime_ms: u64, mib: u64) -> Status {
         events: Counters { high: 3, ..Counters::default() },
         warned: false,
         processes: 6,
+        processes_ended: 0,
         usage: Some(usage(uptime_ms)),
     }
 }

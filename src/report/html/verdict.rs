@@ -86,6 +86,9 @@ fn why(reason: EndReason) -> &'static str {
         }
         EndReason::Thrash => "All tasks were stalled on memory most of the time.",
         EndReason::Pool => "All of its pool together reached their limit, and it was chosen.",
+        EndReason::ProcessMemory => {
+            "The command's own process held more than --process-memory allows each."
+        }
         EndReason::Pids => "It failed by itself after forks were refused at pids.max.",
         EndReason::HostMemory => {
             "The machine was short of memory: what was available fell below --min-available."

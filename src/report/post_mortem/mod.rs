@@ -140,6 +140,8 @@ pub enum EndReason {
     Thrash,
     /// It was one of a pool that reached its limit, and was chosen.
     Pool,
+    /// The command's own process held more than each may.
+    ProcessMemory,
     /// It failed by itself after forks were refused at `pids.max`.
     Pids,
     /// The machine was short of memory: what was available fell below the floor.

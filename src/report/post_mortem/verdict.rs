@@ -27,6 +27,7 @@ pub fn reason(outcome: &Outcome, fork_refused: bool) -> EndReason {
             Reason::Stuck { .. } => EndReason::Stuck,
             Reason::Thrash { .. } => EndReason::Thrash,
             Reason::Pool(_) => EndReason::Pool,
+            Reason::Process { .. } => EndReason::ProcessMemory,
             Reason::HostMemory { .. } => EndReason::HostMemory,
             Reason::Timeout { .. } => EndReason::Timeout,
             Reason::Operator => EndReason::Operator,
@@ -80,6 +81,8 @@ fn crashed(child: Ending) -> bool {
     matches!(child, Ending::Signaled(signal) if signals.contains(&signal))
 }
 
+const COMMAND_TOO_LARGE: &str = "It is the command itself that held more than --process-memory allows each process: raise that, or use -m alone.";
+
 /// What can be done, one sentence each.
 pub fn advice(
     verdict: &Verdict,
@@ -110,6 +113,7 @@ pub fn advice(
         EndReason::Pool => one(
             "All that run beside it had too much memory together, and it was the one that was chosen: see --total and --victim of sentinel attach.",
         ),
+        EndReason::ProcessMemory => one(COMMAND_TOO_LARGE),
         EndReason::HostMemory => vec![
             "It was within its own limit; together with everything else it left the machine too little.".to_owned(),
             "`sentinel top` and `ps aux --sort=-rss` show who has the memory; run fewer at a time, give each a lower limit, or lower --min-available.".to_owned(),

@@ -1,13 +1,15 @@
 //! Between the lines of a trace and the types of the policy.
 
 use super::{
-    AskedRow, BreachRow, DeedRow, DoneRow, LinesRow, ReclaimRow, ResultRow, Rules, SampleRow,
-    Standing, What, nanos,
+    AskedRow, BreachRow, CrowdRow, DeedRow, DoneRow, LinesRow, ReclaimRow, ResultRow, Rules,
+    SampleRow, Standing, WeightRow, What, nanos,
 };
 use crate::event::{
-    Command, Deed, DeedResult, Ending, Event, InForce, OneSignal, PoolBreach, Sample,
+    Command, Crowd, Deed, DeedResult, Ending, Event, InForce, OneSignal, PoolBreach, ProcessEnd,
+    ProcessId, Sample, Weight,
 };
 use crate::lines::Lines;
+use crate::policy::culprit::CulpritRule;
 use crate::policy::interval::Cadence;
 use crate::policy::on_breach::{BreachRule, FREEZE_FOR, OnBreach};
 use crate::policy::reclaim::ReclaimAt;
@@ -69,6 +71,8 @@ impl From<&PolicyConfig> for Rules {
             thrash: config.thrash.map(|rule| (rule.share.0, nanos(rule.hold))),
             timeout_ns: config.timeout.map(nanos),
             min_available: config.min_available.map(|floor| floor.0),
+            process_memory: config.culprit.process_memory.map(|limit| limit.0),
+            end_largest: config.culprit.largest,
             on_breach: config.on_breach.into(),
             end_rest: config.on_exit == OnExit::Terminate,
             attached: !config.has_command,
@@ -100,6 +104,10 @@ impl From<Rules> for PolicyConfig {
             thrash: rules.thrash.map(thrash),
             timeout: rules.timeout_ns.map(time),
             min_available: rules.min_available.map(Bytes),
+            culprit: CulpritRule {
+                process_memory: rules.process_memory.map(Bytes),
+                largest: rules.end_largest,
+            },
             on_breach: rules.on_breach.into(),
             on_exit: if rules.end_rest { OnExit::Terminate } else { OnExit::Wait },
             has_command: !rules.attached,
@@ -188,6 +196,36 @@ impl From<SampleRow> for Sample {
     }
 }
 
+impl From<&Crowd> for CrowdRow {
+    fn from(crowd: &Crowd) -> Self {
+        let weight = |it: &Weight| WeightRow {
+            pid: it.id.pid,
+            started: it.id.started,
+            size: it.size.0,
+            command: it.is_command,
+        };
+        CrowdRow {
+            largest: crowd.largest.iter().flatten().map(weight).collect(),
+            gone: crowd.gone.iter().flatten().map(|id| (id.pid, id.started)).collect(),
+            cost_ns: nanos(crowd.cost),
+        }
+    }
+}
+
+impl From<&CrowdRow> for Crowd {
+    fn from(row: &CrowdRow) -> Self {
+        let mut crowd = Crowd { cost: Duration::from_nanos(row.cost_ns), ..Crowd::default() };
+        for (place, it) in crowd.largest.iter_mut().zip(&row.largest) {
+            let id = ProcessId { pid: it.pid, started: it.started };
+            *place = Some(Weight { id, size: Bytes(it.size), is_command: it.command });
+        }
+        for (place, (pid, started)) in crowd.gone.iter_mut().zip(&row.gone) {
+            *place = Some(ProcessId { pid: *pid, started: *started });
+        }
+        crowd
+    }
+}
+
 impl From<DeedResult> for ResultRow {
     fn from(result: DeedResult) -> Self {
         match result {
@@ -225,6 +263,11 @@ fn done(deed: Deed, result: DeedResult) -> What {
         Deed::Signal(OneSignal { pid, signal }) => {
             What::Done(DoneRow { deed: DeedRow::Signal { pid, signal }, result })
         }
+        Deed::EndProcess(ProcessEnd { id, with_descendants, kill }) => {
+            let ProcessId { pid, started } = id;
+            let deed = DeedRow::EndProcess { pid, started, with_descendants, kill };
+            What::Done(DoneRow { deed, result })
+        }
         Deed::Freeze => What::Done(DoneRow { deed: DeedRow::Freeze, result }),
         Deed::Thaw => What::Done(DoneRow { deed: DeedRow::Thaw, result }),
         Deed::Terminate => What::Done(DoneRow { deed: DeedRow::Terminate, result }),
@@ -237,6 +280,10 @@ impl From<DeedRow> for Deed {
         match row {
             DeedRow::Pids(max) => Deed::Pids(limit(max)),
             DeedRow::Signal { pid, signal } => Deed::Signal(OneSignal { pid, signal }),
+            DeedRow::EndProcess { pid, started, with_descendants, kill } => {
+                let id = ProcessId { pid, started };
+                Deed::EndProcess(ProcessEnd { id, with_descendants, kill })
+            }
             DeedRow::Freeze => Deed::Freeze,
             DeedRow::Thaw => Deed::Thaw,
             DeedRow::Terminate => Deed::Terminate,
@@ -272,6 +319,7 @@ impl From<&Event> for What {
                 }
             }),
             Event::Yielded => What::Yielded {},
+            Event::Processes(crowd) => What::Processes(crowd.into()),
             Event::Done(deed, result) => done(*deed, *result),
         }
     }
@@ -307,6 +355,7 @@ impl What {
                 }
             }),
             What::Yielded {} => Event::Yielded,
+            What::Processes(row) => Event::Processes(row.into()),
             What::TripWire(row) => Event::Done(Deed::TripWire(limit(row.high)), row.result.into()),
             What::Lines(row) => {
                 let in_force = InForce { high: limit(row.high), max: limit(row.max) };
@@ -377,6 +426,11 @@ mod tests {
             Deed::Pids(Limit::At(7)),
             Deed::Pids(Limit::Max),
             Deed::Signal(OneSignal { pid: 17, signal: 10 }),
+            Deed::EndProcess(ProcessEnd {
+                id: ProcessId { pid: 17, started: 99 },
+                with_descendants: true,
+                kill: false,
+            }),
             Deed::Freeze,
             Deed::Thaw,
             Deed::Terminate,

@@ -134,6 +134,8 @@ impl Monitor {
                 | Action::SetPids(_)
                 | Action::Signal(_)
                 | Action::Choose(_)
+                | Action::Weigh
+                | Action::EndProcess(_)
                 | Action::Freeze
                 | Action::Thaw
                 | Action::Tell(_)
@@ -162,6 +164,7 @@ impl Monitor {
             | Event::ChildExited(_)
             | Event::Empty
             | Event::Yielded
+            | Event::Processes(_)
             | Event::Done(..) => {}
         }
         self.faulty |= before.faults < rules.faults;
@@ -272,8 +275,8 @@ fn terminates_rightly(
         // Its machine has no floor.
         Some(Reason::HostMemory { .. }) => (false, Seen::Terminated),
         Some(Reason::Thrash { .. }) => (monitor.thrashes(world.now), Seen::TerminatedByThrash),
-        // There is no pool here.
-        Some(Reason::Pool(_)) | None => (false, Seen::Terminated),
+        // There is no pool here, and each process may hold what it likes.
+        Some(Reason::Pool(_) | Reason::Process { .. }) | None => (false, Seen::Terminated),
     };
     promise!(is_true, "SIGTERM for {reason:?}, which is not so");
     promise!(!monitor.dry || seen == Seen::TerminatedByOperator, "SIGTERM in a dry run");
@@ -326,7 +329,11 @@ fn kills_rightly(
             Some(Seen::KillByGrace)
         }
         Event::Sample(_) | Event::Deadline | Event::ChildExited(_) => None,
-        Event::Operator(_) | Event::Empty | Event::Yielded | Event::Done(..) => None,
+        Event::Operator(_)
+        | Event::Empty
+        | Event::Yielded
+        | Event::Processes(_)
+        | Event::Done(..) => None,
     };
     promise!(seen.is_some(), "SIGKILL without a reason at {event:?}");
     seen.into_iter().for_each(|seen| tally.note(seen));
@@ -389,10 +396,10 @@ fn heavier_acts_no_later(
 fn weight(actions: &Actions) -> u8 {
     let weight = |action: &Action| match action {
         Action::Kill => 3,
-        Action::Terminate | Action::Choose(_) | Action::Freeze => 2,
+        Action::Terminate | Action::Choose(_) | Action::Freeze | Action::EndProcess(_) => 2,
         Action::Tell(Notice::WouldTerminate { .. }) => 2,
         Action::Tell(Notice::AtBreach(AtBreach::OverLimit { .. })) => 2,
-        Action::Look => 1,
+        Action::Look | Action::Weigh => 1,
         Action::SetTripWire(_) | Action::SetLines(_) | Action::SetPids(_) => 0,
         Action::Thaw | Action::Signal(_) => 0,
         Action::Tell(_) | Action::Finish(_) => 0,
@@ -417,6 +424,7 @@ fn tally_notice(notice: &Notice, tally: &mut Tally) {
         | Notice::SignalRefused { .. }
         | Notice::NewPids(_)
         | Notice::Signalled(_)
+        | Notice::Process(_)
         | Notice::KernelOom { .. }
         | Notice::PidsMax { .. }
         | Notice::Leftover { .. } => {}

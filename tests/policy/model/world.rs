@@ -408,6 +408,8 @@ impl World {
             Action::Terminate => Some((Deed::Terminate, self.refusal())),
             Action::Kill => Some((Deed::Kill, self.refusal())),
             Action::Look | Action::Choose(_) | Action::Tell(_) | Action::Finish(_) => None,
+            // Nobody is ended by itself here.
+            Action::Weigh | Action::EndProcess(_) => None,
         };
         came.map(|(deed, result)| Event::Done(deed, result))
     }
@@ -436,6 +438,7 @@ impl World {
             | Action::Terminate
             | Action::Kill => tally.note_if(!works, Seen::Fault),
             Action::Look | Action::Choose(_) | Action::Tell(_) | Action::Finish(_) => {}
+            Action::Weigh | Action::EndProcess(_) => {}
         }
     }
 
