@@ -527,6 +527,11 @@ pub enum Notice {
     Signalled(OneSignal),
     /// A single process is ended, and the rest lives.
     Process(ProcessNotice),
+    /// The machine is short of memory, and nobody may be ended for it, or nobody is worth it.
+    NobodyToEnd {
+        /// Why somebody would be.
+        reason: Reason,
+    },
 }
 
 /// What is told of a process that is ended by itself.

@@ -42,6 +42,7 @@ pub mod ledger;
 pub mod lines;
 pub mod metrics;
 pub mod nearest;
+pub mod pattern;
 pub mod placement;
 pub mod policy;
 pub mod processes;

@@ -5,6 +5,8 @@
 
 #[path = "attach/floor.rs"]
 mod floor;
+#[path = "attach/machine.rs"]
+mod machine;
 #[path = "attach/many.rs"]
 mod many;
 #[path = "attach/named.rs"]

@@ -231,6 +231,7 @@ fn rules() -> PolicyConfig {
         reclaim: sentinel::policy::reclaim::ReclaimAt::Nowhere,
         slack: Bytes(0),
         is_pool: false,
+        is_machine: false,
     }
 }
 

@@ -24,6 +24,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
             "fair",
             "kernel_file",
             "nearest",
+            "pattern",
             "signal_names",
             "terminal_modes",
         ],

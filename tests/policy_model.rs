@@ -55,6 +55,7 @@ fn config() -> PolicyConfig {
         reclaim: sentinel::policy::reclaim::ReclaimAt::TripWire,
         slack: Bytes(0),
         is_pool: false,
+        is_machine: false,
     }
 }
 

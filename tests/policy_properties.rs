@@ -98,6 +98,17 @@ proptest! {
     }
 
     #[test]
+    fn a_machine_is_never_ended_nor_frozen(
+        config in configs(),
+        culprit in single::rules(),
+        events in events(),
+        crowds in proptest::collection::vec(single::crowds(), 1..20),
+    ) {
+        let machine = PolicyConfig { is_machine: true, has_command: false, ..config };
+        single::promises(single::short_grace(machine, culprit), &events, &crowds)?;
+    }
+
+    #[test]
     fn deadlines_that_nobody_asked_for_change_nothing(
         story in stories(),
         early in vec(0..6000u64, 0..200),
@@ -381,6 +392,7 @@ fn the_fullest_event_fits() {
         reclaim: ReclaimAt::TripWire,
         slack: Bytes(0),
         is_pool: false,
+        is_machine: false,
     };
     let mut policy = Policy::new(config, Timestamp::default());
     let quiet = Sample { stalled_usec: Some(0), ..Sample::default() };

@@ -102,6 +102,8 @@ complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l slice -d 'T
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l container -d 'The container to guard, of any engine: its name, its id or the beginning of that' -r -f
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l pid -d 'The process to guard, with all that descend from it' -r
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l name -d 'The process to guard, by the name of its program' -r -f -a "(__fish_complete_command)"
+complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l prefer -d 'End processes of this name first; a pattern such as \'chrom*\' (may be repeated)' -r -f -a "(__fish_complete_command)"
+complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l avoid -d 'Never end processes of this name (may be repeated)' -r -f -a "(__fish_complete_command)"
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l total -d 'Memory limit of all of them together: where it is reached one is ended, and the others live' -r
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l victim -d 'Which one that is [default: largest]; without --total, largest: of each, its largest process is ended at its limit' -r
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -s m -l memory -d 'Memory limit, of each [default: so far below its memory.max that an end has room]' -r
@@ -132,6 +134,7 @@ complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l report -d '
 always\t'After every run, except a dry run'
 never\t'After no run'"
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l config -d 'Read settings from this file (TOML, the option names as keys)' -r -F
+complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l machine -d 'Guard all that runs here: when the machine is short of memory, end the largest process'
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l each -d 'Guard each cgroup in it by itself, as they come and go'
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l dry-run -d 'Decide and report, but never act; nothing is written'
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -s q -l quiet -d 'Print only what went wrong'
@@ -234,7 +237,7 @@ function __sentinel_is_first
     set -e words[1..2]
     while set -q words[1]
         string match -q -- '-*' $words[1]; or return 1
-        contains -- $words[1] --as --cgroup --config --container --freeze-for --grace --guardian --headroom --hold --kill-mode --listen --memory --metrics --min-available --name --on-breach --pid --process-memory --report --second-line --slice --socket --speed --swap --term-signal --thrash --timeout --total --unit --victim --warn-at --warn-within -g -m; and set -e words[1]
+        contains -- $words[1] --as --avoid --cgroup --config --container --freeze-for --grace --guardian --headroom --hold --kill-mode --listen --memory --metrics --min-available --name --on-breach --pid --prefer --process-memory --report --second-line --slice --socket --speed --swap --term-signal --thrash --timeout --total --unit --victim --warn-at --warn-within -g -m; and set -e words[1]
         set -e words[1]
     end
 end

@@ -20,10 +20,11 @@ use std::path::PathBuf;
   sentinel attach --pid 4242 -m 2G              A process, with all that descend from it
   sentinel attach --slice user -m 80%           All of it at 80% of the machine's memory
   sentinel attach --slice machine --each -m 1G  Each cgroup in it, by itself
-  sentinel attach --slice agents --each --total 8G  All of it together: at 8G the largest is ended"), "\n\n", headed!("Exit status", "  0         Detached (Ctrl-C, SIGTERM), or it ended by itself
+  sentinel attach --slice agents --each --total 8G  All of it together: at 8G the largest is ended
+  sentinel attach --machine --min-available 10%     All that runs here: below that the largest process is ended"), "\n\n", headed!("Exit status", "  0         Detached (Ctrl-C, SIGTERM), or it ended by itself
   143, 137  It was ended, with SIGTERM or with SIGKILL
   125       It cannot be guarded; nothing was changed")))]
-#[command(override_usage = "sentinel attach [OPTIONS] --unit UNIT | --container CONTAINER | --slice SLICE | --pid PID | --name PROGRAM | --cgroup PATH",
+#[command(override_usage = "sentinel attach [OPTIONS] --unit UNIT | --container CONTAINER | --slice SLICE | --pid PID | --name PROGRAM | --cgroup PATH | --machine",
     group = clap::ArgGroup::new("target"))]
 pub struct Attach {
     /// The cgroup to guard; without a slash in front below /sys/fs/cgroup
@@ -44,6 +45,15 @@ pub struct Attach {
     /// The process to guard, by the name of its program
     #[arg(long, group = "target", value_name = "PROGRAM", value_hint = ValueHint::CommandName)]
     pub name: Option<OsString>,
+    /// Guard all that runs here: when the machine is short of memory, end the largest process
+    #[arg(long, group = "target", conflicts_with_all = ["each", "total"])]
+    pub machine: bool,
+    /// End processes of this name first; a pattern such as 'chrom*' (may be repeated)
+    #[arg(long, value_name = "PATTERN", value_hint = ValueHint::CommandName)]
+    pub prefer: Vec<String>,
+    /// Never end processes of this name (may be repeated)
+    #[arg(long, value_name = "PATTERN", value_hint = ValueHint::CommandName)]
+    pub avoid: Vec<String>,
     /// Guard each cgroup in it by itself, as they come and go
     #[arg(long, conflicts_with_all = ["pid", "name"])]
     pub each: bool,
@@ -128,6 +138,7 @@ impl Attach {
             self.container.clone().map(AttachTarget::Container),
             self.pid.map(AttachTarget::Process),
             self.name.clone().map(AttachTarget::Program),
+            self.machine.then_some(AttachTarget::Machine),
         ];
         all.into_iter().flatten().next()
     }

@@ -4,11 +4,12 @@ use super::{Config, build, file};
 use crate::cli::{Attach, MatchRule, VictimSetting};
 use crate::policy::pool::Victim;
 use crate::targets::{Located, Place};
-use crate::units::Size;
+use crate::units::{Percent, Size};
+use crate::workload::machine::Preference;
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
 
-const NOTHING: &str = "nothing to guard was named: use --unit, --container, --slice, --pid, --name or --cgroup; try: sentinel attach --help";
+const NOTHING: &str = "nothing to guard was named: use --unit, --container, --slice, --pid, --name, --cgroup or --machine; try: sentinel attach --help";
 
 /// What is guarded that runs already.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +20,8 @@ pub struct Targets {
     pub directories: Vec<PathBuf>,
     /// The limit that all in such a directory have together, and who of them is ended there.
     pub pool: Option<PoolRules>,
+    /// Of all that runs on the machine, who is ended first, and who never.
+    pub preference: Preference,
     /// Rules of their own for some in such a directory; the first that is for a name counts.
     pub matches: Vec<MatchRule>,
 }
@@ -41,6 +44,30 @@ fn victim(setting: VictimSetting) -> Victim {
     }
 }
 
+/// What of a machine is to be left where nothing was asked for: as earlyoom has it.
+const FLOOR: Size = Size::Share(Percent(10));
+
+/// Of a machine as a whole no limit is kept, and it is never frozen or ended.
+fn check_machine(asked: &Attach) -> Result<()> {
+    let without = [
+        ("--memory", asked.memory.is_some()),
+        ("--headroom", asked.headroom.is_some()),
+        ("--thrash", asked.thrash.is_some()),
+        ("--warn-at", asked.warn_at.is_some()),
+        ("--on-breach", asked.on_breach.is_some()),
+        ("--freeze-for", asked.freeze_for.is_some()),
+        ("--hold", asked.hold.is_some()),
+        ("--kill-mode", asked.kill_mode.is_some()),
+        ("--victim", asked.victim.is_some()),
+    ];
+    match without.iter().find(|(_, given)| *given) {
+        Some((option, _)) => bail!(
+            "{option} is not for --machine, of which single processes are ended for its floor: use --min-available, --process-memory, --prefer, --avoid"
+        ),
+        None => Ok(()),
+    }
+}
+
 impl Config {
     /// The settings of the command line, over those of the configuration file, and the targets.
     ///
@@ -48,8 +75,14 @@ impl Config {
     /// When nothing is named that there is.
     pub fn of_attach(asked: Attach) -> Result<(Config, Targets)> {
         let (file, _) = file::settings(asked.config.clone())?;
+        if asked.machine {
+            check_machine(&asked)?;
+        } else if !asked.prefer.is_empty() || !asked.avoid.is_empty() {
+            bail!("--prefer and --avoid choose among all that runs here: they need --machine");
+        }
         let found = asked.target().context(NOTHING)?.find()?;
-        let each = asked.each;
+        let (each, machine) = (asked.each, asked.machine);
+        let preference = Preference { prefer: asked.prefer.clone(), avoid: asked.avoid.clone() };
         let pool = asked.total.map(|total| PoolRules {
             total,
             victim: asked.victim.map_or_else(Victim::default, victim),
@@ -63,12 +96,15 @@ impl Config {
         if settings.name.is_none() {
             settings.name = Some(super::name(None, &[found.name.clone().into()])?);
         }
+        if machine {
+            settings.min_available = settings.min_available.or(Some(FLOOR));
+        }
         let matches = std::mem::take(&mut settings.matches);
         let config = build(settings, Vec::new())?;
-        let mut targets = Targets { pool, matches, ..Targets::default() };
+        let mut targets = Targets { pool, matches, preference, ..Targets::default() };
         match found.place {
             Place::Cgroup(directory) if each => targets.directories.push(directory),
-            Place::Cgroup(_) | Place::Shared { .. } => targets.singles.push(found),
+            Place::Cgroup(_) | Place::Shared { .. } | Place::Machine => targets.singles.push(found),
         }
         Ok((config, targets))
     }

@@ -162,6 +162,16 @@ impl WardRules {
         }
     }
 
+    /// The same rules for all that runs on the machine: for its floor the largest process is ended.
+    #[must_use]
+    pub fn of_machine(&self, name: String) -> WardRules {
+        let culprit = CulpritRule { largest: true, ..self.culprit };
+        // How much of its memory is in use is nothing to warn of.
+        let warn = WarnRule { share: Percent(u32::MAX), within: Duration::ZERO };
+        let on_breach = BreachRule::default();
+        WardRules { name, culprit, warn, thrash: None, on_breach, ..self.clone() }
+    }
+
     /// The same rules for one in a pool.
     #[must_use]
     pub fn within(&self, total: Size) -> WardRules {
@@ -196,6 +206,7 @@ impl WardRules {
             reclaim: if self.dry_run { ReclaimAt::Nowhere } else { reclaim },
             slack,
             is_pool: self.victim.is_some(),
+            is_machine: false,
         }
     }
 

@@ -51,7 +51,9 @@ pub fn attach(config: Config, targets: &Targets) -> Result<Host> {
         host.open_exporter(listener)?;
     }
     host.harden();
-    if !rules.dry_run {
+    // Of the machine as a whole nothing is written that somebody would have to put back.
+    let writes = targets.singles.iter().all(|found| found.place != Place::Machine);
+    if !rules.dry_run && writes {
         host.start_keeper_of_others(&rules, targets);
     }
     match host.join_all(targets, without_floor) {
@@ -73,6 +75,7 @@ fn find_floor(
     let above = |found: &Located| match &found.place {
         Place::Cgroup(directory) => directory.parent().map(Path::to_owned),
         Place::Shared { pid, .. } => directory_of(&place_of_process(*pid).ok()??),
+        Place::Machine => None,
     };
     let parents: Vec<PathBuf> =
         targets.singles.iter().filter_map(above).chain(targets.directories.clone()).collect();
@@ -91,6 +94,7 @@ impl Host {
             match &found.place {
                 Place::Cgroup(directory) => self.join(directory, name, Emptied::Ends)?,
                 Place::Shared { pid, with } => self.join_tree(*pid, name, with)?,
+                Place::Machine => self.join_machine(name, targets.preference.clone())?,
             };
         }
         for directory in &targets.directories {

@@ -169,7 +169,7 @@ impl Host {
         orders.write(written).context("write its orders")?;
         let cgroup = |found: &Located| match &found.place {
             Place::Cgroup(directory) => Some(directory.clone()),
-            Place::Shared { .. } => None,
+            Place::Shared { .. } | Place::Machine => None,
         };
         let directories = targets.directories.clone();
         let pools = directories.iter().filter(|_| targets.pool.is_some()).cloned();

@@ -16,6 +16,8 @@ use serde::Serialize;
 use std::time::Duration;
 
 /// So long an answer waits for the lines to be in force.
+const MACHINE: &str =
+    "the machine as a whole has no limits of ours and is never ended: detach lets it go";
 const PATIENCE: Duration = Duration::from_millis(300);
 
 /// Somebody who set a limit and waits to hear what came of it.
@@ -128,6 +130,10 @@ impl Host {
             Ok(id) => id,
             Err(why) => return self.reply(client, Err(why)),
         };
+        let is_machine = self.wards.get_mut(id).is_some_and(|ward| ward.workload.is_machine());
+        if is_machine && acts(&request) {
+            return self.reply(client, Err(MACHINE.to_owned()));
+        }
         if let Request::SetMemory { size, force } = request {
             return self.set_memory(client, id, size, force);
         }
@@ -248,6 +254,21 @@ fn command(ward: &mut Ward, command: Command) -> Answer {
 }
 
 /// As JSON, one line, or as text.
+/// Whether it asks for something to be done to a workload, or set for it; but for the grace period, which single processes have too.
+fn acts(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::SetMemory { .. }
+            | Request::SetPids(_)
+            | Request::SetTimeout(_)
+            | Request::Signal { .. }
+            | Request::Freeze
+            | Request::Thaw
+            | Request::Terminate
+            | Request::Kill
+    )
+}
+
 fn either<T: Serialize>(json: bool, value: &T, text: impl Fn(&T) -> String) -> String {
     if !json {
         return text(value);

@@ -11,6 +11,7 @@ use crate::cli::MatchRule;
 use crate::config::WardRules;
 use crate::escape::{escape, shown};
 use crate::event::DeedResult;
+use crate::lines::Lines;
 use crate::placement::demand::{Demand, NO_FREEZER};
 use crate::policy::on_breach::OnBreach;
 use crate::status::{Level, Tier};
@@ -18,6 +19,7 @@ use crate::sys::process::PidFd;
 use crate::units::{Bytes, Limit};
 use crate::ward::{Emptied, Location, MachineFloor, Ward, WardId};
 use crate::workload::foreign::Foreign;
+use crate::workload::machine::Preference;
 use crate::workload::process_tree::ProcessTree;
 use crate::workload::spares::Spares;
 use crate::workload::{Observation, Workload};
@@ -151,6 +153,29 @@ impl Host {
         let tier_reason = why.to_owned();
         let (emptied, floor) = (Emptied::Ends, visit.floor.clone());
         self.begin(rules, Location { workload, lines, outer, tier_reason, emptied, floor })
+    }
+
+    /// Guards all that runs here: for the machine's floor, and for what each process may hold.
+    ///
+    /// # Errors
+    /// Without a floor, and where nothing tells what is available.
+    pub(super) fn join_machine(&mut self, name: String, preference: Preference) -> Result<WardId> {
+        let visit = self.visit.as_ref().context("not attached to anything")?;
+        let rules = visit.rules.of_machine(name);
+        let outer = visit.machine.clone();
+        let lines = Lines::new(outer.bytes, None, None)?;
+        let workload = Workload::of_machine(outer.bytes, preference)?;
+        let tier_reason = "it is all that runs on the machine".to_owned();
+        let (emptied, floor) = (Emptied::Waits, visit.floor.clone());
+        let left = floor.as_ref().map_or(Bytes(0), |floor| floor.line);
+        let text = format!(
+            "{} of memory, of which {left} are to stay available: below that the largest process that may be ended is asked to end",
+            outer.bytes
+        );
+        let id =
+            self.begin(rules, Location { workload, lines, outer, tier_reason, emptied, floor })?;
+        self.wards.get_mut(id).into_iter().for_each(|ward| ward.say(Level::Info, text.clone()));
+        Ok(id)
     }
 
     fn begin(&mut self, rules: WardRules, location: Location) -> Result<WardId> {

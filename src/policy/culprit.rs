@@ -2,7 +2,7 @@
 //! the limit of all the largest (`--victim largest`). Each is asked as politely as a workload is, and has the same grace period. Where it
 //! is the command's own process, or nobody else is worth it, the workload is ended as a whole.
 
-use super::{Actions, Policy, Rung, interval};
+use super::{Actions, Policy, Rung, floor, interval};
 use crate::clock::Timestamp;
 use crate::event::{
     Action, Crowd, KillReason, Notice, PROCESSES_AT_ONCE as AT_ONCE, ProcessEnd, ProcessId,
@@ -24,6 +24,8 @@ const WATCHED: Duration = Duration::from_millis(10);
 const KILL_AGAIN: Duration = Duration::from_millis(100);
 /// and for so long: whoever is there then is waited for no more (a task in uninterruptible sleep).
 const KILL_STUCK: Duration = Duration::from_secs(5);
+/// Where there is nobody to be ended, it is looked again after so long.
+const NOBODY: Duration = Duration::from_secs(10);
 /// Processes are weighed this often where one is near what each may hold,
 const NEAREST: u64 = 50;
 /// this often where none is,
@@ -250,7 +252,7 @@ impl Policy {
         self.end(Reason::Process { size, limit }, now, actions);
     }
 
-    /// The largest that is worth it, if the command's own process is not the only one.
+    /// The first that is worth it, if the command's own process is not the only one.
     fn choose_among(
         &mut self,
         crowd: &Crowd,
@@ -258,15 +260,29 @@ impl Policy {
         now: Timestamp,
         actions: &mut Actions,
     ) {
-        let worth = Bytes(self.lines.limit.0 / WORTH);
-        let others = crowd.largest.iter().flatten().filter(|it| !it.is_command && it.size >= worth);
-        let chosen = others.filter(|it| !self.culprits.is_spared(it.id)).max_by_key(|it| it.size);
+        let worth = if let Reason::HostMemory { available, floor } = reason {
+            floor::worth(floor.saturating_sub(available))
+        } else {
+            Bytes(self.lines.limit.0 / WORTH)
+        };
+        let mut others =
+            crowd.largest.iter().flatten().filter(|it| !it.is_command && it.size >= worth);
+        let chosen = others.find(|it| !self.culprits.is_spared(it.id));
         match chosen {
             Some(weight) if !self.culprits.going.is_full() => {
                 let why = ProcessReason::Largest { size: weight.size, reason };
                 self.end_process(weight.id, why, now, actions);
             }
+            _ if self.config.is_machine => self.find_nobody(reason, now, actions),
             _ => self.end_all(reason, now, actions),
+        }
+    }
+
+    /// Of all that runs nobody may be ended, or nobody is worth it.
+    fn find_nobody(&mut self, reason: Reason, now: Timestamp, actions: &mut Actions) {
+        self.culprits.rest = Some((now + NOBODY, reason));
+        if !std::mem::replace(&mut self.told_would, true) {
+            actions.push(Action::Tell(Notice::NobodyToEnd { reason }));
         }
     }
 
@@ -286,7 +302,7 @@ impl Policy {
         }
         let going = Going { id, why, since: now, kill_at: now + grace, killed: None };
         self.culprits.going.push(going);
-        let with_descendants = going.for_all().is_some();
+        let with_descendants = self.goes_with_descendants(&going);
         if with_descendants {
             self.relieve(actions);
             self.culprits.lifted = true;
@@ -329,9 +345,9 @@ impl Policy {
         now: Timestamp,
         actions: &mut Actions,
     ) {
-        let current = self.last.current;
+        let (current, alone) = (self.last.current, self.config.is_machine);
         for one in self.culprits.going.iter_mut().filter(|one| which(one)) {
-            let (id, with_descendants) = (one.id, one.for_all().is_some());
+            let (id, with_descendants) = (one.id, one.for_all().is_some() && !alone);
             one.kill_at = now + KILL_AGAIN;
             actions.push(Action::EndProcess(ProcessEnd { id, with_descendants, kill: true }));
             if one.killed.is_none() {
@@ -341,6 +357,11 @@ impl Policy {
                 actions.push(Action::Tell(Notice::Process(notice)));
             }
         }
+    }
+
+    /// Of all that runs on a machine, one goes alone: what it started may be somebody's session.
+    fn goes_with_descendants(&self, one: &Going) -> bool {
+        one.for_all().is_some() && !self.config.is_machine
     }
 
     fn process_is_gone(&mut self, id: ProcessId, now: Timestamp, actions: &mut Actions) {
@@ -372,38 +393,48 @@ impl Policy {
         now: Timestamp,
         actions: &mut Actions,
     ) -> bool {
-        let going = self.culprits.going.iter().find_map(|one| Some((*one, one.for_all()?)));
-        let ahead = self.ahead.reaches(sample);
-        let pressing = self.breach.at_second_line(sample, ahead, &self.lines);
-        match (going, self.culprits.rest) {
-            (None, None) => false,
-            (Some((one, reason)), _) if pressing => {
-                // Whoever was killed gives its memory back, unless somebody else takes more than that.
-                match one.killed {
-                    None => {
-                        let (current, line) = (sample.current, self.lines.second);
-                        let why = KillReason::SecondLine { current, line };
-                        self.kill_processes(why, |it| it.id == one.id, now, actions);
-                    }
-                    Some((_, then)) if sample.current > then => {
-                        self.end_at_once(reason, sample, now, actions)
-                    }
-                    Some(_) => {}
+        let going = self.culprits.going.iter().rev().find_map(|one| Some((*one, one.for_all()?)));
+        let reason =
+            going.map(|(_, reason)| reason).or(self.culprits.rest.map(|(_, reason)| reason));
+        let Some(reason) = reason else { return false };
+        let pressing = self.why_at_once(&reason, sample);
+        match (going, pressing) {
+            // Whoever was killed gives its memory back, unless somebody else takes more than that.
+            (Some((one, _)), Some(why)) => match one.killed {
+                None => self.kill_processes(why, |it| it.id == one.id, now, actions),
+                Some((at, then)) if sample.current > then && self.has_waited(at, now) => {
+                    self.end_at_once(reason, sample, now, actions);
                 }
-                true
-            }
-            (None, Some((_, reason))) if pressing => {
+                Some(_) => {}
+            },
+            (None, Some(_)) if !self.config.is_machine => {
                 self.end_at_once(reason, sample, now, actions);
-                true
             }
-            (Some(_), _) => true,
-            (None, Some((until, _))) => {
-                if now >= until {
-                    self.culprits.rest = None;
-                }
-                now < until
+            (Some(_), None) => {}
+            (None, _) => {
+                self.culprits.rest = self.culprits.rest.filter(|(until, _)| now < *until);
+                return self.culprits.rest.is_some();
             }
         }
+        true
+    }
+
+    /// Beside the kernel's ceiling nothing is waited for; a machine is given time to take back what was freed.
+    fn has_waited(&self, killed: Timestamp, now: Timestamp) -> bool {
+        !self.config.is_machine || now.since(killed) >= REST
+    }
+
+    /// Why nobody has time left: at the second line, or where half of the machine's floor is gone too.
+    fn why_at_once(&self, reason: &Reason, sample: &Sample) -> Option<KillReason> {
+        if matches!(reason, Reason::HostMemory { .. })
+            && let Some(why) = self.floor.is_half_gone(sample)
+        {
+            return Some(why);
+        }
+        let ahead = self.ahead.reaches(sample);
+        let (current, line) = (sample.current, self.lines.second);
+        let pressing = self.breach.at_second_line(sample, ahead, &self.lines);
+        (pressing && !self.config.is_machine).then_some(KillReason::SecondLine { current, line })
     }
 
     /// All of it: there is no time to choose another.
@@ -414,8 +445,12 @@ impl Policy {
         now: Timestamp,
         actions: &mut Actions,
     ) {
+        if self.config.is_machine {
+            return self.choose_process(reason, actions);
+        }
         self.terminate(reason, now, actions);
         self.watch_second_line(sample, now, actions);
+        self.watch_floor(sample, now, actions);
     }
 
     /// How soon the next look comes where one is being ended, or is near what each may hold.

@@ -37,7 +37,7 @@ pub struct Floor {
 }
 
 /// What a workload must hold for its end to help a machine that has so much less than its floor.
-fn worth(missing: Bytes) -> Bytes {
+pub(super) fn worth(missing: Bytes) -> Bytes {
     Bytes(missing.0 / WORTH).max(LEAST_WORTH)
 }
 

@@ -25,6 +25,9 @@ pub const WATCHED: Duration = Duration::from_millis(50);
 /// Frozen workloads do not grow.
 pub const FROZEN: Duration = Duration::from_millis(500);
 
+/// Where nothing asks for a look.
+pub const AT_REST: Duration = Duration::from_millis(FAR);
+
 /// Time until the next look while watching.
 pub fn watching(cadence: Cadence, sample: &Sample, lines: &Lines, growth: i64) -> Duration {
     let headroom = lines.allowance().saturating_sub(sample.footprint());

@@ -58,6 +58,9 @@ pub enum Rung {
 impl Policy {
     /// SIGTERM, with the trip-wire at the relief line so that handlers run unthrottled, and thawed so that they run at all.
     pub(super) fn terminate(&mut self, reason: Reason, now: Timestamp, actions: &mut Actions) {
+        if self.config.is_machine {
+            return;
+        }
         let grace = self.config.grace;
         self.command_first = self.command_has_ended();
         self.response.ends(now);
@@ -113,6 +116,9 @@ impl Policy {
     }
 
     pub(super) fn kill(&mut self, why: KillReason, now: Timestamp, actions: &mut Actions) {
+        if self.config.is_machine {
+            return;
+        }
         let (reason, after) = match self.rung {
             Rung::Terminating { reason, since, .. } => {
                 // A polite signal that the command was never sent is nothing that this comes after.
@@ -175,8 +181,8 @@ impl Policy {
 
     /// Only a workload that is not being ended can be frozen: the ladder must not be held up.
     pub(super) fn freeze(&mut self, actions: &mut Actions) {
-        if matches!(self.rung, Rung::Watching { .. }) && !std::mem::replace(&mut self.frozen, true)
-        {
+        let may = matches!(self.rung, Rung::Watching { .. }) && !self.config.is_machine;
+        if may && !std::mem::replace(&mut self.frozen, true) {
             actions.push(Action::Freeze);
         }
     }

@@ -88,6 +88,8 @@ pub struct PolicyConfig {
     pub slack: Bytes,
     /// It is a pool: not all of it is ended, but one of those in it.
     pub is_pool: bool,
+    /// It is all that runs on the machine: single processes are ended for its floor, and nothing else ever is.
+    pub is_machine: bool,
 }
 
 /// The state of one workload and the rules for it.
@@ -379,6 +381,10 @@ impl Policy {
     }
 
     fn watching_interval(&self) -> Duration {
+        if self.config.is_machine {
+            // Its floor alone says when.
+            return interval::AT_REST;
+        }
         if self.frozen {
             return interval::FROZEN;
         }

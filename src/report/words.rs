@@ -179,9 +179,8 @@ pub fn notice(notice: &Notice, signal: &str) -> (Level, String) {
             let text = format!("sent {} to process {pid}, as requested", signal_name(*signal));
             (Level::Warning, text)
         }
-        Notice::Process(what) => {
-            process::notice(what, &format!("process {}", what.id().pid), signal)
-        }
+        Notice::NobodyToEnd { reason } => (Level::Error, process::nobody(reason)),
+        Notice::Process(what) => process::notice(what, &process::by_number(what), signal),
     }
 }
 

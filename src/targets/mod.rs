@@ -25,6 +25,8 @@ pub enum AttachTarget {
     Process(i32),
     /// The process of this program.
     Program(OsString),
+    /// All that runs here.
+    Machine,
 }
 
 /// What is meant.
@@ -48,6 +50,8 @@ pub enum Place {
         /// Who else is there, in words.
         with: String,
     },
+    /// All that runs here.
+    Machine,
 }
 
 impl Located {
@@ -68,6 +72,9 @@ impl AttachTarget {
             AttachTarget::Container(name) => container::find(name),
             AttachTarget::Process(pid) => process::find(*pid),
             AttachTarget::Program(name) => process::find_program(name.as_bytes()),
+            AttachTarget::Machine => {
+                Ok(Located { place: Place::Machine, name: "machine".to_owned() })
+            }
         }
     }
 }

@@ -43,6 +43,9 @@ fn told(notice: &Notice) -> String {
         Notice::AtBreach(what) => return at_breach(what),
         Notice::Killing { why, .. } => return format!("killing {}", kill_word(why)),
         Notice::Process(what) => return process(what),
+        Notice::NobodyToEnd { reason } => {
+            return format!("nobody-to-end {}", reason_word(reason));
+        }
         Notice::StillThere { .. } => "still-there",
         Notice::KernelOom { .. } => "kernel-oom",
         Notice::PidsMax { .. } => "pids-max",

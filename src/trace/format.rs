@@ -117,6 +117,9 @@ pub struct Rules {
     /// True: not all of it is ended, but one of those in it.
     #[serde(default, skip_serializing_if = "zero")]
     pool: bool,
+    /// True: it is the machine as a whole.
+    #[serde(default, skip_serializing_if = "zero")]
+    machine: bool,
     /// Where the kernel reclaims; absent in traces of 0.1.0, which knew of the trip-wire only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reclaim: Option<ReclaimRow>,

@@ -317,6 +317,7 @@ fn milestone(notice: &Notice) -> Milestone {
         | Notice::NewTimeout(_)
         | Notice::NewPids(_)
         | Notice::Signalled(_)
+        | Notice::NobodyToEnd { .. }
         | Notice::Process(_) => Milestone::Told,
     }
 }

@@ -146,6 +146,7 @@ impl Ward {
         let Location { workload, lines, outer, tier_reason, emptied, floor } = location;
         let config = PolicyConfig {
             min_available: floor.as_ref().map(|floor| floor.line),
+            is_machine: workload.is_machine(),
             ..rules.policy(lines, workload.tier(), workload.lag())
         };
         let mut workload = workload;

@@ -107,6 +107,9 @@ impl Workload {
     /// # Errors
     /// When the kernel does not take it.
     pub fn freeze(&mut self, frozen: bool) -> io::Result<()> {
+        if self.is_machine() {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
         if let Some(knobs) = self.knobs.as_ref().filter(|knobs| knobs.can_freeze()) {
             return knobs.freeze(frozen);
         }
@@ -123,6 +126,9 @@ impl Workload {
     /// Sends the term signal to the chosen processes, and SIGCONT behind it: a stopped process must be able to end. With many of
     /// them it is begun: see [`Workload::is_signalling`].
     pub fn terminate(&mut self, signal: i32, mode: KillMode) -> Reached {
+        if self.is_machine() {
+            return Err(io::ErrorKind::Unsupported.into()).into();
+        }
         let command = self.send_to_child(signal);
         // Where the signal came through, this does.
         let _ = self.send_to_child(SIGCONT);
@@ -151,6 +157,9 @@ impl Workload {
         self.signalling.touch();
         let _ = self.send_to_child(0);
         // What fails here fails again when it matters, and is said then.
+        if self.is_machine() {
+            return;
+        }
         self.members.rehearse(true);
         let _ = self.begin_signalling([0; 2]);
         self.members.rehearse(false);
@@ -160,6 +169,9 @@ impl Workload {
     /// SIGKILL to every process, atomically where the kernel can. Where `cgroup.kill` is refused, every process that can be reached
     /// gets it by its number.
     pub fn kill(&mut self) -> Reached {
+        if self.is_machine() {
+            return Err(io::ErrorKind::Unsupported.into()).into();
+        }
         self.line_writer.stop();
         let result = self.knobs.as_ref().map_or(Ok(false), Knobs::kill);
         let command = self.send_to_child(SIGKILL);

@@ -124,6 +124,17 @@ impl List {
     }
 
     /// The list can be longer than the buffer: what is cut off at its end is read again with the next part.
+    /// Every process of the machine, from /proc.
+    pub(super) fn collect_all(&mut self, proc: &File) {
+        self.pids.clear();
+        let pids = &mut self.pids;
+        let walked = each_entry(proc, |name| {
+            pids.extend(files::number(name).and_then(|pid| i32::try_from(pid).ok()));
+        });
+        self.note(walked);
+    }
+
+    /// Those of an open `cgroup.procs`.
     pub(super) fn collect(&mut self, file: &File) {
         let (mut kept, mut place) = (0, 0);
         loop {

@@ -32,6 +32,8 @@ pub enum Source {
     Descendants,
     /// A process of others, and its descendants.
     Tree(ProcessTree),
+    /// Everybody.
+    Machine,
 }
 
 impl Source {
@@ -67,7 +69,7 @@ impl Members {
     pub fn new(source: Source) -> Result<Members> {
         let root = match &source {
             Source::Cgroup(cgroup, _) => cgroup.shared_directory(),
-            Source::Descendants | Source::Tree(_) => {
+            Source::Descendants | Source::Tree(_) | Source::Machine => {
                 Rc::new(File::open("/proc").context("open /proc")?)
             }
         };
@@ -77,10 +79,10 @@ impl Members {
                     format!("open {}", shown(&cgroup.path().join("cgroup.procs")))
                 })?)
             }
-            Source::Descendants | Source::Tree(_) => None,
+            Source::Descendants | Source::Tree(_) | Source::Machine => None,
         };
         let descent = match &source {
-            Source::Cgroup(..) | Source::Tree(_) => Descent::unused(),
+            Source::Cgroup(..) | Source::Tree(_) | Source::Machine => Descent::unused(),
             Source::Descendants => Descent::new(),
         };
         let spares = Spares::take().context("cannot keep descriptors for later")?;
@@ -182,7 +184,7 @@ impl Members {
         }
         let home = match &self.source {
             Source::Cgroup(_, home) => Some(home),
-            Source::Descendants | Source::Tree(_) => None,
+            Source::Descendants | Source::Tree(_) | Source::Machine => None,
         };
         (&self.left_out, home)
     }
@@ -218,6 +220,7 @@ impl Members {
             (Source::Tree(tree), _) => {
                 tree.list(&mut self.list, &self.root, exactly && !self.rehearses);
             }
+            (Source::Machine, _) => self.list.collect_all(&self.root),
             (Source::Cgroup(..), procs) => {
                 self.list.pids.clear();
                 match procs {
@@ -366,6 +369,7 @@ impl Members {
             }
             Source::Cgroup(_, home) => in_cgroup(pid, home, text),
             Source::Tree(tree) => tree.has(pid, text),
+            Source::Machine => Ok(Stat::of(pid, text)?.is_some_and(|stat| stat.living)),
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod kill_mode;
 pub mod knobs;
 pub mod line_writer;
 mod list;
+pub mod machine;
 pub mod members;
 mod one_process;
 pub mod proc_file;
@@ -41,6 +42,7 @@ use foreign::{Foreign, Rank};
 use knobs::Knobs;
 use line_writer::LineWriter;
 use list::{LITTLE_ROOM, ROOM};
+use machine::{Machine, Preference};
 use members::{Members, Source};
 use process_sampler::ProcessSampler;
 use process_tree::ProcessTree;
@@ -81,6 +83,8 @@ pub struct Workload {
     ceiling: Option<Bytes>,
     signalling: Signalling,
     single_ends: SingleEnds,
+    /// All that runs on the machine.
+    machine: Option<Machine>,
     /// Processes of others that have no cgroup for themselves.
     is_tree: bool,
     /// Frozen so that nobody forks away from SIGKILL, where there is no `cgroup.kill`.
@@ -130,6 +134,7 @@ impl Workload {
             ceiling: None,
             signalling: Signalling::with_room(ROOM),
             single_ends: SingleEnds::default(),
+            machine: None,
             held: false,
             child,
             trouble,
@@ -167,6 +172,7 @@ impl Workload {
             ceiling: None,
             signalling: Signalling::with_room(LITTLE_ROOM),
             single_ends: SingleEnds::default(),
+            machine: None,
             held: false,
             child: None,
             trouble: None,
@@ -183,6 +189,23 @@ impl Workload {
         workload.members = Members::new(Source::Tree(tree))?;
         workload.is_tree = true;
         Ok(workload)
+    }
+
+    /// Opens what is needed for the machine as a whole, of which single processes alone are ever ended.
+    ///
+    /// # Errors
+    /// When /proc cannot be opened, or does not say what the machine has left.
+    pub fn of_machine(total: Bytes, preference: Preference) -> Result<Workload> {
+        let mut workload = Workload::new(Tier::Polled, None, None)?;
+        workload.members = Members::new(Source::Machine)?;
+        workload.machine = Some(Machine::new(total, preference)?);
+        workload.is_tree = true;
+        Ok(workload)
+    }
+
+    /// Whether it is the machine as a whole.
+    pub fn is_machine(&self) -> bool {
+        self.machine.is_some()
     }
 
     /// Makes room for what a workload of so many processes takes when it is ended: not on the way to a deed.
@@ -313,6 +336,10 @@ impl Workload {
     /// Reads the workload's memory. Where the cgroup's files fail, sums over the processes instead.
     pub fn look(&mut self) -> Observation {
         self.trouble = None;
+        if let Some(machine) = &self.machine {
+            let processes = self.members.listed().len().max(1) as u64;
+            return Observation::Seen(Sample { processes, ..machine.sample() });
+        }
         match self.by_cgroup.as_mut().map(CgroupSampler::sample) {
             Some(Ok(sample)) => return Observation::Seen(sample),
             Some(Err(error)) if self.is_over(&error) => return Observation::Gone,
@@ -371,6 +398,9 @@ impl Workload {
 
     /// Whether no live process is left. Where that cannot be known, whether we have no child: every orphan becomes ours.
     pub fn is_empty(&mut self) -> bool {
+        if self.is_machine() {
+            return false;
+        }
         match self.knobs.as_ref().map(Knobs::populated) {
             Some(Ok(populated)) => !populated,
             Some(Err(error)) if self.is_over(&error) => true,

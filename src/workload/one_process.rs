@@ -13,6 +13,9 @@ impl Workload {
     /// # Errors
     /// ESRCH for one that is not; EPERM for one that became another user's.
     pub fn signal_process(&mut self, pid: i32, signal: i32) -> io::Result<()> {
+        if self.is_machine() {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
         self.members.signal_one(pid, signal)
     }
 }

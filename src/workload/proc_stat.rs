@@ -12,6 +12,10 @@ pub struct Stat {
     pub living: bool,
     /// The parent.
     pub parent: i32,
+    /// The session: the process id of who leads it.
+    pub session: i32,
+    /// The session's terminal; 0 where it has none.
+    pub terminal: u64,
     /// Minor and major page faults of all its threads. Copy-on-write moves these alone: the resident set stays as large.
     pub faults: u64,
     /// Size of the address space, bytes.
@@ -44,6 +48,8 @@ impl Stat {
             match index + 3 {
                 3 => stat.living = !matches!(word, b"Z" | b"X"),
                 4 => stat.parent = i32::try_from(number()).unwrap_or(0),
+                6 => stat.session = i32::try_from(number()).unwrap_or(0),
+                7 => stat.terminal = number(),
                 10 | 12 => stat.faults = stat.faults.saturating_add(number()),
                 22 => stat.start = number(),
                 23 => stat.size = number(),
@@ -88,6 +94,7 @@ mod tests {
         let stat = Stat::parse(&text).unwrap();
         assert!(stat.living);
         assert_eq!((stat.parent, stat.faults, stat.start), (7, 103, 777));
+        assert_eq!((stat.session, stat.terminal), (12, 0));
         assert_eq!((stat.size, stat.resident), (8192, 33));
         assert_eq!(stat.layout, 30 ^ 10u64.rotate_left(17) ^ 60u64.rotate_left(37));
         assert_eq!(Stat::parse(b"12 (x"), None);

@@ -164,6 +164,16 @@ impl ProcessSampler {
         })
     }
 
+    /// Who lived at the last reading, and what /proc/PID/stat said.
+    pub fn stats(&self) -> impl Iterator<Item = (i32, Stat)> {
+        self.rows.iter().map(|row| (row.process.pid, row.process.stat))
+    }
+
+    /// Whose child it was then.
+    pub fn parent_of(&self, pid: i32) -> Option<i32> {
+        self.find(pid).map(|at| self.rows[at].process.stat.parent)
+    }
+
     /// Whether this very process lived at the last reading.
     pub fn has(&self, id: ProcessId) -> bool {
         self.find(id.pid).is_some_and(|at| self.rows[at].process.stat.start == id.started)

@@ -70,14 +70,19 @@ impl Workload {
     /// What single processes hold. Where looks go from process to process, by the last of them.
     pub fn weigh(&mut self) -> Crowd {
         let clock = Clock::start();
-        if self.by_cgroup.is_some() {
+        if self.by_cgroup.is_some() || self.machine.is_some() {
             self.by_process.measure(self.members.refresh());
             self.restock();
         }
         let command = self.command_of();
         let mut crowd = Crowd::default();
-        let Workload { single_ends, by_process, .. } = self;
+        let Workload { single_ends, by_process, machine, .. } = self;
         single_ends.take_gone(by_process, &mut crowd.gone);
+        if let Some(machine) = machine {
+            machine.choose(by_process, |id| single_ends.has(id), &mut crowd.largest);
+            crowd.cost = clock.now().0;
+            return crowd;
+        }
         let others = by_process.weights().filter(|weight| !single_ends.has(weight.id));
         for weight in others {
             let weight = Weight { is_command: Some(weight.id.pid) == command, ..weight };
@@ -94,7 +99,11 @@ impl Workload {
             let ids = self.by_process.weights().map(|weight| weight.id);
             ids.min_by_key(|id| (id.started, id.pid)).map(|id| id.pid)
         };
-        if self.is_foreign() { eldest() } else { child }
+        match self.is_foreign() {
+            _ if self.is_machine() => None,
+            true => eldest(),
+            false => child,
+        }
     }
 
     /// Sends one process, and those who descend from it where that is wanted, the polite signal or SIGKILL.

@@ -130,7 +130,7 @@ fn notice_name(notice: &Notice) -> Option<&'static str> {
             return None;
         }
         Notice::SignalRefused { .. } | Notice::NewPids(_) | Notice::Signalled(_) => return None,
-        Notice::Process(_) => return None,
+        Notice::Process(_) | Notice::NobodyToEnd { .. } => return None,
     })
 }
 

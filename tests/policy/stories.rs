@@ -57,6 +57,7 @@ pub fn configs() -> impl Strategy<Value = PolicyConfig> {
             },
             slack: Bytes(slack),
             is_pool: false,
+            is_machine: false,
         },
     )
 }

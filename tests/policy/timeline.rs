@@ -111,6 +111,7 @@ pub fn rules() -> PolicyConfig {
         reclaim: sentinel::policy::reclaim::ReclaimAt::TripWire,
         slack: Bytes::mib(1),
         is_pool: false,
+        is_machine: false,
     }
 }
 

@@ -50,6 +50,7 @@ pub fn rules(leak: &Leak) -> PolicyConfig {
         reclaim: sentinel::policy::reclaim::ReclaimAt::Nowhere,
         slack: Bytes(0),
         is_pool: false,
+        is_machine: false,
     }
 }
 

@@ -13,6 +13,7 @@ mod blocking;
 mod floor;
 mod guest;
 mod ladder;
+mod machine;
 mod place;
 mod reasons;
 mod swap;

@@ -1,7 +1,7 @@
 //! What is told of a single process that is ended while the rest of its workload lives.
 
 use super::{kill_reason, reason, refused};
-use crate::event::{ProcessNotice, ProcessReason};
+use crate::event::{ProcessNotice, ProcessReason, Reason};
 use crate::status::Level;
 use crate::units::show_duration;
 
@@ -23,6 +23,17 @@ pub fn process_reason_word(why: &ProcessReason) -> &'static str {
         ProcessReason::TooLarge { .. } => "process-memory",
         ProcessReason::Largest { reason, .. } => super::reason_word(reason),
     }
+}
+
+/// Whom it is about, where no name is known.
+pub fn by_number(notice: &ProcessNotice) -> String {
+    format!("process {}", notice.id().pid)
+}
+
+/// Nobody can be ended for this.
+pub fn nobody(why: &Reason) -> String {
+    let why = reason(why);
+    format!("{why}: no process that may be ended holds enough for that to help (said once)")
 }
 
 /// The line about `whom`; `signal` is the polite signal's name.

@@ -80,6 +80,7 @@ impl From<&PolicyConfig> for Rules {
             events: config.cadence == Cadence::Events,
             slack: config.slack.0,
             pool: config.is_pool,
+            machine: config.is_machine,
             reclaim: Some(match config.reclaim {
                 ReclaimAt::TripWire => ReclaimRow::TripWire,
                 ReclaimAt::Ceiling => ReclaimRow::Ceiling,
@@ -122,6 +123,7 @@ impl From<Rules> for PolicyConfig {
             },
             slack: Bytes(rules.slack),
             is_pool: rules.pool,
+            is_machine: rules.machine,
         }
     }
 }

@@ -425,6 +425,7 @@ fn tally_notice(notice: &Notice, tally: &mut Tally) {
         | Notice::NewPids(_)
         | Notice::Signalled(_)
         | Notice::Process(_)
+        | Notice::NobodyToEnd { .. }
         | Notice::KernelOom { .. }
         | Notice::PidsMax { .. }
         | Notice::Leftover { .. } => {}

@@ -1,9 +1,11 @@
 //! Single processes: who holds more than each may is ended, and at the limit of all the largest; the rest lives. The command goes last.
 
 use crate::*;
-use sentinel::event::{ProcessEnd, ProcessNotice, ProcessReason};
+use sentinel::event::{ProcessEnd, ProcessNotice, ProcessReason, Sample};
 use sentinel::policy::culprit::CulpritRule;
 use sentinel::policy::on_breach::BreachRule;
+use sentinel::policy::warn::WarnRule;
+use sentinel::units::Percent;
 
 const MASTER: (i32, u64, bool) = (1, 10, true);
 
@@ -208,4 +210,77 @@ fn processes_are_weighed_seldom_where_none_is_near() {
     let close = Step::Processes(&[(2, 39, false), MASTER]);
     let near = run(each(40), &[(0, used(20)), (1, close)], 1000).weighings();
     assert!((18..=22).contains(&near), "{near}");
+}
+
+fn machine() -> PolicyConfig {
+    let floor = Some(Bytes::mib(1024));
+    let culprit = CulpritRule { process_memory: None, largest: true };
+    PolicyConfig {
+        lines: lines(8192),
+        culprit,
+        min_available: floor,
+        is_machine: true,
+        has_command: false,
+        cadence: Cadence::Polled,
+        reclaim: sentinel::policy::reclaim::ReclaimAt::Nowhere,
+        slack: Bytes(0),
+        // As `attach --machine` has it: never.
+        warn: WarnRule { share: Percent(u32::MAX), within: Duration::ZERO },
+        ..rules()
+    }
+}
+
+/// A machine of 8 GiB with so many MiB left.
+fn left(mib: u64) -> Step {
+    Step::State(Sample { available: Some(Bytes::mib(mib)), ..memory(8192 - mib, 0) })
+}
+
+#[test]
+fn of_a_machine_below_its_floor_the_largest_process_goes_alone_and_another_when_that_is_not_enough()
+{
+    let crowd = Step::Processes(&[(2, 600, false), (3, 200, false)]);
+    let steps = [
+        (0, left(4000)),
+        (500, crowd),
+        (1000, left(1000)),
+        (1500, Step::Gone(2)),
+        (1500, Step::Processes(&[(3, 200, false)])),
+        (1600, left(1010)),
+    ];
+    run(machine(), &steps, 3000).does(&[(1000, asked(2)), (1750, asked(3))]);
+}
+
+#[test]
+fn with_half_of_the_floor_gone_too_there_is_no_grace_and_another_may_go_at_once() {
+    let crowd = Step::Processes(&[(2, 600, false), (3, 200, false)]);
+    let steps =
+        [(0, left(4000)), (500, crowd), (1000, left(1000)), (1200, left(500)), (1500, left(400))];
+    let log = run(machine(), &steps, 1501);
+    let killed = |at, pid| (at, end(pid, false, true));
+    log.does(&[
+        (1000, asked(2)),
+        killed(1200, 2),
+        killed(1300, 2),
+        killed(1400, 2),
+        (1500, asked(3)),
+        killed(1500, 2),
+    ]);
+}
+
+#[test]
+fn the_machine_itself_is_never_ended() {
+    let small = Step::Processes(&[(2, 15, false)]);
+    let steps = [
+        (0, left(4000)),
+        (500, small),
+        (1000, left(1)),
+        (2000, asks(Command::Terminate)),
+        (2100, asks(Command::Kill)),
+        (2200, asks(Command::Freeze)),
+    ];
+    let log = run(machine(), &steps, 60_000);
+    let reason = Reason::HostMemory { available: Bytes::mib(1), floor: Bytes::mib(1024) };
+    log.does(&[]).tells(&[(1000, Notice::NobodyToEnd { reason })]);
+    let short = PolicyConfig { timeout: Some(ms(100)), ..machine() };
+    run(short, &[(0, left(4000))], 60_000).does(&[]);
 }
