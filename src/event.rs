@@ -163,6 +163,8 @@ pub struct Weight {
     pub id: ProcessId,
     /// Anonymous memory, in memory and in swap.
     pub size: Bytes,
+    /// Of that, what its end would give back at least: a child of fork(2) has the pages of its parent, until either writes to them.
+    pub own: Bytes,
     /// It is the command's own; of what others started the eldest.
     pub is_command: bool,
 }
@@ -173,8 +175,9 @@ pub const PROCESSES_AT_ONCE: usize = 8;
 /// What single processes hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Crowd {
-    /// The largest, but for those that are being ended by themselves.
-    pub largest: [Option<Weight>; 4],
+    /// The largest of all, and those who have most of their own beside the command; but for those that are being ended by themselves. One may be
+    /// there twice. Of a machine those who may be ended, and who is preferred first.
+    pub largest: [Option<Weight>; 6],
     /// Of those, who is gone; others that are will be told of next time.
     pub gone: [Option<ProcessId>; 2],
     /// How long it took to find out.

@@ -112,7 +112,10 @@ pub struct Status {
     /// Time left until a workload is ended that is frozen for a breach, or until a breach is answered that must last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub breach_left_ms: Option<u64>,
-    /// Time left until SIGKILL, while terminating.
+    /// The single process that is being ended while the rest lives; absent where none is, and in what older ones say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process_ending: Option<i32>,
+    /// Time left until SIGKILL, while terminating, or while a single process is being ended.
     pub kill_in_ms: Option<u64>,
     /// The lines that memory is compared with.
     pub limits: Limits,

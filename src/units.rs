@@ -102,9 +102,12 @@ impl Size {
 /// Why a size, share or duration was not understood. Each names what was typed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnitError {
-    /// No digits where a number belongs.
+    /// Neither a number of bytes nor a share.
     #[error("{0:?} is not a size: write for instance 100M, 2GiB or 80%")]
     NotASize(String),
+    /// No number of bytes.
+    #[error("{0:?} is not a size: write for instance 100M or 2GiB")]
+    NotBytes(String),
     /// A number of bytes that does not fit 64 bits.
     #[error("{0:?} is too large")]
     TooLarge(String),
@@ -136,7 +139,7 @@ impl FromStr for Bytes {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        let not_a_size = || UnitError::NotASize(text.to_owned());
+        let not_a_size = || UnitError::NotBytes(text.to_owned());
         let (number, unit) = split_number(text.trim()).ok_or_else(not_a_size)?;
         let factor: u128 = match unit.trim().to_ascii_lowercase().as_str() {
             "" | "b" => 1,
@@ -173,7 +176,11 @@ impl FromStr for Size {
         if text.trim().ends_with('%') {
             return text.parse().map(Size::Share);
         }
-        text.parse().map(Size::Absolute)
+        let size: Result<Bytes, UnitError> = text.parse();
+        if let Err(UnitError::NotBytes(text)) = size {
+            return Err(UnitError::NotASize(text));
+        }
+        size.map(Size::Absolute)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::policy::pool::Victim;
 use crate::targets::{Located, Place};
 use crate::units::{Percent, Size};
 use crate::workload::machine::Preference;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use std::path::PathBuf;
 
 const NOTHING: &str = "nothing to guard was named: use --unit, --container, --slice, --pid, --name, --cgroup or --machine; try: sentinel attach --help";
@@ -80,6 +80,10 @@ impl Config {
         } else if !asked.prefer.is_empty() || !asked.avoid.is_empty() {
             bail!("--prefer and --avoid choose among all that runs here: they need --machine");
         }
+        ensure!(
+            asked.total.is_none() || asked.each,
+            "--total is for all cgroups of a directory together: it needs --each, with --slice or --cgroup"
+        );
         let found = asked.target().context(NOTHING)?.find()?;
         let (each, machine) = (asked.each, asked.machine);
         let preference = Preference { prefer: asked.prefer.clone(), avoid: asked.avoid.clone() };
@@ -100,6 +104,10 @@ impl Config {
             settings.min_available = settings.min_available.or(Some(FLOOR));
         }
         let matches = std::mem::take(&mut settings.matches);
+        ensure!(
+            matches.iter().all(|rule| !rule.name.is_empty()),
+            "a [[match]] of the configuration file has no name: name = \"*\" is for all"
+        );
         let config = build(settings, Vec::new())?;
         let mut targets = Targets { pool, matches, preference, ..Targets::default() };
         match found.place {

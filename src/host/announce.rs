@@ -67,7 +67,8 @@ pub(super) fn announcement(ward: &Ward) -> Vec<(Level, String)> {
     let with_pids = tier == Tier::Kernel && !workload.is_foreign();
     let note = ward.rules.crowd_note(lines).filter(|_| with_pids);
     let kernel = tier == Tier::Kernel && !workload.is_foreign() && !ward.rules.dry_run;
-    let breach = words::breach::at_the_start(&ward.rules.on_breach, lines, kernel);
+    let breach = words::breach::at_the_start(&ward.rules.on_breach, lines, kernel)
+        .filter(|_| !ward.rules.dry_run);
     let shares = workload.is_foreign() && workload.watched().is_none();
     let alone = format!("it is guarded with all that descend from it: {}", ward.tier_reason());
     let alone = shares.then_some((Level::Info, alone));

@@ -2,6 +2,7 @@
 //! the limit of all the largest (`--victim largest`). Each is asked as politely as a workload is, and has the same grace period. Where it
 //! is the command's own process, or nobody else is worth it, the workload is ended as a whole.
 
+use super::rate::Growth;
 use super::{Actions, Policy, Rung, floor, interval};
 use crate::clock::Timestamp;
 use crate::event::{
@@ -265,12 +266,16 @@ impl Policy {
         } else {
             Bytes(self.lines.limit.0 / WORTH)
         };
-        let mut others =
-            crowd.largest.iter().flatten().filter(|it| !it.is_command && it.size >= worth);
-        let chosen = others.find(|it| !self.culprits.is_spared(it.id));
+        let others = crowd.largest.iter().flatten().filter(|it| !it.is_command && it.own >= worth);
+        // What was told in a dry run is still there.
+        let is_open = |it: &&Weight| self.config.dry_run || !self.culprits.is_spared(it.id);
+        let mut open = others.filter(is_open);
+        // Of a machine they come in the order in which they are to go.
+        let chosen =
+            if self.config.is_machine { open.next() } else { open.max_by_key(|it| it.own) };
         match chosen {
             Some(weight) if !self.culprits.going.is_full() => {
-                let why = ProcessReason::Largest { size: weight.size, reason };
+                let why = ProcessReason::Largest { size: weight.own, reason };
                 self.end_process(weight.id, why, now, actions);
             }
             _ if self.config.is_machine => self.find_nobody(reason, now, actions),
@@ -367,6 +372,8 @@ impl Policy {
     fn process_is_gone(&mut self, id: ProcessId, now: Timestamp, actions: &mut Actions) {
         let Some(going) = self.culprits.take(id) else { return };
         self.culprits.ended += 1;
+        // What it grew by, and gave back, is no growth of the others.
+        self.growth = Growth::default();
         if let Some(reason) = going.for_all() {
             self.culprits.rest = Some((now + REST, reason));
         }
@@ -448,6 +455,11 @@ impl Policy {
         if self.config.is_machine {
             return self.choose_process(reason, actions);
         }
+        let mut reason = reason;
+        if let Reason::Breach { footprint, .. } = &mut reason {
+            // As it is now, and not as it was when the one that was ended was chosen.
+            *footprint = sample.footprint();
+        }
         self.terminate(reason, now, actions);
         self.watch_second_line(sample, now, actions);
         self.watch_floor(sample, now, actions);
@@ -460,6 +472,12 @@ impl Policy {
         let wait = self.culprits.wait(&self.config.culprit);
         let going = (!self.culprits.going.is_empty()).then_some(Duration::from_millis(NEAREST));
         [close, wait, going].into_iter().flatten().fold(otherwise, Duration::min)
+    }
+
+    /// Who is being ended by itself, why, and when SIGKILL is next sent; the one that comes first.
+    pub fn process_being_ended(&self) -> Option<(ProcessId, ProcessReason, Timestamp)> {
+        let going = self.culprits.going.iter().min_by_key(|one| one.kill_at)?;
+        Some((going.id, going.why, going.kill_at))
     }
 
     /// Single processes that were ended and are gone.

@@ -3,6 +3,7 @@
 
 #![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_macros))]
 
+use super::rate::Growth;
 use super::{Actions, Policy, Rung};
 use crate::clock::Timestamp;
 use crate::event::{Action, Choice, KillReason, Notice, PoolBreach, Reason, Sample};
@@ -49,6 +50,8 @@ impl Policy {
     pub(super) fn yielded(&mut self, now: Timestamp) {
         if std::mem::take(&mut self.pool.waits) {
             self.pool.rest_until = Some(now + REST);
+            // What it grew by, and gave back, is no growth of the others.
+            self.growth = Growth::default();
             self.look_at = self.look_at.min(now + WATCHED);
         }
     }

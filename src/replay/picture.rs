@@ -90,6 +90,7 @@ impl<'a> ReplayPicture<'a> {
             reason: reason.or(breach.reason),
             breach: breach.state,
             breach_left_ms: breach.left_ms,
+            process_ending: None,
             kill_in_ms: kill_at.map(|at| millis(at.since(now))),
             limits: self.limits(),
             memory: from_policy::memory(policy),

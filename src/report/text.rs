@@ -303,6 +303,7 @@ mod tests {
             reason: None,
             breach: None,
             breach_left_ms: None,
+            process_ending: None,
             kill_in_ms: None,
             limits: limits(),
             memory: Memory {

@@ -229,6 +229,7 @@ pub struct WeightRow {
     pid: i32,
     started: u64,
     size: u64,
+    own: u64,
     #[serde(default, skip_serializing_if = "zero")]
     command: bool,
 }

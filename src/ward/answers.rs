@@ -27,6 +27,11 @@ impl Ward {
         if self.is_being_ended() && matches!(command, Command::Freeze) {
             return Err("the workload is being ended and cannot be frozen".to_owned());
         }
+        if matches!(command, Command::Thaw) && self.is_frozen_by_others() {
+            return Err(
+                "it was frozen by others (cgroup.freeze), who thaw it: not by sentinel".to_owned()
+            );
+        }
         self.story.deed_error = None;
         self.handle(Event::Operator(command));
         if let Some(error) = self.story.deed_error.take() {
@@ -85,9 +90,13 @@ impl Ward {
         let room = lines.allowance().saturating_sub(limit);
         let least = needed.saturating_sub(room).0 / MIB + 1;
         let would = if deed == OnBreach::Freeze { "freeze" } else { "end" };
+        let where_it_is = if limit < in_use { "below" } else { "too close to" };
+        let typed = match limit.0 % MIB {
+            0 => format!("{}M", limit.0 / MIB),
+            _ => limit.0.to_string(),
+        };
         Some(format!(
-            "limit {limit} is below the {in_use} in use and would {would} the workload; {least}M would not; nothing was changed{TO_FORCE}set memory {} --force",
-            limit.0
+            "limit {limit} is {where_it_is} the {in_use} in use and would {would} the workload; {least}M would not; nothing was changed{TO_FORCE}set memory {typed} --force"
         ))
     }
 

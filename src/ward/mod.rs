@@ -324,6 +324,7 @@ impl Ward {
 
     /// Takes a sample and hands it to the policy.
     pub fn look(&mut self) {
+        self.note_thawed_by_others();
         let before = self.clock.now();
         self.looked_at = before;
         let event = match self.workload.look() {
@@ -337,6 +338,21 @@ impl Ward {
             Observation::Gone => Event::Empty,
         };
         self.handle(event);
+    }
+
+    /// Whether its owner, or anybody else, froze it.
+    pub(super) fn is_frozen_by_others(&self) -> bool {
+        !self.policy.frozen()
+            && self.workload.is_foreign()
+            && self.workload.frozen_in_kernel() == Some(true)
+    }
+
+    /// What we froze goes on when somebody else thaws it, and is watched as one that an operator let go on.
+    fn note_thawed_by_others(&mut self) {
+        if self.policy.frozen() && self.workload.frozen_in_kernel() == Some(false) {
+            self.say(Level::Warning, "thawed by others (cgroup.freeze is 0)".to_owned());
+            self.handle(Event::Operator(Command::Thaw));
+        }
     }
 
     /// Looks for people who watch, where the last look is old: looks that decide may be a second apart.

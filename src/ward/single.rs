@@ -64,13 +64,13 @@ impl Ward {
         let at_ms = millis(now.0);
         let whom = match self.story.singles.find(id) {
             Some(ended) => {
-                if ended.refused {
+                note(ended, notice, at_ms);
+                if ended.refused && !matches!(notice, ProcessNotice::Refused { .. }) {
                     return;
                 }
-                note(ended, notice, at_ms);
                 format!("process {} ({})", id.pid, ended.name)
             }
-            None => format!("process {}", id.pid),
+            None => format!("process {}{}", id.pid, name_of(id.pid)),
         };
         let signal = words::signal_name(self.rules.term_signal);
         let (level, text) = words::process::notice(notice, &whom, &signal);
@@ -83,13 +83,20 @@ impl Ward {
     }
 }
 
+/// Its name, if it is there to be asked.
+fn name_of(pid: i32) -> String {
+    let mut text = [0; NAME];
+    let name = proc_file::read(pid, "comm", &mut text).ok().flatten();
+    name.map_or_else(String::new, |name| format!(" ({})", escape(name.trim_ascii_end())))
+}
+
 fn note(ended: &mut EndedProcess, notice: &ProcessNotice, at_ms: u64) {
     match notice {
         ProcessNotice::Terminating { why, .. } => {
             let (crate::event::ProcessReason::TooLarge { size, .. }
             | crate::event::ProcessReason::Largest { size, .. }) = *why;
             ended.reason = words::process::process_reason_word(why);
-            (ended.size, ended.term_ms) = (size, Some(at_ms));
+            (ended.size, ended.term_ms) = (size, (!ended.refused).then_some(at_ms));
         }
         ProcessNotice::Killing { .. } => ended.kill_ms = Some(at_ms),
         ProcessNotice::Gone { .. } => ended.gone_ms = Some(at_ms),

@@ -6,7 +6,7 @@ use crate::clock::Timestamp;
 use crate::escape::escape;
 use crate::policy::Rung;
 use crate::processes::{ProcessScan, Trends, rss_sum};
-use crate::report::from_policy;
+use crate::report::{from_policy, words};
 use crate::status::{
     Io, Limits, Memory, ProcessRow, SCHEMA_VERSION, State, Status, Tier, Usage, WatchLine,
 };
@@ -201,6 +201,9 @@ impl Ward {
         let sample = policy.last();
         let (state, reason, kill_at) = from_policy::state(policy.rung());
         let breach = from_policy::breach(policy, now);
+        let process = policy.process_being_ended();
+        let process_reason = process.map(|(id, why, _)| words::process::being_ended(id, &why));
+        let kill_at = kill_at.or(process.map(|(_, _, kill_at)| kill_at));
         let starting = self.starting().is_some() && state == State::Running;
         Status {
             schema: SCHEMA_VERSION,
@@ -217,9 +220,10 @@ impl Ward {
             started_unix_ms: Some(millis(self.clock.started_unix())),
             uptime_ms: millis(self.guarded_for(now)),
             state: if starting { State::Starting } else { state },
-            frozen: policy.frozen(),
+            frozen: policy.frozen() || self.is_frozen_by_others(),
             dry_run: self.rules.dry_run,
-            reason: reason.or(breach.reason),
+            reason: reason.or(process_reason).or(breach.reason),
+            process_ending: process.map(|(id, ..)| id.pid),
             breach: breach.state,
             breach_left_ms: breach.left_ms,
             kill_in_ms: kill_at.map(|at| millis(at.since(now))),

@@ -102,6 +102,12 @@ impl Workload {
         self.knobs.as_ref().is_some_and(|knobs| knobs.can_freeze())
     }
 
+    /// What `cgroup.freeze` says; `None` without one.
+    pub fn frozen_in_kernel(&self) -> Option<bool> {
+        let text = self.cgroup()?.read("cgroup.freeze").ok()?;
+        Some(text.trim() == "1")
+    }
+
     /// Stops the workload where it is, or lets it go on. Where that takes a signal to each process, it is begun.
     ///
     /// # Errors

@@ -109,7 +109,7 @@ impl Machine {
             if self.protected.binary_search(&weight.id.pid).is_ok() {
                 continue;
             }
-            let at = self.candidates.partition_point(|it| it.size >= weight.size);
+            let at = self.candidates.partition_point(|it| it.own >= weight.own);
             if at < ASKED {
                 self.candidates.truncate(ASKED);
                 self.candidates.insert(at, weight);

@@ -159,9 +159,17 @@ impl ProcessSampler {
         let rows = self.rows.iter().filter(|row| row.process.host == 0);
         rows.map(|Tracked { process, .. }| Weight {
             id: ProcessId { pid: process.pid, started: process.stat.start },
-            size: Bytes((process.memory.anon + process.memory.swap).saturating_mul(1024)),
+            size: held(process),
+            own: held(process).saturating_sub(self.inherited(process)),
             is_command: false,
         })
+    }
+
+    /// What it may have of its parent, where it was forked from that and runs the same program still.
+    fn inherited(&self, process: &Process) -> Bytes {
+        let layout = process.stat.layout;
+        let parent = self.find(process.stat.parent).map(|at| self.rows[at].process);
+        parent.filter(|it| layout != 0 && it.stat.layout == layout).map_or(Bytes(0), |it| held(&it))
     }
 
     /// Who lived at the last reading, and what /proc/PID/stat said.
@@ -535,6 +543,11 @@ impl Default for ProcessSampler {
     fn default() -> Self {
         ProcessSampler::new()
     }
+}
+
+/// Anonymous memory, in memory and in swap.
+fn held(process: &Process) -> Bytes {
+    Bytes((process.memory.anon + process.memory.swap).saturating_mul(1024))
 }
 
 /// Of one whose mappings are not for us to read: what must be pages of files, since the rest has no room for it.

@@ -7,6 +7,7 @@ use super::members::Members;
 use super::process_sampler::ProcessSampler;
 use crate::clock::Clock;
 use crate::event::{Crowd, PROCESSES_AT_ONCE, ProcessEnd, ProcessId, Weight};
+use crate::units::Bytes;
 use nix::libc::{SIGCONT, SIGKILL};
 use std::io;
 
@@ -84,10 +85,16 @@ impl Workload {
             return crowd;
         }
         let others = by_process.weights().filter(|weight| !single_ends.has(weight.id));
+        let [by_size @ .., by_own, next] = &mut crowd.largest;
+        let mut own = [None; 2];
         for weight in others {
             let weight = Weight { is_command: Some(weight.id.pid) == command, ..weight };
-            enter(&mut crowd.largest, weight);
+            enter(by_size, weight, |it| it.size);
+            if !weight.is_command {
+                enter(&mut own, weight, |it| it.own);
+            }
         }
+        [*by_own, *next] = own;
         crowd.cost = clock.now().0;
         crowd
     }
@@ -151,10 +158,10 @@ fn send_to_each(all: &[ProcessId], members: &mut Members, signals: &[i32]) -> io
 }
 
 /// Puts one among the largest, in order.
-fn enter(largest: &mut [Option<Weight>], mut weight: Weight) {
+fn enter(largest: &mut [Option<Weight>], mut weight: Weight, by: fn(&Weight) -> Bytes) {
     for place in largest {
         match place {
-            Some(there) if there.size >= weight.size => {}
+            Some(there) if by(there) >= by(&weight) => {}
             Some(there) => std::mem::swap(there, &mut weight),
             None => {
                 *place = Some(weight);
@@ -167,18 +174,18 @@ fn enter(largest: &mut [Option<Weight>], mut weight: Weight) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::units::Bytes;
 
     #[test]
     fn the_largest_are_kept_in_order() {
         let weight = |pid: i32, mib| Weight {
             id: ProcessId { pid, started: 1 },
             size: Bytes::mib(mib),
+            own: Bytes::mib(mib),
             is_command: false,
         };
         let mut largest = [None; 4];
         for (pid, mib) in [(1, 5), (2, 50), (3, 1), (4, 20), (5, 30), (6, 2)] {
-            enter(&mut largest, weight(pid, mib));
+            enter(&mut largest, weight(pid, mib), |it| it.size);
         }
         let pids: Vec<i32> = largest.iter().flatten().map(|it| it.id.pid).collect();
         assert_eq!(pids, [2, 5, 4, 1]);

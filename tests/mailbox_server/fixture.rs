@@ -233,6 +233,7 @@ pub fn status() -> Status {
         reason: None,
         breach: None,
         breach_left_ms: None,
+        process_ending: None,
         kill_in_ms: None,
         limits: Limits {
             limit: Bytes::mib(100),

@@ -34,7 +34,12 @@ pub fn crowds() -> impl Strategy<Value = Crowd> {
             weights.dedup_by_key(|(pid, _)| *pid);
             let mut crowd = Crowd { gone: [first.map(id), second.map(id)], ..Crowd::default() };
             for (place, (pid, mib)) in crowd.largest.iter_mut().zip(weights) {
-                *place = Some(Weight { id: id(pid), size: Bytes::mib(mib), is_command: pid == 1 });
+                *place = Some(Weight {
+                    id: id(pid),
+                    size: Bytes::mib(mib),
+                    own: Bytes::mib(mib),
+                    is_command: pid == 1,
+                });
             }
             crowd
         })

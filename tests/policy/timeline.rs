@@ -220,7 +220,7 @@ impl Edge {
         let others = self.processes.iter().filter(|(pid, ..)| !self.going.contains(&id(*pid)));
         for (place, (pid, mib, is_command)) in crowd.largest.iter_mut().zip(others) {
             let (id, size, is_command) = (id(*pid), Bytes::mib(*mib), *is_command);
-            *place = Some(Weight { id, size, is_command });
+            *place = Some(Weight { id, size, own: size, is_command });
         }
         let told = self.gone.len().min(crowd.gone.len());
         for (place, id) in crowd.gone.iter_mut().zip(self.gone.drain(..told)) {

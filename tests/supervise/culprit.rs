@@ -86,7 +86,7 @@ fn the_largest_goes_at_the_limit_with_its_child_and_the_rest_lives() {
     let (run, record) = scene.recorded(&options, &[python(), "-c", CROWD, "20", "110", "30"]);
     let run = run.expect(5);
     assert_eq!(run.stdout(), "first 1 -15 with its child\n", "{run:?}");
-    assert!(run.stderr.contains("the largest of the workload ("), "{run:?}");
+    assert!(run.stderr.contains("the largest that may go by itself ("), "{run:?}");
     assert_eq!(record["outcome"]["ended_by"], "command", "{record:#}");
     assert_eq!(ended(&record).len(), 1, "{record:#}");
     assert_eq!(ended(&record)[0]["reason"], "breach", "{record:#}");
@@ -152,4 +152,36 @@ fn a_dry_run_ends_nobody_and_says_whom_it_would() {
     let run = scene.run(&options, &[python(), "-c", &script]).expect(7);
     assert!(run.stderr.contains("would send SIGTERM (dry run)"), "{run:?}");
     assert!(!run.stdout().contains("asked"), "{run:?}");
+}
+
+/// Leaks, and forks children that have its pages and a MiB more; another one holds what it holds. All of the leak goes, and nobody else.
+const FORKER: &str = "import os, sys, time
+other = os.fork()
+if other == 0:
+    held = bytearray(b'x' * (15 << 20)); time.sleep(1000)
+leaks = os.fork()
+if leaks == 0:
+    held = []
+    while True:
+        held.append(bytearray(b'x' * (1 << 20)))
+        if len(held) % 2 == 0 and os.fork() == 0:
+            own = bytearray(b'y' * (1 << 20)); time.sleep(1000)
+        time.sleep(0.05)
+_, status = os.waitpid(leaks, 0)
+print('the leak', os.waitstatus_to_exitcode(status), flush=True)
+lives = os.waitpid(other, os.WNOHANG) == (0, 0)
+os.kill(other, 9)
+sys.exit(5 if lives else 6)";
+
+#[test]
+fn who_leaks_goes_and_not_the_children_that_share_its_pages() {
+    let scene = Scene::new();
+    let options = ["-m", "120M", "--victim", "largest"];
+    let (run, record) = scene.recorded(&options, &[python(), "-c", FORKER]);
+    let run = run.expect(5);
+    assert_eq!(run.stdout(), "the leak -15\n", "{run:?}");
+    assert_eq!(ended(&record).len(), 1, "{record:#}");
+    // What it grew by is no growth of those who are left.
+    let growth = record.pointer("/status/growth").and_then(Value::as_i64).unwrap();
+    assert!(growth < 10 << 20, "{growth}: {record:#}");
 }

@@ -67,6 +67,7 @@ pub fn status(uptime_ms: u64, mib: u64) -> Status {
         reason: None,
         breach: None,
         breach_left_ms: None,
+        process_ending: None,
         kill_in_ms: None,
         limits: limits(100),
         memory: memory(mib),

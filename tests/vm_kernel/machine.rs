@@ -93,7 +93,7 @@ fn who_leaks_is_ended_and_the_session_lives() {
         assert_eq!(oom_kills(), before, "{shape:?}: {said}");
     }
     let said = machine.leave();
-    assert!(said.contains("whose available memory "), "{said}");
+    assert!(said.contains("): available memory "), "{said}");
     assert_eq!(said.matches("is gone, ").count(), 4, "{said}");
 }
 

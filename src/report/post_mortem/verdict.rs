@@ -181,7 +181,7 @@ fn memory(verdict: &Verdict, limits: &Limits, readings: &[Reading]) -> Vec<Strin
         }
     }];
     if verdict.signal.as_deref() == Some("SIGKILL") {
-        said.push("It did not end within the grace period, or allocated more during it: handle SIGTERM, or raise --grace and --headroom.".to_owned());
+        said.push("SIGKILL was needed: it did not end within the grace period, or memory reached the second line first. Handle SIGTERM, or raise --grace or --headroom.".to_owned());
     }
     said
 }

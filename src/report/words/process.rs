@@ -1,7 +1,7 @@
 //! What is told of a single process that is ended while the rest of its workload lives.
 
 use super::{kill_reason, reason, refused};
-use crate::event::{ProcessNotice, ProcessReason, Reason};
+use crate::event::{ProcessId, ProcessNotice, ProcessReason, Reason};
 use crate::status::Level;
 use crate::units::show_duration;
 
@@ -12,9 +12,14 @@ pub fn process_reason(why: &ProcessReason) -> String {
             format!("{size} reached what each process may hold, {limit}")
         }
         ProcessReason::Largest { size, reason: why } => {
-            format!("the largest of the workload ({size}), whose {}", reason(why))
+            format!("the largest that may go by itself ({size}): {}", reason(why))
         }
     }
+}
+
+/// That it is being ended, for a status.
+pub fn being_ended(id: ProcessId, why: &ProcessReason) -> String {
+    format!("process {} is being ended: {}", id.pid, process_reason(why))
 }
 
 /// The reason as one word, for records.

@@ -204,6 +204,7 @@ impl From<&Crowd> for CrowdRow {
             pid: it.id.pid,
             started: it.id.started,
             size: it.size.0,
+            own: it.own.0,
             command: it.is_command,
         };
         CrowdRow {
@@ -219,7 +220,12 @@ impl From<&CrowdRow> for Crowd {
         let mut crowd = Crowd { cost: Duration::from_nanos(row.cost_ns), ..Crowd::default() };
         for (place, it) in crowd.largest.iter_mut().zip(&row.largest) {
             let id = ProcessId { pid: it.pid, started: it.started };
-            *place = Some(Weight { id, size: Bytes(it.size), is_command: it.command });
+            *place = Some(Weight {
+                id,
+                size: Bytes(it.size),
+                own: Bytes(it.own),
+                is_command: it.command,
+            });
         }
         for (place, (pid, started)) in crowd.gone.iter_mut().zip(&row.gone) {
             *place = Some(ProcessId { pid: *pid, started: *started });
