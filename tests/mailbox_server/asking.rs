@@ -1,6 +1,6 @@
 //! Well-meaning clients: one line, one answer, the end.
 
-use crate::fixture::{Driven, Guardian, LONG_ANSWER, ask, connect, read_all};
+use crate::fixture::{Driven, Guardian, LONG_ANSWER, ask, connect, dead_socket, read_all};
 use sentinel::clock::Timestamp;
 use sentinel::control::client::exchange;
 use sentinel::control::protocol::Request;
@@ -133,7 +133,7 @@ fn ctl_says_why_nobody_answers() {
     let says = |words: &[&str], path| format!("{:#}", ctl(path, words).0.unwrap_err());
     assert!(says(&["ping"], &absent).contains("there is no such file"));
     let dead = place.path("dead.socket");
-    drop(UnixListener::bind(&dead).unwrap());
+    dead_socket(&dead);
     assert!(says(&["ping"], &dead).contains("is gone"));
     let shy = place.path("shy.socket");
     let listener = UnixListener::bind(&shy).unwrap();

@@ -1,6 +1,7 @@
 //! Directories, a server driven by hand with any time, and a guardian that serves in a thread.
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, bind, socket};
 use sentinel::clock::{Clock, Timestamp};
 use sentinel::control::protocol::{Request, help_text};
 use sentinel::control::runtime_dir::Roots;
@@ -9,7 +10,7 @@ use sentinel::control::socket::{Mailbox, Owner, SocketChoice, open_mailbox_in};
 use sentinel::status::{Counters, Limits, Memory, SCHEMA_VERSION, State, Status, Tier, WatchLine};
 use sentinel::units::{Bytes, Limit};
 use std::io::{Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -268,4 +269,12 @@ pub fn skipped(why: &str) {
         let mut log = std::fs::OpenOptions::new().append(true).create(true).open(log).unwrap();
         writeln!(log, "{why}").unwrap();
     }
+}
+
+/// A socket on which nobody listens, nor ever did. What another test is about to exec holds a copy of every descriptor for a moment: a
+/// listener that was dropped would be alive in it.
+pub fn dead_socket(path: &Path) {
+    let socket =
+        socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
+    bind(socket.as_raw_fd(), &UnixAddr::new(path).unwrap()).unwrap();
 }

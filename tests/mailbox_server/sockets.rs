@@ -1,6 +1,6 @@
 //! Making the sockets: what is replaced, what is left alone, and what is said then.
 
-use crate::fixture::{Place, me, skipped};
+use crate::fixture::{Place, dead_socket, me, skipped};
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::stat::{Mode, umask};
 use sentinel::control::runtime_dir::list;
@@ -106,12 +106,12 @@ fn a_guardian_whose_queue_is_full_is_alive() {
 #[test]
 fn a_dead_socket_is_replaced() {
     let place = Place::new();
-    drop(UnixListener::bind(place.default_path()).unwrap());
+    dead_socket(&place.default_path());
     let mailbox = place.open(SocketChoice::Default, 1);
     assert_eq!(mailbox.notices, Vec::<String>::new());
     UnixStream::connect(place.default_path()).unwrap();
     let explicit = place.path("tmp/explicit.socket");
-    drop(UnixListener::bind(&explicit).unwrap());
+    dead_socket(&explicit);
     let mailbox = open_at(&place, &explicit).unwrap();
     UnixStream::connect(mailbox.paths().next().unwrap()).unwrap();
 }
@@ -120,7 +120,7 @@ fn a_dead_socket_is_replaced() {
 fn dead_entries_are_swept_and_live_ones_are_not() {
     let place = Place::new();
     let first = place.open(SocketChoice::Default, 1);
-    drop(UnixListener::bind(runtime_path(&place, 2)).unwrap());
+    dead_socket(&runtime_path(&place, 2));
     std::fs::write(runtime_path(&place, 3), "not a socket").unwrap();
     let second = place.open(SocketChoice::Default, 4);
     let left: Vec<_> = [1, 3, 4].map(|pid| runtime_path(&place, pid)).into();
@@ -132,7 +132,7 @@ fn dead_entries_are_swept_and_live_ones_are_not() {
 fn of_many_that_start_at_once_one_gets_the_default() {
     for _ in 0..20 {
         let place = Place::new();
-        drop(UnixListener::bind(place.default_path()).unwrap());
+        dead_socket(&place.default_path());
         let start = Barrier::new(6);
         let open = |pid| {
             start.wait();
@@ -155,7 +155,7 @@ fn who_holds_the_directory_s_lock_for_ever_stops_no_guardian() {
     let _lock = Flock::lock(directory, FlockArg::LockExclusive).unwrap();
     // A free name is taken all the same; a dead socket is not replaced, for it might be about to live.
     assert_eq!(place.open(SocketChoice::Default, 1).paths().count(), 2);
-    drop(UnixListener::bind(place.default_path()).unwrap());
+    dead_socket(&place.default_path());
     assert!(matches!(refused(&place, &place.default_path()).problem, Problem::Locked));
     assert!(std::fs::symlink_metadata(place.default_path()).is_ok());
 }
@@ -181,7 +181,7 @@ fn a_symbolic_link_is_neither_followed_nor_removed() {
     }
     // Not even when it leads to a dead socket of ours.
     let dead = place.path("dead.socket");
-    drop(UnixListener::bind(&dead).unwrap());
+    dead_socket(&dead);
     symlink(&dead, place.default_path()).unwrap();
     refused(&place, &place.default_path());
     assert!(std::fs::symlink_metadata(dead).unwrap().file_type().is_socket());
@@ -282,7 +282,7 @@ fn under_sudo_the_sockets_belong_to_the_user() {
     }
     // Root replaces a user's dead socket.
     std::mem::forget(mailbox);
-    drop(UnixListener::bind(place.path("tmp/other")).unwrap());
+    dead_socket(&place.path("tmp/other"));
     std::fs::rename(place.path("tmp/other"), place.default_path()).unwrap();
     std::os::unix::fs::chown(place.default_path(), Some(65534), None).unwrap();
     assert_eq!(open(2).paths().count(), 2);
