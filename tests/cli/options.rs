@@ -42,7 +42,9 @@ fn sizes_that_are_none() {
         (&["--swap", "some"], not_a_size),
         (&["--headroom", "x"], not_a_size),
         (&["--min-available", "some"], not_a_size),
-        (&["--second-line", "50%"], not_a_size),
+        (&["--second-line", "50%"], "is not a size: write for instance 100M or 2GiB"),
+        (&["--process-memory", "50%"], "is not a size: write for instance 100M or 2GiB"),
+        (&["--victim", "youngest"], "is not one of workload, largest"),
     ]);
 }
 
@@ -64,6 +66,7 @@ fn limits_that_leave_no_room() {
         (&["--min-available", "0"], "--min-available 0 is no floor"),
         (&["--min-available", "91%"], "--min-available 91% leaves next to nothing to use"),
         (&["--min-available", "900T"], "--min-available 900.0T is above the"),
+        (&["--process-memory", "1K"], "--process-memory 1.0K is too little for any program"),
         (&["--record-size", "1K"], "--record-size 1.0K is below 64.0K"),
     ]);
 }
