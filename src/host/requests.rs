@@ -253,7 +253,6 @@ fn command(ward: &mut Ward, command: Command) -> Answer {
     ward.obey(command)
 }
 
-/// As JSON, one line, or as text.
 /// Whether it asks for something to be done to a workload, or set for it; but for the grace period, which single processes have too.
 fn acts(request: &Request) -> bool {
     matches!(
@@ -269,6 +268,7 @@ fn acts(request: &Request) -> bool {
     )
 }
 
+/// As JSON, one line, or as text.
 fn either<T: Serialize>(json: bool, value: &T, text: impl Fn(&T) -> String) -> String {
     if !json {
         return text(value);

@@ -70,6 +70,11 @@ impl Going {
             ProcessReason::TooLarge { .. } => None,
         }
     }
+
+    /// Of all that runs on a machine, one goes alone: what it started may be somebody's session.
+    fn takes_descendants(&self, is_machine: bool) -> bool {
+        self.for_all().is_some() && !is_machine
+    }
 }
 
 /// Who is being ended, and what is remembered of the others.
@@ -307,7 +312,7 @@ impl Policy {
         }
         let going = Going { id, why, since: now, kill_at: now + grace, killed: None };
         self.culprits.going.push(going);
-        let with_descendants = self.goes_with_descendants(&going);
+        let with_descendants = going.takes_descendants(self.config.is_machine);
         if with_descendants {
             self.relieve(actions);
             self.culprits.lifted = true;
@@ -316,7 +321,7 @@ impl Policy {
         let notice = ProcessNotice::Terminating { id, why, grace };
         actions.push(Action::Tell(Notice::Process(notice)));
         if grace.is_zero() {
-            self.kill_processes(KillReason::GraceOver { grace }, |one| one.id == id, now, actions);
+            self.kill_process(id, KillReason::GraceOver { grace }, now, actions);
         }
         self.look_at = self.look_at.min(now + WATCHED);
     }
@@ -334,39 +339,27 @@ impl Policy {
             return actions.push(Action::Tell(Notice::Process(notice)));
         }
         let grace = self.config.grace;
-        self.kill_processes(
-            KillReason::GraceOver { grace },
-            |one| one.id == going.id,
-            now,
-            actions,
-        );
+        self.kill_process(going.id, KillReason::GraceOver { grace }, now, actions);
     }
 
-    /// SIGKILL to those; told the first time.
-    fn kill_processes(
+    /// SIGKILL to one; told the first time.
+    fn kill_process(
         &mut self,
+        id: ProcessId,
         why: KillReason,
-        which: impl Fn(&Going) -> bool,
         now: Timestamp,
         actions: &mut Actions,
     ) {
-        let (current, alone) = (self.last.current, self.config.is_machine);
-        for one in self.culprits.going.iter_mut().filter(|one| which(one)) {
-            let (id, with_descendants) = (one.id, one.for_all().is_some() && !alone);
-            one.kill_at = now + KILL_AGAIN;
-            actions.push(Action::EndProcess(ProcessEnd { id, with_descendants, kill: true }));
-            if one.killed.is_none() {
-                one.killed = Some((now, current));
-                let after = now.since(one.since);
-                let notice = ProcessNotice::Killing { id, why, after };
-                actions.push(Action::Tell(Notice::Process(notice)));
-            }
+        let (current, is_machine) = (self.last.current, self.config.is_machine);
+        let Some(one) = self.culprits.going.iter_mut().find(|one| one.id == id) else { return };
+        one.kill_at = now + KILL_AGAIN;
+        let with_descendants = one.takes_descendants(is_machine);
+        actions.push(Action::EndProcess(ProcessEnd { id, with_descendants, kill: true }));
+        if one.killed.is_none() {
+            one.killed = Some((now, current));
+            let notice = ProcessNotice::Killing { id, why, after: now.since(one.since) };
+            actions.push(Action::Tell(Notice::Process(notice)));
         }
-    }
-
-    /// Of all that runs on a machine, one goes alone: what it started may be somebody's session.
-    fn goes_with_descendants(&self, one: &Going) -> bool {
-        one.for_all().is_some() && !self.config.is_machine
     }
 
     fn process_is_gone(&mut self, id: ProcessId, now: Timestamp, actions: &mut Actions) {
@@ -408,7 +401,7 @@ impl Policy {
         match (going, pressing) {
             // Whoever was killed gives its memory back, unless somebody else takes more than that.
             (Some((one, _)), Some(why)) => match one.killed {
-                None => self.kill_processes(why, |it| it.id == one.id, now, actions),
+                None => self.kill_process(one.id, why, now, actions),
                 Some((at, then)) if sample.current > then && self.has_waited(at, now) => {
                     self.end_at_once(reason, sample, now, actions);
                 }

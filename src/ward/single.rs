@@ -43,11 +43,10 @@ impl Ward {
     pub(super) fn end_process(&mut self, end: ProcessEnd) {
         let mut text = [0; NAME];
         // Before it is gone.
-        let name = proc_file::read(end.id.pid, "comm", &mut text).ok().flatten();
-        let length = name.map_or(0, <[u8]>::len);
+        let name = name_of(end.id.pid, &mut text);
         let result = self.workload.end_process(end, self.rules.term_signal);
         if self.story.singles.find(end.id).is_none() {
-            let name = escape(text[..length].trim_ascii_end());
+            let name = escape(name);
             let ended = EndedProcess { pid: end.id.pid, name, ..EndedProcess::default() };
             self.story.singles.remember(end.id, ended);
         }
@@ -70,7 +69,13 @@ impl Ward {
                 }
                 format!("process {} ({})", id.pid, ended.name)
             }
-            None => format!("process {}{}", id.pid, name_of(id.pid)),
+            None => {
+                let mut text = [0; NAME];
+                match name_of(id.pid, &mut text) {
+                    [] => format!("process {}", id.pid),
+                    name => format!("process {} ({})", id.pid, escape(name)),
+                }
+            }
         };
         let signal = words::signal_name(self.rules.term_signal);
         let (level, text) = words::process::notice(notice, &whom, &signal);
@@ -83,11 +88,9 @@ impl Ward {
     }
 }
 
-/// Its name, if it is there to be asked.
-fn name_of(pid: i32) -> String {
-    let mut text = [0; NAME];
-    let name = proc_file::read(pid, "comm", &mut text).ok().flatten();
-    name.map_or_else(String::new, |name| format!(" ({})", escape(name.trim_ascii_end())))
+/// Its name; empty where it is not there to be asked.
+fn name_of(pid: i32, text: &mut [u8]) -> &[u8] {
+    proc_file::read(pid, "comm", text).ok().flatten().unwrap_or_default().trim_ascii_end()
 }
 
 fn note(ended: &mut EndedProcess, notice: &ProcessNotice, at_ms: u64) {

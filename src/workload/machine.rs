@@ -12,6 +12,7 @@ use crate::pattern::matches;
 use crate::sys::process;
 use crate::units::Bytes;
 use anyhow::{Result, ensure};
+use arrayvec::ArrayVec;
 
 /// So many of the largest are asked for their names and scores.
 const ASKED: usize = 64;
@@ -115,14 +116,15 @@ impl Machine {
                 self.candidates.insert(at, weight);
             }
         }
-        let mut places = largest.iter_mut();
-        for preferred in [true, false] {
-            let chosen =
-                self.candidates.iter().filter(|it| self.rank(it.id.pid) == Some(preferred));
-            for (weight, place) in chosen.zip(places.by_ref()) {
-                *place = Some(*weight);
+        let (mut places, mut later) = (largest.iter_mut(), ArrayVec::<Weight, ASKED>::new());
+        for weight in self.candidates.iter().take(ASKED) {
+            match self.rank(weight.id.pid) {
+                Some(true) => places.next().into_iter().for_each(|place| *place = Some(*weight)),
+                Some(false) => later.push(*weight),
+                None => {}
             }
         }
+        places.zip(later).for_each(|(place, weight)| *place = Some(weight));
     }
 
     /// Whether it is preferred; `None` for one that is never ended.

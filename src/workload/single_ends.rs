@@ -44,8 +44,8 @@ impl SingleEnds {
         self.going.iter().any(|one| one.all.contains(&id))
     }
 
-    fn find(&mut self, id: ProcessId) -> Option<&mut SingleEnd> {
-        self.going.iter_mut().find(|one| one.all.first() == Some(&id))
+    fn place_of(&self, id: ProcessId) -> Option<usize> {
+        self.going.iter().position(|one| one.all.first() == Some(&id))
     }
 
     /// Takes those out of whom nobody is left, as many as there are places for.
@@ -53,11 +53,16 @@ impl SingleEnds {
         for place in gone {
             let is_over = |one: &SingleEnd| !one.all.iter().any(|id| processes.has(*id));
             let Some(at) = self.going.iter().position(is_over) else { return };
-            let mut one = self.going.swap_remove(at);
-            *place = one.all.first().copied();
-            one.all.clear();
-            self.free.push(one);
+            *place = self.going[at].all.first().copied();
+            self.take_out(at);
         }
+    }
+
+    /// It is looked after no more, and its room is there for another.
+    fn take_out(&mut self, at: usize) {
+        let mut one = self.going.swap_remove(at);
+        one.all.clear();
+        self.free.push(one);
     }
 }
 
@@ -120,32 +125,25 @@ impl Workload {
     pub fn end_process(&mut self, end: ProcessEnd, signal: i32) -> io::Result<()> {
         let command = self.command_of();
         let Workload { single_ends, by_process, members, .. } = self;
-        if single_ends.find(end.id).is_none() {
+        let at = single_ends.place_of(end.id).unwrap_or_else(|| {
             let mut one = single_ends.free.pop().unwrap_or_else(|| SingleEnd { all: Vec::new() });
             one.all.push(end.id);
             single_ends.going.push(one);
-        }
-        let Some(one) = single_ends.find(end.id) else { return Ok(()) };
+            single_ends.going.len() - 1
+        });
+        let one = &mut single_ends.going[at];
         if end.with_descendants {
             by_process.add_descendants(&mut one.all, ROOM, command);
         }
         let signals: &[i32] = if end.kill { &[SIGKILL] } else { &[signal, SIGCONT] };
         let result = send_to_each(&one.all, members, signals);
         self.restock();
-        if result.is_err() {
-            self.give_up_on(end.id);
+        if result.is_err()
+            && let Some(at) = self.single_ends.place_of(end.id)
+        {
+            self.single_ends.take_out(at);
         }
         result
-    }
-
-    fn give_up_on(&mut self, id: ProcessId) {
-        let Some(at) = self.single_ends.going.iter().position(|one| one.all.first() == Some(&id))
-        else {
-            return;
-        };
-        let mut one = self.single_ends.going.swap_remove(at);
-        one.all.clear();
-        self.single_ends.free.push(one);
     }
 }
 
