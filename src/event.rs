@@ -47,6 +47,10 @@ pub struct Sample {
     pub anon: Bytes,
     /// `shmem` of `memory.stat`: tmpfs, memfd, shared mappings.
     pub shmem: Bytes,
+    /// `active_anon` + `inactive_anon` of `memory.stat`: what may be swapped out, and what is on its way there or back.
+    pub listed_anon: Bytes,
+    /// `unevictable` of `memory.stat`: pages that are locked (mlock(2)), of files too.
+    pub unevictable: Bytes,
     /// `kernel` of `memory.stat`: stacks, page tables, slab, sockets.
     pub kernel: Bytes,
     /// `memory.events` and `pids.events`.
@@ -79,6 +83,12 @@ impl Sample {
     /// The part of it that is in memory.
     pub fn resident(&self) -> Bytes {
         self.current.saturating_sub(self.cache.saturating_sub(self.pinned))
+    }
+
+    /// The part in memory that could go to swap, where that is allowed. The lists lag behind what is new, and `anon` has only what is
+    /// mapped.
+    pub fn swappable(&self) -> Bytes {
+        self.anon.saturating_add(self.shmem).saturating_sub(self.unevictable).max(self.listed_anon)
     }
 
     /// What is in swap and not in memory too.
@@ -400,6 +410,8 @@ pub enum Held {
     Files(Bytes),
     /// Reclaimable slab: dentries and inodes in use, of files on tmpfs or open ones.
     Slab(Bytes),
+    /// What fills the limit and could not even be swapped out: kernel memory, data in pipes and sockets, locked pages.
+    Unswappable(Bytes),
     /// Memory that was to be swapped out: swap is full, or too slow.
     Swappable(Bytes),
 }

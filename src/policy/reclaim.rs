@@ -38,6 +38,10 @@ const FUTILE_SHARE: u64 = 64;
 /// two minutes; two of three pages that were looked at were got, the same 260 KiB of its code each time, and it was stalled for 30 % of the
 /// time (6.1). One that held inodes open had 13.9 of 16 MiB in use, and 2.5 of slab. Slab that is not in use would be got before that.
 const CHURN: u64 = 16;
+/// What neither reclaim nor swap can take must be at the limit for so long, where swap is allowed. No swap helps then, and what is
+/// got is read back: a program whose code came from its disk again and again, with 32.5 of 32 MiB in pipes, got on by no page in two
+/// minutes, stalled for 60 % of the time, while two of three pages that were looked at were got (5.10).
+const HOLD_UNSWAPPABLE: Duration = Duration::from_secs(2);
 /// Looks that must have found it there: a guardian that got no processor saw nothing.
 const LOOKS: u32 = 4;
 /// Reclaim works where it gets at least this share of the pages that it looks at. Of clean pages that are not in use it gets nearly
@@ -143,6 +147,8 @@ pub struct Reclaim {
     near_limit: Over,
     /// By what is in no counter of reclaim alone.
     beyond_limit: Over,
+    /// By what swap cannot take either.
+    beyond_swap: Over,
     /// The same a little below the limit, where that is slab.
     full_of_slab: Over,
     at_wire: Over,
@@ -163,6 +169,7 @@ impl Reclaim {
             place,
             near_limit: Over::default(),
             beyond_limit: Over::default(),
+            beyond_swap: Over::default(),
             full_of_slab: Over::default(),
             at_wire: Over::default(),
             over_wire: Over::default(),
@@ -186,6 +193,7 @@ impl Reclaim {
         let (limit, beyond) = (limit_line(lines), beyond_pages(sample, lines));
         self.near_limit.observe(throttled && is_full_of_pages(sample, lines), mark);
         self.beyond_limit.observe(throttled && beyond >= limit, mark);
+        self.beyond_swap.observe(throttled && is_beyond_swap(sample, lines), mark);
         self.full_of_slab.observe(throttled && is_full_of_slab(sample, lines), mark);
         let at_wire = throttled && written >= wire_line(lines, sample.processes);
         self.at_wire.observe(at_wire, mark);
@@ -199,6 +207,7 @@ impl Reclaim {
         let churned = |since: ReclaimMark| since.churned(&mark, files);
         let fails = self.near_limit.lasts(HOLD_AT_LIMIT, &mark).is_some_and(futile)
             || self.beyond_limit.lasts(HOLD_AT_LIMIT, &mark).is_some_and(tried)
+            || self.beyond_swap.lasts(HOLD_UNSWAPPABLE, &mark).is_some_and(tried)
             || self.full_of_slab.lasts(HOLD_AT_LIMIT, &mark).is_some_and(churned)
             || self.at_wire.lasts(HOLD_AT_WIRE, &mark).is_some_and(missed)
             || self.fails((&self.over_wire, HOLD), sample, wire, lines, (&recent, &mark))
@@ -219,6 +228,7 @@ impl Reclaim {
         let lines = [
             (&mut self.near_limit, near_line(lines)),
             (&mut self.beyond_limit, limit_line(lines)),
+            (&mut self.beyond_swap, lines.limit),
             (&mut self.full_of_slab, slab_line(lines)),
             (&mut self.at_wire, wire_line(lines, processes)),
             (&mut self.over_wire, tried_line(lines, processes)),
@@ -248,9 +258,15 @@ impl Reclaim {
 
     /// Whether looks must come close: something may be decided soon.
     pub fn is_watched(&self) -> bool {
-        [self.near_limit, self.beyond_limit, self.full_of_slab, self.at_wire, self.over_second]
-            .iter()
-            .any(|over| over.since.is_some())
+        let all = [
+            self.near_limit,
+            self.beyond_limit,
+            self.beyond_swap,
+            self.full_of_slab,
+            self.at_wire,
+            self.over_second,
+        ];
+        all.iter().any(|over| over.since.is_some())
     }
 
     /// Gives the first look of the stretch before this one.
@@ -286,7 +302,7 @@ impl Reclaim {
 /// What reclaim may look at, page by page: of files, and where swap is allowed what may go there.
 fn pages_of(sample: &Sample, lines: &Lines) -> Bytes {
     let files = sample.cache.saturating_sub(sample.slab);
-    let swappable = sample.anon.saturating_add(sample.shmem);
+    let swappable = sample.swappable();
     if lines.swap == Limit::At(0) { files } else { files.saturating_add(swappable) }
 }
 
@@ -316,11 +332,21 @@ fn is_full_of_slab(sample: &Sample, lines: &Lines) -> bool {
     sample.slab.0 >= lines.limit.0 / 16 && beyond >= slab_line(lines)
 }
 
+/// Whether memory would be at the limit if all that can be got and all that can be swapped out were gone.
+fn is_beyond_swap(sample: &Sample, lines: &Lines) -> bool {
+    lines.swap != Limit::At(0) && unswappable(sample) >= lines.limit
+}
+
+/// What would be left of it then.
+fn unswappable(sample: &Sample) -> Bytes {
+    sample.current.saturating_sub(sample.cache).saturating_sub(sample.swappable())
+}
+
 /// What is neither a file's nor, where swap is allowed, to be swapped out: slab is in none of reclaim's counters, so that file pages which
 /// are got say nothing about it.
 fn beyond_pages(sample: &Sample, lines: &Lines) -> Bytes {
     let files = sample.cache.saturating_sub(sample.slab);
-    let swappable = sample.anon.saturating_add(sample.shmem);
+    let swappable = sample.swappable();
     let rest = sample.current.saturating_sub(files);
     if lines.swap == Limit::At(0) { rest } else { rest.saturating_sub(swappable) }
 }
@@ -328,8 +354,10 @@ fn beyond_pages(sample: &Sample, lines: &Lines) -> Bytes {
 /// The largest part of what reclaim should get and does not.
 fn most(sample: &Sample, lines: &Lines) -> Held {
     let files = sample.cache.saturating_sub(sample.slab);
-    let swappable = sample.anon.saturating_add(sample.shmem);
-    if lines.swap != Limit::At(0) && swappable >= sample.cache {
+    let swappable = sample.swappable();
+    if is_beyond_swap(sample, lines) {
+        Held::Unswappable(unswappable(sample))
+    } else if lines.swap != Limit::At(0) && swappable >= sample.cache {
         Held::Swappable(swappable)
     } else if sample.slab >= files {
         Held::Slab(sample.slab)
@@ -570,6 +598,49 @@ mod tests {
         assert_eq!(tried_line(&lines(), 0), Bytes(Bytes::mib(100).0 + Bytes::mib(100).0 / 32));
         assert_eq!(tried_line(&lines(), 40).0, Bytes::mib(110).0 + Bytes::mib(100).0 / 32);
         assert_eq!(tried_line(&lines(), u64::MAX), lines().relief);
+    }
+
+    /// When the last of so many looks, one each 100 ms, is taken, what is found to be held.
+    fn with_swap(looks: u64, sample: impl Fn(u64) -> Sample) -> Option<Held> {
+        let lines = lines().with_swap(Limit::At(100 << 20));
+        let mut reclaim = Reclaim::new(ReclaimAt::TripWire);
+        for tenth in 1..=looks {
+            reclaim.observe(&sample(tenth), &lines, Timestamp::from_millis(tenth * 100));
+        }
+        reclaim.held()
+    }
+
+    /// Its code is got and read back at once, and it never gets on.
+    #[test]
+    fn what_swap_cannot_take_fills_the_limit_however_often_code_is_got() {
+        let pipes = |tenth| Sample {
+            current: Bytes(Bytes::mib(101).0 + Bytes::mib(1).0 / 2),
+            cache: Bytes::mib(1),
+            scanned: tenth * 200,
+            reclaimed: tenth * 130,
+            counters: Counters { high: tenth * 60, ..Counters::default() },
+            ..Sample::default()
+        };
+        let held = Held::Unswappable(Bytes(Bytes::mib(100).0 + Bytes::mib(1).0 / 2));
+        assert_eq!(with_swap(20, pipes), None);
+        assert_eq!(with_swap(21, pipes), Some(held));
+        // Locked memory is as that; what is not goes to swap, however long that takes, and what is unmapped is on its way.
+        let anon = Bytes::mib(80);
+        assert_eq!(with_swap(600, |tenth| Sample { anon, ..pipes(tenth) }), None);
+        let unmapped = |tenth| Sample { listed_anon: anon, ..pipes(tenth) };
+        assert_eq!(with_swap(600, unmapped), None);
+        let locked = |tenth| Sample { anon, unevictable: anon, ..pipes(tenth) };
+        assert_eq!(with_swap(21, locked), Some(held));
+        let of_file = |tenth| Sample { listed_anon: anon, ..locked(tenth) };
+        assert_eq!(with_swap(600, of_file), None, "of a file that is locked beside it");
+        // Below the limit now and then, it has room.
+        let room = |tenth| match tenth % 15 {
+            0 => Sample { current: Bytes::mib(100), ..pipes(tenth) },
+            _ => pipes(tenth),
+        };
+        assert_eq!(with_swap(600, room), None);
+        // Without a try of the kernel's it is not known to be in anybody's way.
+        assert_eq!(with_swap(600, |_| pipes(1)), None);
     }
 
     #[test]

@@ -69,6 +69,9 @@ fn held_memory(held: &Held) -> String {
                 "{size} of reclaimable slab (names and inodes in use: files on tmpfs, open files)"
             )
         }
+        Held::Unswappable(size) => {
+            format!("{size}, nor swap it out (of the kernel, in pipes or in sockets, or locked)")
+        }
         Held::Swappable(size) => format!("{size} of memory that swap cannot take"),
     }
 }

@@ -343,6 +343,10 @@ pub struct SampleRow {
     #[serde(skip_serializing_if = "zero")]
     hugetlb: u64,
     #[serde(skip_serializing_if = "zero")]
+    listed_anon: u64,
+    #[serde(skip_serializing_if = "zero")]
+    unevictable: u64,
+    #[serde(skip_serializing_if = "zero")]
     anon: u64,
     #[serde(skip_serializing_if = "zero")]
     shmem: u64,

@@ -206,6 +206,8 @@ impl CgroupSampler {
             hugetlb,
             anon: stat.anon,
             shmem: stat.shmem,
+            listed_anon: stat.active_anon.saturating_add(stat.inactive_anon),
+            unevictable: stat.unevictable,
             kernel: stat.kernel,
             counters,
             own_oom,

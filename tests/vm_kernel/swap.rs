@@ -178,3 +178,27 @@ fn swap_that_is_not_there_is_refused_or_gives_no_room() {
     assert!(run.stderr.contains("--swap 256.0M: this machine has 6"), "{run}");
     assert!(mib(&run, "/status/limits/swap_room") < 64, "{run}");
 }
+
+/// Its code is on the disk, and is got and read back for as long as data in pipes fills the limit: that is no success of reclaim, and no
+/// swap helps.
+#[test]
+#[ignore = "for a guest: scripts/vm/test"]
+fn what_swap_cannot_take_does_not_hide_behind_it() {
+    let _swap = Swap::on(128);
+    let program = "/disk/hog-on-a-disk";
+    fs::copy(hog(), program).unwrap();
+    // Whose pages were nobody's before are the workload's then.
+    nix::unistd::sync();
+    fs::write("/proc/sys/vm/drop_caches", "3").unwrap();
+    for shape in ["pipes", "sysv-queues"] {
+        let run = Sentinel::new()
+            .args(&["-m", "32M", "--swap", "32M"])
+            .run(&[program, shape, "--cap", "320M", "--own", "0K", "--copies", "1"]);
+        assert_eq!(run.status, 143, "{run}");
+        assert_eq!(run.text("/outcome/reason"), "stuck", "{run}");
+        assert!(run.stderr.contains("nor swap it out"), "{run}");
+        assert_no_kernel_kill(&run);
+        println!("{}", run.line());
+    }
+    fs::remove_file(program).unwrap();
+}
