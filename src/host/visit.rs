@@ -254,6 +254,12 @@ impl Host {
         nobody || visit.released && !ending
     }
 
+    /// Whether others are guarded, or may come.
+    pub(super) fn goes_on_without(&self, id: WardId) -> bool {
+        let others = self.wards.iter().any(|ward| ward.id() != id);
+        self.visit.as_ref().is_some_and(|visit| others || !visit.directories.is_empty())
+    }
+
     /// Gives everything back and says so.
     pub(super) fn detach(mut self) -> u8 {
         for ward in self.wards.iter_mut() {
