@@ -18,8 +18,8 @@ pub use settings::Settings;
 pub use understood::understood;
 pub use usage::{mistake, way_out};
 pub use values::{
-    Amount, BreachSetting, Count, CulpritSetting, ExitSetting, OnDeath, ReportSetting, Span,
-    TermSignal, ThrashSetting, TierSetting, VictimSetting,
+    Amount, BreachSetting, Count, CulpritSetting, EndBySetting, ExitSetting, OnDeath,
+    ReportSetting, Span, TermSignal, ThrashSetting, TierSetting, VictimSetting,
 };
 pub use verbs::{
     Changes, Ctl, DEFAULT_ADDRESS, Doctor, GUARDIAN, Metrics, POST_MORTEM, Ps, REQUESTS,

@@ -17,6 +17,8 @@ pub enum Token {
     Files,
     /// The command runs, or cannot be run.
     Started,
+    /// An owner answered.
+    Stopper,
     /// A signal.
     Signals,
     /// The mailbox.
@@ -34,6 +36,7 @@ impl Token {
             Token::Mailbox => 3,
             Token::Pty => 4,
             Token::Started => 5,
+            Token::Stopper => 6,
         }
     }
 
@@ -44,6 +47,7 @@ impl Token {
             3 => Token::Mailbox,
             4 => Token::Pty,
             5 => Token::Started,
+            6 => Token::Stopper,
             _ => Token::CgroupEvents(u32::try_from(data >> 8).unwrap_or(u32::MAX)),
         }
     }
@@ -78,9 +82,12 @@ impl EventLoop {
         let flags = match token {
             // Once a change: a level would be reported until the file is read, which nobody does once the workload is gone.
             Token::CgroupEvents(_) => EpollFlags::EPOLLPRI | EpollFlags::EPOLLET,
-            Token::Files | Token::Started | Token::Signals | Token::Mailbox | Token::Pty => {
-                EpollFlags::EPOLLIN
-            }
+            Token::Files
+            | Token::Started
+            | Token::Stopper
+            | Token::Signals
+            | Token::Mailbox
+            | Token::Pty => EpollFlags::EPOLLIN,
         };
         Ok(self.epoll.add(fd, EpollEvent::new(flags, token.to_data()))?)
     }
@@ -123,8 +130,14 @@ impl EventLoop {
     /// It does not fail with valid arguments (epoll_wait(2)). If it does, everything is tried, at intervals: none of it blocks.
     fn without_epoll(&self) -> Ready {
         pause(WITHOUT_EPOLL);
-        let all =
-            [Token::CgroupEvents(0), Token::Files, Token::Started, Token::Signals, Token::Mailbox];
+        let all = [
+            Token::CgroupEvents(0),
+            Token::Files,
+            Token::Started,
+            Token::Stopper,
+            Token::Signals,
+            Token::Mailbox,
+        ];
         all.into_iter().collect()
     }
 }

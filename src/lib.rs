@@ -51,6 +51,7 @@ pub mod replay;
 pub mod report;
 pub mod signal_names;
 pub mod status;
+pub mod stopper;
 pub mod sys;
 pub mod systemd;
 pub mod targets;

@@ -425,5 +425,8 @@ pub enum WatchLine {
         text: String,
         /// The exit status of `sentinel`.
         exit_status: u8,
+        /// It was one of several workloads, or others may come: the guardian goes on.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        goes_on: bool,
     },
 }

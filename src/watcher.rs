@@ -32,6 +32,8 @@ pub enum Change {
     Made(usize, OsString),
     /// One is gone from there.
     Removed(usize, OsString),
+    /// A directory is gone.
+    Vanished,
     /// More happened than was kept for us.
     Lost,
 }
@@ -82,6 +84,18 @@ impl Watcher {
         }
     }
 
+    /// Watches the directory with this number no more.
+    pub fn unwatch_directory(&mut self, number: usize) {
+        let its =
+            |(_, purpose): &(&WatchDescriptor, &Purpose)| **purpose == Purpose::Directory(number);
+        let descriptor = self.owners.iter().find(its).map(|(descriptor, _)| descriptor.clone());
+        if let Some(descriptor) = descriptor {
+            self.owners.remove(&descriptor);
+            // It may be gone, and its watch with it.
+            let _ = self.inotify.watches().remove(descriptor);
+        }
+    }
+
     /// Watches which cgroups come and go in a directory, which gets this number. The caller lists it once afterwards.
     ///
     /// # Errors
@@ -97,22 +111,21 @@ impl Watcher {
     pub fn changed(&mut self) -> arrayvec::ArrayVec<Change, 64> {
         let mut changes = arrayvec::ArrayVec::new();
         let Ok(events) = self.inotify.read_events(&mut self.buffer[..]) else { return changes };
-        let mut gone = Vec::new();
         let mut lost = false;
         for event in events {
             if event.mask.contains(EventMask::Q_OVERFLOW) {
                 lost = true;
             } else if event.mask.contains(EventMask::IGNORED) {
-                gone.push(event.wd);
+                // What it watched is gone; its number may be another watch's from now on.
+                let purpose = self.owners.remove(&event.wd);
+                if let Some(Purpose::Directory(_)) = purpose {
+                    lost |= changes.try_push(Change::Vanished).is_err();
+                }
             } else if let Some(change) = change(self.owners.get(&event.wd), &event)
                 && !changes.contains(&change)
             {
                 lost |= changes.try_push(change).is_err();
             }
-        }
-        // The directory is gone; its number may be another watch's from now on.
-        for descriptor in gone {
-            self.owners.remove(&descriptor);
         }
         if lost {
             changes.pop();

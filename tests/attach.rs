@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
+#[path = "attach/coming.rs"]
+mod coming;
 #[path = "attach/floor.rs"]
 mod floor;
 #[path = "attach/machine.rs"]
@@ -15,6 +17,8 @@ mod named;
 mod place;
 #[path = "attach/pool.rs"]
 mod pool;
+#[path = "attach/stopped.rs"]
+mod stopped;
 mod support;
 
 use nix::libc::{SIGINT, SIGKILL, SIGTERM};

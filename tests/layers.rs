@@ -50,7 +50,10 @@ const LAYERS: [(&str, &[&str]); 12] = [
     ("words for people", &["diagnostics", "report"]),
     ("settings", &["cli", "config"]),
     ("mailbox and records", &["control", "ledger", "metrics"]),
-    ("attendants and clients", &["dashboard", "witness", "keeper", "trace", "fleet", "exporter"]),
+    (
+        "attendants and clients",
+        &["dashboard", "witness", "stopper", "keeper", "trace", "fleet", "exporter"],
+    ),
     ("a workload under guard", &["ward"]),
     ("the host", &["event_loop", "watcher", "doctor", "host"]),
     ("screens and verbs", &["tui", "replay", "verbs", "main"]),

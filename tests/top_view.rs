@@ -63,7 +63,7 @@ fn kinds(look: Look) -> Top {
     });
     add(&mut top, "batch", 6100, 50, |_| {});
     let text = "ended job with SIGTERM: footprint 100.4M reached the limit 100.0M".to_owned();
-    top.take_line(&key("batch"), WatchLine::End { text, exit_status: 143 }, NOW);
+    top.take_line(&key("batch"), WatchLine::End { text, exit_status: 143, goes_on: false }, NOW);
     add(&mut top, "stuck", 7000, 20, |_| {});
     top.silence(&key("stuck"), "stopped by a signal, silent for 7s");
     top.tick(NOW);
@@ -410,6 +410,6 @@ fn of_several_workloads_the_nearest_to_its_limit_is_shown() {
     assert_eq!(tell("one", 30), "one");
     assert_eq!(tell("two", 60), "two");
     let text = "two ended by itself".to_owned();
-    top.take_line(&key, WatchLine::End { text, exit_status: 0 }, NOW);
+    top.take_line(&key, WatchLine::End { text, exit_status: 0, goes_on: true }, NOW);
     assert!(top.members()[0].row.note.is_none(), "the guardian goes on");
 }

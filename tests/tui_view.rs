@@ -427,7 +427,8 @@ fn wild() -> Vec<App> {
         status.usage = None;
         status.memory.rss = None;
     });
-    let mut apps = vec![App::new(LOOK, true), grown(LOOK, false), terminating(), wild, soon];
+    let mut apps =
+        vec![App::new(LOOK, true), grown(LOOK, false), terminating(), wild, soon, several()];
     apps.extend(
         ["z", "?", "m", "K", "i", "/py", "e", "sss"].map(|keys| typed(grown(LOOK, true), keys)),
     );
@@ -464,4 +465,62 @@ proptest! {
         let mut terminal = Terminal::with_options(backend, TerminalOptions { viewport }).expect("no terminal can fail");
         terminal.draw(|frame| view::draw(app, Some(&pane), frame)).expect("no terminal can fail");
     }
+}
+
+/// A guardian of twelve, of which one is being ended and one is frozen.
+fn several() -> App {
+    let mut app = App::new(LOOK, false);
+    app.visiting = true;
+    for n in 0..12_u64 {
+        let mut status = sample::status(1000, 20 + 6 * n);
+        status.name = format!("agent-{n:02}");
+        status.frozen = n == 3;
+        if n == 11 {
+            status.state = State::Terminating;
+        }
+        app.take_line(sample::line(status), NOW);
+    }
+    app
+}
+
+#[test]
+fn of_several_workloads_one_is_shown_beside_the_list() {
+    let mut app = several();
+    golden("several-120x34", &app, 120, 34);
+    let shown = |app: &App| app.now().map(|status| status.name.clone());
+    assert_eq!(shown(&app).as_deref(), Some("agent-00"));
+    assert_eq!(app.workloads.addressed("freeze".into()), "@agent-00 freeze");
+    // What is known of one is not shown as another's.
+    press(&mut app, KeyCode::BackTab);
+    assert_eq!((shown(&app), app.workloads.place()), (None, 11));
+    let mut status = sample::status(2000, 60);
+    status.name = "agent-11".into();
+    app.take_line(sample::line(status), NOW);
+    assert_eq!(shown(&app).as_deref(), Some("agent-11"));
+    press(&mut app, KeyCode::Tab);
+    assert_eq!(app.workloads.place(), 0);
+    // While something is asked, it is asked of this one.
+    let mut app = typed(app, "t");
+    press(&mut app, KeyCode::Tab);
+    assert_eq!((app.workloads.place(), app.mode.clone()), (0, Mode::Normal));
+    let row = view::target(&app, (34, 120), (3, 5));
+    assert_eq!(row, sentinel::tui::target::Target::Workload(4));
+    let _ = app.point(Gesture::Click, row, NOW);
+    assert_eq!(app.workloads.addressed("grace 5s".into()), "@agent-04 grace 5s");
+}
+
+#[test]
+fn who_tells_nothing_any_more_is_no_longer_listed() {
+    let mut app = several();
+    let later = NOW + std::time::Duration::from_secs(60);
+    let mut status = sample::status(61_000, 30);
+    status.name = "agent-05".into();
+    app.take_line(sample::line(status), later);
+    let text_of = "ended by itself".to_owned();
+    app.take_line(WatchLine::End { text: text_of, exit_status: 0, goes_on: true }, later);
+    assert!(app.tick(later) && app.ended.is_none());
+    let left: Vec<&str> = app.workloads.lines().map(|(name, _)| name).collect();
+    assert_eq!(left, ["agent-00", "agent-05"], "and the one that is shown");
+    // One alone was one of several: requests still say which.
+    assert_eq!(app.workloads.addressed("kill".into()), "@agent-00 kill");
 }

@@ -280,7 +280,7 @@ _sentinel_words() {
             return 0
             ;;
         sentinel__subcmd__attach)
-            opts="-m -q -h -V --cgroup --unit --slice --container --pid --name --machine --prefer --avoid --each --total --victim --memory --process-memory --headroom --thrash --min-available --warn-at --on-breach --freeze-for --hold --grace --term-signal --kill-mode --dry-run --quiet --as --socket --metrics --report --config --help --version"
+            opts="-m -q -h -V --cgroup --unit --slice --container --pid --name --pods --machine --prefer --avoid --each --total --victim --memory --process-memory --headroom --thrash --min-available --warn-at --on-breach --freeze-for --hold --grace --term-signal --kill-mode --end-by --dry-run --quiet --as --socket --metrics --report --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -388,6 +388,10 @@ _sentinel_words() {
                     ;;
                 --kill-mode)
                     COMPREPLY=($(compgen -W "control-group mixed process" -- "${cur}"))
+                    return 0
+                    ;;
+                --end-by)
+                    COMPREPLY=($(compgen -W "signal stop" -- "${cur}"))
                     return 0
                     ;;
                 --as)

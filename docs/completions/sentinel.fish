@@ -127,6 +127,8 @@ USR2\t'what the program makes of it'"
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l kill-mode -d 'Which processes get that signal [default: control-group]' -r -f -a "control-group\t'Every process of the workload'
 mixed\t'The command\'s process; SIGKILL goes to every process'
 process\t'The command\'s process; what is left after the grace period gets SIGKILL'"
+complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l end-by -d 'Who asks it to end: sentinel, or the owner, which knows then that it was stopped [default: signal]' -r -f -a "signal\t'By the term signal, from sentinel'
+stop\t'By its owner (systemd, Docker, podman), which then knows that it was stopped and does not start it again'"
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l as -d 'Name of this guardian, for its socket [default: what is guarded]' -r -f
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l socket -d 'Socket for status and requests, or off [default: /tmp/sentinel.socket]' -r -F
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l metrics -d 'Serve the metrics of all guardians over HTTP here' -r -f
@@ -134,6 +136,7 @@ complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l report -d '
 always\t'After every run, except a dry run'
 never\t'After no run'"
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l config -d 'Read settings from this file (TOML, the option names as keys)' -r -F
+complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l pods -d 'Guard each container of the pods of this machine, as they come and go; with --cgroup of those in there'
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l machine -d 'Guard all that runs here: when the machine is short of memory, end the largest process'
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l each -d 'Guard each cgroup in it by itself, as they come and go'
 complete -c sentinel -n "__fish_sentinel_using_subcommand attach" -l dry-run -d 'Decide and report, but never act; nothing is written'
@@ -237,7 +240,7 @@ function __sentinel_is_first
     set -e words[1..2]
     while set -q words[1]
         string match -q -- '-*' $words[1]; or return 1
-        contains -- $words[1] --as --avoid --cgroup --config --container --freeze-for --grace --guardian --headroom --hold --kill-mode --listen --memory --metrics --min-available --name --on-breach --pid --prefer --process-memory --report --second-line --slice --socket --speed --swap --term-signal --thrash --timeout --total --unit --victim --warn-at --warn-within -g -m; and set -e words[1]
+        contains -- $words[1] --as --avoid --cgroup --config --container --end-by --freeze-for --grace --guardian --headroom --hold --kill-mode --listen --memory --metrics --min-available --name --on-breach --pid --prefer --process-memory --report --second-line --slice --socket --speed --swap --term-signal --thrash --timeout --total --unit --victim --warn-at --warn-within -g -m; and set -e words[1]
         set -e words[1]
     end
 end

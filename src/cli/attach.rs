@@ -3,8 +3,8 @@
 use super::Settings;
 use super::headed::headed;
 use super::values::{
-    BreachSetting, CulpritSetting, Offering, ReportSetting, Span, TermSignal, ThrashSetting,
-    VictimSetting,
+    BreachSetting, CulpritSetting, EndBySetting, Offering, ReportSetting, Span, TermSignal,
+    ThrashSetting, VictimSetting,
 };
 use crate::targets::AttachTarget;
 use crate::units::{Bytes, Percent, Size};
@@ -24,7 +24,7 @@ use std::path::PathBuf;
   sentinel attach --machine --min-available 10%     All that runs here: below that the largest process is ended"), "\n\n", headed!("Exit status", "  0         Detached (Ctrl-C, SIGTERM), or it ended by itself
   143, 137  It was ended, with SIGTERM or with SIGKILL
   125       It cannot be guarded; nothing was changed")))]
-#[command(override_usage = "sentinel attach [OPTIONS] --unit UNIT | --container CONTAINER | --slice SLICE | --pid PID | --name PROGRAM | --cgroup PATH | --machine",
+#[command(override_usage = "sentinel attach [OPTIONS] --unit UNIT | --container CONTAINER | --slice SLICE | --pid PID | --name PROGRAM | --cgroup PATH | --pods | --machine",
     group = clap::ArgGroup::new("target"))]
 pub struct Attach {
     /// The cgroup to guard; without a slash in front below /sys/fs/cgroup
@@ -45,6 +45,9 @@ pub struct Attach {
     /// The process to guard, by the name of its program
     #[arg(long, group = "target", value_name = "PROGRAM", value_hint = ValueHint::CommandName)]
     pub name: Option<OsString>,
+    /// Guard each container of the pods of this machine, as they come and go; with --cgroup of those in there
+    #[arg(long, conflicts_with_all = ["each", "total", "unit", "slice", "container", "pid", "name", "machine"])]
+    pub pods: bool,
     /// Guard all that runs here: when the machine is short of memory, end the largest process
     #[arg(long, group = "target", conflicts_with_all = ["each", "total"])]
     pub machine: bool,
@@ -100,6 +103,9 @@ pub struct Attach {
     /// Which processes get that signal [default: control-group]
     #[arg(long, value_name = "MODE", ignore_case = true)]
     pub kill_mode: Option<KillMode>,
+    /// Who asks it to end: sentinel, or the owner, which knows then that it was stopped [default: signal]
+    #[arg(long, value_name = "WHO", ignore_case = true)]
+    pub end_by: Option<EndBySetting>,
     /// Decide and report, but never act; nothing is written
     #[arg(long)]
     pub dry_run: bool,
@@ -127,6 +133,9 @@ impl Attach {
     /// What is to be guarded.
     #[must_use]
     pub fn target(&self) -> Option<AttachTarget> {
+        if self.pods {
+            return Some(AttachTarget::Pods(self.cgroup.clone()));
+        }
         let slice = |name: &String| match name.ends_with(".slice") {
             true => name.clone(),
             false => format!("{name}.slice"),

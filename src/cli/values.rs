@@ -150,6 +150,16 @@ choice!(
 );
 
 choice!(
+    /// How what others started is asked to end.
+    EndBySetting {
+        /// By the term signal, from sentinel
+        Signal = "signal",
+        /// By its owner (systemd, Docker, podman), which then knows that it was stopped and does not start it again
+        Stop = "stop",
+    }
+);
+
+choice!(
     /// Who is ended at the limit.
     CulpritSetting {
         /// All of the workload
@@ -188,7 +198,16 @@ macro_rules! offered {
     )*};
 }
 
-offered!(KillMode, BreachSetting, CulpritSetting, ExitSetting, OnDeath, ReportSetting, TierSetting);
+offered!(
+    KillMode,
+    BreachSetting,
+    CulpritSetting,
+    EndBySetting,
+    ExitSetting,
+    OnDeath,
+    ReportSetting,
+    TierSetting
+);
 
 /// Parses what `T` parses, and lets completions offer these words: there are more values than can be listed, or another program
 /// decides which there are.

@@ -1,7 +1,7 @@
 //! The settings of `sentinel attach`: the same as of a run, and what is guarded.
 
 use super::{Config, build, file};
-use crate::cli::{Attach, MatchRule, VictimSetting};
+use crate::cli::{Attach, EndBySetting, MatchRule, VictimSetting};
 use crate::policy::pool::Victim;
 use crate::targets::{Located, Place};
 use crate::units::{Percent, Size};
@@ -9,7 +9,7 @@ use crate::workload::machine::Preference;
 use anyhow::{Context, Result, bail, ensure};
 use std::path::PathBuf;
 
-const NOTHING: &str = "nothing to guard was named: use --unit, --container, --slice, --pid, --name, --cgroup or --machine; try: sentinel attach --help";
+const NOTHING: &str = "nothing to guard was named: use --unit, --container, --slice, --pid, --name, --cgroup, --pods or --machine; try: sentinel attach --help";
 
 /// What is guarded that runs already.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +22,8 @@ pub struct Targets {
     pub pool: Option<PoolRules>,
     /// Of all that runs on the machine, who is ended first, and who never.
     pub preference: Preference,
+    /// Its owner is asked to stop it.
+    pub end_by_stop: bool,
     /// Rules of their own for some in such a directory; the first that is for a name counts.
     pub matches: Vec<MatchRule>,
 }
@@ -58,6 +60,7 @@ fn check_machine(asked: &Attach) -> Result<()> {
         ("--freeze-for", asked.freeze_for.is_some()),
         ("--hold", asked.hold.is_some()),
         ("--kill-mode", asked.kill_mode.is_some()),
+        ("--end-by", asked.end_by.is_some()),
         ("--victim", asked.victim.is_some()),
     ];
     match without.iter().find(|(_, given)| *given) {
@@ -86,6 +89,7 @@ impl Config {
         );
         let found = asked.target().context(NOTHING)?.find()?;
         let (each, machine) = (asked.each, asked.machine);
+        let end_by_stop = asked.end_by == Some(EndBySetting::Stop);
         let preference = Preference { prefer: asked.prefer.clone(), avoid: asked.avoid.clone() };
         let pool = asked.total.map(|total| PoolRules {
             total,
@@ -109,10 +113,12 @@ impl Config {
             "a [[match]] of the configuration file has no name: name = \"*\" is for all"
         );
         let config = build(settings, Vec::new())?;
-        let mut targets = Targets { pool, matches, preference, ..Targets::default() };
+        let mut targets = Targets { pool, matches, preference, end_by_stop, ..Targets::default() };
         match found.place {
             Place::Cgroup(directory) if each => targets.directories.push(directory),
-            Place::Cgroup(_) | Place::Shared { .. } | Place::Machine => targets.singles.push(found),
+            Place::Cgroup(_) | Place::Shared { .. } | Place::Pods(_) | Place::Machine => {
+                targets.singles.push(found);
+            }
         }
         Ok((config, targets))
     }

@@ -1,6 +1,7 @@
 //! The guard of what runs already: nothing is started, and what is written is put back.
 
 use super::Host;
+use super::directories::{Directories, Holds};
 use super::floor;
 use super::setup::{open_mailbox, open_metrics};
 use super::visit::{Visit, name_of};
@@ -39,16 +40,20 @@ pub fn attach(config: Config, targets: &Targets) -> Result<Host> {
         rules: rules.clone(),
         machine,
         floor,
-        directories: Vec::new(),
+        directories: Directories::default(),
         spares: Spares::take().context("cannot keep descriptors for later")?,
         released: false,
         let_go: Vec::new(),
         matches: targets.matches.clone(),
         pool: None,
+        end_by_stop: targets.end_by_stop,
     });
     host.wire()?;
     if let Some(listener) = metrics {
         host.open_exporter(listener)?;
+    }
+    if targets.end_by_stop && !rules.dry_run {
+        host.open_stopper()?;
     }
     host.harden();
     // Of the machine as a whole nothing is written that somebody would have to put back.
@@ -75,6 +80,7 @@ fn find_floor(
     let above = |found: &Located| match &found.place {
         Place::Cgroup(directory) => directory.parent().map(Path::to_owned),
         Place::Shared { pid, .. } => directory_of(&place_of_process(*pid).ok()??),
+        Place::Pods(directories) => directories.first().cloned(),
         Place::Machine => None,
     };
     let parents: Vec<PathBuf> =
@@ -92,26 +98,34 @@ impl Host {
         for found in &targets.singles {
             let name = found.name.clone();
             match &found.place {
-                Place::Cgroup(directory) => self.join(directory, name, Emptied::Ends)?,
-                Place::Shared { pid, with } => self.join_tree(*pid, name, with)?,
-                Place::Machine => self.join_machine(name, targets.preference.clone())?,
-            };
+                Place::Cgroup(directory) => drop(self.join(directory, name, Emptied::Ends)?),
+                Place::Shared { pid, with } => drop(self.join_tree(*pid, name, with)?),
+                Place::Machine => drop(self.join_machine(name, targets.preference.clone())?),
+                Place::Pods(directories) => {
+                    let mut all = directories.iter();
+                    all.try_for_each(|it| self.visit_all(it, Holds::Pods, None))?;
+                }
+            }
         }
         for directory in &targets.directories {
-            self.visit_all(directory, targets.pool)?;
+            self.visit_all(directory, Holds::Workloads, targets.pool)?;
         }
         self.speak();
         Ok(())
     }
 
-    fn visit_all(&mut self, directory: &Path, pool: Option<PoolRules>) -> Result<()> {
+    fn visit_all(&mut self, directory: &Path, holds: Holds, pool: Option<PoolRules>) -> Result<()> {
         if let Some(pool) = pool {
             self.join_pool(directory, name_of(directory), pool)?;
         }
         let before = self.wards.iter().count();
-        self.visit_directory(directory)?;
+        self.visit_directory(directory, holds)?;
         let count = (self.wards.iter().count() - before) as u64;
-        let many = words::counted(count, "cgroup", "cgroups");
+        let (one, several) = match holds == Holds::Pods {
+            true => ("container", "containers"),
+            false => ("cgroup", "cgroups"),
+        };
+        let many = words::counted(count, one, several);
         let together = pool.map_or_else(String::new, |pool| {
             let limit =
                 self.wards.iter().next().map_or(Bytes(0), |ward| ward.policy().lines().limit);

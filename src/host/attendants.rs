@@ -8,6 +8,7 @@ use crate::dashboard::Dashboard;
 use crate::event::Ending;
 use crate::exporter::Exporter;
 use crate::status::Level;
+use crate::stopper::Stopper;
 use crate::witness::Witness;
 use anyhow::Result;
 use std::net::TcpListener;
@@ -29,6 +30,8 @@ pub(super) struct Attendants {
     pub(super) dashboard_ended: Option<bool>,
     /// Serves metrics.
     pub(super) exporter: Option<Exporter>,
+    /// Asks owners to stop what is guarded.
+    pub(super) stopper: Option<Stopper>,
 }
 
 impl Attendants {
@@ -38,7 +41,8 @@ impl Attendants {
         let recording = self.recording.as_ref().map(Recording::pid);
         let log = self.log.as_ref().map(OutputLog::pid);
         let exporter = self.exporter.as_ref().and_then(Exporter::pid);
-        let all = [keeper, recording, log, self.dashboard_pid(), exporter];
+        let stopper = self.stopper.as_ref().map(|stopper| stopper.pid);
+        let all = [keeper, recording, log, self.dashboard_pid(), exporter, stopper];
         all.into_iter().flatten().filter(|pid| *pid > 0)
     }
 
@@ -110,7 +114,8 @@ impl Host {
         let buried = self.keeper_ended(pid)
             || self.scribe_ended(pid, ending)
             || self.log_ended(pid, ending)
-            || self.exporter_ended(pid);
+            || self.exporter_ended(pid)
+            || self.stopper_ended(pid);
         if !buried && self.attendants.dashboard_pid() == Some(pid) {
             self.dashboard_ended(ending);
         }

@@ -56,6 +56,7 @@ impl Host {
 
     /// Watchers see its state for the last time, and this behind it. Where nobody watches, none is made.
     pub(super) fn publish_end(&mut self, id: WardId, text: String, exit_status: u8) {
+        let goes_on = self.goes_on_without(id);
         let (Some(server), Some(ward)) = (&mut self.mailbox.server, self.wards.get(id)) else {
             return;
         };
@@ -65,7 +66,7 @@ impl Host {
         }
         let (name, status) = (Some(ward.rules.name.as_str()), Box::new(ward.status()));
         server.publish_about(name, &WatchLine::Status { status, processes: None });
-        server.publish_about(name, &WatchLine::End { text, exit_status });
+        server.publish_about(name, &WatchLine::End { text, exit_status, goes_on });
     }
 
     /// Says and keeps how it ended, and removes what was made for it. Gives the exit status.

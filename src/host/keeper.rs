@@ -169,9 +169,14 @@ impl Host {
         orders.write(written).context("write its orders")?;
         let cgroup = |found: &Located| match &found.place {
             Place::Cgroup(directory) => Some(directory.clone()),
-            Place::Shared { .. } | Place::Machine => None,
+            Place::Shared { .. } | Place::Pods(_) | Place::Machine => None,
         };
-        let directories = targets.directories.clone();
+        let of_pods = targets.singles.iter().filter_map(|found| match &found.place {
+            Place::Pods(directories) => Some(directories.clone()),
+            Place::Cgroup(_) | Place::Shared { .. } | Place::Machine => None,
+        });
+        let mut directories = targets.directories.clone();
+        directories.extend(of_pods.flatten());
         let pools = directories.iter().filter(|_| targets.pool.is_some()).cloned();
         let cgroups = targets.singles.iter().filter_map(cgroup).chain(pools).collect();
         let charge = Charge::Others { cgroups, directories };

@@ -2,10 +2,12 @@
 //! have to say. No `?` leaves it while a workload lives.
 
 mod announce;
+mod arrivals;
 mod attach;
 mod attendants;
 mod conclude;
 mod demands;
+mod directories;
 mod finish;
 mod floor;
 mod foreground;
@@ -23,6 +25,7 @@ mod say;
 mod settle;
 mod setup;
 mod signals;
+mod stopping;
 mod tier;
 mod visit;
 mod wards;
@@ -272,11 +275,13 @@ impl Host {
                         Change::Ward(id) => self.changed(id),
                         Change::Made(directory, name) => self.arrived(directory, &name),
                         Change::Removed(directory, name) => self.left(directory, &name),
+                        Change::Vanished => self.look_for_directories(),
                         Change::Lost => self.catch_up(),
                     }
                 }
             }
             Token::Started => self.look_at_start(),
+            Token::Stopper => self.take_stops(),
             Token::Signals => self.take_signals(),
             Token::Mailbox => self.take_requests(),
             Token::Pty => self.relay(),

@@ -58,7 +58,10 @@ impl Host {
         let Some((name, rules)) = self.pool().map(|pool| (pool.name.clone(), pool.rules)) else {
             return;
         };
-        if let Err(error) = self.join_pool(directory, name, rules) {
+        // With its directory it comes again.
+        if let Err(error) = self.join_pool(directory, name, rules)
+            && directory.is_dir()
+        {
             let place = shown(directory);
             self.say(Level::Warning, format!("{place} has no limit together any more: {error:#}"));
         }

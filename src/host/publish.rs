@@ -17,8 +17,9 @@ impl Host {
         if watchers.text + watchers.json == 0 {
             return self.wards.iter_mut().for_each(Ward::rest_view);
         }
+        let count = self.wards.iter().count();
         for ward in self.wards.iter_mut() {
-            if let Some(line) = ward.watch_line() {
+            if let Some(line) = ward.watch_line(count) {
                 server.publish_about(Some(&ward.rules.name), &line);
             }
         }

@@ -100,7 +100,7 @@ fn begin(
     host.wire()?;
     let insists = config.insists_on_keeper();
     let emptied = Emptied::Ends;
-    let location = Location { workload, lines, outer, tier_reason, emptied, floor };
+    let location = Location { workload, lines, outer, tier_reason, emptied, floor, stop: None };
     let (ward, rules) = host.adopt(config.rules, location, traced)?;
     host.begin_dashboard(dashboard);
     if let Some(listener) = metrics {

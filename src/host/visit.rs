@@ -3,10 +3,11 @@
 
 use super::Host;
 use super::announce::announcement;
+use super::directories::Directories;
 use super::pool::GuardedPool;
 use super::wards::Wards;
+use crate::cgroup::Cgroup;
 use crate::cgroup::hierarchy::{OuterLimit, place_of};
-use crate::cgroup::{Cgroup, names_in};
 use crate::cli::MatchRule;
 use crate::config::WardRules;
 use crate::escape::{escape, shown};
@@ -43,7 +44,7 @@ pub(super) struct Visit {
     /// The machine's floor, where one was asked for.
     pub(super) floor: Option<MachineFloor>,
     /// Every cgroup in these is guarded, as they come and go.
-    pub(super) directories: Vec<PathBuf>,
+    pub(super) directories: Directories,
     /// Descriptors for the worst day.
     pub(super) spares: Spares,
     /// Those of them that are not guarded any more, since somebody asked for it, as long as they are there.
@@ -52,13 +53,15 @@ pub(super) struct Visit {
     pub(super) matches: Vec<MatchRule>,
     /// Those in the directory have a limit together.
     pub(super) pool: Option<GuardedPool>,
+    /// Owners are asked to stop what is to end.
+    pub(super) end_by_stop: bool,
     /// We were asked to go: what is being ended is ended first.
     pub(super) released: bool,
 }
 
 impl Visit {
     /// Whether it is not to be guarded: it was let go, or the configuration says so.
-    fn passes_over(&self, path: &Path) -> bool {
+    pub(super) fn passes_over(&self, path: &Path) -> bool {
         let ignored = || self.rule_for(&name_of(path)).is_some_and(|rule| rule.ignore);
         self.let_go.iter().any(|gone| gone == path) || ignored()
     }
@@ -123,7 +126,8 @@ impl Host {
         let tier_reason = reason(workload.tier(), directory);
         // All of a pool is ended for nobody's sake.
         let floor = visit.floor.clone().filter(|_| rules.victim.is_none());
-        self.begin(rules, Location { workload, lines, outer, tier_reason, emptied, floor })
+        let stop = self.stop_request(directory, &rules, emptied)?;
+        self.begin(rules, Location { workload, lines, outer, tier_reason, emptied, floor, stop })
     }
 
     /// Takes a process that somebody else started under guard, with its descendants: it has no cgroup for itself, for this reason.
@@ -132,6 +136,10 @@ impl Host {
     /// When it is gone, or there is no limit for it.
     pub(super) fn join_tree(&mut self, pid: i32, name: String, why: &str) -> Result<WardId> {
         let visit = self.visit.as_ref().context("not attached to anything")?;
+        ensure!(
+            !visit.end_by_stop,
+            "--end-by stop cannot be put in force: {why}, so that nobody stops process {pid} alone"
+        );
         let mut rules = visit.rules.clone();
         rules.name = name;
         let outer = visit.machine.clone();
@@ -151,8 +159,8 @@ impl Host {
             ensure!(rules.dry_run || in_use < limit, words());
         }
         let tier_reason = why.to_owned();
-        let (emptied, floor) = (Emptied::Ends, visit.floor.clone());
-        self.begin(rules, Location { workload, lines, outer, tier_reason, emptied, floor })
+        let (emptied, floor, stop) = (Emptied::Ends, visit.floor.clone(), None);
+        self.begin(rules, Location { workload, lines, outer, tier_reason, emptied, floor, stop })
     }
 
     /// Guards all that runs here: for the machine's floor, and for what each process may hold.
@@ -172,8 +180,8 @@ impl Host {
             "{} of memory, of which {left} are to stay available: below that the largest process that may be ended is asked to end",
             outer.bytes
         );
-        let id =
-            self.begin(rules, Location { workload, lines, outer, tier_reason, emptied, floor })?;
+        let location = Location { workload, lines, outer, tier_reason, emptied, floor, stop: None };
+        let id = self.begin(rules, location)?;
         self.wards.get_mut(id).into_iter().for_each(|ward| ward.say(Level::Info, text.clone()));
         Ok(id)
     }
@@ -192,72 +200,12 @@ impl Host {
         Ok(id)
     }
 
-    /// Watches a directory, and guards what is in it by now.
-    ///
-    /// # Errors
-    /// Without inotify, and when it is no directory of cgroups.
-    pub(super) fn visit_directory(&mut self, directory: &Path) -> Result<()> {
-        ensure!(
-            Cgroup::open(directory)?.is_real(),
-            "{} is not in a cgroup v2 file system",
-            shown(directory)
-        );
-        let number = self.visit.as_ref().map_or(0, |visit| visit.directories.len());
-        let watch =
-            self.ensure_watcher().and_then(|watcher| watcher.watch_directory(directory, number));
-        watch.with_context(|| format!("watch {}", shown(directory)))?;
-        if let Some(visit) = &mut self.visit {
-            visit.directories.push(directory.to_owned());
-        }
-        self.look_into(number);
-        Ok(())
-    }
-
-    /// Guards what is in a directory and is not guarded yet.
-    fn look_into(&mut self, number: usize) {
-        let Some(directory) = self.visit.as_ref().and_then(|it| it.directories.get(number)) else {
-            return;
-        };
-        names_in(directory).iter().for_each(|name| self.arrived(number, name));
-    }
-
-    /// A cgroup was made. Gone by now is an outcome; one that cannot be guarded is told, and the others are.
-    pub(super) fn arrived(&mut self, number: usize, name: &OsStr) {
-        let Some(path) = self.path_in(number, name) else { return };
-        let let_go = self.visit.as_ref().is_some_and(|visit| visit.passes_over(&path));
-        if let_go || self.wards.iter().any(|ward| ward.is_in(&path)) {
-            return;
-        }
-        self.join_while_there(&path, "is not guarded");
-    }
-
-    /// A cgroup was removed: it ends nobody's life, and its ward is over. One of the same name may be there by now.
-    pub(super) fn left(&mut self, number: usize, name: &OsStr) {
-        let Some(path) = self.path_in(number, name) else { return };
-        if let Some(visit) = &mut self.visit {
-            visit.let_go.retain(|gone| *gone != path);
-        }
-        self.wards.iter_mut().filter(|ward| ward.is_in(&path)).for_each(Ward::look);
-    }
-
-    fn path_in(&self, number: usize, name: &OsStr) -> Option<PathBuf> {
-        let directory = self.visit.as_ref()?.directories.get(number)?;
-        Some(directory.join(name))
-    }
-
-    fn join_while_there(&mut self, path: &Path, otherwise: &str) {
-        if let Err(error) = self.join(path, name_of(path), Emptied::Waits)
+    pub(super) fn join_while_there(&mut self, path: &Path, name: String, otherwise: &str) {
+        if let Err(error) = self.join(path, name, Emptied::Waits)
             && is_there(path, &error)
         {
             self.say(Level::Warning, format!("{} {otherwise}: {error:#}", shown(path)));
         }
-    }
-
-    /// More happened than we were told: everything is looked at.
-    pub(super) fn catch_up(&mut self) {
-        let directories = self.visit.as_ref().map_or(0, |visit| visit.directories.len());
-        (0..directories).for_each(|number| self.look_into(number));
-        self.each_ward(Host::changed);
     }
 
     /// Concludes those that ended, and guards anew what goes on in the same cgroup.
@@ -282,7 +230,10 @@ impl Host {
         let stays = ward.emptied() == Emptied::Waits;
         match ward.workload.cgroup().filter(|_| stays).map(|cgroup| cgroup.path().to_owned()) {
             Some(path) if self.is_pool(id) => self.join_pool_anew(&path),
-            Some(path) => self.join_while_there(&path, "is not guarded any more"),
+            Some(path) => {
+                let name = ward.rules.name.clone();
+                self.join_while_there(&path, name, "is not guarded any more");
+            }
             None => self.exit_status = exit_status.or(self.exit_status),
         }
     }
@@ -301,6 +252,12 @@ impl Host {
         let ending = self.wards.iter().any(Ward::is_being_ended);
         let nobody = self.wards.iter().next().is_none() && visit.directories.is_empty();
         nobody || visit.released && !ending
+    }
+
+    /// Whether others are guarded, or may come.
+    pub(super) fn goes_on_without(&self, id: WardId) -> bool {
+        let others = self.wards.iter().any(|ward| ward.id() != id);
+        self.visit.as_ref().is_some_and(|visit| others || !visit.directories.is_empty())
     }
 
     /// Gives everything back and says so.

@@ -273,7 +273,7 @@ pub fn watch_line(line: &WatchLine) -> String {
         WatchLine::Event(event) => event_text(event),
         WatchLine::Reply { ok: true, text } => text.clone(),
         WatchLine::Reply { ok: false, text } => format!("error: {text}"),
-        WatchLine::End { text, exit_status } => format!("{text} (exit {exit_status})"),
+        WatchLine::End { text, exit_status, goes_on: _ } => format!("{text} (exit {exit_status})"),
     }
 }
 

@@ -4,7 +4,7 @@
 pub mod bus;
 mod unit;
 
-use crate::escape::shown;
+use crate::escape::{escape, shown};
 use anyhow::{Context, Result};
 use bus::Reply;
 use std::os::unix::net::UnixStream;
@@ -80,6 +80,24 @@ impl Manager {
         let path = line.path.clone();
         line.ask(uid, vec![start])
             .with_context(|| format!("start {} by {}", scope.unit, shown(&path)))?;
+        Ok(())
+    }
+
+    /// Asks for a unit to be stopped, as `systemctl stop` does: it is on its way when this returns.
+    ///
+    /// # Errors
+    /// What systemd or its bus said.
+    pub fn stop(self, uid: u32, unit: &str) -> Result<()> {
+        let line = self.connect(uid).with_context(|| self.absent(uid))?;
+        let stop = Message::method_call(OBJECT, "StopUnit")
+            .and_then(|call| {
+                call.destination(SERVICE)?.interface(MANAGER)?.build(&(unit, "replace"))
+            })
+            .context("make a message for systemd")?;
+        let path = line.path.clone();
+        let shown_unit = escape(unit.as_bytes());
+        line.ask(uid, vec![stop])
+            .with_context(|| format!("stop {shown_unit} by {}", shown(&path)))?;
         Ok(())
     }
 

@@ -12,10 +12,12 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 const ID: usize = 64;
-/// So much of an id is no accident; engines show twelve.
+/// Engines show so much of one.
+pub(super) const SHOWN: usize = 12;
+/// So much of an id is no accident.
 const LEAST: usize = 4;
 /// crun and podman put the processes one below the scope (`Delegate=`), and both have the limit.
-const INNER: &str = "container";
+pub(super) const INNER: &str = "container";
 
 /// Where the container of this id, this beginning of an id, or this name runs.
 pub(super) fn find(typed: &str) -> Result<Located> {
@@ -29,7 +31,7 @@ pub(super) fn find(typed: &str) -> Result<Located> {
     match meant[..] {
         [id] => {
             let place = &running[id];
-            let name = if id.starts_with(typed) { id[..12].to_owned() } else { shown_name };
+            let name = if id.starts_with(typed) { id[..SHOWN].to_owned() } else { shown_name };
             Ok(Located::in_cgroup(directory(place)?, name))
         }
         [] if !named.is_empty() => bail!("the container {shown_name} is not running"),
@@ -37,7 +39,7 @@ pub(super) fn find(typed: &str) -> Result<Located> {
             "no container called {shown_name} is running, or its engine tells only others: give its id"
         ),
         [..] => {
-            let ids: Vec<&str> = meant.iter().map(|id| &id[..12]).collect();
+            let ids: Vec<&str> = meant.iter().map(|id| &id[..SHOWN]).collect();
             bail!("several containers are meant by {shown_name}: {}; give an id", ids.join(", "))
         }
     }
@@ -62,7 +64,7 @@ fn container_in(place: &Path) -> Option<(String, PathBuf)> {
 }
 
 /// The id in the name of a cgroup. The monitor that stands beside a container (conmon) has it in its own.
-fn id_in(name: &OsStr) -> Option<String> {
+pub(super) fn id_in(name: &OsStr) -> Option<String> {
     let text = name.to_str()?;
     let is_digit = |c: char| matches!(c, '0'..='9' | 'a'..='f');
     let mut runs = text.split(|c| !is_digit(c)).filter(|run| run.len() == ID);

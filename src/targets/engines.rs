@@ -1,6 +1,8 @@
 //! The ids behind the names that people give containers, from the files and sockets in which the engines tell them.
 
 use crate::account::home_of;
+use crate::escape::escape;
+use anyhow::{Context, Result, bail};
 use nix::unistd::geteuid;
 use serde_json::Value;
 use std::fs::{File, OpenOptions};
@@ -71,21 +73,44 @@ fn docker(name: &str) -> Option<String> {
     if !name.bytes().all(fits) {
         return None;
     }
-    let mut stream = UnixStream::connect(DOCKER).ok()?;
-    stream.set_read_timeout(Some(PATIENCE)).ok()?;
-    stream.set_write_timeout(Some(PATIENCE)).ok()?;
-    // 1.0: the answer ends with the connection, and is in one piece.
-    let request = format!("GET /containers/{name}/json HTTP/1.0\r\nHost: docker\r\n\r\n");
-    stream.write_all(request.as_bytes()).ok()?;
-    let mut answer = Vec::new();
-    stream.take(LONGEST).read_to_end(&mut answer).ok()?;
-    docker_id(&answer)
+    let body = ask_docker("GET", &format!("/containers/{name}/json"), Duration::ZERO).ok()?;
+    let container: Value = serde_json::from_slice(&body).ok()?;
+    container["Id"].as_str().map(str::to_owned)
 }
 
-fn docker_id(answer: &[u8]) -> Option<String> {
-    let body = answer.windows(4).position(|end| end == b"\r\n\r\n")? + 4;
-    let container: Value = serde_json::from_slice(&answer[body..]).ok()?;
-    container["Id"].as_str().map(str::to_owned)
+/// Docker's answer to a request without a body, for which it may take this long.
+///
+/// # Errors
+/// What it answers, when that is an error; or that it does not answer.
+pub(super) fn ask_docker(method: &str, path: &str, time: Duration) -> Result<Vec<u8>> {
+    let stream = UnixStream::connect(DOCKER);
+    let mut stream = stream.with_context(|| format!("connect to Docker at {DOCKER}"))?;
+    let patience = Some(PATIENCE.saturating_add(time));
+    stream.set_read_timeout(patience).context("limit the wait")?;
+    stream.set_write_timeout(patience).context("limit the wait")?;
+    // 1.0: the answer ends with the connection, and is in one piece.
+    let request = format!("{method} {path} HTTP/1.0\r\nHost: docker\r\nContent-Length: 0\r\n\r\n");
+    stream.write_all(request.as_bytes()).context("ask Docker")?;
+    let mut answer = Vec::new();
+    stream.take(LONGEST).read_to_end(&mut answer).context("wait for Docker's answer")?;
+    docker_body(&answer)
+}
+
+/// What is in an answer that is no error: 304 says that it was so already.
+fn docker_body(answer: &[u8]) -> Result<Vec<u8>> {
+    let text = "Docker answers with what is not HTTP";
+    let end = answer.windows(4).position(|end| end == b"\r\n\r\n").context(text)?;
+    let status = answer.split(|byte| *byte == b' ').nth(1).context(text)?;
+    let body = &answer[end + 4..];
+    match status {
+        [b'2', ..] | b"304" => Ok(body.to_vec()),
+        _ => {
+            let said = serde_json::from_slice::<Value>(body).unwrap_or_default();
+            let said =
+                said["message"].as_str().map_or_else(|| escape(status), |it| escape(it.as_bytes()));
+            bail!("Docker answers: {said}")
+        }
+    }
 }
 
 #[cfg(test)]
@@ -105,11 +130,15 @@ mod tests {
     }
 
     #[test]
-    fn docker_answers_with_an_id_or_not() {
-        let ok = b"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n{\"Id\":\"a1\",\"Name\":\"/web\"}";
-        assert_eq!(docker_id(ok).as_deref(), Some("a1"));
-        let no = b"HTTP/1.0 404 Not Located\r\n\r\n{\"message\":\"No such container: web\"}";
-        assert_eq!(docker_id(no), None);
-        assert_eq!(docker_id(b"junk"), None);
+    fn what_docker_answers_is_told() {
+        let ok = b"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n{\"Id\":\"a1\"}";
+        assert_eq!(docker_body(ok).unwrap(), b"{\"Id\":\"a1\"}");
+        assert_eq!(docker_body(b"HTTP/1.0 204 No Content\r\n\r\n").unwrap(), b"");
+        assert!(docker_body(b"HTTP/1.0 304 Not Modified\r\n\r\n").is_ok());
+        let said = |answer: &[u8]| docker_body(answer).unwrap_err().to_string();
+        let no = b"HTTP/1.0 404 Not Found\r\n\r\n{\"message\":\"No such \\u001b container: web\"}";
+        assert_eq!(said(no), "Docker answers: No such \\u{1b} container: web");
+        assert_eq!(said(b"HTTP/1.0 500 Oh\r\n\r\nno"), "Docker answers: 500");
+        assert_eq!(said(b"junk"), "Docker answers with what is not HTTP");
     }
 }

@@ -3,8 +3,12 @@
 
 mod container;
 mod engines;
+mod owner;
+pub mod pods;
 mod process;
 mod unit;
+
+pub use owner::TargetOwner;
 
 use crate::escape::{escape, shown};
 use anyhow::{Context, Result, ensure};
@@ -25,6 +29,8 @@ pub enum AttachTarget {
     Process(i32),
     /// The process of this program.
     Program(OsString),
+    /// The containers of all pods of a kubelet's, whose cgroup this is.
+    Pods(Option<PathBuf>),
     /// All that runs here.
     Machine,
 }
@@ -50,6 +56,8 @@ pub enum Place {
         /// Who else is there, in words.
         with: String,
     },
+    /// In each of these directories, pods.
+    Pods(Vec<PathBuf>),
     /// All that runs here.
     Machine,
 }
@@ -72,6 +80,11 @@ impl AttachTarget {
             AttachTarget::Container(name) => container::find(name),
             AttachTarget::Process(pid) => process::find(*pid),
             AttachTarget::Program(name) => process::find_program(name.as_bytes()),
+            AttachTarget::Pods(place) => {
+                let named = place.as_ref().map(|path| directory(path).map(|it| vec![it]));
+                let place = Place::Pods(named.unwrap_or_else(pods::find)?);
+                Ok(Located { place, name: "pods".to_owned() })
+            }
             AttachTarget::Machine => {
                 Ok(Located { place: Place::Machine, name: "machine".to_owned() })
             }
@@ -80,12 +93,17 @@ impl AttachTarget {
 }
 
 fn cgroup(path: &Path) -> Result<Located> {
+    let directory = directory(path)?;
+    let name = escape(directory.file_name().unwrap_or_default().as_bytes());
+    Ok(Located::in_cgroup(directory, name))
+}
+
+/// Of a cgroup as it was typed.
+fn directory(path: &Path) -> Result<PathBuf> {
     let path =
         if path.is_absolute() { path.to_owned() } else { Path::new("/sys/fs/cgroup").join(path) };
     let found = path.canonicalize();
     let directory = found.with_context(|| format!("cannot find the cgroup {}", shown(&path)))?;
     ensure!(directory.is_dir(), "{} is not a directory", shown(&directory));
-    let name = directory.file_name().unwrap_or_default();
-    let name = escape(name.as_bytes());
-    Ok(Located::in_cgroup(directory, name))
+    Ok(directory)
 }

@@ -40,6 +40,11 @@ pub(super) fn find(typed: &str) -> Result<Located> {
     }
 }
 
+/// Whether this is the name of a unit that has a cgroup.
+pub(super) fn has_processes(name: &str) -> bool {
+    name.rsplit_once('.').is_some_and(|(_, kind)| WITH_CGROUP.contains(&kind))
+}
+
 fn full_name(typed: &str) -> Result<String> {
     let kind = typed.rsplit_once('.').map(|(_, kind)| kind);
     match kind {

@@ -8,6 +8,7 @@ use super::measure::{Measured, Measures, ToMeasure};
 use super::prompt::{Prompt, Question};
 use super::replay::Replay;
 use super::table::{Sort, Table};
+use super::workloads::Workloads;
 use crate::clock::Timestamp;
 use crate::status::{EventLine, ProcessRow, State, Status, WatchLine};
 use crate::units::Bytes;
@@ -110,6 +111,8 @@ pub struct App {
     pub table: Table,
     /// What was measured of its processes.
     pub measures: Measures,
+    /// Those of the guardian.
+    pub workloads: Workloads,
     /// Events that are scrolled off the bottom.
     pub events_back: usize,
     /// Something for the user.
@@ -143,6 +146,7 @@ impl App {
             zoomed: false,
             table: Table::default(),
             measures: Measures::default(),
+            workloads: Workloads::default(),
             events_back: 0,
             message: None,
             visiting: false,
@@ -181,9 +185,14 @@ impl App {
     /// Takes a line of the guardian.
     pub fn take_line(&mut self, line: WatchLine, now: Timestamp) {
         match line {
-            WatchLine::Status { status, processes } => self.take_status(status, processes),
+            WatchLine::Status { status, processes } => {
+                if self.workloads.take(&status, now) {
+                    self.take_status(status, processes);
+                }
+            }
             WatchLine::Event(event) => self.take_event(event),
-            WatchLine::End { text, exit_status } => {
+            WatchLine::End { goes_on: true, .. } => {}
+            WatchLine::End { text, exit_status, goes_on: false } => {
                 self.ended = Some(format!("{text} (exit {exit_status})"));
             }
             WatchLine::Reply { ok, text } => self.take_reply(None, ok, &text, now),
@@ -340,7 +349,16 @@ impl App {
         if over {
             self.message = None;
         }
-        over
+        self.workloads.forget(now) || over
+    }
+
+    /// Another workload is shown: what is known of the one before is not of this one.
+    pub(super) fn show_other(&mut self) {
+        let events = std::mem::take(&mut self.live.events);
+        self.live = Picture { events, ..Picture::default() };
+        self.held = None;
+        self.table.let_go();
+        self.measures = Measures::default();
     }
 
     /// Lets the panels stand still, or go on.

@@ -151,6 +151,8 @@ impl App {
             (KeyCode::Char('p' | ' '),) => self.toggle_pause(),
             (KeyCode::Char('z'),) if self.has_pane => self.zoomed = !self.zoomed,
             (KeyCode::Char('w'),) => return Effect::Save,
+            (KeyCode::Tab,) => self.show_next(1),
+            (KeyCode::BackTab,) => self.show_next(-1),
             (KeyCode::Char('['),) => self.older_events(true),
             (KeyCode::Char(']'),) => self.older_events(false),
             (KeyCode::PageUp,) if self.has_pane => return Effect::Scroll(true),
@@ -179,6 +181,13 @@ impl App {
             (KeyCode::Esc,) if self.table.chosen().is_some() => self.table.let_go(),
             (KeyCode::Esc,) => self.table.filter.clear(),
             _ => (),
+        }
+    }
+
+    /// Another one of the guardian's workloads.
+    pub(super) fn show_next(&mut self, by: isize) {
+        if self.workloads.step(by) {
+            self.show_other();
         }
     }
 

@@ -34,6 +34,7 @@ pub mod transcript;
 mod translate;
 pub mod view;
 pub mod wire;
+pub mod workloads;
 
 use std::fs::File;
 use std::os::fd::OwnedFd;

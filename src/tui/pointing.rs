@@ -40,6 +40,13 @@ impl App {
     fn click(&mut self, target: Target, now: Timestamp) -> Effect {
         match target {
             Target::Key(key) => self.take_input(Input::Key(key), now),
+            Target::Workload(place) => {
+                // What is being asked is asked of the one that is shown.
+                if self.mode == Mode::Normal && self.workloads.show(place) {
+                    self.show_other();
+                }
+                Effect::None
+            }
             Target::Process(place) => {
                 self.pick(place);
                 Effect::None
@@ -54,6 +61,10 @@ impl App {
         match target {
             Target::Process(_) | Target::Processes => self.choose(if up { -1 } else { 1 }),
             Target::Events => self.older_events(up),
+            Target::Workload(_) if self.mode == Mode::Normal => {
+                self.show_next(if up { -1 } else { 1 });
+            }
+            Target::Workload(_) => {}
             Target::Pane { .. } => return Effect::Wheel(LINES, up),
             Target::Key(_) | Target::Elsewhere => {}
         }

@@ -340,7 +340,7 @@ impl Session {
             Effect::Save => self.save(),
             Effect::Redraw => self.redraw = true,
             Effect::Suspend => self.stop = true,
-            Effect::Request(line) => match self.wire.send(&line) {
+            Effect::Request(line) => match self.wire.send(&self.app.workloads.addressed(line)) {
                 Some(number) => self.app.sent_as(number),
                 None => self.app.answer(None, "the guardian takes no requests now", false, now),
             },

@@ -7,6 +7,8 @@ use ratatui::crossterm::event::KeyEvent;
 pub enum Target {
     /// A key of the footer.
     Key(KeyEvent),
+    /// This one of the list of workloads.
+    Workload(usize),
     /// This row of the process table.
     Process(usize),
     /// The rest of it.

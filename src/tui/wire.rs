@@ -25,6 +25,13 @@ pub struct GuardianLine {
     pub answers: Option<u64>,
 }
 
+impl GuardianLine {
+    /// Whether nothing more comes after it.
+    pub fn is_last(&self) -> bool {
+        matches!(self.line, WatchLine::End { goes_on: false, .. })
+    }
+}
+
 /// Our end of the stream.
 #[derive(Debug)]
 pub struct Wire {
@@ -163,7 +170,9 @@ fn cleaned(line: WatchLine) -> WatchLine {
             let lines: Vec<String> = text.lines().map(tame).collect();
             WatchLine::Reply { ok, text: lines.join("\n") }
         }
-        WatchLine::End { text, exit_status } => WatchLine::End { text: tame(&text), exit_status },
+        WatchLine::End { text, exit_status, goes_on } => {
+            WatchLine::End { text: tame(&text), exit_status, goes_on }
+        }
     }
 }
 

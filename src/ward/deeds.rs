@@ -176,6 +176,14 @@ impl Ward {
     }
 
     fn terminate(&mut self, decided: Timestamp) {
+        self.story.term.get_or_insert((decided, *self.policy.last()));
+        if !self.ask_owner() {
+            self.signal_all();
+        }
+    }
+
+    /// The term signal, to whom the rules say.
+    pub(super) fn signal_all(&mut self) {
         let (signal, mode) = (self.rules.term_signal, self.rules.kill_mode);
         let mut reached = self.workload.terminate(signal, mode);
         // Who got no processor hears of a breach before it hears that the command runs, which has a grace then.
@@ -183,7 +191,6 @@ impl Ward {
             // The command has not run, so no handler of it waits for a grace; and what is frozen hears SIGKILL alone.
             reached = self.workload.kill();
         }
-        self.story.term.get_or_insert((decided, *self.policy.last()));
         self.signalled(Deed::Terminate, SIGNAL, reached);
     }
 
@@ -257,7 +264,7 @@ impl Ward {
         if let Notice::Process(what) = notice {
             return self.tell_of_process(what, self.clock.now());
         }
-        let signal = words::signal_name(self.rules.term_signal);
+        let signal = self.polite();
         let (level, text) = words::notice(notice, &signal);
         if let Notice::SignalRefused { kill, command: false, .. } = notice {
             // Where some of them had the signal before, it was told of the others then.

@@ -57,7 +57,7 @@ impl Ward {
         let outcome = self.outcome()?;
         let signal = self.rules.term_signal;
         let name = self.rules.command_name();
-        let text = words::outcome(&outcome, &name, &words::signal_name(signal));
+        let text = words::outcome(&outcome, &name, &self.polite());
         let by_terminal = self.story.hung_up
             && outcome.cause == Cause::Itself
             && outcome.child == Ending::Signaled(nix::libc::SIGHUP);
@@ -146,7 +146,7 @@ impl Ward {
             }
         };
         if let Some(((term, _), ended)) = self.term_sent().zip(self.story.ended_at) {
-            let signal = words::signal_name(self.rules.term_signal);
+            let signal = self.polite();
             figures +=
                 &format!(", all processes gone {} after {signal}", show_duration(ended - term));
         }

@@ -11,6 +11,7 @@ mod huge_pages;
 mod one_process;
 mod post_mortem;
 mod single;
+mod stop;
 mod story;
 mod unseen;
 mod view;
@@ -29,6 +30,7 @@ use crate::lines::Lines;
 use crate::policy::{Policy, PolicyConfig};
 use crate::report::post_mortem::Milestone;
 use crate::status::{Level, Tier};
+use crate::stopper::StopRequest;
 use crate::sys::spawn::{SpawnError, Starting};
 use crate::trace::queue::{Queue, Step};
 use crate::workload::{Observation, Workload};
@@ -103,6 +105,7 @@ pub struct Ward {
     huge_pages: HugePagesWatch,
     tmpfs: TmpfsBefore,
     floor: Option<MachineFloor>,
+    stop: Option<StopRequest>,
     looked_at: Timestamp,
     /// Events on their way to the trace, where one is kept.
     steps: Option<Queue>,
@@ -123,6 +126,8 @@ pub struct Location {
     pub emptied: Emptied,
     /// What is to be left of the machine's memory.
     pub floor: Option<MachineFloor>,
+    /// How its owner is asked to stop it.
+    pub stop: Option<StopRequest>,
 }
 
 /// What a ward is in which nobody is left.
@@ -143,7 +148,7 @@ impl Ward {
         clock: Clock,
         traced: bool,
     ) -> (Ward, PolicyConfig) {
-        let Location { workload, lines, outer, tier_reason, emptied, floor } = location;
+        let Location { workload, lines, outer, tier_reason, emptied, floor, stop } = location;
         let config = PolicyConfig {
             min_available: floor.as_ref().map(|floor| floor.line),
             is_machine: workload.is_machine(),
@@ -168,6 +173,7 @@ impl Ward {
             huge_pages: HugePagesWatch::default(),
             tmpfs: TmpfsBefore::of(workload.tier()),
             floor,
+            stop: stop.map(|stop| stop.of(id.to_number())),
             looked_at: Timestamp::default(),
             steps: traced.then(Queue::default),
             rules,

@@ -18,6 +18,8 @@ use std::time::Duration;
 
 /// Watchers get a status this often.
 const STATUS_EVERY: Duration = Duration::from_millis(200);
+/// All together tell no more than five hundred a second.
+const ONE_OF_MANY: Duration = Duration::from_millis(2);
 /// And a process table this often.
 const TABLE_EVERY: Duration = Duration::from_millis(500);
 /// Rows in a watch line.
@@ -117,14 +119,15 @@ impl Ward {
         self.view.status_at = None;
     }
 
-    /// What watchers get, when it is due: no rung is missed, however short.
-    pub fn watch_line(&mut self) -> Option<WatchLine> {
+    /// What watchers get, when it is due: no rung is missed, however short. Of many wards each is told of less often.
+    pub fn watch_line(&mut self, wards: usize) -> Option<WatchLine> {
         let (now, rung) = (self.clock.now(), std::mem::discriminant(&self.policy.rung()));
         let climbed = self.view.rung.replace(rung).is_some_and(|before| before != rung);
         if !climbed && self.view.status_at.is_some_and(|at| now < at) {
             return None;
         }
-        self.view.status_at = Some(now + STATUS_EVERY);
+        let many = ONE_OF_MANY.saturating_mul(u32::try_from(wards).unwrap_or(u32::MAX));
+        self.view.status_at = Some(now + STATUS_EVERY.max(many));
         self.look_for_people();
         let due = self.view.rows_at.is_none_or(|at| now.since(at) >= TABLE_EVERY);
         if due && self.view.scan.is_none() {

@@ -80,6 +80,11 @@ impl Theirs {
         fs::write(self.path.join(file), text).unwrap();
     }
 
+    /// What is made in it has memory of its own accounted, where this has.
+    pub fn delegates(&self) {
+        let _ = fs::write(self.path.join("cgroup.subtree_control"), "+memory");
+    }
+
     /// Runs a program in it.
     pub fn run(&mut self, command: &mut Command) -> u32 {
         let procs = self.path.join("cgroup.procs");

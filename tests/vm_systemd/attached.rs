@@ -8,14 +8,14 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 
 /// A guardian, and what it says.
-struct Guardian {
+pub struct Guardian {
     child: Child,
     said: mpsc::Receiver<String>,
     all: Vec<String>,
 }
 
 impl Guardian {
-    fn attach(place: fn(&[&str]) -> Command, options: &[&str]) -> Guardian {
+    pub fn attach(place: fn(&[&str]) -> Command, options: &[&str]) -> Guardian {
         let sentinel = std::env::var("SENTINEL_BIN").unwrap();
         Guardian::of(place(&[&[sentinel.as_str(), "attach", "-m"], options].concat()))
     }
@@ -29,7 +29,7 @@ impl Guardian {
         Guardian { child, said, all: Vec::new() }
     }
 
-    fn await_line(&mut self, text: &str) {
+    pub fn await_line(&mut self, text: &str) {
         let child = &mut self.child;
         wait_until(text, || {
             let ended = child.try_wait().unwrap();
@@ -44,8 +44,15 @@ impl Guardian {
         });
     }
 
+    /// Detaches it.
+    pub fn leave(self) {
+        kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM).unwrap();
+        let (status, said) = self.end();
+        assert_eq!(status, Some(0), "{said}");
+    }
+
     /// Its exit status, and all that it said.
-    fn end(mut self) -> (Option<i32>, String) {
+    pub fn end(mut self) -> (Option<i32>, String) {
         let status = self.child.wait().unwrap().code();
         self.all.extend(self.said.iter());
         (status, self.all.join("\n"))
@@ -56,12 +63,12 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(path).unwrap().trim().to_owned()
 }
 
-fn systemctl(words: &[&str]) {
+pub fn systemctl(words: &[&str]) {
     ran(as_root(&[&["systemctl"], words].concat())).text();
 }
 
 /// A hog that grows by so much a second, in a shell's words.
-fn grows() -> String {
+pub fn grows() -> String {
     format!("{} step --rate 20M --cap 1G", std::env::var("SENTINEL_HOG").unwrap())
 }
 
@@ -195,4 +202,24 @@ fn a_sidecar_sums_what_it_sees() {
 fn a_sidecar_with_the_cgroups_has_the_kernel_s_tier() {
     let options = ["--cgroupns=host", "--volume=/sys/fs/cgroup:/sys/fs/cgroup:rw"];
     sidecar("attached-counts", &options, "tier kernel: ");
+}
+
+#[test]
+#[ignore = "for a guest: scripts/vm/test"]
+fn pods_are_found_where_a_kubelet_has_them() {
+    if !Guest::this().limits_memory() {
+        return;
+    }
+    let attach = || Guardian::attach(as_root, &["60M", "--socket", "off", "--pods"]);
+    let (status, said) = attach().end();
+    assert_eq!(status, Some(125), "{said}");
+    assert!(said.contains("no kubelet has its pods here"), "{said}");
+    let root = "/sys/fs/cgroup/kubelet.slice";
+    std::fs::create_dir_all(format!("{root}/kubelet-kubepods.slice")).unwrap();
+    let mut guardian = attach();
+    guardian.await_line("0 containers of /sys/fs/cgroup/kubelet.slice/kubelet-kubepods.slice");
+    guardian.leave();
+    for path in ["kubelet-kubepods.slice", ""] {
+        std::fs::remove_dir(format!("{root}/{path}")).unwrap();
+    }
 }

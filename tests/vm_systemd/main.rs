@@ -12,3 +12,4 @@ mod leaving;
 mod living;
 mod machine;
 mod places;
+mod stopped;

@@ -3,7 +3,6 @@
 use crate::clock::Timestamp;
 use crate::control::listing::{Listed, Unreachable, is_stopped};
 use crate::fleet::row::time;
-use crate::status::WatchLine;
 use crate::tui::wire::{GuardianLine, Wire};
 use crate::units::millis;
 use std::time::Duration;
@@ -82,9 +81,7 @@ impl Link {
         let ended = wire.is_ended();
         if !lines.is_empty() {
             self.heard = now;
-            self.over |= lines
-                .iter()
-                .any(|line| matches!(line, Ok(GuardianLine { line: WatchLine::End { .. }, .. })));
+            self.over |= lines.iter().any(|line| matches!(line, Ok(line) if line.is_last()));
             return Heard::Lines(lines);
         }
         if ended {

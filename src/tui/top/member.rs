@@ -30,8 +30,6 @@ pub struct Member {
     pub history: History,
     /// When its row goes.
     pub(super) until: Option<Timestamp>,
-    /// It guards more than one workload.
-    has_several: bool,
 }
 
 impl Member {
@@ -39,7 +37,7 @@ impl Member {
     pub fn new(key: MemberKey, name: &str, pid: u32) -> Self {
         let row = Row { name: name.to_owned(), pid, status: None, note: None };
         let (events, history) = (VecDeque::new(), History::default());
-        Member { key, row, events, history, until: None, has_several: false }
+        Member { key, row, events, history, until: None }
     }
 
     /// Takes a line of the guardian, which is alive then. Gives the text of a reply, and whether it is a refusal.
@@ -61,11 +59,11 @@ impl Member {
                 }
                 self.events.push_back(event);
             }
-            WatchLine::End { .. } if self.has_several => {
+            WatchLine::End { goes_on: true, .. } => {
                 // It was one of them; the guardian goes on.
                 self.row.status = None;
             }
-            WatchLine::End { text, exit_status } => {
+            WatchLine::End { text, exit_status, goes_on: false } => {
                 self.end(format!("{text} (exit {exit_status})"), now);
             }
             WatchLine::Reply { ok, text } => {
@@ -81,7 +79,6 @@ impl Member {
         let Some(shown) = self.row.status.as_ref().filter(|shown| shown.name != status.name) else {
             return true;
         };
-        self.has_several = true;
         let share = |status: &Status| status.limits.share(status.memory.footprint);
         share(status) > share(shown)
     }

@@ -101,6 +101,7 @@ pub fn key_at(keys: &[Labelled], area: Rect, x: u16) -> Option<KeyEvent> {
     let (code, modifiers) = match (keys[n].0, letters.next(), letters.next()) {
         ("Enter", ..) => (KeyCode::Enter, KeyModifiers::NONE),
         ("Space", ..) => (KeyCode::Char(' '), KeyModifiers::NONE),
+        ("Tab", ..) => (KeyCode::Tab, KeyModifiers::NONE),
         ("Ctrl-]", ..) => (KeyCode::Char(']'), KeyModifiers::CONTROL),
         (_, Some(letter), None) => (KeyCode::Char(letter), KeyModifiers::NONE),
         _ => return None,
@@ -140,6 +141,9 @@ fn normal_keys(app: &App) -> Vec<Labelled> {
         ("f", if frozen { "thaw" } else { "freeze" }),
         ("K", "kill"),
     ];
+    if app.workloads.are_several() {
+        keys.insert(2, ("Tab", "next workload"));
+    }
     if app.has_pane {
         keys.push(("i", "type"));
         keys.push(("z", "zoom"));

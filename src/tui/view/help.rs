@@ -29,6 +29,7 @@ const CLOSES: (&str, &str) = ("? h", "this help; any key closes it");
 pub fn of_dashboard(app: &App) -> Vec<KeyHelp> {
     match (app.replay, app.visiting) {
         (Some(_), _) => entries(&[REPLAY]),
+        (None, true) if app.workloads.are_several() => entries(&[SEVERAL, ACTS, VISITING, PANELS]),
         (None, true) => entries(&[ACTS, VISITING, PANELS]),
         (None, false) if app.has_pane => {
             let interrupt = app.interrupt.clone().unwrap_or_else(|| "no key".to_owned());
@@ -46,6 +47,8 @@ pub fn entries(parts: &[&[(&str, &'static str)]]) -> Vec<KeyHelp> {
     let all = parts.iter().copied().flatten().chain([&CLOSES]);
     all.map(|(key, text)| ((*key).to_owned(), *text)).collect()
 }
+
+const SEVERAL: &[(&str, &str)] = &[("Tab", "the next workload; Shift-Tab the one before")];
 
 const ACTS: &[(&str, &str)] = &[
     ("f", "freeze, or thaw"),

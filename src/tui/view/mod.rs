@@ -19,6 +19,7 @@ mod pressure;
 mod processes;
 mod split;
 mod title;
+mod workloads;
 
 use super::app::{App, Mode};
 use super::pane::Pane;
@@ -30,7 +31,10 @@ use ratatui::layout::{Position, Rect};
 fn plan_for(app: &App, area: Rect) -> Plan {
     let asking = matches!(app.mode, Mode::Prompt(_) | Mode::Question(_) | Mode::Filter);
     let processes = app.replay.is_none();
-    plan(area, Wishes { pane: app.has_pane, processes, zoomed: app.zoomed, asking })
+    let (workloads, rest) = workloads::beside(app, area);
+    let plan = plan(rest, Wishes { pane: app.has_pane, processes, zoomed: app.zoomed, asking });
+    let footer = Rect { x: area.x, width: area.width, ..plan.footer };
+    Plan { workloads, footer, ..plan }
 }
 
 /// Rows and columns that the command's screen has in a terminal of that size, if any.
@@ -55,6 +59,10 @@ pub fn target(app: &App, (rows, columns): (u16, u16), (x, y): (u16, u16)) -> Tar
             place.map_or(Target::Processes, Target::Process)
         }
         () if plan.events.contains(at) => Target::Events,
+        () if plan.workloads.contains(at) => {
+            let place = workloads::place_at(app, plan.workloads, y);
+            place.map_or(Target::Elsewhere, Target::Workload)
+        }
         () => Target::Elsewhere,
     }
 }
@@ -64,6 +72,7 @@ pub fn draw(app: &App, pane: Option<&Pane>, frame: &mut Frame<'_>) {
     let area = frame.area();
     let plan = plan_for(app, area);
     let buffer = frame.buffer_mut();
+    workloads::draw(app, plan.workloads, buffer);
     title::draw(app, plan.title, buffer);
     gauge::draw(app, plan.gauge, plan.memory.is_empty(), buffer);
     split::draw(app, plan.split, buffer);

@@ -39,6 +39,8 @@ pub struct Plan {
     pub events: Rect,
     /// The command's output, with its head line.
     pub pane: Rect,
+    /// The guardian's workloads.
+    pub workloads: Rect,
     /// Keys, messages.
     pub footer: Rect,
 }
