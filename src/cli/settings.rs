@@ -44,7 +44,8 @@ pub struct Settings {
     pub quiet: bool,
     /// Decide and report, but never act
     ///
-    /// No limit is written, no signal is sent. What would have been done is reported.
+    /// No limit is written, no signal is sent; what would have been done is reported. What an operator asks for (terminate, kill,
+    /// freeze, thaw, signal) is done.
     #[arg(long)]
     pub dry_run: bool,
 

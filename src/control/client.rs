@@ -23,6 +23,11 @@ use std::time::Duration;
 /// Time for the guardian to take the connection, and to send anything at all.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// An answer that ends by itself ends by then,
+const LONGEST: Duration = Duration::from_secs(30);
+/// and is no longer than this: a table of ten thousand processes has some 3 MiB.
+const MAX_ANSWER: usize = 8 << 20;
+
 /// Between two tries to connect while the guardian's queue is full.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -56,7 +61,9 @@ pub fn exchange(
         Err(error) if !is_gone(&error) => return Err(error).context(at("cannot write to", socket)),
         Ok(()) | Err(_) => {}
     }
-    copy(&mut stream, socket, out, err)
+    let endless = words.first().is_some_and(|word| word == "watch")
+        || words.iter().any(|word| word == "watch") && line.starts_with('@');
+    copy((&mut stream, socket), endless, out, err)
 }
 
 /// What is sent for these words: one line, whatever a shell made of them.
@@ -106,6 +113,9 @@ fn connect(path: &Path) -> Result<UnixStream> {
             Err(Errno::ECONNREFUSED) => {
                 bail!("no guardian at {shown}: nothing is listening there, its guardian is gone")
             }
+            Err(Errno::EACCES | Errno::EPERM) if is_no_socket(path) => {
+                bail!("no guardian at {shown}: it is not a socket")
+            }
             Err(Errno::EACCES | Errno::EPERM) => {
                 bail!("the guardian at {shown} is not yours: permission denied (try sudo)")
             }
@@ -132,6 +142,42 @@ fn finish(socket: OwnedFd) -> io::Result<UnixStream> {
     Ok(stream)
 }
 
+/// Who listens at a place where anybody may make a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listener {
+    /// Nobody.
+    Nobody,
+    /// Root, we ourselves, or who called us by sudo.
+    Ours,
+    /// This user.
+    Other(u32),
+}
+
+/// Who listens there, as the kernel tells.
+pub fn listener(path: &Path) -> Listener {
+    let owner = || path.metadata().ok().map(|file| std::os::unix::fs::MetadataExt::uid(&file));
+    let (own, caller) = (geteuid().as_raw(), crate::report::record::CallerId::find().uid);
+    let of = |uid: u32| match uid {
+        0 => Listener::Ours,
+        uid if uid == own || uid == caller => Listener::Ours,
+        uid => Listener::Other(uid),
+    };
+    let connected = UnixAddr::new(path).and_then(|address| {
+        let socket = new_socket()?;
+        socket::connect(socket.as_raw_fd(), &address)?;
+        getsockopt(&socket, PeerCredentials)
+    });
+    match connected {
+        Ok(peer) => of(peer.uid()),
+        // It is there, and its queue is full.
+        Err(Errno::EAGAIN) => owner().map_or(Listener::Nobody, of),
+        Err(Errno::EACCES | Errno::EPERM) if !is_no_socket(path) => {
+            owner().map_or(Listener::Nobody, Listener::Other)
+        }
+        Err(_) => Listener::Nobody,
+    }
+}
+
 /// In a public directory anybody can make a socket: only one of ours or of root's is believed. Root may ask everybody.
 fn check_guardian(stream: &UnixStream, socket: &Path) -> Result<()> {
     let credentials =
@@ -147,16 +193,17 @@ fn check_guardian(stream: &UnixStream, socket: &Path) -> Result<()> {
 }
 
 fn copy(
-    stream: &mut UnixStream,
-    socket: &Path,
+    (stream, socket): (&mut UnixStream, &Path),
+    endless: bool,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> Result<u8> {
+    let (clock, mut length) = (Clock::start(), 0);
     let mut buffer = vec![0; 64 << 10];
     let mut head = Vec::new();
     let (mut refused, mut silent) = (None, true);
     loop {
-        if refused.is_none() {
+        if refused.is_none() || !endless {
             wait_for_input(stream, socket)?;
         }
         let count = match stream.read(&mut buffer) {
@@ -172,6 +219,12 @@ fn copy(
             at("the connection was closed without an answer by", socket)
         );
         silent = false;
+        length += count;
+        ensure!(
+            endless || length <= MAX_ANSWER && clock.now().0 <= LONGEST,
+            "{}: it was cut off",
+            at("more than any guardian says came from", socket)
+        );
         head.extend_from_slice(&buffer[..count]);
         // Until it is clear which kind of answer it is, its beginning is kept.
         if refused.is_none() && (count == 0 || !REFUSED.starts_with(&head)) {

@@ -1,9 +1,9 @@
 //! Which guardian is meant: by the name of its run, by a process id, or because there is no other.
 
 use super::statuses;
+use crate::control::client::{Listener, listener};
 use crate::control::listing::{Listed, find_here, find_here_those};
 use crate::control::protocol::{addressed, parse};
-use crate::control::socket::is_live;
 use crate::escape::escape_cut;
 use anyhow::{Result, bail};
 use std::path::PathBuf;
@@ -69,15 +69,28 @@ pub fn mailbox(socket: Option<PathBuf>, who: Option<&str>, words: &[String]) -> 
         return find(who).map(|listed| listed.socket);
     }
     let usual = PathBuf::from(DEFAULT_SOCKET);
-    if is_live(&usual) {
+    let listener = listener(&usual);
+    if listener == Listener::Ours {
         return Ok(usual);
     }
     let mut others: Vec<_> =
         statuses(find_here().guardians).into_iter().map(|(listed, _)| listed).collect();
+    let nobody = match listener {
+        Listener::Other(uid) => format!("the guardian at {DEFAULT_SOCKET} is user {uid}'s"),
+        Listener::Nobody | Listener::Ours => format!("no guardian at {DEFAULT_SOCKET}"),
+    };
+    if listener != Listener::Nobody {
+        // Whoever is asked who has nothing of ours is asked by name.
+        others.retain(Listed::comes_first);
+        if others.is_empty() {
+            bail!(
+                "{nobody}, and none of yours is running; to ask that one: --socket {DEFAULT_SOCKET}"
+            );
+        }
+    }
     if others.is_empty() {
         return Ok(usual);
     }
-    let nobody = format!("no guardian at {}", usual.display());
     if others.len() > 1 {
         bail!("{nobody}; choose one with --guardian: {}", names(&others));
     }

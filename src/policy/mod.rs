@@ -417,8 +417,8 @@ impl Policy {
             Command::Yield { breach, at_once } => {
                 self.yield_to_others(breach, at_once, now, actions);
             }
-            Command::Signal(one) if !self.config.dry_run => actions.push(Action::Signal(one)),
-            Command::SetPids(_) | Command::Signal(_) => {}
+            Command::Signal(one) => actions.push(Action::Signal(one)),
+            Command::SetPids(_) => {}
         }
     }
 

@@ -327,7 +327,7 @@ fn ended(outcome: &Outcome, name: &str, signal: &str) -> String {
                 kill_reason(&kill)
             ),
         },
-        Cause::Guardian { reason: Reason::Operator, killed: Some(kill) } => {
+        Cause::Guardian { reason: Reason::Operator, killed: Some(kill @ KillReason::Operator) } => {
             format!("ended {name} with SIGKILL: {}", kill_reason(&kill))
         }
         Cause::Guardian { reason: why, killed: Some(kill) } => {
@@ -397,6 +397,17 @@ mod tests {
 
     const BREACH: Reason = Reason::Breach { footprint: Bytes::mib(100), limit: Bytes::mib(100) };
     const GRACE: KillReason = KillReason::GraceOver { grace: Duration::from_secs(3) };
+
+    #[test]
+    fn an_operator_who_asked_once_is_named_beside_the_grace_period() {
+        let text = |killed| {
+            let cause = Cause::Guardian { reason: Reason::Operator, killed: Some(killed) };
+            super::outcome(&ended(cause, Ending::Signaled(9)), "sh", "SIGTERM")
+        };
+        let asked = "ended sh with SIGKILL: requested by an operator";
+        assert_eq!(text(GRACE), format!("{asked}; the grace period of 3.0s is over"));
+        assert_eq!(text(KillReason::Operator), asked);
+    }
 
     #[test]
     fn a_command_that_had_ended_was_not_ended() {

@@ -46,7 +46,14 @@ impl Ward {
             State::Killing => "killing",
             State::Ended => "ended",
         };
-        Ok(format!("ok: {state}\n"))
+        let refusal = self.refusal().map_or_else(String::new, |text| format!("; {text}"));
+        Ok(format!("ok: {state}{refusal}\n"))
+    }
+
+    /// Who was not reached by the last signals, while it is being ended.
+    pub(super) fn refusal(&self) -> Option<&str> {
+        let is_going = self.is_being_ended() && !self.has_ended();
+        self.story.refusal.as_deref().filter(|_| is_going)
     }
 
     /// Why a limit cannot be set, or the lines that it makes.
@@ -117,7 +124,12 @@ impl Ward {
     fn where_lines_are(&self, wanted: &Wanted) -> Answer {
         let Wanted { lines, was, .. } = wanted;
         let limit = lines.limit;
-        let Some(in_force) = self.workload.lines_in_force().filter(|_| !self.rules.dry_run) else {
+        if self.rules.dry_run {
+            return Ok(format!(
+                "ok: limit {limit} is compared with, was {was}; a dry run puts none in force\n"
+            ));
+        }
+        let Some(in_force) = self.workload.lines_in_force() else {
             return Ok(format!("ok: limit {limit} in force, was {was}\n"));
         };
         let stands = |name, now, wanted: Bytes| match now {

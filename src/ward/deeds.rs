@@ -2,7 +2,7 @@
 
 use super::Ward;
 use crate::clock::Timestamp;
-use crate::event::{Action, Deed, DeedResult, Event, InForce, Notice, Sample};
+use crate::event::{Action, Command, Deed, DeedResult, Event, InForce, Notice, Sample};
 use crate::lines::Lines;
 use crate::policy::Rung;
 use crate::report::post_mortem::Milestone;
@@ -171,8 +171,23 @@ impl Ward {
         let (deed, what) = if frozen { (Deed::Freeze, "freeze") } else { (Deed::Thaw, "thaw") };
         let result = self.workload.freeze(frozen);
         self.note_failure(what, &result);
-        let result = result.with_context(|| format!("{what} every process"));
+        let refused = self.workload.refused().filter(|_| result.is_err());
+        let result = result.with_context(|| match refused {
+            Some(_) => {
+                let whom = words::refusing(false, refused);
+                format!("cannot {what} {whom}, which may run as another user; all others go on")
+            }
+            None => format!("{what} every process"),
+        });
         self.done(deed, &result);
+    }
+
+    /// Of many, one that comes later in their list may refuse to be stopped.
+    fn not_frozen(&mut self) {
+        let whom = words::refusing(false, self.workload.refused());
+        let text = format!("cannot freeze {whom}, which may run as another user: thawed");
+        self.say(Level::Error, text);
+        self.handle(Event::Operator(Command::Thaw));
     }
 
     fn terminate(&mut self, decided: Timestamp) {
@@ -206,7 +221,9 @@ impl Ward {
                 let errno = error.raw_os_error().unwrap_or(0);
                 let signal = self.signal_name(deed == Deed::Kill);
                 let whom = words::refusing(self.workload.child_alive(), self.workload.refused());
-                self.story.deed_error = Some(words::refused(&signal, &whom, errno));
+                let refusal = words::refused(&signal, &whom, errno);
+                self.story.refusal = Some(refusal.clone());
+                self.story.deed_error = Some(refusal);
                 DeedResult::Failed(errno)
             }
         };
@@ -221,6 +238,9 @@ impl Ward {
         }
         let elsewhere = self.clock.now().since(self.story.signalled_at);
         let result = self.workload.go_on(elsewhere.clamp(STEP, LONGEST_STEP));
+        if result.is_err() && self.policy.frozen() && !self.is_being_ended() {
+            return self.not_frozen();
+        }
         self.note_refusal(SIGNAL, &result);
         self.story.signalled_at = self.clock.now();
     }
@@ -243,9 +263,10 @@ impl Ward {
         let (Some(errno @ nix::libc::EPERM), Some(_)) = (errno, refused) else {
             return self.note_failure(what, result);
         };
+        let signal = self.signal_name(matches!(self.policy.rung(), Rung::Killing { .. }));
+        let text = words::refused(&signal, &words::refusing(false, refused), errno);
+        self.story.refusal = Some(text.clone());
         if self.story.is_news(what) {
-            let signal = self.signal_name(matches!(self.policy.rung(), Rung::Killing { .. }));
-            let text = words::refused(&signal, &words::refusing(false, refused), errno);
             self.say(Level::Error, text);
         }
     }

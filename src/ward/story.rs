@@ -40,6 +40,8 @@ pub(super) struct Story {
     pub(super) lines_result: DeedResult,
     /// Why the last deed failed that did.
     pub(super) deed_error: Option<String>,
+    /// Who was not reached by the last signal that was to end it, in words.
+    pub(super) refusal: Option<String>,
     /// When the last of many processes was signalled.
     pub(super) signalled_at: Timestamp,
     /// Somebody of the pool that this is is to be ended.
@@ -62,6 +64,7 @@ impl Default for Story {
             told: Vec::new(),
             lines_result: DeedResult::Done,
             deed_error: None,
+            refusal: None,
             signalled_at: Timestamp::default(),
             choice: None,
             singles: Singles::default(),

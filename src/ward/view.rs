@@ -203,6 +203,11 @@ impl Ward {
         let (now, policy) = (self.clock.now(), &self.policy);
         let sample = policy.last();
         let (state, reason, kill_at) = from_policy::state(policy.rung());
+        let refused = |reason: String| match self.refusal() {
+            Some(refusal) => format!("{reason}; {refusal}"),
+            None => reason,
+        };
+        let reason = reason.map(refused);
         let breach = from_policy::breach(policy, now);
         let process = policy.process_being_ended();
         let process_reason = process.map(|(id, why, _)| words::process::being_ended(id, &why));

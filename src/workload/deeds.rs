@@ -126,7 +126,20 @@ impl Workload {
         let signal = if frozen { SIGSTOP } else { SIGCONT };
         let command = self.send_to_child(signal);
         let others = self.begin_signalling([signal, 0]);
-        command.and(others)
+        let result = command.and(others);
+        if frozen && result.is_err() {
+            self.let_go_on();
+        }
+        result
+    }
+
+    /// What cannot be stopped as a whole is not stopped at all: who has SIGSTOP goes on.
+    fn let_go_on(&mut self) {
+        let refused = self.signalling.refused();
+        // Who refused SIGSTOP refuses this too, and never stood.
+        let _ = self.send_to_child(SIGCONT);
+        let _ = self.begin_signalling([SIGCONT, 0]);
+        self.signalling.remember(refused);
     }
 
     /// Sends the term signal to the chosen processes, and SIGCONT behind it: a stopped process must be able to end. With many of

@@ -99,6 +99,11 @@ impl Signalling {
         self.refused
     }
 
+    /// Whom signals before these were kept from is what counts.
+    pub fn remember(&mut self, refused: Option<(i32, usize)>) {
+        self.refused = refused;
+    }
+
     /// Begins anew with these signals (0 is none) for all but one.
     pub fn begin(&mut self, signals: [i32; 2], but: Option<i32>, members: &mut Members) {
         (self.signals, self.but, self.active) = (signals, but, true);

@@ -3,7 +3,7 @@
 
 use crate::impostors::{Impostors, KINDS, MOST_KIB, measured, template};
 use crate::stage::Stage;
-use crate::support::{eventually, until};
+use crate::support::{eventually, python, until};
 use nix::libc::SIGTERM;
 
 const FOREVER: [&str; 2] = ["sleep", "100000"];
@@ -95,4 +95,60 @@ fn a_thousand_hostile_answers_cost_little_memory() {
     ours.send(SIGTERM);
     ours.finish().expect(143);
     until("they are gone", || stage.ps(&[]).code() == 1);
+}
+
+/// Whoever is asked by its name, and does not stop to answer.
+#[test]
+fn an_answer_without_an_end_is_cut_off() {
+    let Some(stage) = Stage::open() else { return };
+    let ours = stage.guard("zzz", &[], &FOREVER);
+    let template = template(&stage, "zzz");
+    let place = (65_534, "/tmp/sentinel-65534");
+    let theirs = Impostors::come(&stage, place, ("endl", 100_000, 1), (&template, &["endless"]));
+    for words in [&["ps", "endl"][..], &["status", "endl"], &["status", "endl", "--json"]] {
+        let (kib, answer) = measured(&stage, words);
+        assert!(kib < MOST_KIB, "{words:?} had {kib} KiB");
+        assert!(answer.len() <= 9 << 20, "{words:?}: {} bytes", answer.len());
+    }
+    stage.run(&["ps", "endl"]).expect(125).says("it was cut off");
+    theirs.go();
+    ours.send(SIGTERM);
+    ours.finish().expect(143);
+}
+
+/// At the place where guardians listen that were told nothing else, anybody may: of theirs nothing is believed.
+#[test]
+fn a_stranger_at_the_default_socket_is_not_asked() {
+    let Some(stage) = Stage::open() else { return };
+    let script = "
+import socket
+listener = socket.socket(socket.AF_UNIX)
+listener.bind('/tmp/sentinel.socket')
+listener.listen(8)
+print('ready', flush=True)
+while True:
+    client = listener.accept()[0]
+    try:
+        client.recv(100)
+        client.sendall(b'ok: terminating\\n')
+    except OSError:
+        pass
+    client.close()";
+    let stranger = ["setpriv", "--reuid=65534", "--clear-groups", python(), "-c", script];
+    let stranger = stage.start_any(&stranger);
+    stranger.await_out("ready");
+    for words in [&["ctl", "terminate"][..], &["status"]] {
+        let run = stage.run(words).expect(125);
+        run.says(
+            "the guardian at /tmp/sentinel.socket is user 65534's, and none of yours is running",
+        );
+    }
+    let ours = stage.guard("zzz", &[], &FOREVER);
+    // What changes something is for one that was named; the rest for our only one.
+    stage.run(&["ctl", "terminate"]).expect(125).says("add --guardian zzz-");
+    assert!(stage.run(&["status"]).expect(0).says("asking zzz-").stdout().contains("sleep"));
+    stranger.send(SIGTERM);
+    stranger.finish();
+    ours.send(SIGTERM);
+    ours.finish().expect(143);
 }

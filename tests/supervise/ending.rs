@@ -122,6 +122,24 @@ fn a_dry_run_tells_and_does_not_act() {
     assert_eq!(record["status"]["dry_run"], true);
 }
 
+/// It does nothing by itself, and what somebody asks for.
+#[test]
+fn a_dry_run_obeys_who_asks_and_puts_no_limit_in_force() {
+    let scene = Scene::new();
+    let script = "trap 'echo heard' USR1; echo up; while :; do sleep 0.1; done";
+    let running = scene.with_mailbox(&["--dry-run"], &["sh", "-c", script]);
+    running.await_out("up");
+    let status: serde_json::Value =
+        serde_json::from_str(&scene.ask("status json").expect(0).stdout()).unwrap();
+    let pid = &status["child_pid"];
+    let told = scene.ask("set memory 30M").expect(0).stdout();
+    assert!(told.contains("a dry run puts none in force"), "{told}");
+    scene.ask(&format!("signal {pid} USR1")).expect(0);
+    running.await_out("heard");
+    scene.ask("terminate").expect(0);
+    running.finish().expect(143);
+}
+
 /// Takes memory at a steady pace, by pieces that are touched.
 const LEAK: &str = "
 import time

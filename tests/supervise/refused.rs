@@ -93,7 +93,10 @@ fn a_child_that_may_not_be_signalled_is_not_called_the_command() {
     }) else {
         return;
     };
-    ask(&scene, "terminate");
+    let told = ask(&scene, "terminate").expect(0).stdout();
+    assert!(told.starts_with("ok: terminating; cannot send SIGTERM to process "), "{told}");
+    let told = ask(&scene, "status").expect(0).stdout();
+    assert!(told.contains("requested by an operator; cannot send SIGTERM to process "), "{told}");
     running.await_err("cannot send SIGTERM to process ");
     // Its parent, the command, hears us: it is an orphan soon, and ours.
     let child = eventually("its number is said", || {
@@ -113,6 +116,34 @@ fn a_child_that_may_not_be_signalled_is_not_called_the_command() {
         !run.stderr.contains("SIGKILL after") && !run.stderr.contains("sent SIGKILL"),
         "{run:?}"
     );
+}
+
+/// What cannot be stopped as a whole is not stopped in part.
+#[test]
+fn a_workload_of_which_one_may_not_be_stopped_goes_on() {
+    let scene = Scene::new();
+    let Some(running) = started(&scene, &[], |own| {
+        let mut words =
+            vec!["sh", "-c", "\"$@\" & sleep 1000 & echo $! > theirs/other; wait", "sh"];
+        words.extend_from_slice(own);
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }) else {
+        return;
+    };
+    let other =
+        eventually("its number is there", || scene.read("theirs/other").trim().parse().ok());
+    let state = |pid: u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit(") ").next().and_then(|rest| rest.chars().next())
+    };
+    let told = ask(&scene, "freeze").expect(1);
+    assert!(told.stderr.contains("cannot freeze process "), "{told:?}");
+    assert!(told.stderr.contains("all others go on: Operation not permitted"), "{told:?}");
+    until("it goes on", || state(other) == Some('S'));
+    assert!(ask(&scene, "status").expect(0).stdout().contains("state      running"));
+    let_go(&scene);
+    ask(&scene, "terminate");
+    running.finish();
 }
 
 #[test]
