@@ -68,7 +68,7 @@ pub fn systemctl(words: &[&str]) {
 }
 
 /// A hog that grows by so much a second, in a shell's words.
-pub fn grows() -> String {
+fn grows() -> String {
     format!("{} step --rate 20M --cap 1G", std::env::var("SENTINEL_HOG").unwrap())
 }
 

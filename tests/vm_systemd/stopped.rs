@@ -1,8 +1,20 @@
 //! `--end-by stop`: the owner of what is guarded is asked to stop it. It knows then that it was stopped, and does not start it again.
 
-use crate::attached::{Guardian, grows, systemctl};
+use crate::attached::{Guardian, systemctl};
 use crate::guest::{Cgroupfs, Guest, Owner, as_root, in_container, in_session, ran, wait_until};
 use std::process::Command;
+
+/// An owner takes its time on a busy machine.
+const PATIENT: [&str; 5] = ["60M", "--grace", "150s", "--end-by", "stop"];
+
+/// A hog that grows by so much a second, through the limit and not to the second line, in a shell's words.
+fn grows() -> String {
+    format!("{} step --rate 20M --cap 80M", std::env::var("SENTINEL_HOG").unwrap())
+}
+
+fn attach(place: fn(&[&str]) -> Command, options: &[&str]) -> Guardian {
+    Guardian::attach(place, &[&PATIENT, options].concat())
+}
 
 /// What systemd says of a unit's property.
 fn property(unit: &str, name: &str) -> String {
@@ -32,10 +44,9 @@ fn a_service_that_systemd_stopped_stays_stopped() {
     }
     let unit = "stopped-leaks";
     leaks(unit, &["--remain-after-exit"]);
-    let guardian = Guardian::attach(as_root, &["60M", "--end-by", "stop", "--unit", unit]);
-    let (status, said) = guardian.end();
+    let (status, said) = attach(as_root, &["--unit", unit]).end();
     assert_eq!(status, Some(143), "{said}");
-    assert!(said.contains("sent a stop request to systemd, SIGKILL in 3.0s"), "{said}");
+    assert!(said.contains("sent a stop request to systemd, SIGKILL in 2m30s"), "{said}");
     assert!(said.contains("ended stopped-leaks.service with a stop request to systemd"), "{said}");
     assert!(said.contains("max 0 oom 0 oom_kill 0"), "{said}");
     // A transient unit that was stopped is gone; one that was started again would be there.
@@ -51,8 +62,7 @@ fn what_systemd_refuses_to_stop_is_ended_by_signals() {
     }
     let unit = "stopped-refused";
     leaks(unit, &["--property=RefuseManualStop=yes"]);
-    let guardian = Guardian::attach(as_root, &["60M", "--end-by", "stop", "--unit", unit]);
-    let (status, said) = guardian.end();
+    let (status, said) = attach(as_root, &["--unit", unit]).end();
     assert_eq!(status, Some(143), "{said}");
     assert!(said.contains("systemd did not stop it (stop stopped-refused.service by"), "{said}");
     assert!(said.contains("SIGTERM asks it now"), "{said}");
@@ -86,8 +96,7 @@ fn of_a_slice_each_is_stopped_by_its_owner() {
         "1000",
     ]))
     .text();
-    let options = ["60M", "--end-by", "stop", "--slice", "stoppable", "--each"];
-    let mut guardian = Guardian::attach(as_root, &options);
+    let mut guardian = attach(as_root, &["--slice", "stoppable", "--each"]);
     guardian.await_line("ended stopped-each.service with a stop request to systemd");
     wait_until("it is stopped", || property("stopped-each", "ActiveState") == "inactive");
     assert_eq!(property("stopped-rests", "ActiveState"), "active");
@@ -106,8 +115,7 @@ fn container(owner: Owner, place: fn(&[&str]) -> Command) {
     );
     let options = ["--detach", "--rm=false", "--restart=always", "--name", name, "--memory=200M"];
     ran(in_container(owner, Cgroupfs::ReadOnly, &options, &["sh", "-c", &script])).text();
-    let options = ["60M", "--socket", "off", "--end-by", "stop", "--container", name];
-    let mut guardian = Guardian::attach(place, &options);
+    let mut guardian = attach(place, &["--socket", "off", "--container", name]);
     guardian.await_line("limit 60.0M");
     ran(place(&["podman", "exec", name, "touch", "/tmp/go"])).text();
     let (status, said) = guardian.end();
@@ -145,8 +153,7 @@ fn whoever_cannot_ask_is_told_so_and_nothing_is_guarded() {
     }
     let unit = "stopped-others";
     ran(as_root(&["systemd-run", "--quiet", "--unit", unit, "sleep", "1000"])).text();
-    let options = ["60M", "--socket", "off", "--end-by", "stop", "--unit", unit];
-    let (status, said) = Guardian::attach(in_session, &options).end();
+    let (status, said) = attach(in_session, &["--socket", "off", "--unit", unit]).end();
     assert_eq!(status, Some(125), "{said}");
     assert!(said.contains("only root may ask the system's manager to stop"), "{said}");
     systemctl(&["stop", unit]);
