@@ -16,14 +16,23 @@ fn attach(place: fn(&[&str]) -> Command, options: &[&str]) -> Guardian {
     Guardian::attach(place, &[&PATIENT, options].concat())
 }
 
+fn go_file(unit: &str) -> String {
+    format!("/tmp/{unit}.go")
+}
+
+fn lets_go(unit: &str) {
+    std::fs::write(go_file(unit), "").unwrap();
+}
+
 /// What systemd says of a unit's property.
 fn property(unit: &str, name: &str) -> String {
     ran(as_root(&["systemctl", "show", "--value", "--property", name, unit])).text().to_owned()
 }
 
-/// A service that leaks, and that systemd starts again whenever it ends by itself.
+/// A service that leaks once it is let go, and that systemd starts again whenever it ends by itself.
 fn leaks(unit: &str, more: &[&str]) {
-    let script = format!("sleep 2; exec {}", grows());
+    let go = go_file(unit);
+    let script = format!("while ! [ -e {go} ]; do sleep 0.1; done; exec {}", grows());
     let options = [
         "systemd-run",
         "--quiet",
@@ -44,7 +53,10 @@ fn a_service_that_systemd_stopped_stays_stopped() {
     }
     let unit = "stopped-leaks";
     leaks(unit, &["--remain-after-exit"]);
-    let (status, said) = attach(as_root, &["--unit", unit]).end();
+    let mut guardian = attach(as_root, &["--unit", unit]);
+    guardian.await_line("limit 60.0M");
+    lets_go(unit);
+    let (status, said) = guardian.end();
     assert_eq!(status, Some(143), "{said}");
     assert!(said.contains("sent a stop request to systemd, SIGKILL in 2m30s"), "{said}");
     assert!(said.contains("ended stopped-leaks.service with a stop request to systemd"), "{said}");
@@ -62,7 +74,10 @@ fn what_systemd_refuses_to_stop_is_ended_by_signals() {
     }
     let unit = "stopped-refused";
     leaks(unit, &["--property=RefuseManualStop=yes"]);
-    let (status, said) = attach(as_root, &["--unit", unit]).end();
+    let mut guardian = attach(as_root, &["--unit", unit]);
+    guardian.await_line("limit 60.0M");
+    lets_go(unit);
+    let (status, said) = guardian.end();
     assert_eq!(status, Some(143), "{said}");
     assert!(said.contains("systemd did not stop it (stop stopped-refused.service by"), "{said}");
     assert!(said.contains("SIGTERM asks it now"), "{said}");
@@ -97,6 +112,8 @@ fn of_a_slice_each_is_stopped_by_its_owner() {
     ]))
     .text();
     let mut guardian = attach(as_root, &["--slice", "stoppable", "--each"]);
+    guardian.await_line("2 cgroups of");
+    lets_go("stopped-each");
     guardian.await_line("ended stopped-each.service with a stop request to systemd");
     wait_until("it is stopped", || property("stopped-each", "ActiveState") == "inactive");
     assert_eq!(property("stopped-rests", "ActiveState"), "active");
