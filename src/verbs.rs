@@ -2,7 +2,7 @@
 
 use crate::cli;
 use crate::control::{client, processes, protocol};
-use crate::diagnostics::heard;
+use crate::diagnostics::{complain, heard};
 use crate::fleet::choose;
 use crate::report::kept;
 use crate::report::post_mortem::{archive, text};
@@ -72,6 +72,9 @@ pub fn report(wanted: &cli::Report) -> Result<u8> {
     let kept = kept.unwrap_or_default();
     let text = if wanted.which == "list" {
         ensure!(!wanted.html, "cannot make a page of the list: --html is for one report");
+        if kept.is_empty() && !wanted.json {
+            complain("no post-mortem is kept: one is made when sentinel ended a run (--report)");
+        }
         if wanted.json { kept::list_json(&kept)? } else { text::list(&kept) }
     } else {
         let report = archive::load(&kept::choose(&kept, &wanted.which)?)?;

@@ -265,10 +265,14 @@ impl Host {
         for ward in self.wards.iter_mut() {
             ward.remove_cgroup();
         }
-        let count = self.wards.iter().filter(|ward| !ward.workload.has_lost_cgroup()).count();
+        let there = || self.wards.iter().filter(|ward| !ward.workload.has_lost_cgroup());
+        let count = there().filter(|ward| ward.workload.cgroup().is_some()).count();
         if count > 0 {
             let many = crate::report::words::counted(count as u64, "cgroup is", "cgroups are");
             self.say(Level::Info, format!("detached: {many} as before, and guarded no more"));
+        } else if there().next().is_some() {
+            // Of processes alone nothing was written that could be put back.
+            self.say(Level::Info, "detached: guarded no more".to_owned());
         }
         self.speak();
         if let Some(server) = self.mailbox.server.take()

@@ -24,7 +24,7 @@ use std::os::unix::net::UnixStream;
 /// When the file cannot be read, or nobody takes the answer.
 pub fn run(wanted: &ReplayArgs) -> Result<u8> {
     let path = shown(&wanted.file);
-    let file = File::open(&wanted.file).with_context(|| format!("cannot open {path}"))?;
+    let file = File::open(&wanted.file).with_context(|| format!("cannot open the trace {path}"))?;
     let trace =
         reader::read(BufReader::new(file)).with_context(|| format!("cannot read {path}"))?;
     if wanted.what_if {

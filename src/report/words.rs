@@ -99,7 +99,7 @@ pub fn kill_reason(why: &KillReason) -> String {
             format!("the grace period of {} is over", show_duration(*grace))
         }
         KillReason::SecondLine { current, line } => {
-            format!("memory.current {current} reached the second line {line}")
+            format!("memory {current} reached the second line {line}")
         }
         KillReason::Ahead { current, ahead, ceiling } => format!(
             "memory.current {current} would reach {ahead} before SIGKILL takes effect, above the ceiling {ceiling}"

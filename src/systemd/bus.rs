@@ -10,8 +10,8 @@ use zbus::Message;
 use zbus::zvariant::serialized::{Context, Data};
 use zbus::zvariant::{Endian, Value};
 
-/// Who does not answer within this is not there.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Who does not answer within this is not there, unless there is time to wait for what was asked.
+pub const PATIENCE: Duration = Duration::from_secs(5);
 /// An answer of systemd's has a few hundred bytes.
 const LONGEST: usize = 64 * 1024;
 const METHOD_RETURN: u8 = 2;
@@ -37,13 +37,18 @@ impl Reply {
     }
 }
 
-/// Sends the questions and waits for an answer to each, which come in the same order.
+/// Sends the questions and waits for an answer to each, for so long at most; they come in the same order.
 ///
 /// # Errors
 /// What the other side answers, when that is an error; or that it does not answer.
-pub(super) fn ask(mut stream: UnixStream, uid: u32, questions: &[Message]) -> Result<Vec<Reply>> {
-    stream.set_read_timeout(Some(PATIENCE)).context("limit the wait")?;
-    stream.set_write_timeout(Some(PATIENCE)).context("limit the wait")?;
+pub(super) fn ask(
+    mut stream: UnixStream,
+    uid: u32,
+    questions: &[Message],
+    patience: Duration,
+) -> Result<Vec<Reply>> {
+    stream.set_read_timeout(Some(patience)).context("limit the wait")?;
+    stream.set_write_timeout(Some(patience)).context("limit the wait")?;
     authenticate(&mut stream, uid).context("authenticate")?;
     for question in questions {
         stream.write_all(question.data()).context("ask")?;
@@ -150,7 +155,7 @@ mod tests {
         let signal = said(4, b"abc", b"xyz");
         let says = [signal.clone(), said(2, b"", b""), signal, said(2, b"12345678", b"1")].concat();
         let line = other_side(says);
-        let replies = ask(line, 1000, &[question(), question()]).unwrap();
+        let replies = ask(line, 1000, &[question(), question()], PATIENCE).unwrap();
         assert_eq!(replies.len(), 2);
         assert_eq!(replies[1], Reply { endian: Endian::Little, body: b"1".to_vec() });
     }
@@ -168,13 +173,13 @@ mod tests {
     #[test]
     fn an_error_is_told_in_its_words() {
         let line = other_side(said(3, b"", b"\x07\0\0\0No \x1bway\0"));
-        let error = ask(line, 1000, &[question()]).unwrap_err().to_string();
+        let error = ask(line, 1000, &[question()], PATIENCE).unwrap_err().to_string();
         assert_eq!(error, "No \\u{1b}way");
     }
 
     #[test]
     fn what_is_no_bus_is_an_error() {
         let line = other_side(vec![0xff; 64]);
-        assert!(ask(line, 1000, &[question()]).is_err());
+        assert!(ask(line, 1000, &[question()], PATIENCE).is_err());
     }
 }

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use bus::Reply;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::time::Duration;
 pub use unit::UnitState;
 use zbus::Message;
 use zbus::zvariant::Value;
@@ -78,16 +79,17 @@ impl Manager {
         let line = self.connect(uid).with_context(|| self.absent(uid))?;
         let start = start_transient_unit(self, scope).context("make a message for systemd")?;
         let path = line.path.clone();
-        line.ask(uid, vec![start])
+        line.ask(uid, vec![start], bus::PATIENCE)
             .with_context(|| format!("start {} by {}", scope.unit, shown(&path)))?;
         Ok(())
     }
 
-    /// Asks for a unit to be stopped, as `systemctl stop` does: it is on its way when this returns.
+    /// Asks for a unit to be stopped, as `systemctl stop` does: it is on its way when this returns. A manager that is busy answers late,
+    /// and has heard it all the same.
     ///
     /// # Errors
     /// What systemd or its bus said.
-    pub fn stop(self, uid: u32, unit: &str) -> Result<()> {
+    pub fn stop(self, uid: u32, unit: &str, patience: Duration) -> Result<()> {
         let line = self.connect(uid).with_context(|| self.absent(uid))?;
         let stop = Message::method_call(OBJECT, "StopUnit")
             .and_then(|call| {
@@ -96,7 +98,7 @@ impl Manager {
             .context("make a message for systemd")?;
         let path = line.path.clone();
         let shown_unit = escape(unit.as_bytes());
-        line.ask(uid, vec![stop])
+        line.ask(uid, vec![stop], patience)
             .with_context(|| format!("stop {shown_unit} by {}", shown(&path)))?;
         Ok(())
     }
@@ -119,12 +121,12 @@ struct BusLine {
 
 impl BusLine {
     /// The answers to these questions, in their order.
-    fn ask(self, uid: u32, mut questions: Vec<Message>) -> Result<Vec<Reply>> {
+    fn ask(self, uid: u32, mut questions: Vec<Message>, patience: Duration) -> Result<Vec<Reply>> {
         let greeting = usize::from(self.is_bus);
         if self.is_bus {
             questions.insert(0, hello().context("make a message for the bus")?);
         }
-        let mut replies = bus::ask(self.stream, uid, &questions)?;
+        let mut replies = bus::ask(self.stream, uid, &questions, patience)?;
         Ok(replies.split_off(greeting))
     }
 }

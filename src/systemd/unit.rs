@@ -5,6 +5,7 @@ use super::{BusLine, Manager, OBJECT, SERVICE};
 use crate::escape::{escape, shown};
 use anyhow::{Context, Result};
 use std::path::PathBuf;
+use std::time::Duration;
 use zbus::Message;
 
 /// What systemd knows of a unit.
@@ -23,7 +24,7 @@ impl Manager {
     ///
     /// # Errors
     /// When it does not answer, or what it said.
-    pub fn unit(self, uid: u32, name: &str) -> Result<UnitState> {
+    pub fn unit(self, uid: u32, name: &str, patience: Duration) -> Result<UnitState> {
         let line: BusLine = self.connect(uid).with_context(|| self.absent(uid))?;
         let path = line.path.clone();
         let property = |interface: &str, property| get(name, interface, property);
@@ -33,7 +34,7 @@ impl Manager {
             property(kind_of(name), "ControlGroup"),
         ];
         let questions: zbus::Result<Vec<Message>> = questions.into_iter().collect();
-        let replies = line.ask(uid, questions.context("make a message for systemd")?);
+        let replies = line.ask(uid, questions.context("make a message for systemd")?, patience);
         let asked = || format!("ask {} about {}", shown(&path), escape(name.as_bytes()));
         let replies = replies.with_context(asked)?;
         let texts: Result<Vec<String>> = replies.iter().map(Reply::text).collect();

@@ -5,6 +5,7 @@ use super::container::{INNER, id_in};
 use super::engines;
 use crate::cgroup::hierarchy::place_of;
 use crate::escape::{escape, shown};
+use crate::systemd::bus::PATIENCE;
 use crate::systemd::{Manager, UnitState};
 use anyhow::{Context, Result, bail, ensure};
 use nix::unistd::geteuid;
@@ -84,7 +85,7 @@ impl TargetOwner {
                     "only root may ask the system's manager to stop {}",
                     escape(name.as_bytes())
                 );
-                self.confirm()
+                self.confirm(PATIENCE)
             }
             TargetOwner::Unit { of_user: true, place, .. } => {
                 let whose = place.ancestors().find_map(user_of);
@@ -93,7 +94,7 @@ impl TargetOwner {
                     "{} is a unit of another user's manager: attach as that user",
                     shown(directory)
                 );
-                self.confirm()
+                self.confirm(PATIENCE)
             }
             TargetOwner::Docker(id) => {
                 engines::ask_docker("GET", &format!("/containers/{id}/json"), Duration::ZERO)
@@ -114,10 +115,10 @@ impl TargetOwner {
     }
 
     /// That the unit still is what was meant.
-    fn confirm(&self) -> Result<()> {
+    fn confirm(&self, patience: Duration) -> Result<()> {
         let TargetOwner::Unit { of_user, name, place } = self else { return Ok(()) };
         let shown_name = escape(name.as_bytes());
-        match manager(*of_user).unit(geteuid().as_raw(), name)? {
+        match manager(*of_user).unit(geteuid().as_raw(), name, patience)? {
             UnitState::Runs(there) if there == *place => Ok(()),
             UnitState::Runs(_) => bail!("the unit {shown_name} runs in another cgroup"),
             UnitState::Rests | UnitState::Unknown => {
@@ -144,8 +145,8 @@ impl TargetOwner {
         let seconds = patience.as_secs().saturating_add(1);
         match self {
             TargetOwner::Unit { of_user, name, .. } => {
-                self.confirm()?;
-                manager(*of_user).stop(geteuid().as_raw(), name)
+                self.confirm(patience)?;
+                manager(*of_user).stop(geteuid().as_raw(), name, patience)
             }
             TargetOwner::Docker(id) => {
                 let path = format!("/containers/{id}/stop?t={seconds}");

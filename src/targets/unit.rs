@@ -3,6 +3,7 @@
 use super::Located;
 use crate::cgroup::hierarchy::directory_of;
 use crate::escape::{escape, shown};
+use crate::systemd::bus::PATIENCE;
 use crate::systemd::{Manager, UnitState};
 use anyhow::{Context, Result, bail};
 use nix::unistd::geteuid;
@@ -20,7 +21,7 @@ pub(super) fn find(typed: &str) -> Result<Located> {
     managers.dedup();
     let (mut rests, mut unanswered) = (false, None);
     for manager in managers {
-        match manager.unit(uid, &name) {
+        match manager.unit(uid, &name, PATIENCE) {
             Ok(UnitState::Runs(place)) => {
                 let directory = directory_of(&place).with_context(|| {
                     format!("cannot find {} in a mounted tree of cgroups", shown(&place))

@@ -112,7 +112,7 @@ pub fn second_line() -> PostMortem {
     samples.extend(after);
     samples.push(reading(end + 204_000, 0, 300));
     let decided = samples[60];
-    let text = "ended build with SIGKILL: footprint 2.00G reached the limit 2.00G; memory.current 2.19G reached the second line 2.19G";
+    let text = "ended build with SIGKILL: footprint 2.00G reached the limit 2.00G; memory 2.19G reached the second line 2.19G";
     let mut processes: Vec<ProcessRow> = (0..64)
         .map(|n| process(5000 + n, ("cc1plus", "/usr/lib/gcc/x86_64-linux-gnu/12/cc1plus -quiet -I include -O2 -std=c++20 src/widget.cpp"), 32_000 - u64::from(n) * 200, 16))
         .collect();
@@ -127,7 +127,7 @@ pub fn second_line() -> PostMortem {
             moment(end - 1_200_000, Milestone::Warned, "footprint grows 332.0M/s: at the limit in 1.2s"),
             moment(end, Milestone::Decided, "footprint 2.00G reached the limit 2.00G"),
             moment(end + 231, Milestone::Term, "sent SIGTERM to 65 processes"),
-            moment(end + 154_880, Milestone::Kill, "memory.current 2.19G reached the second line 2.19G: sent SIGKILL, 155ms after SIGTERM"),
+            moment(end + 154_880, Milestone::Kill, "memory 2.19G reached the second line 2.19G: sent SIGKILL, 155ms after SIGTERM"),
             moment(end + 197_020, Milestone::ChildEnded, "make was killed by SIGKILL"),
             moment(end + 203_114, Milestone::Empty, "all processes are gone"),
         ],
