@@ -1,6 +1,8 @@
 //! What systemd and podman run is guarded by the names that people have for it.
 
-use crate::guest::{Cgroupfs, Guest, Owner, as_root, in_container, in_session, ran, wait_until};
+use crate::guest::{
+    Cgroupfs, Guest, Owner, as_root, in_container, in_session, ran, wait, wait_until,
+};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::io::{BufRead as _, BufReader};
@@ -31,7 +33,7 @@ impl Guardian {
 
     pub fn await_line(&mut self, text: &str) {
         let child = &mut self.child;
-        wait_until(text, || {
+        let in_vain = wait(|| {
             let ended = child.try_wait().unwrap();
             match ended {
                 // All that it said, to the last line.
@@ -40,8 +42,9 @@ impl Guardian {
             }
             let is_said = self.all.iter().any(|line| line.contains(text));
             assert!(is_said || ended.is_none(), "{text}: {ended:?} {:?}", self.all);
-            is_said
+            if is_said { Ok(()) } else { Err(self.all.join("\n")) }
         });
+        assert!(in_vain.is_none(), "{text} is not said: {}", in_vain.unwrap_or_default());
     }
 
     /// Detaches it.

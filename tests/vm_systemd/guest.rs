@@ -211,13 +211,24 @@ pub fn stop_oomd() {
 
 const OOMD: [&str; 2] = ["systemd-oomd.service", "systemd-oomd.socket"];
 
+/// An engine takes its time on a busy machine, and so does systemd.
+const PATIENCE: Duration = Duration::from_secs(180);
+
 /// Waits until it is so.
 pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    // An engine takes its time on a busy machine, and so does systemd.
-    let deadline = Instant::now() + Duration::from_secs(180);
-    while !is_so() {
-        assert!(Instant::now() < deadline, "not in time: {what}\n{}", who_is_there());
-        std::thread::sleep(Duration::from_millis(50));
+    let in_vain = wait(|| if is_so() { Ok(()) } else { Err(String::new()) });
+    assert!(in_vain.is_none(), "not in time: {what}\n{}", who_is_there());
+}
+
+/// Waits until it is so. Gives what there was instead, where that was in vain.
+pub fn wait(mut is_so: impl FnMut() -> Result<(), String>) -> Option<String> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match is_so() {
+            Ok(()) => return None,
+            Err(instead) if Instant::now() >= deadline => return Some(instead),
+            Err(_) => std::thread::sleep(Duration::from_millis(50)),
+        }
     }
 }
 
