@@ -2,16 +2,23 @@
 //! than the time given. zbus makes the messages; its own connection starts threads, and panics on the sender that systemd's
 //! private socket gives (5.19).
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use crate::clock::Clock;
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, poll};
 use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 use zbus::Message;
+use zbus::message::Flags;
 use zbus::zvariant::serialized::{Context, Data};
 use zbus::zvariant::{Endian, Value};
 
 /// Who does not answer within this is not there, unless there is time to wait for what was asked.
 pub const PATIENCE: Duration = Duration::from_secs(5);
+/// So many milliseconds without a word, and it is asked to look again.
+const SILENCE: u16 = 250;
 /// An answer of systemd's has a few hundred bytes.
 const LONGEST: usize = 64 * 1024;
 const METHOD_RETURN: u8 = 2;
@@ -53,11 +60,36 @@ pub(super) fn ask(
     for question in questions {
         stream.write_all(question.data()).context("ask")?;
     }
+    let (clock, poke) = (Clock::start(), poke().context("make a message")?);
     let mut replies = Vec::new();
     while replies.len() < questions.len() {
+        while !has_more(&stream)? {
+            ensure!(clock.now().0 < patience, "wait for the answer: there was none in time");
+            stream.write_all(poke.data()).context("ask")?;
+        }
         replies.extend(answer(&mut stream)?);
     }
     Ok(replies)
+}
+
+/// Whether there is something to read, or comes soon.
+fn has_more(stream: &UnixStream) -> Result<bool> {
+    let mut ready = [PollFd::new(stream.as_fd(), PollFlags::POLLIN)];
+    match poll(&mut ready, SILENCE) {
+        Ok(count) => Ok(count > 0),
+        Err(Errno::EINTR) => Ok(true),
+        Err(errno) => Err(errno).context("wait for the answer"),
+    }
+}
+
+/// systemd, where it is busy, reads a question together with the end of the authentication, and looks at it when the next one comes
+/// (257, its private socket): one that wants no answer.
+fn poke() -> zbus::Result<Message> {
+    Message::method_call("/org/freedesktop/systemd1", "Ping")?
+        .destination("org.freedesktop.systemd1")?
+        .interface("org.freedesktop.DBus.Peer")?
+        .with_flags(Flags::NoReplyExpected)?
+        .build(&())
 }
 
 /// By who we are, which the kernel tells the other side: EXTERNAL.
