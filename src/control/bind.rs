@@ -326,7 +326,7 @@ fn clear_the_way(path: &Path, directory: &OwnedFd, locked: bool) -> Result<(), P
 }
 
 /// False only when the kernel says that nobody listens there: in doubt a socket is somebody's.
-pub(super) fn is_live(path: &Path) -> bool {
+fn is_live(path: &Path) -> bool {
     let Ok(socket) = new_socket() else { return true };
     let connected =
         UnixAddr::new(path).and_then(|address| socket::connect(socket.as_raw_fd(), &address));

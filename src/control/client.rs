@@ -1,6 +1,6 @@
 //! `sentinel ctl`: sends one request to a guardian and shows the answer. It may block: it is a process of its own.
 
-use super::protocol::MAX_LINE;
+use super::protocol::{MAX_LINE, Request, addressed, parse};
 use crate::clock::{Clock, pause};
 use crate::diagnostics::heard;
 use crate::escape::{escape, is_instruction};
@@ -61,8 +61,8 @@ pub fn exchange(
         Err(error) if !is_gone(&error) => return Err(error).context(at("cannot write to", socket)),
         Ok(()) | Err(_) => {}
     }
-    let endless = words.first().is_some_and(|word| word == "watch")
-        || words.iter().any(|word| word == "watch") && line.starts_with('@');
+    let (_, request) = addressed(line.trim_end().as_bytes());
+    let endless = matches!(parse(request), Ok(Request::Watch { .. }));
     copy((&mut stream, socket), endless, out, err)
 }
 

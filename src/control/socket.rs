@@ -36,11 +36,6 @@ pub struct Mailbox {
     maker: u32,
 }
 
-/// False only when the kernel says that nobody listens there.
-pub fn is_live(path: &Path) -> bool {
-    bind::is_live(path)
-}
-
 /// Opens the mailbox of the guardian `pid`, whose workload is called `name`.
 ///
 /// # Errors

@@ -80,9 +80,10 @@ impl Directories {
         self.watched.get(&number)
     }
 
-    /// The numbers of all.
+    /// The numbers of those in which something is guarded.
     pub(super) fn numbers(&self) -> Vec<usize> {
-        self.watched.keys().copied().collect()
+        let guarded = self.watched.iter().filter(|(_, known)| known.holds != Holds::Way);
+        guarded.map(|(number, _)| *number).collect()
     }
 
     /// Whether this one is watched.

@@ -45,6 +45,14 @@ fn leaks(unit: &str, more: &[&str]) {
     ran(as_root(&[&options[..], more, &["sh", "-c", &script]].concat())).text();
 }
 
+/// Guards a unit, lets it go, and waits for the end.
+fn guarded_to_its_end(unit: &str) -> (Option<i32>, String) {
+    let mut guardian = attach(as_root, &["--unit", unit]);
+    guardian.await_line("limit 60.0M");
+    lets_go(unit);
+    guardian.end()
+}
+
 #[test]
 #[ignore = "for a guest: scripts/vm/test"]
 fn a_service_that_systemd_stopped_stays_stopped() {
@@ -53,10 +61,7 @@ fn a_service_that_systemd_stopped_stays_stopped() {
     }
     let unit = "stopped-leaks";
     leaks(unit, &["--remain-after-exit"]);
-    let mut guardian = attach(as_root, &["--unit", unit]);
-    guardian.await_line("limit 60.0M");
-    lets_go(unit);
-    let (status, said) = guardian.end();
+    let (status, said) = guarded_to_its_end(unit);
     assert_eq!(status, Some(143), "{said}");
     assert!(said.contains("sent a stop request to systemd, SIGKILL in 2m30s"), "{said}");
     assert!(said.contains("ended stopped-leaks.service with a stop request to systemd"), "{said}");
@@ -74,10 +79,7 @@ fn what_systemd_refuses_to_stop_is_ended_by_signals() {
     }
     let unit = "stopped-refused";
     leaks(unit, &["--property=RefuseManualStop=yes"]);
-    let mut guardian = attach(as_root, &["--unit", unit]);
-    guardian.await_line("limit 60.0M");
-    lets_go(unit);
-    let (status, said) = guardian.end();
+    let (status, said) = guarded_to_its_end(unit);
     assert_eq!(status, Some(143), "{said}");
     assert!(said.contains("systemd did not stop it (stop stopped-refused.service by"), "{said}");
     assert!(said.contains("SIGTERM asks it now"), "{said}");
