@@ -192,9 +192,11 @@ pub fn linger() {
     ran(as_root(&["systemctl", "start", "user@1000.service"])).text();
 }
 
-/// The user's manager goes with the last session from here on.
+/// The user's manager has gone, and goes with the last session from here on. No session of the user's is open.
 pub fn do_not_linger() {
     ran(as_root(&["loginctl", "disable-linger", "user"])).text();
+    // Nor does it stop one that was started while it forgot the user: to whom it belongs it does not know.
+    ran(as_root(&["systemctl", "stop", "user@1000.service"])).text();
 }
 
 /// Whether systemd-oomd, which is masked in a guest, runs after having been started.
