@@ -59,6 +59,19 @@ pub enum Silence {
     Unclear(String),
 }
 
+impl Silence {
+    /// Whether it did say something: that is no status, but no silence either.
+    #[must_use]
+    pub fn is_an_answer(&self) -> bool {
+        match self {
+            Silence::Endless | Silence::Refused(_) | Silence::Unclear(_) => true,
+            Silence::Unreachable(_) | Silence::Stopped | Silence::Late(_) | Silence::Closed => {
+                false
+            }
+        }
+    }
+}
+
 /// One conversation.
 #[derive(Debug)]
 enum Talk {

@@ -67,8 +67,7 @@ impl Gatherer {
                 Err(Silence::Unreachable(Unreachable::Gone)) => {}
                 Err(silence) => {
                     page.silent(subject);
-                    let unclear = matches!(silence, Silence::Unclear(_) | Silence::Refused(_));
-                    self.note(usize::from(unclear), 1);
+                    self.note(usize::from(silence.is_an_answer()), 1);
                 }
             }
         });

@@ -94,9 +94,16 @@ fn json(told: Vec<(Listed, Result<Status, Silence>)>) -> Result<String> {
 fn row((listed, told): (Listed, Result<Status, Silence>)) -> Row {
     let (status, note) = match told {
         Ok(status) => (Some(status), None),
-        Err(silence) => (None, Some(Note::Silent(silence.to_string()))),
+        Err(silence) => (None, Some(noted(&silence))),
     };
     Row { name: listed.name, pid: listed.pid, status, note }
+}
+
+fn noted(silence: &Silence) -> Note {
+    match silence.is_an_answer() {
+        true => Note::Unclear(silence.to_string()),
+        false => Note::Silent(silence.to_string()),
+    }
 }
 
 /// As for ps(1): the terminal's, else `COLUMNS`, else no bound.
@@ -105,4 +112,24 @@ fn width() -> Option<usize> {
     let terminal = terminal.map(|size| usize::from(size.ws_col)).filter(|width| *width > 0);
     let columns = || std::env::var("COLUMNS").ok()?.parse().ok().filter(|width| *width > 0);
     terminal.or_else(columns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Who answers is not silent, whatever it says.
+    #[test]
+    fn an_answer_that_is_no_status_is_unclear() {
+        let word = |silence: Silence| {
+            let row =
+                Row { name: String::new(), pid: 1, status: None, note: Some(noted(&silence)) };
+            row.state()
+        };
+        assert_eq!(word(Silence::Endless), "unclear");
+        assert_eq!(word(Silence::Refused("no".to_owned())), "unclear");
+        assert_eq!(word(Silence::Unclear("what".to_owned())), "unclear");
+        assert_eq!(word(Silence::Stopped), "silent");
+        assert_eq!(word(Silence::Closed), "silent");
+    }
 }

@@ -22,6 +22,8 @@ pub struct Row {
 pub enum Note {
     /// It lives and does not answer.
     Silent(String),
+    /// It answers, with what is no status.
+    Unclear(String),
     /// It has ended.
     Gone(String),
 }
@@ -30,7 +32,7 @@ impl Note {
     /// The reason, one line.
     pub fn text(&self) -> &str {
         match self {
-            Note::Silent(text) | Note::Gone(text) => text,
+            Note::Silent(text) | Note::Unclear(text) | Note::Gone(text) => text,
         }
     }
 }
@@ -68,6 +70,7 @@ impl Row {
         match (&self.note, &self.status) {
             (Some(Note::Gone(_)), _) => "gone",
             (Some(Note::Silent(_)), _) => "silent",
+            (Some(Note::Unclear(_)), _) => "unclear",
             (None, None) => "-",
             (None, Some(status)) => match status.state {
                 State::Starting | State::Running if status.frozen => "frozen",

@@ -158,7 +158,10 @@ impl Ward {
         let cgroup = self.workload.cgroup();
         let result = match cgroup.filter(|cgroup| cgroup.has("pids.max")) {
             Some(cgroup) => crate::cgroup::limits::set_pids(cgroup, limit),
-            None => Err(anyhow!("there is no pids controller for the workload in this tier")),
+            None => Err(anyhow!(
+                "cannot set pids.max to {limit}: there is no pids controller for the workload in this tier; \
+                 sentinel doctor says what is missing"
+            )),
         };
         if result.is_ok() {
             self.rules.pids.0 = limit;

@@ -253,7 +253,10 @@ fn set_pids() {
         scene.ask("set pids max").expect(0);
         assert_eq!(status(&scene).limits.pids, Limit::Max);
     } else {
-        scene.ask("set pids 77").expect(1).says("error: there is no pids controller");
+        scene
+            .ask("set pids 77")
+            .expect(1)
+            .says("error: cannot set pids.max to 77: there is no pids controller");
     }
     kill(&scene, running);
 }

@@ -220,7 +220,7 @@ fn state_style(top: &Top, row: &Row) -> Style {
     let look = top.look;
     match (&row.note, &row.status) {
         (Some(Note::Gone(_)), _) | (None, None) => look.dim(),
-        (Some(Note::Silent(_)), _) => look.badge(Color::Magenta),
+        (Some(Note::Silent(_) | Note::Unclear(_)), _) => look.badge(Color::Magenta),
         (None, Some(status)) => match status.state {
             State::Starting | State::Running if status.frozen => look.badge(Color::Blue),
             // What is usual does not ask for attention.
