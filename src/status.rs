@@ -34,6 +34,14 @@ impl Tier {
             Tier::Polled => "polled",
         }
     }
+
+    /// What memory in use is called, with what the kernel can reclaim: where processes are summed there is no such file.
+    pub fn usage_name(self) -> &'static str {
+        match self {
+            Tier::Kernel | Tier::Observed => "memory.current",
+            Tier::Hybrid | Tier::Polled => "in use",
+        }
+    }
 }
 
 /// Where on the ladder the workload is.

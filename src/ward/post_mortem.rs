@@ -214,8 +214,9 @@ impl Ward {
         }
         if let Some((at, sample)) = self.story.term {
             let text = format!(
-                "decided: footprint {}, memory.current {}",
+                "decided: footprint {}, {} {}",
                 sample.footprint(),
+                self.workload.tier().usage_name(),
                 sample.current
             );
             let decided = Moment { at_us: micros(at.0), what: Milestone::Decided, text };

@@ -5,6 +5,7 @@ use super::scale::{HEIGHT, Scale, WIDTH};
 use super::show;
 use super::window::Window;
 use crate::report::post_mortem::Reading;
+use crate::status::Tier;
 use crate::units::Bytes;
 use std::fmt::Write as _;
 
@@ -118,7 +119,7 @@ pub(super) fn dots(page: &mut Markup, scale: &Scale, readings: &[Reading], value
 }
 
 /// The numbers of a place, shown when a pointer rests on it.
-pub(super) fn told(page: &mut Markup, scale: &Scale, readings: &[Reading]) {
+pub(super) fn told(page: &mut Markup, scale: &Scale, (readings, tier): (&[Reading], Tier)) {
     let inside = readings.iter().filter(|reading| scale.window.holds(reading.at_us));
     let inside: Vec<&Reading> = inside.collect();
     let step = inside.len().div_ceil(TOLD).max(1);
@@ -131,16 +132,17 @@ pub(super) fn told(page: &mut Markup, scale: &Scale, readings: &[Reading]) {
         let size: [Attribute; 4] =
             [("class", &"told"), ("x", &x), ("width", &width), ("height", &HEIGHT)];
         page.within("rect", &size, |page| {
-            page.element("title", &[], numbers(scale, reading));
+            page.element("title", &[], numbers(scale, reading, tier));
         });
     }
 }
 
-fn numbers(scale: &Scale, reading: &Reading) -> String {
+fn numbers(scale: &Scale, reading: &Reading, tier: Tier) -> String {
     let Reading { current, footprint, anon, shmem, kernel, cache, .. } = reading;
+    let name = tier.usage_name();
     let at = show::signed_stamp(reading.at_us, scale.zero.at_us);
     format!(
-        "{at} s: footprint {footprint}, memory.current {current} (anon {anon}, shmem {shmem}, kernel {kernel}, cache {cache})"
+        "{at} s: footprint {footprint}, {name} {current} (anon {anon}, shmem {shmem}, kernel {kernel}, cache {cache})"
     )
 }
 

@@ -7,7 +7,7 @@ use super::scale::{HEIGHT, Scale};
 use super::window::{Window, Zero};
 use super::{facts, section, show};
 use crate::report::post_mortem::{PostMortem, Reading};
-use crate::status::Memory;
+use crate::status::{Memory, Tier};
 use crate::units::{Bytes, Limit};
 
 const FOOTPRINT: Getter = |reading| reading.footprint.0.into();
@@ -29,7 +29,7 @@ pub(super) fn memory(report: &PostMortem, page: &mut Markup) {
         if readings.is_empty() {
             return page.element("p", &[("class", &"none")], "No samples were taken.");
         }
-        legend(page, report.limits.swap_room != Limit::At(0));
+        legend(page, report.limits.swap_room != Limit::At(0), report.run.tier);
         let window = Window::last_minute(report, &readings, zero);
         memory_plot(page, report, ("minute", "The last minute"), (window, zero, &readings));
         if let Some(zoom) = window.zoom(&readings, zero) {
@@ -46,16 +46,14 @@ fn sorted(report: &PostMortem) -> Vec<Reading> {
     readings
 }
 
-fn legend(page: &mut Markup, swap: bool) {
+fn legend(page: &mut Markup, swap: bool, tier: Tier) {
     page.raw("<ul class=\"key\">");
     let footprint = match swap {
         true => "footprint with swap: compared with the limit plus swap",
         false => "footprint: what the limit is compared with",
     };
-    for (class, name) in [
-        ("footprint", footprint),
-        ("current", "memory.current: includes memory that the kernel can reclaim"),
-    ] {
+    let usage = format!("{}: includes memory that the kernel can reclaim", tier.usage_name());
+    for (class, name) in [("footprint", footprint), ("current", &usage)] {
         page.within("li", &[], |page| {
             page.raw("<svg width=\"22\" height=\"10\" aria-hidden=\"true\">");
             page.empty("path", &[("class", &class), ("d", &"M0 5H22")]);
@@ -84,7 +82,7 @@ fn memory_plot(
             }
             curve::line(page, &scale, &shown, CURRENT, "current");
             curve::line(page, &scale, &shown, FOOTPRINT, "footprint");
-            curve::told(page, &scale, &shown);
+            curve::told(page, &scale, (&shown, report.run.tier));
         });
         curve::dots(page, &scale, &shown, FOOTPRINT);
     });
@@ -129,11 +127,11 @@ pub(super) fn split(report: &PostMortem, page: &mut Markup) {
                     for (layer, class) in LAYERS {
                         curve::area(page, &scale, &shown, layer, class);
                     }
-                    curve::told(page, &scale, &shown);
+                    curve::told(page, &scale, (&shown, report.run.tier));
                 });
             });
         }
-        kinds(&report.memory, page);
+        kinds(&report.memory, report.run.tier, page);
         if let Some(remains) = &report.left_in_tmpfs {
             page.element("p", &[], crate::remains::text(remains));
         }
@@ -154,7 +152,7 @@ const LAYERS: [((Getter, Getter), &str); 4] = [
 ];
 
 /// The legend of the layers, with what they were at the decision.
-fn kinds(memory: &Memory, page: &mut Markup) {
+fn kinds(memory: &Memory, tier: Tier, page: &mut Markup) {
     let huge = match memory.hugetlb_counted {
         true => "hugetlb, not in memory.current",
         false => "hugetlb, not counted by any limit",
@@ -181,7 +179,7 @@ fn kinds(memory: &Memory, page: &mut Markup) {
         page.line();
     }
     page.raw("</tbody></table>\n");
-    sums(memory, page);
+    sums(memory, tier, page);
 }
 
 fn kind(page: &mut Markup, class: &'static str, name: &str, what: &str) {
@@ -195,7 +193,7 @@ fn kind(page: &mut Markup, class: &'static str, name: &str, what: &str) {
     page.element("small", &[], what);
 }
 
-fn sums(memory: &Memory, page: &mut Markup) {
+fn sums(memory: &Memory, tier: Tier, page: &mut Markup) {
     let peak = |now: Bytes, peak: Bytes| match peak.0 {
         0 => "not looked at".to_owned(),
         _ => format!("{now}, at most {peak}"),
@@ -205,7 +203,7 @@ fn sums(memory: &Memory, page: &mut Markup) {
         page,
         &[
             ("footprint", peak(memory.footprint, memory.peak_footprint)),
-            ("memory.current", peak(memory.current, memory.peak)),
+            (tier.usage_name(), peak(memory.current, memory.peak)),
             ("sum of RSS", rss),
         ],
     );

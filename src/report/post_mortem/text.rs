@@ -3,7 +3,7 @@
 use super::{Mappings, PostMortem, Reading, archive};
 use crate::escape::shown;
 use crate::report::words;
-use crate::status::Memory;
+use crate::status::{Memory, Tier};
 use crate::units::{Bytes, show_duration};
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -282,10 +282,11 @@ fn tail(name: &str, most: usize, cut: &str) -> String {
     cut.chars().chain(name.chars().skip(length - left)).collect()
 }
 
-/// What `memory.current` is made of.
-fn split(memory: &Memory) -> String {
+/// What memory in use is made of.
+fn split(memory: &Memory, tier: Tier) -> String {
     format!(
-        "memory.current {}, footprint {}: anon {}, shmem {}, kernel {}, swap {}{}; cache {} in addition",
+        "{} {}, footprint {}: anon {}, shmem {}, kernel {}, swap {}{}; cache {} in addition",
+        tier.usage_name(),
         memory.current,
         memory.footprint,
         memory.anon,
@@ -337,7 +338,7 @@ fn numbers(out: &mut String, report: &PostMortem) {
         row("before", earlier(lines));
     }
     if memory.peak.0 > 0 {
-        row("memory", split(memory));
+        row("memory", split(memory, report.run.tier));
     }
     if let Some(remains) = &report.left_in_tmpfs {
         row("left behind", crate::remains::text(remains));
