@@ -122,6 +122,7 @@ impl Host {
         let added = if shared { pressure_variables(&ward.workload) } else { Vec::new() };
         ward.begin_usage();
         let pid = waiting.pid();
+        ward.workload.mark(pid);
         if !waiting.is_in_cgroup() {
             ward.workload.admit(pid).context("cannot put the command into its cgroup")?;
         }

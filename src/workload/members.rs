@@ -150,6 +150,11 @@ impl Members {
         self.strangers = strangers;
     }
 
+    /// As [`Strangers::mark`].
+    pub fn mark(&mut self, command: i32) {
+        self.strangers.mark(command);
+    }
+
     /// A child of ours that is no part of the workload.
     pub fn leave_out(&mut self, pid: i32) {
         self.left_out.push(pid);

@@ -15,6 +15,7 @@ pub mod knobs;
 pub mod line_writer;
 mod list;
 pub mod machine;
+mod mark;
 pub mod members;
 mod one_process;
 pub mod proc_file;
@@ -246,6 +247,11 @@ impl Workload {
     /// Children of ours from before the command was.
     pub fn leave_out_strangers(&mut self, strangers: Strangers) {
         self.members.leave_out_strangers(strangers);
+    }
+
+    /// The command waits to be run: what it starts is to be told from what others of our children start.
+    pub fn mark(&mut self, command: i32) {
+        self.members.mark(command);
     }
 
     /// A child of ours that is no part of the workload ended: its number may become anybody's.

@@ -1,10 +1,12 @@
 //! Children that were ours before the command was, as of a shell that became us by exec(3): `exec > >(tee log)`, a helper in the
 //! background. They and what they start are nobody's of the workload: neither counted nor ended, named or waited for.
 //!
-//! As subreaper we become the parent of their orphans too. Whose an orphan is tells the last list of who descends from them;
-//! of those that came since, the process group does: the command has one of its own.
+//! As subreaper we become the parent of their orphans too. Whose an orphan is tells the last list of who descends from them; of
+//! those that came since, a [mark](super::mark) that the command has and hands on. Where it cannot have one, the process group
+//! does: the command has one of its own.
 
 use super::children::children_of;
+use super::mark;
 use super::proc_stat::Stat;
 use crate::sys::process::has_children;
 use nix::unistd::{Pid, getpgid, getpid};
@@ -40,6 +42,8 @@ pub struct Strangers {
     groups: Vec<i32>,
     /// The command: it is not one of them, whatever group it is in at first.
     command: Option<i32>,
+    /// The command and what it starts have a mark.
+    marked: bool,
 }
 
 impl Strangers {
@@ -59,6 +63,11 @@ impl Strangers {
     /// Whether there are any.
     pub fn is_empty(&self) -> bool {
         self.children.is_empty() && self.known.is_empty()
+    }
+
+    /// Marks the command, which waits to be run, so that what it starts is known by that.
+    pub fn mark(&mut self, command: i32) {
+        self.marked = !self.is_empty() && mark::put_on(command);
     }
 
     /// The command has this number.
@@ -84,8 +93,10 @@ impl Strangers {
     }
 
     fn is_theirs(&self, orphan: i32) -> bool {
-        self.known.iter().any(|(pid, start)| *pid == orphan && start_of(orphan) == Some(*start))
-            || group(orphan).is_some_and(|group| self.groups.contains(&group))
+        let known = |(pid, start): &(i32, u64)| *pid == orphan && start_of(orphan) == Some(*start);
+        let in_their_group = || group(orphan).is_some_and(|group| self.groups.contains(&group));
+        let marked = self.marked.then(|| mark::is_on(orphan)).flatten();
+        self.known.iter().any(known) || marked.map_or_else(in_their_group, |marked| !marked)
     }
 
     /// Lists who descends from them by now; `children_of` adds the children of a process to a list.

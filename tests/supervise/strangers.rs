@@ -1,7 +1,7 @@
 //! Children that the shell had before it became sentinel by exec(3) are nobody's of the workload: neither waited for, counted,
 //! named nor signalled; nor are theirs.
 
-use crate::support::{Run, Running, Scene, is_alive, is_root, send, skip};
+use crate::support::{Run, Running, Scene, is_alive, is_root, python, send, skip};
 use nix::libc::SIGKILL;
 use std::process::Command;
 
@@ -95,6 +95,46 @@ fn orphans_of_a_helper_are_its_own() {
             assert!(is_alive(orphan));
             send(orphan, SIGKILL);
         }
+    }
+}
+
+/// Also one whose parent is gone before anybody looked, in a session of its own, as daemons are.
+#[test]
+fn a_daemon_of_a_helper_is_its_own() {
+    let scene = Scene::new();
+    let daemon = "(sh -c \"sleep 0.3; setsid sh -c 'echo daemon \\$\\$; exec sleep 100000 < /dev/null > /dev/null 2>&1' & exit 0\") &";
+    for mut shell in after(&scene, daemon, &[], &["sh", "-c", "sleep 2; exit 3"]) {
+        let running = Running::start(&mut shell);
+        let daemon = running.number_after("daemon ");
+        says_nothing_of_them(running.finish().expect(3));
+        assert!(is_alive(daemon));
+        send(daemon, SIGKILL);
+    }
+}
+
+/// And one of the workload that joins their process group is of the workload.
+#[test]
+fn nobody_hides_among_them() {
+    let scene = Scene::new();
+    let command = "import os, time\n\
+        group = os.getpgid(os.getppid())\n\
+        if os.fork() == 0:\n\
+        \x20   os.setpgid(0, group)\n\
+        \x20   if os.fork() == 0:\n\
+        \x20       print('hidden', os.getpid(), flush=True)\n\
+        \x20       os.closerange(0, 3)\n\
+        \x20       time.sleep(100000)\n\
+        \x20   os._exit(0)\n\
+        os._exit(3)";
+    for mut shell in after(&scene, HELPER, &[], &[python(), "-c", command]) {
+        let mut running = Running::start(&mut shell);
+        let (helper, hidden) = (running.number_after("helper "), running.number_after("hidden "));
+        running.await_err("waiting for the rest");
+        assert!(is_alive(hidden) && !running.has_ended());
+        send(hidden, SIGKILL);
+        running.finish().expect(3);
+        assert!(is_alive(helper));
+        send(helper, SIGKILL);
     }
 }
 
