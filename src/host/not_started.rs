@@ -49,8 +49,12 @@ pub(super) fn record(records: Vec<RecordFile>, error: &Error) {
     }
 }
 
-/// Counts it, for those who look only now and then.
-pub(super) fn count(name: &str) {
+/// Counts it, for those who look only now and then: they are to hear of a job that did not start, and not of a verb that was mistyped.
+pub(super) fn count(name: &str, error: &Error) {
+    let first = std::env::args_os().nth(1).unwrap_or_default();
+    if error.downcast_ref().is_some_and(|error: &CommandError| error.is_mistyped_verb(&first)) {
+        return;
+    }
     let end = RecentEnd::bare(name, NOT_STARTED, 0);
     if let Err(error) = store::count(&end, CallerId::find()) {
         crate::diagnostics::complain(&format!("{error:#}"));
@@ -65,5 +69,5 @@ pub fn record_refusal(asked: &Settings, command: Option<&OsStr>, error: &Error) 
     let opened = path.map(|path| RecordFile::open(path, CallerId::find()));
     let inherited = asked.json_fd.map(RecordFile::inherited);
     record(opened.into_iter().chain(inherited).filter_map(Result::ok).collect(), error);
-    name.into_iter().for_each(|name| count(&name));
+    name.into_iter().for_each(|name| count(&name, error));
 }

@@ -341,3 +341,24 @@ fn a_command_may_have_a_verb_s_name() {
         }
     }
 }
+
+/// The ledger, and so the alerts, tell of jobs that did not start.
+#[test]
+fn a_mistyped_verb_is_no_run_and_a_command_that_is_missing_is_one() {
+    let scene = Scene::new();
+    let state = scene.text_path("state");
+    let counted = |words: &[&str]| {
+        let mut sentinel = scene.sentinel();
+        refused(&scene, sentinel.args(words).env("XDG_STATE_HOME", &state), 127);
+        std::fs::read_to_string(scene.path("state/sentinel/ended.json")).unwrap_or_default()
+    };
+    for words in [&["reprot", "last"][..], &["staus"], &["run", "-m", "1G", "true"], &["version"]] {
+        assert_eq!(counted(words), "", "{words:?}");
+    }
+    // A job that a service starts says at least one option.
+    for words in [&["-q", "reprot"][..], &["--", "staus"], &["no-such-command"]] {
+        let name = format!("\"name\":\"{}\",\"reason\":\"not-started\"", words[words.len() - 1]);
+        let ledger = counted(words);
+        assert!(ledger.contains(&name), "{words:?}: {ledger}");
+    }
+}
