@@ -12,9 +12,46 @@ use std::ffi::OsString;
 
 /// The mistake in these words, without clap's layout of many lines, and what was probably meant.
 pub fn mistake(error: &clap::Error, words: &[OsString]) -> String {
+    if let Some(mistake) = negative(error, words) {
+        return mistake;
+    }
     let meant = suggestion(error).or_else(|| other_spelling(error, words));
     let meant = meant.map_or_else(String::new, |name| format!(" (did you mean {name}?)"));
     escape(format!("{}{meant}", what(error)).as_bytes())
+}
+
+/// A number below zero behind an option, which clap takes for an option of its own (`-m -1`): what is wrong with it as the value.
+fn negative(error: &clap::Error, words: &[OsString]) -> Option<String> {
+    let wrong = context(error, ContextKind::InvalidArg).filter(|wrong| is_negative(wrong))?;
+    let is_it = |word: &str| is_negative(word) && word.starts_with(&wrong);
+    let at = words.iter().position(|word| word.to_str().is_some_and(is_it))?;
+    let (before, value) = (at.checked_sub(1)?, words[at].to_str()?);
+    let joined = match words[before].to_str()? {
+        "--" => return None,
+        long if long.starts_with("--") && !long.contains('=') => format!("{long}={value}"),
+        letters if letters.starts_with('-') && !is_negative(letters) => format!("{letters}{value}"),
+        _ => return None,
+    };
+    let mut together = words.to_vec();
+    together.splice(before..=at, [OsString::from(&joined)]);
+    let of_value = Cli::read(&together).err();
+    match of_value.as_ref().map(clap::Error::kind) {
+        Some(ErrorKind::ValueValidation | ErrorKind::InvalidValue) => {
+            of_value.map(|error| mistake(&error, &together))
+        }
+        // It takes none.
+        Some(ErrorKind::TooManyValues | ErrorKind::UnknownArgument) => None,
+        _ => {
+            let text =
+                format!("{}: a value that begins with a dash is written {joined}", what(error));
+            Some(escape(text.as_bytes()))
+        }
+    }
+}
+
+fn is_negative(word: &str) -> bool {
+    let number = word.strip_prefix('-').unwrap_or_default();
+    number.starts_with(|c: char| c.is_ascii_digit() || c == '.')
 }
 
 /// The help that says how it would have been right.

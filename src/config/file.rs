@@ -202,6 +202,11 @@ mod tests {
         let said = |text: &str| parse(text).unwrap_err();
         let (line, problem) = said("plain = true\ngrace = \"later\"");
         assert!(line == 2 && problem.starts_with("grace: "), "{problem}");
+        let (_, problem) = said("limit-exit-code = 256");
+        assert!(
+            problem.ends_with("is not an exit status: write a number from 0 to 255"),
+            "{problem}"
+        );
         assert_eq!(said("pidz = 4").1, "unknown field `pidz` (did you mean pids?)");
         assert!(said("flavour = 1").1.ends_with("long names of options (sentinel --help)"));
     }

@@ -67,7 +67,7 @@ pub fn record_refusal(asked: &Settings, command: Option<&OsStr>, error: &Error) 
     let name = asked.name.clone().or_else(|| Some(file?.to_string_lossy().into_owned()));
     let path = asked.json.as_deref().filter(|path| path.as_os_str() != "-");
     let opened = path.map(|path| RecordFile::open(path, CallerId::find()));
-    let inherited = asked.json_fd.map(RecordFile::inherited);
+    let inherited = asked.json_fd.map(|number| RecordFile::inherited(number.0));
     record(opened.into_iter().chain(inherited).filter_map(Result::ok).collect(), error);
     name.into_iter().for_each(|name| count(&name, error));
 }

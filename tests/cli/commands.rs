@@ -279,6 +279,10 @@ fn typing_mistakes_of_verbs_and_of_their_options() {
             "(did you mean --memory?); try: sentinel replay --help",
         ),
         (&["replay"], 125, "no file given; try: sentinel replay --help"),
+        (&["replay", "t", "--speed", "-1"], 125, "\"-1\" is not a speed: write for instance 10"),
+        (&["attach", "--pid", "x"], 125, "--pid <PID>: \"x\" is not a process id: write a number"),
+        (&["attach", "--pid", "-4"], 125, "\"-4\" is not a process id: write a number from 1 on"),
+        (&["ctl", "-g", "-4", "status"], 125, "a value that begins with a dash is written -g-4"),
         (
             &["--kill-mode", "mixd", "true"],
             125,
