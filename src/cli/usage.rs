@@ -104,8 +104,23 @@ fn possible_values(error: &clap::Error) -> Option<&[String]> {
     }
 }
 
-/// The name that was probably meant, by clap.
+/// The name that was probably meant, by clap, which finds one that is like any word at all: only one that is near counts.
 fn suggestion(error: &clap::Error) -> Option<String> {
+    let unknown = error.kind() == ErrorKind::UnknownArgument;
+    let wrong = if unknown { ContextKind::InvalidArg } else { ContextKind::InvalidValue };
+    let wrong = context(error, wrong);
+    likest(error).filter(|name| wrong.is_some_and(|wrong| is_near(&wrong, name)))
+}
+
+/// A typing mistake, or a name with something added (`--memory-max`).
+fn is_near(wrong: &str, name: &str) -> bool {
+    let wrong = wrong.trim_start_matches('-').split('=').next().unwrap_or_default();
+    let wrong = wrong.to_ascii_lowercase();
+    let name = name.trim_start_matches('-').split([' ', '=']).next().unwrap_or_default();
+    nearest(&wrong, &[name]).is_some() || name.len() > 3 && wrong.starts_with(name)
+}
+
+fn likest(error: &clap::Error) -> Option<String> {
     let kinds =
         [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand, ContextKind::SuggestedValue];
     match kinds.into_iter().find_map(|kind| error.get(kind)) {

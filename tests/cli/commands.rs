@@ -294,6 +294,24 @@ fn typing_mistakes_of_verbs_and_of_their_options() {
     }
 }
 
+/// One that is far away is worse than none.
+#[test]
+fn nothing_is_suggested_that_is_not_near() {
+    let scene = Scene::new();
+    for words in [
+        &["attach", "--frobnicate"][..],
+        &["attach", "--frobnicate=4"],
+        &["--frobnicate", "true"],
+        &["--kill-mode", "frobnicate", "true"],
+        &["--onwards", "true"],
+        &["replay", "t", "--slow"],
+        &["help", "frobnicate"],
+    ] {
+        let run = refused(&scene, scene.sentinel().args(words), 125);
+        assert!(!run.stderr.contains("did you mean"), "{words:?}: {run:?}");
+    }
+}
+
 /// Whoever mistypes a request is not told that there is no guardian, and no guardian is needed to say so.
 #[test]
 fn typing_mistakes_of_requests_need_no_guardian() {

@@ -12,6 +12,8 @@ fn options_that_there_are_not() {
         (&["--plian"], "'--plian' found (did you mean --plain?)"),
         (&["--memroy", "1G"], "did you mean --memory?"),
         (&["--time-out", "1s"], "did you mean --timeout?"),
+        (&["--memory-max", "1G"], "did you mean --memory?"),
+        (&["--on-guardian-deaht", "kill"], "did you mean --on-guardian-death?"),
         (&["--best_effort"], "did you mean --best-effort?"),
         (&["-Z"], "'-Z'"),
         (&["--dry-run=yes"], "--dry-run"),
