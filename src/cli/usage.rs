@@ -3,7 +3,7 @@
 use super::Cli;
 use crate::choice::none_of;
 use crate::command::VERBS;
-use crate::escape::escape;
+use crate::escape::{escape, tame};
 use crate::nearest::nearest;
 use clap::CommandFactory as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -17,7 +17,7 @@ pub fn mistake(error: &clap::Error, words: &[OsString]) -> String {
     }
     let meant = suggestion(error).or_else(|| other_spelling(error, words));
     let meant = meant.map_or_else(String::new, |name| format!(" (did you mean {name}?)"));
-    escape(format!("{}{meant}", what(error)).as_bytes())
+    what(error) + &tame(&meant)
 }
 
 /// A number below zero behind an option, which clap takes for an option of its own (`-m -1`): what is wrong with it as the value.
@@ -42,9 +42,8 @@ fn negative(error: &clap::Error, words: &[OsString]) -> Option<String> {
         // It takes none.
         Some(ErrorKind::TooManyValues | ErrorKind::UnknownArgument) => None,
         _ => {
-            let text =
-                format!("{}: a value that begins with a dash is written {joined}", what(error));
-            Some(escape(text.as_bytes()))
+            let written = escape(joined.as_bytes());
+            Some(format!("{}: a value that begins with a dash is written {written}", what(error)))
         }
     }
 }
@@ -65,6 +64,7 @@ pub(super) fn verb(words: &[OsString]) -> Option<&str> {
     words.get(1).and_then(|word| word.to_str()).filter(|word| VERBS.contains(word))
 }
 
+/// Made safe to show: what is quoted was escaped by that, and what is not is escaped here.
 fn what(error: &clap::Error) -> String {
     match (error.kind(), context(error, ContextKind::InvalidArg), error.source()) {
         (ErrorKind::MissingRequiredArgument, Some(argument), _) if argument.starts_with('-') => {
@@ -73,17 +73,26 @@ fn what(error: &clap::Error) -> String {
         (ErrorKind::MissingRequiredArgument, Some(argument), _) => {
             format!("no {} given", bare(&argument).to_lowercase())
         }
-        (ErrorKind::ValueValidation, Some(argument), Some(why)) => format!("{argument}: {why}"),
+        (ErrorKind::ValueValidation, Some(argument), Some(why)) => {
+            tame(&format!("{argument}: {why}"))
+        }
+        (ErrorKind::UnknownArgument, Some(argument), _) => {
+            format!("unexpected argument '{}' found", escape(argument.as_bytes()))
+        }
+        (ErrorKind::TooManyValues, Some(argument), _) => {
+            let value = context(error, ContextKind::InvalidValue).unwrap_or_default();
+            tame(&format!("{argument} takes no value, but got {value:?}"))
+        }
         (ErrorKind::InvalidValue, Some(argument), _) if possible_values(error).is_some() => {
             let value = context(error, ContextKind::InvalidValue).unwrap_or_default();
             let known = possible_values(error).unwrap_or_default();
             let argument = if argument.starts_with('-') { &argument } else { bare(&argument) };
-            format!("{argument}: {}", none_of(&value, known))
+            tame(&format!("{argument}: {}", none_of(&value, known)))
         }
         _ => {
             let text = error.to_string();
             let first = text.lines().next().unwrap_or("wrong usage");
-            first.strip_prefix("error: ").unwrap_or(first).to_owned()
+            escape(first.strip_prefix("error: ").unwrap_or(first).as_bytes())
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::account::home_of;
 use crate::cli::Settings;
-use crate::escape::{escape, shown};
+use crate::escape::{shown, tame};
 use crate::nearest::nearest;
 use crate::report::record::{CallerId, as_caller};
 use anyhow::{Context, Result, anyhow};
@@ -158,7 +158,7 @@ fn origin(path: &Path, data: &Metadata, caller: CallerId) -> Authority {
 pub fn parse(text: &str) -> std::result::Result<Settings, (usize, String)> {
     toml::from_str(text).map_err(|error| {
         let line = error.span().map_or(0, |span| text[..span.start].matches('\n').count() + 1);
-        (line, escape(problem(text, line, error.message()).as_bytes()))
+        (line, tame(&problem(text, line, error.message())))
     })
 }
 

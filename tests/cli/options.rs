@@ -173,8 +173,36 @@ fn words_that_are_no_choice() {
         (&["--name", ""], "not 1 to 32 letters"),
         (&["--name", "../up"], "not 1 to 32 letters"),
         (&["--name", "two words"], "not 1 to 32 letters"),
+        (&["--name", "a+b"], "letters (a-z), digits, dots, dashes, underscores, the first no dot"),
         (&["--name", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"], "not 1 to 32 letters"),
     ]);
+}
+
+/// A value is quoted as it was typed, so that whoever reads it finds it: escaped once and not twice.
+#[test]
+fn what_is_quoted_is_escaped_once() {
+    table(&[
+        (&["-m", "\"4G\""], r#"--memory <SIZE>: "\"4G\"" is not a size"#),
+        (&["-m", "a\\b"], r#": "a\\b" is not a size"#),
+        (&["-m", "a\nb"], r#": "a\nb" is not a size"#),
+        (&["--grace", "\"3s\""], r#": "\"3s\"" is not a duration"#),
+        (&["--kill-mode", "a\"\\"], r#": "a\"\\" is not one of"#),
+        (&["--name", "a\\\"b"], r#"--name "a\\\"b": not 1 to 32"#),
+        (&["--slice", "a\"\\"], r#"--slice "a\"\\": not a name"#),
+        (&["--user", "a\\b"], r"no such user: a\\b"),
+        (&["--a\nb"], r"unexpected argument '--a\nb' found"),
+        (&["--a\\b"], r"unexpected argument '--a\\b' found"),
+        (&["--plain=\u{1b}"], r#"--plain takes no value, but got "\u{1b}""#),
+    ]);
+    let scene = Scene::new();
+    let config = scene.write("config.toml", "memory = '\"4G\"'\n");
+    let run = refused(&scene, &mut attempt(&scene, &["--config", &config]), 125);
+    assert!(run.stderr.contains(r#"line 1: memory: "\"4G\"" is not a size"#), "{run:?}");
+    let run = refused(&scene, scene.sentinel().args(["ctl", "set\tx"]), 125);
+    assert!(run.stderr.contains(r#"cannot send "set\tx": a request"#), "{run:?}");
+    let named = ["attach", "--pid", "1", "--as", "a\\b"];
+    let run = refused(&scene, scene.sentinel().args(named), 125);
+    assert!(run.stderr.contains(r#"--as "a\\b": not 1 to 32 letters"#), "{run:?}");
 }
 
 #[test]
