@@ -7,26 +7,24 @@ use super::what_if::ask;
 use super::what_if_text;
 use crate::cli::ReplayArgs;
 use crate::escape::shown;
+use crate::report::given_file;
 use crate::sys::terminal::{is_foreground, is_terminal};
 use crate::terminal_modes::is_dumb;
 use crate::trace::reader::{self, Trace};
 use crate::tui::Options;
 use anyhow::{Context, Result};
 use nix::sys::signal::{SigSet, Signal};
-use std::fs::File;
 use std::io::{self, BufReader, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 
 /// Runs it. Gives the exit status.
 ///
 /// # Errors
 /// When the file cannot be read, or nobody takes the answer.
 pub fn run(wanted: &ReplayArgs) -> Result<u8> {
-    let path = shown(&wanted.file);
-    let file = File::open(&wanted.file).with_context(|| format!("cannot open the trace {path}"))?;
-    let trace =
-        reader::read(BufReader::new(file)).with_context(|| format!("cannot read {path}"))?;
+    let trace = load(&wanted.file)?;
     if wanted.what_if {
         return what_if(&trace, wanted).map(|()| 0);
     }
@@ -44,6 +42,13 @@ pub fn run(wanted: &ReplayArgs) -> Result<u8> {
     comparison.missing.iter().for_each(|missing| crate::diagnostics::complain(missing));
     say(&comparison.to_string())?;
     Ok(status(&comparison))
+}
+
+/// Reads the trace.
+fn load(path: &Path) -> Result<Trace> {
+    let name = shown(path);
+    let file = given_file::open(path).with_context(|| format!("cannot open the trace {name}"))?;
+    reader::read(BufReader::new(file)).with_context(|| format!("cannot read {name}"))
 }
 
 fn status(comparison: &Comparison) -> u8 {

@@ -2,6 +2,7 @@
 
 pub mod console;
 pub mod from_policy;
+pub mod given_file;
 pub mod html;
 pub mod kept;
 pub mod log;

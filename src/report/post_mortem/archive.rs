@@ -3,13 +3,14 @@
 
 use super::{PostMortem, SCHEMA};
 use crate::escape::{shown, tame};
+use crate::report::given_file;
 use crate::report::misread::misread;
 use crate::report::record::{CallerId, as_caller};
 use crate::sys::own_ids;
 use anyhow::{Context, Result, anyhow, bail};
 use nix::libc;
 use serde_json::Value;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -120,8 +121,10 @@ pub fn list(directory: &Path) -> Vec<(PathBuf, u64)> {
 /// When it cannot be read, or is no post-mortem that this version knows.
 pub fn load(path: &Path) -> Result<PostMortem> {
     let open = || -> io::Result<Vec<u8>> {
-        let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
-        check(&file)?;
+        let file = given_file::open(path)?;
+        if file.metadata()?.size() > LARGEST {
+            return Err(io::Error::other("it is too large"));
+        }
         let mut json = Vec::new();
         file.take(LARGEST).read_to_end(&mut json)?;
         Ok(json)
@@ -174,16 +177,6 @@ fn tame_all(value: &mut Value) {
     }
 }
 
-fn check(file: &File) -> io::Result<()> {
-    let data = file.metadata()?;
-    let why = match () {
-        () if !data.is_file() => "it is not a regular file",
-        () if data.size() > LARGEST => "it is too large",
-        () => return Ok(()),
-    };
-    Err(io::Error::other(why))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -227,9 +220,7 @@ mod tests {
             std::fs::write(&path, text).unwrap();
             assert!(format!("{:#}", load(&path).unwrap_err()).contains(said));
         }
-        assert!(
-            format!("{:#}", load(place.path()).unwrap_err()).contains("it is not a regular file")
-        );
+        assert!(format!("{:#}", load(place.path()).unwrap_err()).contains("Is a directory"));
     }
 
     #[test]
