@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
+#[path = "report/mixed_up.rs"]
+mod mixed_up;
 mod support;
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};

@@ -5,6 +5,7 @@ use crate::account::home_of;
 use crate::cli::Settings;
 use crate::escape::{shown, tame};
 use crate::nearest::nearest;
+use crate::report::file_kind::FileKind;
 use crate::report::record::{CallerId, as_caller};
 use anyhow::{Context, Result, anyhow};
 use nix::errno::Errno;
@@ -47,7 +48,11 @@ pub fn settings(named: Option<PathBuf>) -> Result<(Settings, Authority)> {
         .and_then(|(file, data)| Ok((text(file)?, origin(&path, &data, caller))))
         .with_context(what)?;
     let settings = parse(&text).map_err(|(line, problem)| {
-        anyhow!("{problem}").context(format!("{} line {line}", what()))
+        let kind = FileKind::of(text.as_bytes());
+        match kind.and_then(|kind| kind.told_instead_of(None, "write TOML (sentinel.toml(5))")) {
+            Some(told) => anyhow!("{}: {told}", what()),
+            None => anyhow!("{problem}").context(format!("{} line {line}", what())),
+        }
     })?;
     Ok((settings, origin))
 }

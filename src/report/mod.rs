@@ -1,6 +1,7 @@
 //! Read-only renderings of what happened: lines for people, summaries, records.
 
 pub mod console;
+pub mod file_kind;
 pub mod from_policy;
 pub mod given_file;
 pub mod html;

@@ -3,6 +3,7 @@
 
 use super::{PostMortem, SCHEMA};
 use crate::escape::{shown, tame};
+use crate::report::file_kind::FileKind;
 use crate::report::given_file;
 use crate::report::misread::misread;
 use crate::report::record::{CallerId, as_caller};
@@ -23,6 +24,9 @@ const LARGEST: u64 = 16 << 20;
 /// Nor is one with a number beyond this: of bytes 8 PiB, of microseconds 285 years, and as far as JSON's readers agree on numbers
 /// (RFC 8259, section 6). Figures and plots multiply.
 const LARGEST_NUMBER: u64 = 1 << 53;
+
+/// Where to find one, for whoever gave something else.
+const OTHERS: &str = "sentinel report list shows the post-mortems that are kept";
 
 /// The directory of a caller: `$XDG_STATE_HOME/sentinel`, else `~/.local/state/sentinel`; of root `/var/lib/sentinel`
 /// (XDG base directories; file-hierarchy(7)). Behind sudo the home is the user's, and not what the environment says. What root finds in
@@ -131,8 +135,11 @@ pub fn load(path: &Path) -> Result<PostMortem> {
     };
     let json = open().with_context(|| format!("cannot read the post-mortem {}", shown(path)))?;
     let report: PostMortem = serde_json::from_slice(&json).map_err(|error| {
-        let (line, what) = (error.line(), tame(&misread(&error)));
-        anyhow!("cannot read {} as a post-mortem: line {line}: {what}", shown(path))
+        let why = FileKind::of(&json)
+            .and_then(|kind| kind.told_instead_of(Some(FileKind::PostMortem), OTHERS));
+        let why =
+            why.unwrap_or_else(|| format!("line {}: {}", error.line(), tame(&misread(&error))));
+        anyhow!("cannot read {} as a post-mortem: {why}", shown(path))
     })?;
     if report.schema != SCHEMA {
         bail!(
