@@ -2,7 +2,7 @@
 
 use crate::escape::shown;
 use crate::event::{Cause, Ending, Outcome};
-use crate::report::words;
+use crate::report::{held_file, words};
 use crate::status::{EventLine, Remains, SCHEMA_VERSION, Status};
 use crate::sys::memory::PageFaults;
 use crate::sys::own_ids;
@@ -16,7 +16,7 @@ use nix::unistd::{Gid, Uid, geteuid, getgroups, setegid, seteuid, setgroups};
 use serde::Serialize;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek as _, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd as _};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -351,8 +351,9 @@ fn open_for(path: &Path, caller: CallerId) -> io::Result<File> {
         options.write(true).mode(0o600).custom_flags(flags).open(path)
     };
     let made = open(File::options().create(true), libc::O_NOFOLLOW);
+    let by_link = made.as_ref().is_err_and(|error| error.raw_os_error() == Some(libc::ELOOP));
     let file = match made {
-        Err(error) if error.raw_os_error() == Some(libc::ELOOP) => {
+        Err(_) if by_link => {
             let owner = path.symlink_metadata()?.uid();
             if owner != 0 && owner != caller.uid {
                 return Err(io::Error::other(format!(
@@ -376,6 +377,11 @@ fn open_for(path: &Path, caller: CallerId) -> io::Result<File> {
         return Err(io::Error::other(
             "the file has a second hard link, which may be another user's",
         ));
+    }
+    if let Some(holder) = held_file::holder(&found, file.as_raw_fd(), by_link) {
+        return Err(io::Error::other(format!(
+            "it is {holder}, and would be emptied: give a file of its own, or for the record a descriptor (--json-fd 3 3>&1)"
+        )));
     }
     file.set_len(0)?;
     Ok(file)

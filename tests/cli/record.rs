@@ -145,6 +145,34 @@ fn no_two_outputs_are_the_same_file() {
     scene.run(&["--json", "/dev/null", "--record", "/dev/null"], &["true"]).expect(0);
 }
 
+/// What is in the file of a stream already, and what the command writes to it, stays there.
+#[test]
+fn a_file_that_a_stream_goes_to_is_not_emptied() {
+    let scene = Scene::new();
+    let streams = [("<", "/dev/stdin"), (">>", "/dev/stdout"), ("2>>", "/dev/stderr")];
+    let by_number = [("5>>", "/proc/self/fd/5"), (">>", "/dev/fd/1"), (">>", "held")];
+    for (redirected, path) in streams.into_iter().chain(by_number) {
+        for option in ["--json", "--record"] {
+            scene.write("held", "what was there\n");
+            let refused = scene.guarded(&[option, path], &["echo", "the command"]);
+            let script = format!("\"$@\" {redirected} held; echo \"status $?\" >> status");
+            let mut run = scene.through(&["sh", "-c", &script, "sh"], &refused);
+            Running::start(run.current_dir(scene.dir())).finish().expect(0);
+            let held = scene.read("held");
+            assert!(held.starts_with("what was there\n"), "{option} {path}: {held}");
+            assert!(!held.contains("the command"), "{option} {path}: {held}");
+            assert_eq!(scene.read("status"), "status 125\n", "{option} {path}");
+            std::fs::remove_file(scene.path("status")).unwrap();
+        }
+    }
+    let run = scene.guarded(&["--json", "/dev/stdout"], &["true"]);
+    let held = std::fs::File::create(scene.path("held")).unwrap();
+    let mut run = scene.through(&["env"], &run);
+    let run = Running::start(run.stdout(held)).finish().expect(125);
+    assert!(run.stderr.contains("it is standard output, and would be emptied"), "{run:?}");
+    assert!(run.stderr.contains("--json-fd 3 3>&1"), "{run:?}");
+}
+
 #[test]
 fn the_record_does_not_go_where_the_command_writes() {
     let scene = Scene::new();
