@@ -56,6 +56,8 @@ const PATIENCE_MS: u16 = 5000;
 pub struct RecordFile {
     file: File,
     path: PathBuf,
+    /// With whose rights it was opened.
+    caller: CallerId,
     /// It says already that the run has not ended.
     begun: bool,
 }
@@ -166,7 +168,7 @@ impl RecordFile {
     /// When the caller may not write there.
     pub fn open(path: &Path, caller: CallerId) -> Result<RecordFile> {
         let file = open_as_caller(path, caller, "the record (--json)")?;
-        let mut record = RecordFile { file, path: path.to_owned(), begun: false };
+        let mut record = RecordFile { file, path: path.to_owned(), caller, begun: false };
         // What cannot be written now is told at the end.
         let _ = record.write_beginning();
         Ok(record)
@@ -183,7 +185,7 @@ impl RecordFile {
             format!("cannot use descriptor {number} for the record (--json-fd takes 3 to 63)")
         })?;
         let path = PathBuf::from(format!("descriptor {number}"));
-        Ok(RecordFile { file: File::from(fd), path, begun: false })
+        Ok(RecordFile { file: File::from(fd), path, caller: CallerId::find(), begun: false })
     }
 
     /// Writes the record.
@@ -235,9 +237,28 @@ impl RecordFile {
 
     fn put(mut self, record: &Record<'_>) -> Result<()> {
         let json = render(record)?;
-        self.begin_anew()
-            .and_then(|()| self.write_all(json.as_bytes()))
-            .with_context(|| format!("cannot write the record to {}", shown(&self.path)))
+        let written = self.begin_anew().and_then(|()| self.write_all(json.as_bytes()));
+        if written.is_err() {
+            self.discard();
+        }
+        written.with_context(|| format!("cannot write the record to {}", shown(&self.path)))
+    }
+
+    /// Who looks only whether there is a record takes a half of one, or an empty file, for one.
+    fn discard(&self) {
+        if !self.begun {
+            return;
+        }
+        // It is the first error that is told.
+        let _ = self.file.set_len(0);
+        let _ = as_caller(self.caller, || {
+            let (ours, path) = (self.file.metadata()?, self.path.canonicalize()?);
+            let there = path.symlink_metadata()?;
+            match (there.dev(), there.ino()) == (ours.dev(), ours.ino()) {
+                true => std::fs::remove_file(path),
+                false => Ok(()),
+            }
+        });
     }
 
     /// A file of ours has its beginning already; an inherited one goes on where its owner left off.

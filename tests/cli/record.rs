@@ -173,6 +173,47 @@ fn a_file_that_a_stream_goes_to_is_not_emptied() {
     assert!(run.stderr.contains("--json-fd 3 3>&1"), "{run:?}");
 }
 
+/// Nothing of it is taken for a record, and no older one.
+#[test]
+fn a_record_that_cannot_be_written_leaves_no_file() {
+    let scene = Scene::new();
+    let at = scene.text_path("record.json");
+    std::os::unix::fs::symlink("target", scene.path("link")).unwrap();
+    let link = scene.text_path("link");
+    // Blocks of 512 or 1024 bytes: nothing, and less than a record.
+    for (blocks, file, name) in
+        [("0", &at, "record.json"), ("1", &at, "record.json"), ("0", &link, "target")]
+    {
+        for (options, command, status) in
+            [(&[][..], "true", 0), (&["-m", "abc"], "true", 125), (&[], "/no/such/command", 127)]
+        {
+            scene.write(name, "of the run before");
+            let guarded = scene.guarded(&[&["--json", file], options].concat(), &[command]);
+            let script = format!("ulimit -f {blocks}; exec \"$@\"");
+            let mut run = scene.through(&["sh", "-c", &script, "sh"], &guarded);
+            let run = Running::start(&mut run).finish().expect(status);
+            if blocks == "1" && status != 0 {
+                // So short a record fits.
+                continue;
+            }
+            let told = format!("cannot write the record to {file}: File too large");
+            assert!(run.stderr.contains(&told), "{run:?}");
+            assert!(!scene.path(name).exists(), "{blocks} {file} {options:?}");
+        }
+    }
+}
+
+/// The guardian lives on where a file is full; who runs under it has the signal as it was.
+#[test]
+fn the_command_has_the_signal_of_a_full_file() {
+    let scene = Scene::new();
+    let write = "trap '' USR1; dd if=/dev/zero of=large bs=64k count=1 2>/dev/null";
+    let guarded = scene.guarded(&[], &["sh", "-c", write]);
+    let mut run = scene.through(&["sh", "-c", "ulimit -f 1; exec \"$@\"", "sh"], &guarded);
+    let run = Running::start(run.current_dir(scene.dir())).finish();
+    assert_eq!(run.code(), 128 + nix::libc::SIGXFSZ, "{run:?}");
+}
+
 #[test]
 fn the_record_does_not_go_where_the_command_writes() {
     let scene = Scene::new();
