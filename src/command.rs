@@ -36,6 +36,17 @@ impl CommandError {
             CommandError::NotExecutable(..) => 126,
         }
     }
+
+    /// Whether this word, the first behind the program's name, is no command but a verb with a typing mistake: nobody meant to run
+    /// anything.
+    pub fn is_mistyped_verb(&self, first: &OsStr) -> bool {
+        match self {
+            CommandError::NotFound(word, meant) => {
+                !word.is_empty() && !meant.is_empty() && *word == escape(first.as_bytes())
+            }
+            CommandError::NotExecutable(..) => false,
+        }
+    }
 }
 
 /// The file that the first word names: itself where it has a slash, else the first executable of that name in `PATH`.
@@ -179,6 +190,17 @@ mod tests {
         ] {
             let error = find(&[word.into()]).unwrap_err().to_string();
             assert!(error.contains(&format!("did you mean: sentinel {verb}?")), "{error}");
+        }
+        for (command, first, verb) in [
+            ("staus", "staus", true),
+            ("run", "run", true),
+            // A job, which a service or a script starts with options.
+            ("reporter", "-m", false),
+            ("no-such-command", "no-such-command", false),
+            ("", "", false),
+        ] {
+            let error = find(&[command.into()]).unwrap_err();
+            assert_eq!(error.is_mistyped_verb(OsStr::new(first)), verb, "{command} {first}");
         }
         let error = find(&["no-such-command".into()]).unwrap_err().to_string();
         assert_eq!(error, "command not found: no-such-command");

@@ -11,7 +11,6 @@ mod ward_rules;
 
 use crate::account::Account;
 use crate::cli::{ExitSetting, OnDeath, ReportSetting, Run, Settings, ThrashSetting, TierSetting};
-use crate::escape::escape;
 use crate::lines::whole_pages;
 use crate::policy::OnExit;
 use crate::policy::thrash::ThrashRule;
@@ -166,7 +165,7 @@ pub fn build(s: Settings, command: Vec<OsString>) -> Result<Config> {
         },
         plain: s.plain,
         json: s.json.map(record_path).transpose()?,
-        json_fd: s.json_fd,
+        json_fd: s.json_fd.map(|number| number.0),
         record: s.record,
         record_size: record_size(s.record_size)?,
         log: s.log,
@@ -210,7 +209,7 @@ fn rules(s: &Settings, command: Vec<OsString>) -> Result<WardRules> {
         account: s.user.as_deref().map(Account::find).transpose()?,
         dry_run: s.dry_run,
         report: s.report.unwrap_or(ReportSetting::Acted),
-        limit_exit_code: s.limit_exit_code,
+        limit_exit_code: s.limit_exit_code.map(|status| status.0),
         name: name(s.name.clone(), &command)?,
         victim: None,
         total: None,
@@ -267,7 +266,7 @@ fn slice(name: String) -> Result<String> {
     let fits = name.len() > ".slice".len() && name.len() < 200 && name.ends_with(".slice");
     if !fits || !name.bytes().all(|byte| is_name_byte(byte) || matches!(byte, b'@' | b':' | b'\\'))
     {
-        bail!("--slice {:?}: not a name like batch.slice", escape(name.as_bytes()));
+        bail!("--slice {name:?}: not a name like batch.slice");
     }
     Ok(name)
 }
@@ -276,17 +275,20 @@ fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-')
 }
 
+/// What an option gives as a name must be one.
+fn check_name(option: &str, name: &str) -> Result<()> {
+    let fits = !name.is_empty() && name.len() <= NAME_LENGTH && !name.starts_with('.');
+    ensure!(
+        fits && name.bytes().all(is_name_byte),
+        "{option} {name:?}: not 1 to {NAME_LENGTH} letters (a-z), digits, dots, dashes, underscores, the first no dot"
+    );
+    Ok(())
+}
+
 /// A name given must be one; the command's is made one.
 fn name(given: Option<String>, command: &[OsString]) -> Result<String> {
     if let Some(name) = given {
-        let fits = !name.is_empty() && name.len() <= NAME_LENGTH && !name.starts_with('.');
-        if !fits || !name.bytes().all(is_name_byte) {
-            bail!(
-                "--name {:?}: not 1 to {NAME_LENGTH} letters, digits, dots, dashes",
-                escape(name.as_bytes())
-            );
-        }
-        return Ok(name);
+        return check_name("--name", &name).map(|()| name);
     }
     let file = command.first().and_then(|command| Path::new(command).file_name());
     let bytes = file.map(OsStrExt::as_bytes).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! The word that somebody probably meant. Pure.
 
 /// Longer words are no typing mistakes, and the distance is quadratic.
-const LONGEST: usize = 16;
+const LONGEST: usize = 24;
 
 /// The candidate at the smallest distance (insertions, deletions, replacements and swaps of neighbours), and the distance, unless
 /// nearly everything would have to change.

@@ -150,7 +150,7 @@ fn what_cannot_be_guarded_is_an_error_and_nothing_is_written() {
     let root = std::path::Path::new(place.path()).parent().unwrap().to_str().unwrap();
     for (options, why) in [
         (&[][..], "nothing to guard was named: use --unit, "),
-        (&["--pid", "0"], "0 is not in 1.."),
+        (&["--pid", "0"], "\"0\" is not a process id: write a number from 1 on"),
         (&["--pid", "1", "--name", "x"], "cannot be used with"),
         (&["--name", "x", "--each"], "cannot be used with"),
         (&["--cgroup", "/sys/fs/cgroup/not-there", "-m", "40M"], "cannot find the cgroup"),

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
+#[path = "report/mixed_up.rs"]
+mod mixed_up;
 mod support;
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
@@ -312,9 +314,13 @@ fn a_record_to_a_descriptor() {
     let record: Value = serde_json::from_str(&scene.read("record")).unwrap();
     assert_eq!(record["exit_status"], 3, "{record:#}");
     assert!(record["status"]["usage"]["cpu_usec"].is_u64(), "{record:#}");
-    for number in ["9", "2", "-1", "99"] {
+    for (number, why) in [
+        ("9", "for the record (--json-fd takes 3 to 63)"),
+        ("2", "is not a descriptor for it: write a number from 3 to 63"),
+        ("99", "is not a descriptor for it"),
+    ] {
         let refused = ended(&scene, &[&format!("--json-fd={number}")], &["true"]).expect(125);
-        assert!(refused.stderr.contains("for the record (--json-fd takes 3 to 63)"), "{refused:?}");
+        assert!(refused.stderr.contains(why), "{refused:?}");
     }
 }
 

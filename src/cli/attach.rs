@@ -2,6 +2,7 @@
 
 use super::Settings;
 use super::headed::headed;
+use super::numbers::PidSetting;
 use super::values::{
     BreachSetting, CulpritSetting, EndBySetting, Offering, ReportSetting, Span, TermSignal,
     ThrashSetting, VictimSetting,
@@ -40,8 +41,8 @@ pub struct Attach {
     #[arg(long, group = "target", value_name = "CONTAINER", value_hint = ValueHint::Other)]
     pub container: Option<String>,
     /// The process to guard, with all that descend from it
-    #[arg(long, group = "target", value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
-    pub pid: Option<i32>,
+    #[arg(long, group = "target", value_name = "PID")]
+    pub pid: Option<PidSetting>,
     /// The process to guard, by the name of its program
     #[arg(long, group = "target", value_name = "PROGRAM", value_hint = ValueHint::CommandName)]
     pub name: Option<OsString>,
@@ -145,7 +146,7 @@ impl Attach {
             self.cgroup.clone().map(AttachTarget::Cgroup),
             unit.map(AttachTarget::Unit),
             self.container.clone().map(AttachTarget::Container),
-            self.pid.map(AttachTarget::Process),
+            self.pid.map(|pid| AttachTarget::Process(pid.0)),
             self.name.clone().map(AttachTarget::Program),
             self.machine.then_some(AttachTarget::Machine),
         ];

@@ -2,6 +2,7 @@
 
 use super::from_text::from_text;
 use super::matching::MatchRule;
+use super::numbers::{Descriptor, ExitStatus};
 use super::values::{
     Amount, BreachSetting, Count, CulpritSetting, ExitSetting, Offering, OnDeath, ReportSetting,
     Span, TermSignal, ThrashSetting, TierSetting,
@@ -165,7 +166,8 @@ pub struct Settings {
     pub on_guardian_death: Option<OnDeath>,
     /// Exit status when sentinel ended the workload for a limit [default: 128 + signal]
     #[arg(long, value_name = "N", help_heading = ENDING)]
-    pub limit_exit_code: Option<u8>,
+    #[serde(deserialize_with = "from_text")]
+    pub limit_exit_code: Option<ExitStatus>,
 
     /// Refuse to run below this tier
     ///
@@ -217,7 +219,8 @@ pub struct Settings {
     pub json: Option<PathBuf>,
     /// Write the same record to this open descriptor, 3 to 63
     #[arg(long, value_name = "N", help_heading = RECORDS)]
-    pub json_fd: Option<i32>,
+    #[serde(deserialize_with = "from_text")]
+    pub json_fd: Option<Descriptor>,
     /// Write every sample and event to this file, for sentinel replay
     #[arg(long, value_name = "FILE", help_heading = RECORDS, value_hint = ValueHint::FilePath)]
     pub record: Option<PathBuf>,

@@ -135,6 +135,7 @@ fn takes_value(option: &Arg) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::Descriptor;
     use std::path::Path;
 
     fn read(line: &str) -> Option<Run> {
@@ -188,7 +189,10 @@ mod tests {
             }
         }
         let found = read("sentinel -m abc --name a --json-fd 5 --config c true").unwrap();
-        assert_eq!((found.settings.name.as_deref(), found.settings.json_fd), (Some("a"), Some(5)));
+        assert_eq!(
+            (found.settings.name.as_deref(), found.settings.json_fd),
+            (Some("a"), Some(Descriptor(5)))
+        );
         assert_eq!(found.config.as_deref(), Some(Path::new("c")));
     }
 

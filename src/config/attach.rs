@@ -87,6 +87,7 @@ impl Config {
             asked.total.is_none() || asked.each,
             "--total is for all cgroups of a directory together: it needs --each, with --slice or --cgroup"
         );
+        asked.guardian.iter().try_for_each(|name| super::check_name("--as", name))?;
         let found = asked.target().context(NOTHING)?.find()?;
         let (each, machine) = (asked.each, asked.machine);
         let end_by_stop = asked.end_by == Some(EndBySetting::Stop);

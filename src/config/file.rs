@@ -3,8 +3,9 @@
 
 use crate::account::home_of;
 use crate::cli::Settings;
-use crate::escape::{escape, shown};
+use crate::escape::{shown, tame};
 use crate::nearest::nearest;
+use crate::report::file_kind::FileKind;
 use crate::report::record::{CallerId, as_caller};
 use anyhow::{Context, Result, anyhow};
 use nix::errno::Errno;
@@ -47,7 +48,11 @@ pub fn settings(named: Option<PathBuf>) -> Result<(Settings, Authority)> {
         .and_then(|(file, data)| Ok((text(file)?, origin(&path, &data, caller))))
         .with_context(what)?;
     let settings = parse(&text).map_err(|(line, problem)| {
-        anyhow!("{problem}").context(format!("{} line {line}", what()))
+        let kind = FileKind::of(text.as_bytes());
+        match kind.and_then(|kind| kind.told_instead_of(None, "write TOML (sentinel.toml(5))")) {
+            Some(told) => anyhow!("{}: {told}", what()),
+            None => anyhow!("{problem}").context(format!("{} line {line}", what())),
+        }
     })?;
     Ok((settings, origin))
 }
@@ -158,7 +163,7 @@ fn origin(path: &Path, data: &Metadata, caller: CallerId) -> Authority {
 pub fn parse(text: &str) -> std::result::Result<Settings, (usize, String)> {
     toml::from_str(text).map_err(|error| {
         let line = error.span().map_or(0, |span| text[..span.start].matches('\n').count() + 1);
-        (line, escape(problem(text, line, error.message()).as_bytes()))
+        (line, tame(&problem(text, line, error.message())))
     })
 }
 
@@ -202,6 +207,11 @@ mod tests {
         let said = |text: &str| parse(text).unwrap_err();
         let (line, problem) = said("plain = true\ngrace = \"later\"");
         assert!(line == 2 && problem.starts_with("grace: "), "{problem}");
+        let (_, problem) = said("limit-exit-code = 256");
+        assert!(
+            problem.ends_with("is not an exit status: write a number from 0 to 255"),
+            "{problem}"
+        );
         assert_eq!(said("pidz = 4").1, "unknown field `pidz` (did you mean pids?)");
         assert!(said("flavour = 1").1.ends_with("long names of options (sentinel --help)"));
     }

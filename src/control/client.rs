@@ -73,11 +73,7 @@ pub fn exchange(
 pub fn request_line(words: &[String]) -> Result<String> {
     let line = words.join(" ");
     let control = line.chars().find(|c| c.is_control());
-    ensure!(
-        control.is_none(),
-        "cannot send {:?}: a request is one line of plain text",
-        escape(line.as_bytes())
-    );
+    ensure!(control.is_none(), "cannot send {line:?}: a request is one line of plain text");
     ensure!(line.len() <= MAX_LINE, "cannot send a request of more than {MAX_LINE} bytes");
     ensure!(!line.trim().is_empty(), "no request given: try help");
     Ok(line + "\n")

@@ -202,7 +202,7 @@ impl Host {
             Some((command, error)) => {
                 let error = crate::command::explain(error, &command);
                 not_started::record(std::mem::take(&mut self.records), &error);
-                not_started::count(&self.name);
+                not_started::count(&self.name, &error);
                 self.abandon();
                 Err(error)
             }

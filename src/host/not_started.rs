@@ -49,8 +49,12 @@ pub(super) fn record(records: Vec<RecordFile>, error: &Error) {
     }
 }
 
-/// Counts it, for those who look only now and then.
-pub(super) fn count(name: &str) {
+/// Counts it, for those who look only now and then: they are to hear of a job that did not start, and not of a verb that was mistyped.
+pub(super) fn count(name: &str, error: &Error) {
+    let first = std::env::args_os().nth(1).unwrap_or_default();
+    if error.downcast_ref().is_some_and(|error: &CommandError| error.is_mistyped_verb(&first)) {
+        return;
+    }
     let end = RecentEnd::bare(name, NOT_STARTED, 0);
     if let Err(error) = store::count(&end, CallerId::find()) {
         crate::diagnostics::complain(&format!("{error:#}"));
@@ -63,7 +67,7 @@ pub fn record_refusal(asked: &Settings, command: Option<&OsStr>, error: &Error) 
     let name = asked.name.clone().or_else(|| Some(file?.to_string_lossy().into_owned()));
     let path = asked.json.as_deref().filter(|path| path.as_os_str() != "-");
     let opened = path.map(|path| RecordFile::open(path, CallerId::find()));
-    let inherited = asked.json_fd.map(RecordFile::inherited);
+    let inherited = asked.json_fd.map(|number| RecordFile::inherited(number.0));
     record(opened.into_iter().chain(inherited).filter_map(Result::ok).collect(), error);
-    name.into_iter().for_each(|name| count(&name));
+    name.into_iter().for_each(|name| count(&name, error));
 }

@@ -48,7 +48,7 @@ pub fn start(config: Config) -> Result<Host> {
         .and_then(|()| begin(config, caller, signals, strangers, &mut records));
     if let Err(error) = &result {
         not_started::record(records, error);
-        not_started::count(&name);
+        not_started::count(&name, error);
     }
     result
 }

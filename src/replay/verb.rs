@@ -7,26 +7,30 @@ use super::what_if::ask;
 use super::what_if_text;
 use crate::cli::ReplayArgs;
 use crate::escape::shown;
+use crate::report::file_kind::FileKind;
+use crate::report::given_file;
 use crate::sys::terminal::{is_foreground, is_terminal};
 use crate::terminal_modes::is_dumb;
 use crate::trace::reader::{self, Trace};
 use crate::tui::Options;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use nix::sys::signal::{SigSet, Signal};
-use std::fs::File;
-use std::io::{self, BufReader, Write};
+use std::io::{self, BufRead as _, BufReader, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+/// So much of a file shows which of ours it is.
+const BEGINNING: usize = 64 << 10;
+/// For whoever has no trace.
+const WRITE_ONE: &str = "write a trace with sentinel --record FILE";
 
 /// Runs it. Gives the exit status.
 ///
 /// # Errors
 /// When the file cannot be read, or nobody takes the answer.
 pub fn run(wanted: &ReplayArgs) -> Result<u8> {
-    let path = shown(&wanted.file);
-    let file = File::open(&wanted.file).with_context(|| format!("cannot open the trace {path}"))?;
-    let trace =
-        reader::read(BufReader::new(file)).with_context(|| format!("cannot read {path}"))?;
+    let trace = load(&wanted.file)?;
     if wanted.what_if {
         return what_if(&trace, wanted).map(|()| 0);
     }
@@ -44,6 +48,21 @@ pub fn run(wanted: &ReplayArgs) -> Result<u8> {
     comparison.missing.iter().for_each(|missing| crate::diagnostics::complain(missing));
     say(&comparison.to_string())?;
     Ok(status(&comparison))
+}
+
+/// Reads the trace, or says what else the file is.
+fn load(path: &Path) -> Result<Trace> {
+    let name = shown(path);
+    let file = given_file::open(path).with_context(|| format!("cannot open the trace {name}"))?;
+    let mut input = BufReader::with_capacity(BEGINNING, file);
+    let beginning = input.fill_buf().with_context(|| format!("cannot read {name}"))?.to_vec();
+    reader::read(input).map_err(|bad| {
+        let kind = FileKind::of(&beginning).filter(|_| bad.line == 1);
+        match kind.and_then(|kind| kind.told_instead_of(Some(FileKind::Trace), WRITE_ONE)) {
+            Some(what) => anyhow!("cannot read {name} as a trace: {what}"),
+            None => anyhow::Error::new(bad).context(format!("cannot read {name}")),
+        }
+    })
 }
 
 fn status(comparison: &Comparison) -> u8 {

@@ -1,7 +1,10 @@
 //! Read-only renderings of what happened: lines for people, summaries, records.
 
 pub mod console;
+pub mod file_kind;
 pub mod from_policy;
+pub mod given_file;
+pub mod held_file;
 pub mod html;
 pub mod kept;
 pub mod log;

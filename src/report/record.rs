@@ -2,7 +2,7 @@
 
 use crate::escape::shown;
 use crate::event::{Cause, Ending, Outcome};
-use crate::report::words;
+use crate::report::{held_file, words};
 use crate::status::{EventLine, Remains, SCHEMA_VERSION, Status};
 use crate::sys::memory::PageFaults;
 use crate::sys::own_ids;
@@ -16,7 +16,7 @@ use nix::unistd::{Gid, Uid, geteuid, getgroups, setegid, seteuid, setgroups};
 use serde::Serialize;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek as _, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd as _};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -56,6 +56,8 @@ const PATIENCE_MS: u16 = 5000;
 pub struct RecordFile {
     file: File,
     path: PathBuf,
+    /// With whose rights it was opened.
+    caller: CallerId,
     /// It says already that the run has not ended.
     begun: bool,
 }
@@ -166,7 +168,7 @@ impl RecordFile {
     /// When the caller may not write there.
     pub fn open(path: &Path, caller: CallerId) -> Result<RecordFile> {
         let file = open_as_caller(path, caller, "the record (--json)")?;
-        let mut record = RecordFile { file, path: path.to_owned(), begun: false };
+        let mut record = RecordFile { file, path: path.to_owned(), caller, begun: false };
         // What cannot be written now is told at the end.
         let _ = record.write_beginning();
         Ok(record)
@@ -183,7 +185,7 @@ impl RecordFile {
             format!("cannot use descriptor {number} for the record (--json-fd takes 3 to 63)")
         })?;
         let path = PathBuf::from(format!("descriptor {number}"));
-        Ok(RecordFile { file: File::from(fd), path, begun: false })
+        Ok(RecordFile { file: File::from(fd), path, caller: CallerId::find(), begun: false })
     }
 
     /// Writes the record.
@@ -235,9 +237,28 @@ impl RecordFile {
 
     fn put(mut self, record: &Record<'_>) -> Result<()> {
         let json = render(record)?;
-        self.begin_anew()
-            .and_then(|()| self.write_all(json.as_bytes()))
-            .with_context(|| format!("cannot write the record to {}", shown(&self.path)))
+        let written = self.begin_anew().and_then(|()| self.write_all(json.as_bytes()));
+        if written.is_err() {
+            self.discard();
+        }
+        written.with_context(|| format!("cannot write the record to {}", shown(&self.path)))
+    }
+
+    /// Who looks only whether there is a record takes a half of one, or an empty file, for one.
+    fn discard(&self) {
+        if !self.begun {
+            return;
+        }
+        // It is the first error that is told.
+        let _ = self.file.set_len(0);
+        let _ = as_caller(self.caller, || {
+            let (ours, path) = (self.file.metadata()?, self.path.canonicalize()?);
+            let there = path.symlink_metadata()?;
+            match (there.dev(), there.ino()) == (ours.dev(), ours.ino()) {
+                true => std::fs::remove_file(path),
+                false => Ok(()),
+            }
+        });
     }
 
     /// A file of ours has its beginning already; an inherited one goes on where its owner left off.
@@ -351,8 +372,9 @@ fn open_for(path: &Path, caller: CallerId) -> io::Result<File> {
         options.write(true).mode(0o600).custom_flags(flags).open(path)
     };
     let made = open(File::options().create(true), libc::O_NOFOLLOW);
+    let by_link = made.as_ref().is_err_and(|error| error.raw_os_error() == Some(libc::ELOOP));
     let file = match made {
-        Err(error) if error.raw_os_error() == Some(libc::ELOOP) => {
+        Err(_) if by_link => {
             let owner = path.symlink_metadata()?.uid();
             if owner != 0 && owner != caller.uid {
                 return Err(io::Error::other(format!(
@@ -376,6 +398,11 @@ fn open_for(path: &Path, caller: CallerId) -> io::Result<File> {
         return Err(io::Error::other(
             "the file has a second hard link, which may be another user's",
         ));
+    }
+    if let Some(holder) = held_file::holder(&found, file.as_raw_fd(), by_link) {
+        return Err(io::Error::other(format!(
+            "it is {holder}, and would be emptied: give a file of its own, or for the record a descriptor (--json-fd 3 3>&1)"
+        )));
     }
     file.set_len(0)?;
     Ok(file)

@@ -279,6 +279,10 @@ fn typing_mistakes_of_verbs_and_of_their_options() {
             "(did you mean --memory?); try: sentinel replay --help",
         ),
         (&["replay"], 125, "no file given; try: sentinel replay --help"),
+        (&["replay", "t", "--speed", "-1"], 125, "\"-1\" is not a speed: write for instance 10"),
+        (&["attach", "--pid", "x"], 125, "--pid <PID>: \"x\" is not a process id: write a number"),
+        (&["attach", "--pid", "-4"], 125, "\"-4\" is not a process id: write a number from 1 on"),
+        (&["ctl", "-g", "-4", "status"], 125, "a value that begins with a dash is written -g-4"),
         (
             &["--kill-mode", "mixd", "true"],
             125,
@@ -287,6 +291,24 @@ fn typing_mistakes_of_verbs_and_of_their_options() {
     ] {
         let run = refused(&scene, scene.sentinel().args(words), status);
         assert!(run.stderr.contains(needle), "{words:?} does not say {needle:?}: {run:?}");
+    }
+}
+
+/// One that is far away is worse than none.
+#[test]
+fn nothing_is_suggested_that_is_not_near() {
+    let scene = Scene::new();
+    for words in [
+        &["attach", "--frobnicate"][..],
+        &["attach", "--frobnicate=4"],
+        &["--frobnicate", "true"],
+        &["--kill-mode", "frobnicate", "true"],
+        &["--onwards", "true"],
+        &["replay", "t", "--slow"],
+        &["help", "frobnicate"],
+    ] {
+        let run = refused(&scene, scene.sentinel().args(words), 125);
+        assert!(!run.stderr.contains("did you mean"), "{words:?}: {run:?}");
     }
 }
 
@@ -339,5 +361,26 @@ fn a_command_may_have_a_verb_s_name() {
             let expected = format!("command {} --help\n", scene.text_path(verb));
             assert_eq!(run.stdout(), expected, "{before:?}");
         }
+    }
+}
+
+/// The ledger, and so the alerts, tell of jobs that did not start.
+#[test]
+fn a_mistyped_verb_is_no_run_and_a_command_that_is_missing_is_one() {
+    let scene = Scene::new();
+    let state = scene.text_path("state");
+    let counted = |words: &[&str]| {
+        let mut sentinel = scene.sentinel();
+        refused(&scene, sentinel.args(words).env("XDG_STATE_HOME", &state), 127);
+        std::fs::read_to_string(scene.path("state/sentinel/ended.json")).unwrap_or_default()
+    };
+    for words in [&["reprot", "last"][..], &["staus"], &["run", "-m", "1G", "true"], &["version"]] {
+        assert_eq!(counted(words), "", "{words:?}");
+    }
+    // A job that a service starts says at least one option.
+    for words in [&["-q", "reprot"][..], &["--", "staus"], &["no-such-command"]] {
+        let name = format!("\"name\":\"{}\",\"reason\":\"not-started\"", words[words.len() - 1]);
+        let ledger = counted(words);
+        assert!(ledger.contains(&name), "{words:?}: {ledger}");
     }
 }

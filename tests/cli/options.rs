@@ -12,6 +12,8 @@ fn options_that_there_are_not() {
         (&["--plian"], "'--plian' found (did you mean --plain?)"),
         (&["--memroy", "1G"], "did you mean --memory?"),
         (&["--time-out", "1s"], "did you mean --timeout?"),
+        (&["--memory-max", "1G"], "did you mean --memory?"),
+        (&["--on-guardian-deaht", "kill"], "did you mean --on-guardian-death?"),
         (&["--best_effort"], "did you mean --best-effort?"),
         (&["-Z"], "'-Z'"),
         (&["--dry-run=yes"], "--dry-run"),
@@ -33,12 +35,14 @@ fn sizes_that_are_none() {
         (&["-m", "100M\n200M"], not_a_size),
         (&["-m", "\u{1b}[2J"], not_a_size),
         (&["--memory=-5M"], not_a_size),
-        (&["-m", "-5M"], "'-5'"),
+        (&["-m", "-5M"], "--memory <SIZE>: \"-5M\" is not a size"),
+        (&["-m", "-.5G"], not_a_size),
+        (&["-qm", "-1"], not_a_size),
         (&["-m", "99999999999999T"], "is too large"),
         (&["-m", "18446744073709551616"], "is too large"),
         (&["-m", "0%"], "is not a share"),
         (&["-m", "101%"], "is not a share"),
-        (&["-m", "-1%"], "'-1'"),
+        (&["-m", "-1%"], "is not a share"),
         (&["--swap", "some"], not_a_size),
         (&["--headroom", "x"], not_a_size),
         (&["--min-available", "some"], not_a_size),
@@ -110,6 +114,9 @@ fn durations_that_are_none() {
         (&["--grace", ""], not_a_duration),
         (&["--grace", "soon"], not_a_duration),
         (&["--grace=-1s"], not_a_duration),
+        (&["--grace", "-1s"], not_a_duration),
+        (&["--grace", "-3"], "--grace <DURATION>: \"-3\" is not a duration: write for instance"),
+        (&["--thrash", "-1%:1m"], "is not a share"),
         (&["--grace", "1x"], not_a_duration),
         (&["--grace", "99999999999d"], "is too large"),
         (&["--timeout", "1:30"], not_a_duration),
@@ -150,18 +157,52 @@ fn words_that_are_no_choice() {
             "is not a signal: write for instance TERM, INT, 15 or RTMIN+3",
         ),
         (&["--warn-at", "0%"], "is not a share"),
-        (&["--limit-exit-code", "256"], "--limit-exit-code"),
-        (&["--limit-exit-code", "-1"], "'-1'"),
-        (&["--limit-exit-code", "no"], "--limit-exit-code"),
+        (&["--limit-exit-code", "256"], "\"256\" is not an exit status: write a number from 0"),
+        (&["--limit-exit-code", "-1"], "\"-1\" is not an exit status"),
+        (&["--limit-exit-code", "no"], "\"no\" is not an exit status"),
+        (&["--json-fd", "x"], "\"x\" is not a descriptor for it: write a number from 3 to 63"),
+        (&["--json-fd", "-1"], "\"-1\" is not a descriptor"),
+        (&["--kill-mode", "-1"], "control-group, mixed, process"),
+        (&["--user", "-1"], "a value that begins with a dash is written --user=-1"),
+        (&["--quiet", "-1"], "unexpected argument '-1' found; try"),
         (&["--pids", "0"], "from 1 to"),
+        (&["--pids", "-1"], "--pids <N>: -1 is neither max nor a number from 1 to"),
         (&["--pids", "1.5"], "from 1 to"),
         (&["--pids", "2G"], "from 1 to"),
         (&["--pids", "99999999999999999999"], "from 1 to"),
         (&["--name", ""], "not 1 to 32 letters"),
         (&["--name", "../up"], "not 1 to 32 letters"),
         (&["--name", "two words"], "not 1 to 32 letters"),
+        (&["--name", "a+b"], "letters (a-z), digits, dots, dashes, underscores, the first no dot"),
         (&["--name", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"], "not 1 to 32 letters"),
     ]);
+}
+
+/// A value is quoted as it was typed, so that whoever reads it finds it: escaped once and not twice.
+#[test]
+fn what_is_quoted_is_escaped_once() {
+    table(&[
+        (&["-m", "\"4G\""], r#"--memory <SIZE>: "\"4G\"" is not a size"#),
+        (&["-m", "a\\b"], r#": "a\\b" is not a size"#),
+        (&["-m", "a\nb"], r#": "a\nb" is not a size"#),
+        (&["--grace", "\"3s\""], r#": "\"3s\"" is not a duration"#),
+        (&["--kill-mode", "a\"\\"], r#": "a\"\\" is not one of"#),
+        (&["--name", "a\\\"b"], r#"--name "a\\\"b": not 1 to 32"#),
+        (&["--slice", "a\"\\"], r#"--slice "a\"\\": not a name"#),
+        (&["--user", "a\\b"], r"no such user: a\\b"),
+        (&["--a\nb"], r"unexpected argument '--a\nb' found"),
+        (&["--a\\b"], r"unexpected argument '--a\\b' found"),
+        (&["--plain=\u{1b}"], r#"--plain takes no value, but got "\u{1b}""#),
+    ]);
+    let scene = Scene::new();
+    let config = scene.write("config.toml", "memory = '\"4G\"'\n");
+    let run = refused(&scene, &mut attempt(&scene, &["--config", &config]), 125);
+    assert!(run.stderr.contains(r#"line 1: memory: "\"4G\"" is not a size"#), "{run:?}");
+    let run = refused(&scene, scene.sentinel().args(["ctl", "set\tx"]), 125);
+    assert!(run.stderr.contains(r#"cannot send "set\tx": a request"#), "{run:?}");
+    let named = ["attach", "--pid", "1", "--as", "a\\b"];
+    let run = refused(&scene, scene.sentinel().args(named), 125);
+    assert!(run.stderr.contains(r#"--as "a\\b": not 1 to 32 letters"#), "{run:?}");
 }
 
 #[test]

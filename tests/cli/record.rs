@@ -145,6 +145,75 @@ fn no_two_outputs_are_the_same_file() {
     scene.run(&["--json", "/dev/null", "--record", "/dev/null"], &["true"]).expect(0);
 }
 
+/// What is in the file of a stream already, and what the command writes to it, stays there.
+#[test]
+fn a_file_that_a_stream_goes_to_is_not_emptied() {
+    let scene = Scene::new();
+    let streams = [("<", "/dev/stdin"), (">>", "/dev/stdout"), ("2>>", "/dev/stderr")];
+    let by_number = [("5>>", "/proc/self/fd/5"), (">>", "/dev/fd/1"), (">>", "held")];
+    for (redirected, path) in streams.into_iter().chain(by_number) {
+        for option in ["--json", "--record"] {
+            scene.write("held", "what was there\n");
+            let refused = scene.guarded(&[option, path], &["echo", "the command"]);
+            let script = format!("\"$@\" {redirected} held; echo \"status $?\" >> status");
+            let mut run = scene.through(&["sh", "-c", &script, "sh"], &refused);
+            Running::start(run.current_dir(scene.dir())).finish().expect(0);
+            let held = scene.read("held");
+            assert!(held.starts_with("what was there\n"), "{option} {path}: {held}");
+            assert!(!held.contains("the command"), "{option} {path}: {held}");
+            assert_eq!(scene.read("status"), "status 125\n", "{option} {path}");
+            std::fs::remove_file(scene.path("status")).unwrap();
+        }
+    }
+    let run = scene.guarded(&["--json", "/dev/stdout"], &["true"]);
+    let held = std::fs::File::create(scene.path("held")).unwrap();
+    let mut run = scene.through(&["env"], &run);
+    let run = Running::start(run.stdout(held)).finish().expect(125);
+    assert!(run.stderr.contains("it is standard output, and would be emptied"), "{run:?}");
+    assert!(run.stderr.contains("--json-fd 3 3>&1"), "{run:?}");
+}
+
+/// Nothing of it is taken for a record, and no older one.
+#[test]
+fn a_record_that_cannot_be_written_leaves_no_file() {
+    let scene = Scene::new();
+    let at = scene.text_path("record.json");
+    std::os::unix::fs::symlink("target", scene.path("link")).unwrap();
+    let link = scene.text_path("link");
+    // Blocks of 512 or 1024 bytes: nothing, and less than a record.
+    for (blocks, file, name) in
+        [("0", &at, "record.json"), ("1", &at, "record.json"), ("0", &link, "target")]
+    {
+        for (options, command, status) in
+            [(&[][..], "true", 0), (&["-m", "abc"], "true", 125), (&[], "/no/such/command", 127)]
+        {
+            scene.write(name, "of the run before");
+            let guarded = scene.guarded(&[&["--json", file], options].concat(), &[command]);
+            let script = format!("ulimit -f {blocks}; exec \"$@\"");
+            let mut run = scene.through(&["sh", "-c", &script, "sh"], &guarded);
+            let run = Running::start(&mut run).finish().expect(status);
+            if blocks == "1" && status != 0 {
+                // So short a record fits.
+                continue;
+            }
+            let told = format!("cannot write the record to {file}: File too large");
+            assert!(run.stderr.contains(&told), "{run:?}");
+            assert!(!scene.path(name).exists(), "{blocks} {file} {options:?}");
+        }
+    }
+}
+
+/// The guardian lives on where a file is full; who runs under it has the signal as it was.
+#[test]
+fn the_command_has_the_signal_of_a_full_file() {
+    let scene = Scene::new();
+    let write = "trap '' USR1; dd if=/dev/zero of=large bs=64k count=1 2>/dev/null";
+    let guarded = scene.guarded(&[], &["sh", "-c", write]);
+    let mut run = scene.through(&["sh", "-c", "ulimit -f 1; exec \"$@\"", "sh"], &guarded);
+    let run = Running::start(run.current_dir(scene.dir())).finish();
+    assert_eq!(run.code(), 128 + nix::libc::SIGXFSZ, "{run:?}");
+}
+
 #[test]
 fn the_record_does_not_go_where_the_command_writes() {
     let scene = Scene::new();

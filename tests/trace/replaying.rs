@@ -58,6 +58,22 @@ fn bad_files_are_refused_with_the_number_of_the_line() {
         .says("is not a speed");
 }
 
+/// A pipe that somebody feeds is as good as a file; one with a name may never be fed.
+#[test]
+fn a_trace_comes_from_a_pipe_that_is_held_and_no_other_is_waited_for() {
+    let scene = Scene::new();
+    scene.write("t.jsonl", text(&LEAK));
+    let mut shell = scene.program("sh");
+    shell.args(["-c", "cat t.jsonl | \"$0\" replay --json /dev/stdin"]).arg(binary());
+    Running::start(shell.current_dir(scene.dir())).finish().expect(0);
+    let pipe = scene.path("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let run = replay(&scene, &["--plain"], &scene.text_path("pipe")).expect(125);
+    run.says("it is a named pipe: give a file, or /dev/stdin");
+    replay(&scene, &["--plain"], &scene.text_path(".")).expect(125).says("Is a directory");
+    replay(&scene, &["--plain"], "/dev/zero").expect(125).says("it is not a regular file");
+}
+
 #[test]
 fn a_line_that_is_cut_short_is_left_out() {
     let whole = text(&LEAK);

@@ -3,13 +3,15 @@
 
 use super::{PostMortem, SCHEMA};
 use crate::escape::{shown, tame};
+use crate::report::file_kind::FileKind;
+use crate::report::given_file;
 use crate::report::misread::misread;
 use crate::report::record::{CallerId, as_caller};
 use crate::sys::own_ids;
 use anyhow::{Context, Result, anyhow, bail};
 use nix::libc;
 use serde_json::Value;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -22,6 +24,9 @@ const LARGEST: u64 = 16 << 20;
 /// Nor is one with a number beyond this: of bytes 8 PiB, of microseconds 285 years, and as far as JSON's readers agree on numbers
 /// (RFC 8259, section 6). Figures and plots multiply.
 const LARGEST_NUMBER: u64 = 1 << 53;
+
+/// Where to find one, for whoever gave something else.
+const OTHERS: &str = "sentinel report list shows the post-mortems that are kept";
 
 /// The directory of a caller: `$XDG_STATE_HOME/sentinel`, else `~/.local/state/sentinel`; of root `/var/lib/sentinel`
 /// (XDG base directories; file-hierarchy(7)). Behind sudo the home is the user's, and not what the environment says. What root finds in
@@ -120,16 +125,21 @@ pub fn list(directory: &Path) -> Vec<(PathBuf, u64)> {
 /// When it cannot be read, or is no post-mortem that this version knows.
 pub fn load(path: &Path) -> Result<PostMortem> {
     let open = || -> io::Result<Vec<u8>> {
-        let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
-        check(&file)?;
+        let file = given_file::open(path)?;
+        if file.metadata()?.size() > LARGEST {
+            return Err(io::Error::other("it is too large"));
+        }
         let mut json = Vec::new();
         file.take(LARGEST).read_to_end(&mut json)?;
         Ok(json)
     };
     let json = open().with_context(|| format!("cannot read the post-mortem {}", shown(path)))?;
     let report: PostMortem = serde_json::from_slice(&json).map_err(|error| {
-        let (line, what) = (error.line(), tame(&misread(&error)));
-        anyhow!("cannot read {} as a post-mortem: line {line}: {what}", shown(path))
+        let why = FileKind::of(&json)
+            .and_then(|kind| kind.told_instead_of(Some(FileKind::PostMortem), OTHERS));
+        let why =
+            why.unwrap_or_else(|| format!("line {}: {}", error.line(), tame(&misread(&error))));
+        anyhow!("cannot read {} as a post-mortem: {why}", shown(path))
     })?;
     if report.schema != SCHEMA {
         bail!(
@@ -172,16 +182,6 @@ fn tame_all(value: &mut Value) {
         Value::Object(fields) => fields.values_mut().for_each(tame_all),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
-}
-
-fn check(file: &File) -> io::Result<()> {
-    let data = file.metadata()?;
-    let why = match () {
-        () if !data.is_file() => "it is not a regular file",
-        () if data.size() > LARGEST => "it is too large",
-        () => return Ok(()),
-    };
-    Err(io::Error::other(why))
 }
 
 #[cfg(test)]
@@ -227,9 +227,7 @@ mod tests {
             std::fs::write(&path, text).unwrap();
             assert!(format!("{:#}", load(&path).unwrap_err()).contains(said));
         }
-        assert!(
-            format!("{:#}", load(place.path()).unwrap_err()).contains("it is not a regular file")
-        );
+        assert!(format!("{:#}", load(place.path()).unwrap_err()).contains("Is a directory"));
     }
 
     #[test]
