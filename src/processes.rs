@@ -145,12 +145,21 @@ fn row(pid: i32) -> Option<(ProcessRow, Stat)> {
         command: name.clone(),
         name,
         state: stat.state,
-        rss: Bytes(stat.rss.saturating_mul(procfs::page_size())),
+        rss: Bytes(resident(&stat).saturating_mul(procfs::page_size())),
         share_permille: 0,
         growth: None,
         cpu_permille: None,
     };
     Some((row, stat))
+}
+
+/// Pages. Where the first thread has ended, a living one tells.
+fn resident(stat: &Stat) -> u64 {
+    let whole = || crate::workload::proc_stat::Stat::of(stat.pid, &mut [0; STAT]).ok().flatten();
+    match stat.state {
+        'Z' if stat.num_threads > 1 => whole().map_or(0, |stat| stat.resident),
+        _ => stat.rss,
+    }
 }
 
 /// One file opened and read: a table of thousands is read again and again.

@@ -73,6 +73,22 @@ fn threads_and_a_child_of_each() {
     );
 }
 
+/// /proc/PID/stat has a zombie there: its first thread has ended, and another goes on with all that there is.
+#[test]
+fn a_process_without_its_first_thread_counts() {
+    let leave = "import threading
+def go_on():
+    print('ready', flush=True)
+    wait()
+threading.Thread(target=go_on).start()
+libc.syscall({'x86_64': 60}.get(os.uname().machine, 93), 0)
+";
+    agrees(&format!("held = fill(60)\n{leave}"));
+    agrees(&format!(
+        "held = fill(60)\nif os.fork() == 0:\n    touch(held, 0, 30)\n    wait()\n{leave}"
+    ));
+}
+
 #[test]
 fn one_address_space_counts_once() {
     for flags in ["CLONE_VM", "CLONE_VM | CLONE_VFORK"] {

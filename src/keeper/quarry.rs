@@ -179,7 +179,8 @@ fn with_descendants(pids: &BTreeSet<i32>) -> BTreeSet<i32> {
     let all = procfs::process::all_processes().into_iter().flatten().flatten();
     let stats = all.filter_map(|process| process.stat().ok());
     let living: Vec<_> = stats
-        .filter(|stat| !matches!(stat.state, 'Z' | 'X'))
+        // A zombie with threads has lost its first one only.
+        .filter(|stat| !matches!(stat.state, 'Z' | 'X') || stat.num_threads > 1)
         .map(|stat| (stat.pid, stat.ppid))
         .collect();
     let mut found: BTreeSet<i32> =

@@ -127,7 +127,8 @@ fn measure(wanted: &ToMeasure) -> Measured {
 }
 
 fn pss(pid: u32) -> Result<Pss, String> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup"));
+    let reader = crate::workload::proc_stat::reader_of(pid.cast_signed());
+    let text = std::fs::read_to_string(format!("/proc/{reader}/smaps_rollup"));
     let text = text.map_err(|error| error.to_string())?;
     // A zombie has the file and nothing in it.
     rollup(&text).ok_or_else(|| "it has no memory".to_owned())

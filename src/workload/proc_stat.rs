@@ -1,7 +1,11 @@
 //! What is used of /proc/PID/stat (proc_pid_stat(5)): who lives, whose child it is, and whether its memory may have changed
 //! since it was read before.
+//!
+//! A process whose first thread has ended while others go on (pthread_exit(3) in `main`) is a zombie there; of its memory the files
+//! of a living thread tell, which are at /proc/TID as well (proc_pid(5)).
 
-use super::proc_file;
+use super::list::each_entry;
+use super::proc_file::{self, is_gone};
 use crate::cgroup::files;
 use std::io;
 
@@ -10,6 +14,10 @@ use std::io;
 pub struct Stat {
     /// Neither a zombie nor gone.
     pub living: bool,
+    /// Its first thread has ended, and others go on.
+    pub headless: bool,
+    /// Whose files in /proc tell of its memory: its own number, or a thread's.
+    pub reader: i32,
     /// The parent.
     pub parent: i32,
     /// The session: the process id of who leads it.
@@ -35,7 +43,11 @@ impl Stat {
     /// # Errors
     /// When it cannot be read.
     pub fn of(pid: i32, text: &mut [u8]) -> io::Result<Option<Stat>> {
-        Ok(proc_file::read(pid, "stat", text)?.and_then(Stat::parse))
+        let Some(stat) = proc_file::read(pid, "stat", text)?.and_then(Stat::parse) else {
+            return Ok(None);
+        };
+        let stat = Stat { reader: pid, ..stat };
+        if stat.headless { looked_up(pid, stat, text).map(Some) } else { Ok(Some(stat)) }
     }
 
     /// The fields stand behind the name, which may hold anything.
@@ -43,14 +55,19 @@ impl Stat {
         let after = text.iter().rposition(|byte| *byte == b')')?;
         let mut stat = Stat::default();
         let (mut stack, mut code, mut heap) = (0, 0, 0);
+        let mut is_zombie = false;
         for (index, word) in text[after + 1..].split(|byte| *byte == b' ').skip(1).enumerate() {
             let number = || files::number(word).unwrap_or(0);
             match index + 3 {
-                3 => stat.living = !matches!(word, b"Z" | b"X"),
+                3 => {
+                    is_zombie = word == b"Z";
+                    stat.living = !matches!(word, b"Z" | b"X");
+                }
                 4 => stat.parent = i32::try_from(number()).unwrap_or(0),
                 6 => stat.session = i32::try_from(number()).unwrap_or(0),
                 7 => stat.terminal = number(),
                 10 | 12 => stat.faults = stat.faults.saturating_add(number()),
+                20 => stat.headless = is_zombie && number() > 1,
                 22 => stat.start = number(),
                 23 => stat.size = number(),
                 24 => stat.resident = number(),
@@ -76,6 +93,48 @@ impl Stat {
         let of = |stat: &Stat| (stat.faults, stat.size, stat.resident);
         of(self) == of(since)
     }
+}
+
+/// The same with what a living thread tells. Where there is none, the process is dead. Allocates nothing.
+///
+/// # Errors
+/// The threads cannot be listed: without free descriptors, say.
+fn looked_up(pid: i32, mut stat: Stat, text: &mut [u8]) -> io::Result<Stat> {
+    let threads = match proc_file::open(format_args!("/proc/{pid}/task")) {
+        Ok(threads) => threads,
+        Err(error) if is_gone(&error) || error.kind() == io::ErrorKind::PermissionDenied => {
+            return Ok(stat);
+        }
+        Err(error) => return Err(error),
+    };
+    let mut result = Ok(());
+    each_entry(&threads, |name| {
+        if stat.living || result.is_err() {
+            return;
+        }
+        let Some(thread) = number(name).filter(|thread| *thread != pid) else { return };
+        match proc_file::read(thread, "stat", text) {
+            Ok(told) => take(&mut stat, thread, told.and_then(Stat::parse)),
+            Err(error) => result = Err(error),
+        }
+    })?;
+    result.map(|()| stat)
+}
+
+fn take(stat: &mut Stat, thread: i32, told: Option<Stat>) {
+    let Some(told) = told.filter(|told| told.living) else { return };
+    (stat.living, stat.reader) = (true, thread);
+    (stat.size, stat.resident, stat.layout) = (told.size, told.resident, told.layout);
+}
+
+fn number(name: &[u8]) -> Option<i32> {
+    i32::try_from(files::number(name)?).ok()
+}
+
+/// Whose files in /proc tell of the memory of a process: its own number, where its first thread lives.
+pub fn reader_of(pid: i32) -> i32 {
+    let stat = Stat::of(pid, &mut [0; 2048]).ok().flatten();
+    stat.map_or(pid, |stat| stat.reader)
 }
 
 /// The parent of a process that is there and no zombie.

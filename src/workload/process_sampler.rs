@@ -338,24 +338,32 @@ impl ProcessSampler {
     }
 
     fn is_one(&mut self, index: usize, host: i32) -> bool {
-        let pid = self.rows[index].process.pid;
-        match process::share_memory(pid, host) {
+        // Who has no memory of its own to be compared has it by a thread.
+        let (pid, host_reader) = (self.rows[index].process.stat.reader, self.reader_of(host));
+        match process::share_memory(pid, host_reader) {
             Ok(one) => one,
             Err(error) if error.raw_os_error() == Some(nix::libc::ESRCH) => false,
             Err(_) => self.looks_like_one(index, host),
         }
     }
 
+    /// Whose files tell of this process's memory, as was known at the last look.
+    fn reader_of(&self, pid: i32) -> i32 {
+        let known = self.find(pid).map(|row| self.rows[row].process.stat.reader);
+        known.filter(|reader| *reader != 0).unwrap_or(pid)
+    }
+
     /// Where the kernel does not compare (no CONFIG_KCMP, a seccomp filter): the same numbers in both, and hardly a fault of
     /// its own. A child of fork(2) that has written to what it inherited has the same numbers too, and a fault for each page.
     fn looks_like_one(&mut self, index: usize, host: i32) -> bool {
-        let Process { pid, stat, .. } = self.rows[index].process;
-        let (Some(own), Some(theirs)) = (self.status(pid), self.status(host)) else { return false };
+        let (stat, host) = (self.rows[index].process.stat, self.reader_of(host));
+        let (own, theirs) = (self.status(stat.reader), self.status(host));
+        let (Some(own), Some(theirs)) = (own, theirs) else { return false };
         own == theirs && stat.faults * page_kib() < own.memory.kept() / 4
     }
 
     fn read_memory(&mut self, index: usize) {
-        let Some(status) = self.status(self.rows[index].process.pid) else { return };
+        let Some(status) = self.status(self.rows[index].process.stat.reader) else { return };
         let row = &mut self.rows[index];
         row.process.memory = status.memory;
         row.process.code = status.code;
@@ -424,19 +432,20 @@ impl ProcessSampler {
     fn read_shares_of(&mut self, index: usize) {
         let row = &mut self.rows[index];
         (row.current, row.stale) = (true, false);
-        let text = match proc_file::attempt(row.process.pid, "smaps_rollup", &mut self.text[..]) {
-            Ok(text) => text,
-            Err(error) if proc_file::is_gone(&error) => return,
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                row.process.shares = Shares::Denied;
-                row.process.locked_file = unread_locks(row);
-                return;
-            }
-            Err(error) => {
-                (row.current, row.stale) = (true, true);
-                return self.note(error);
-            }
-        };
+        let text =
+            match proc_file::attempt(row.process.stat.reader, "smaps_rollup", &mut self.text[..]) {
+                Ok(text) => text,
+                Err(error) if proc_file::is_gone(&error) => return,
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    row.process.shares = Shares::Denied;
+                    row.process.locked_file = unread_locks(row);
+                    return;
+                }
+                Err(error) => {
+                    (row.current, row.stale) = (true, true);
+                    return self.note(error);
+                }
+            };
         let Some(rollup) = shares::rollup(text) else {
             // Without text the process has no memory any more.
             let old_kernel = !text.is_empty();
@@ -468,7 +477,7 @@ impl ProcessSampler {
         if row.locked == 0 || most - least <= row.process.memory.kept() / PART {
             return;
         }
-        let (pid, mut found) = (row.process.pid, LockedFiles::default());
+        let (pid, mut found) = (row.process.stat.reader, LockedFiles::default());
         match proc_file::each_line(pid, "smaps", &mut self.text[..], |line| found.line(line)) {
             Ok(()) => self.rows[index].process.locked_file = found.sum.clamp(least, most),
             Err(error) => self.note(error),

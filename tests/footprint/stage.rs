@@ -152,10 +152,22 @@ fn is_ours(pid: u32) -> bool {
 
 /// What this process keeps, KiB, what is shared by its part.
 fn kept(pid: u32) -> u64 {
+    let pid = living_thread(pid);
     let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let sums = ["Pss_Anon:", "Pss_Shmem:", "SwapPss:"].map(|key| field(&rollup, key));
     sums.iter().sum::<u64>() + field(&status, "VmPTE:") + locked_file(pid)
+}
+
+/// Whose files tell of its memory: its first thread may have ended before others.
+fn living_thread(pid: u32) -> u32 {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let threads = threads.filter_map(|thread| thread.file_name().to_str()?.parse().ok());
+    let lives = |thread: &u32| {
+        let status = fs::read_to_string(format!("/proc/{thread}/status")).unwrap_or_default();
+        status.contains("VmRSS:")
+    };
+    threads.into_iter().find(lives).unwrap_or(pid)
 }
 
 fn field(text: &str, key: &str) -> u64 {

@@ -55,6 +55,25 @@ fn ended(record: &Value) -> Vec<&Value> {
     record.pointer("/ended_processes").and_then(Value::as_array).into_iter().flatten().collect()
 }
 
+/// Its first thread has ended, and another takes 60 MiB.
+const HEADLESS: &str = "import ctypes, os, threading, time
+def grow():
+    held = []
+    for _ in range(60):
+        held.append(bytearray(b'x' * (1 << 20))); time.sleep(0.02)
+    time.sleep(1000)
+threading.Thread(target=grow).start()
+ctypes.CDLL(None).syscall({'x86_64': 60}.get(os.uname().machine, 93), 0)";
+
+#[test]
+fn a_process_without_its_first_thread_is_seen() {
+    let scene = Scene::new();
+    let command = [python(), "-c", HEADLESS];
+    let single = ["-m", "400M", "--process-memory", "40M"];
+    scene.run(&single, &command).expect(143).says("reached what each may hold, 40.0M");
+    scene.run(&["-m", "40M"], &command).expect(143).says("reached the limit 40.0M");
+}
+
 #[test]
 fn a_leaking_worker_goes_and_its_master_makes_another() {
     let scene = Scene::new();
@@ -116,7 +135,7 @@ held = bytearray(b'x' * (90 << 20)); time.sleep(1000)";
     assert_eq!(record["outcome"]["reason"], "process-memory", "{record:#}");
     let options = ["-m", "60M", "--victim", "largest"];
     let (run, record) = scene.recorded(&options, &[python(), "-c", one]);
-    run.expect(143).says("reached the limit 60.0M: sent SIGTERM");
+    run.expect(143).says("reached the limit 60.0M").says("sent SIGTERM");
     assert_eq!(record["outcome"]["reason"], "breach", "{record:#}");
 }
 

@@ -153,7 +153,7 @@ while True:
 fn a_leak_is_ended_politely() {
     let scene = Scene::new();
     let (run, record) = scene.recorded(&["-m", "50M"], &[python(), "-c", LEAK]);
-    let run = run.expect(143).says("reached the limit 50.0M: sent SIGTERM, SIGKILL in 3.0s");
+    let run = run.expect(143).says("reached the limit 50.0M").says("sent SIGTERM, SIGKILL in 3.0s");
     assert_eq!(record["outcome"]["reason"], "breach", "{run:?}");
     let number = |pointer: &str| record.pointer(pointer).and_then(Value::as_u64).unwrap();
     assert!(number("/term/footprint") >= 49 << 20, "{record:#}");
