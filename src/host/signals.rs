@@ -2,10 +2,12 @@
 
 use super::Host;
 use crate::event::{Command, Ending, Event};
+use crate::report::words::signal_name;
+use crate::status::Level;
 use crate::sys::process::{ChildChange, has_stopped, next_change, send};
 use crate::sys::signals::{Signal, asks_to_end};
 use crate::ward::{Ward, WardId};
-use nix::libc::{SIGCHLD, SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH};
+use nix::libc::{EPERM, SIGCHLD, SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH};
 use std::time::Duration;
 
 /// An exec takes a few milliseconds; a machine may be busy.
@@ -77,14 +79,20 @@ impl Host {
             // The terminal sent it to our whole group.
             return;
         }
+        let mut refused = None;
         for pid in self.wards.iter().filter_map(Ward::child_pid) {
-            // Gone meanwhile: its end is reported soon.
-            let _ = self.foreground.send(pid, signal.number);
+            // Gone meanwhile: its end is reported soon. Who runs as another user by now hears nothing of us.
+            let sent = self.foreground.send(pid, signal.number);
+            refused = sent.err().filter(|error| error.raw_os_error() == Some(EPERM)).or(refused);
             // Who is stopped hears it when it goes on, and nobody else may come to let it. SIGCHLD has the higher number: it is read last.
             let stopped = || self.foreground.command_is_stopped || has_stopped(pid);
             if asks_to_end(signal.number) && stopped() {
                 let _ = self.foreground.send(pid, SIGCONT);
             }
+        }
+        if let Some(error) = refused {
+            let name = signal_name(signal.number);
+            self.say(Level::Error, format!("cannot pass {name} on to the command: {error}"));
         }
     }
 

@@ -48,7 +48,7 @@ pub fn count(end: &RecentEnd, caller: CallerId) -> Result<bool> {
         Err(error) if is_no_place(&error) => Ok(false),
         Err(error) => Err(error),
     });
-    counted.with_context(|| format!("count the end in {}", shown(&directory.join(FILE))))
+    counted.with_context(|| format!("cannot count the end in {}", shown(&directory.join(FILE))))
 }
 
 fn is_no_place(error: &io::Error) -> bool {

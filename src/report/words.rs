@@ -161,7 +161,7 @@ pub fn notice(notice: &Notice, signal: &str) -> (Level, String) {
         ),
         Notice::KernelOom { killed } => (
             Level::Error,
-            format!("the kernel's OOM killer acted in the workload ({killed} killed)"),
+            format!("the kernel's OOM killer acted in the workload (oom_kill {killed})"),
         ),
         Notice::PidsMax { .. } => {
             (Level::Warning, "a fork was refused: the process limit is reached (--pids)".to_owned())
@@ -305,7 +305,7 @@ fn ended(outcome: &Outcome, name: &str, signal: &str) -> String {
     match outcome.cause {
         Cause::Itself => format!("{name} {}", ending(outcome.child)),
         Cause::KernelOom => format!(
-            "{name} was killed by the kernel's OOM killer ({} killed), not by sentinel",
+            "{name} was killed by the kernel's OOM killer (oom_kill {}), not by sentinel",
             outcome.kernel_oom_kills
         ),
         Cause::SystemdStop => {

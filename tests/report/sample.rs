@@ -151,7 +151,7 @@ pub fn kernel_oom() -> PostMortem {
         .collect();
     samples.push(reading(end + 20_000, 900, 300));
     let last = samples[61];
-    let text = "worker was killed by the kernel's OOM killer (1 killed), not by sentinel";
+    let text = "worker was killed by the kernel's OOM killer (oom_kill 1), not by sentinel";
     PostMortem {
         run: RunFacts {
             tier: Tier::Hybrid,
@@ -166,7 +166,7 @@ pub fn kernel_oom() -> PostMortem {
         limits: Limits { trip_wire: Limit::Max, swap: Limit::Max, pids: Limit::Max, ..limits(100, 64) },
         timeline: vec![
             moment(2_800, Milestone::Started, "started sh (pid 4713)"),
-            moment(end - 12, Milestone::Told, "the kernel's OOM killer acted in the workload (1 killed)"),
+            moment(end - 12, Milestone::Told, "the kernel's OOM killer acted in the workload (oom_kill 1)"),
             moment(end, Milestone::ChildEnded, "worker was killed by SIGKILL"),
             moment(end + 1_880, Milestone::Empty, "all processes are gone"),
         ],

@@ -1,6 +1,7 @@
 //! A command that becomes somebody else's (set-user-ID): the kernel refuses our signals. That is said, and how it ended is told as it was.
 
 use crate::support::{Run, Running, Scene, binary, eventually, parent, skip, until};
+use nix::libc;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -80,6 +81,20 @@ fn a_command_that_may_not_be_signalled_ends_by_itself() {
     assert_eq!(record["outcome"]["ended_by"], "command", "{record}");
     assert_eq!(record["exit_status"], 3);
     assert!(record["term"].is_null() && record["kill"].is_null(), "{record}");
+}
+
+/// What somebody sends to us for it goes nowhere then, and whoever waits for the end is to know.
+#[test]
+fn a_signal_that_cannot_be_passed_on_is_told() {
+    let scene = Scene::new();
+    let Some(running) = as_nobody(&scene, &[]) else { return };
+    for (signal, name) in [(libc::SIGTERM, "SIGTERM"), (libc::SIGUSR1, "SIGUSR1")] {
+        running.send(signal);
+        running
+            .await_err(&format!("cannot pass {name} on to the command: Operation not permitted"));
+    }
+    let_go(&scene);
+    running.finish().expect(3).says("to-root exited with 3");
 }
 
 /// A child that is somebody else's, of a command that hears us: it is told of by its number.

@@ -62,7 +62,8 @@ fn belongs_to(directory: &Path, uid: u32) -> bool {
 /// # Errors
 /// When the caller may not write there, or the disk is full.
 pub fn save(report: &PostMortem, caller: CallerId) -> Result<PathBuf> {
-    let directory = directory(caller).context("find a directory to keep the post-mortem in")?;
+    let directory =
+        directory(caller).context("cannot find a directory to keep the post-mortem in")?;
     let json = serde_json::to_vec(report).context("render the post-mortem")?;
     let ended = (report.run.started_unix_ms + report.run.ran_ms) / 1000;
     let name = format!("{ended:010}-{}-{}.json", report.run.name, report.run.guardian_pid);
