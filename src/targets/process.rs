@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 /// Linux keeps so much of a program's name (TASK_COMM_LEN, less the NUL).
 const COMM: usize = 15;
+/// How often those who seem to be others are looked at again.
+const LOOKS: u32 = 3;
 /// So many are named where several are meant.
 const NAMED: usize = 3;
 
@@ -34,7 +36,7 @@ fn place_for(pid: i32, place: &Path, ancestry: &Ancestry) -> Place {
         let with = format!("its cgroup, {}, is not in what is mounted here", shown(place));
         return Place::Shared { pid, with };
     };
-    let others = others_in(&directory, pid, ancestry);
+    let others = still_others(others_in(&directory, pid, ancestry), pid, Ancestry::read);
     if others.is_empty() {
         return Place::Cgroup(directory);
     }
@@ -102,6 +104,20 @@ fn others_in(directory: &Path, pid: i32, ancestry: &Ancestry) -> Vec<i32> {
     others
 }
 
+/// Those of them who do not descend from this process by later looks either: who came behind a look, or whose parent went during it, is
+/// strange to that look only.
+fn still_others(others: Vec<i32>, pid: i32, look: impl Fn() -> Ancestry) -> Vec<i32> {
+    let mut others = others;
+    for _ in 0..LOOKS {
+        if others.is_empty() {
+            break;
+        }
+        let now = look();
+        others.retain(|other| now.has(*other) && !now.upwards(*other).contains(&pid));
+    }
+    others
+}
+
 fn named(pids: &[i32]) -> String {
     let name = |pid: &i32| match comm(*pid) {
         Some(comm) => format!("{} ({pid})", escape(&comm)),
@@ -120,6 +136,10 @@ impl Ancestry {
     fn read() -> Ancestry {
         let parent = |pid| Some((pid, Process::new(pid).ok()?.stat().ok()?.ppid));
         Ancestry(all().filter_map(parent).collect())
+    }
+
+    fn has(&self, pid: i32) -> bool {
+        self.0.contains_key(&pid)
     }
 
     fn pids(&self) -> impl Iterator<Item = i32> {
@@ -143,6 +163,24 @@ mod tests {
         assert_eq!(ancestry.upwards(7), [7, 5, 1]);
         // A table that was read while processes came and went may have anything in it.
         assert!(ancestry.upwards(8).len() <= 6);
+    }
+
+    /// A process that starts others all the time is alone in its cgroup all the same.
+    #[test]
+    fn who_comes_and_goes_during_a_look_is_no_other() {
+        let tables = [
+            vec![(1, 0), (5, 1), (7, 5), (30, 1)],
+            // The parent of 8 went while the table was read.
+            vec![(1, 0), (5, 1), (8, 7), (30, 1)],
+            vec![(1, 0), (5, 1), (8, 5), (30, 1)],
+        ];
+        let next = std::cell::Cell::new(0);
+        let look = || {
+            let table = tables[next.replace(next.get() + 1).min(2)].clone();
+            Ancestry(table.into_iter().collect())
+        };
+        assert_eq!(still_others(vec![7, 8, 9, 30], 5, look), [30]);
+        assert!(still_others(vec![7], 5, || Ancestry(HashMap::new())).is_empty());
     }
 
     #[test]
