@@ -18,6 +18,11 @@ pub type KeptFile = (PathBuf, u64);
 /// # Errors
 /// When none is kept that it could mean.
 pub fn choose(kept: &[KeptFile], word: &OsStr) -> Result<PathBuf> {
+    if word.is_empty() {
+        bail!(
+            "no post-mortem is named: last, a number, the name of a run or a file (see sentinel report list)"
+        );
+    }
     let shown = escape(word.as_bytes());
     let text = word.to_str().unwrap_or_default();
     if word == "last" {

@@ -50,6 +50,8 @@ impl CallerId {
 /// What a pipe that takes something takes at once (PIPE_BUF).
 const PIECE: usize = 4096;
 const PATIENCE_MS: u16 = 5000;
+/// A file that is longer, which no record is, is emptied before.
+const MOST_REPLACED: usize = 1 << 20;
 
 /// A file opened for the record.
 #[derive(Debug)]
@@ -167,7 +169,8 @@ impl RecordFile {
     /// # Errors
     /// When the caller may not write there.
     pub fn open(path: &Path, caller: CallerId) -> Result<RecordFile> {
-        let file = open_as_caller(path, caller, "the record (--json)")?;
+        let file = as_caller(caller, || open_for(path, caller))
+            .with_context(|| format!("cannot open {} for the record (--json)", shown(path)))?;
         let mut record = RecordFile { file, path: path.to_owned(), caller, begun: false };
         // What cannot be written now is told at the end.
         let _ = record.write_beginning();
@@ -232,12 +235,16 @@ impl RecordFile {
         let text =
             "not ended yet, or sentinel itself was killed before it could say how".to_owned();
         let json = render(&without_run("nobody", "not-ended", text))?;
-        Ok(self.write_all(json.as_bytes())?)
+        let written = self.replace(json.into_bytes());
+        if written.is_err() {
+            self.file.set_len(0)?;
+        }
+        Ok(written?)
     }
 
     fn put(mut self, record: &Record<'_>) -> Result<()> {
         let json = render(record)?;
-        let written = self.begin_anew().and_then(|()| self.write_all(json.as_bytes()));
+        let written = self.replace(json.into_bytes());
         if written.is_err() {
             self.discard();
         }
@@ -262,12 +269,20 @@ impl RecordFile {
     }
 
     /// A file of ours has its beginning already; an inherited one goes on where its owner left off.
-    fn begin_anew(&mut self) -> io::Result<()> {
+    /// In the place of what is there, by one write(2): whoever reads it meanwhile, or after we were killed in between, finds one record or
+    /// the other. Blanks behind a record belong to it.
+    fn replace(&mut self, mut json: Vec<u8>) -> io::Result<()> {
         if !self.begun {
-            return Ok(());
+            return self.write_all(&json);
+        }
+        let (old, new) = (self.file.metadata()?.len(), json.len());
+        match usize::try_from(old).ok().filter(|old| *old <= MOST_REPLACED) {
+            Some(old) => json.resize(old.max(new), b' '),
+            None => self.file.set_len(0)?,
         }
         self.file.rewind()?;
-        self.file.set_len(0)
+        self.write_all(&json)?;
+        self.file.set_len(u64::try_from(new).unwrap_or(u64::MAX))
     }
 
     /// A pipe takes a piece when it says so; what nobody reads for a while, nobody will.
@@ -358,8 +373,15 @@ fn describe(outcome: &Outcome, text: String) -> OutcomeRecord {
 /// # Errors
 /// When the caller may not write there.
 pub fn open_as_caller(path: &Path, caller: CallerId, what: &str) -> Result<File> {
-    as_caller(caller, || open_for(path, caller))
-        .with_context(|| format!("cannot open {} for {what}", shown(path)))
+    let open = || {
+        let file = open_for(path, caller)?;
+        let is_file = file.metadata()?.is_file();
+        if is_file {
+            file.set_len(0)?;
+        }
+        Ok(file)
+    };
+    as_caller(caller, open).with_context(|| format!("cannot open {} for {what}", shown(path)))
 }
 
 /// Nothing is emptied before it is clear that it may be. A link is followed only if root or the caller made it (as /dev/stdout):
@@ -404,7 +426,6 @@ fn open_for(path: &Path, caller: CallerId) -> io::Result<File> {
             "it is {holder}, and would be emptied: give a file of its own, or for the record a descriptor (--json-fd 3 3>&1)"
         )));
     }
-    file.set_len(0)?;
     Ok(file)
 }
 

@@ -180,7 +180,7 @@ impl Ward {
                 let whom = words::refusing(false, refused);
                 format!("cannot {what} {whom}, which may run as another user; all others go on")
             }
-            None => format!("{what} every process"),
+            None => format!("cannot {what} every process"),
         });
         self.done(deed, &result);
     }
