@@ -108,6 +108,8 @@ fn ten_ends_are_ten_alerts_and_every_panel_has_data() {
         seen = prometheus.firing("SentinelRunEnded");
         seen.is_superset(&gone)
     });
+    // Others of this user's may have ended on this machine meanwhile.
+    seen.retain(|name| name.starts_with("gone-") || name == "lives");
     assert_eq!(seen, gone);
     let counted = "sum(sentinel_runs_ended_total{guard=~\"gone-.*\"})";
     assert_eq!(prometheus.query(counted)[0]["value"][1], "10");
