@@ -25,8 +25,9 @@ impl Maker {
 
     /// Whether it is known to be gone. Of another namespace nothing is known.
     pub fn has_gone(&self) -> bool {
-        let alive = stat(&self.pid.to_string())
-            .is_some_and(|it| it.starttime == self.started && !matches!(it.state, 'Z' | 'X'));
+        let alive = stat(&self.pid.to_string()).is_some_and(|it| {
+            it.starttime == self.started && (!matches!(it.state, 'Z' | 'X') || it.num_threads > 1)
+        });
         namespace().as_ref() == Some(&self.namespace) && !alive
     }
 }

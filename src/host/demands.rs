@@ -15,13 +15,16 @@ use anyhow::{Result, bail};
 pub(super) fn means(config: &Config, found: &Found, swap: Option<&SwapAround>) -> Means {
     let placed = found.placed.as_ref().filter(|_| found.tier == Tier::Kernel);
     let cgroup = placed.map(|placed| &placed.cgroup);
-    // With psi=0 the file is there, and reading it fails. Where nobody asked for what needs it, nothing depends on it.
+    // Where nobody asked for what needs it, nothing depends on it, and nobody looks.
+    let freezes = config.rules.on_breach.deed == OnBreach::Freeze;
+    let stopped = found.placed.as_ref().filter(|_| freezes);
+    // With psi=0 the file is there, and reading it fails.
     let pressure = cgroup.or(found.observed.as_ref()).filter(|_| config.asked.thrash);
     Means {
         tier: found.tier,
         row: placed.and_then(|placed| placed.row),
         pids: cgroup.is_some_and(|cgroup| cgroup.has("pids.max")),
-        freezer: found.placed.as_ref().is_some_and(|placed| placed.cgroup.has("cgroup.freeze")),
+        freezer: stopped.is_some_and(|placed| placed.cgroup.has("cgroup.freeze")),
         pressure: pressure.is_some_and(|cgroup| cgroup.read("memory.pressure").is_ok()),
         no_swap: swap.and_then(SwapAround::why_none),
     }

@@ -3,8 +3,8 @@
 
 use super::children::{by_threads, ours};
 use super::members::Home;
+use super::proc_stat::Stat;
 use crate::escape::escape;
-use procfs::process::Process;
 
 /// So many threads are asked for their children at a look, the command's first. In a crowd the rest goes unnoticed.
 const THREADS: usize = 256;
@@ -41,8 +41,7 @@ fn outside(pid: i32, home: &Home) -> Option<Escaped> {
 }
 
 fn is_alive(pid: i32) -> bool {
-    let stat = Process::new(pid).and_then(|process| process.stat());
-    stat.is_ok_and(|stat| !matches!(stat.state, 'Z' | 'X'))
+    Stat::of(pid, &mut [0; 2048]).is_ok_and(|stat| stat.is_some_and(|stat| stat.living))
 }
 
 #[cfg(test)]
