@@ -22,7 +22,7 @@ impl Guardian {
         Guardian::of(place(&[&[sentinel.as_str(), "attach", "-m"], options].concat()))
     }
 
-    fn of(mut command: Command) -> Guardian {
+    pub fn of(mut command: Command) -> Guardian {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -71,7 +71,7 @@ pub fn systemctl(words: &[&str]) {
 }
 
 /// A hog that grows by so much a second, in a shell's words.
-fn grows() -> String {
+pub fn grows() -> String {
     format!("{} step --rate 20M --cap 1G", std::env::var("SENTINEL_HOG").unwrap())
 }
 

@@ -23,18 +23,20 @@ pub struct Guest {
     pub systemd: &'static str,
     pub layout: Layout,
     pub memory: bool,
+    pub docker: bool,
 }
 
 impl Guest {
     /// This one.
     pub fn this() -> Guest {
         let name = std::env::var("SENTINEL_GUEST").unwrap_or_default();
-        let bookworm = Guest { systemd: "252", layout: Layout::Unified, memory: true };
+        let bookworm =
+            Guest { systemd: "252", layout: Layout::Unified, memory: true, docker: false };
         match name.as_str() {
             "bookworm" => bookworm,
             "bookworm-hybrid" => Guest { layout: Layout::Hybrid, ..bookworm },
             "bookworm-nomemory" => Guest { memory: false, ..bookworm },
-            "trixie" => Guest { systemd: "257", ..bookworm },
+            "trixie" => Guest { systemd: "257", docker: true, ..bookworm },
             _ => panic!("for a guest with systemd: scripts/vm/test; this is {name:?}"),
         }
     }

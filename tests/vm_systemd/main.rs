@@ -7,6 +7,7 @@
 )]
 
 mod attached;
+mod docker;
 mod guest;
 mod leaving;
 mod living;
