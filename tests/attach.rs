@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
+#[path = "attach/attacked.rs"]
+mod attacked;
 #[path = "attach/coming.rs"]
 mod coming;
 #[path = "attach/floor.rs"]
