@@ -32,20 +32,40 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two tries to get the lock.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Counts an end in the caller's ledger. Where the caller has no place to keep one (no home, not writable) nothing is counted, as
-/// nobody asked for it; gives whether it was.
+/// What became of an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// Not counted: the caller has no place to keep a ledger (no home, not writable), and nobody asked for it.
+    Not,
+    /// Counted.
+    Added,
+    /// Counted as the first: what was there is no ledger, and was put aside.
+    Anew,
+}
+
+impl Counted {
+    /// What there is to say of it.
+    #[must_use]
+    pub fn to_say(self) -> Option<String> {
+        (self == Counted::Anew).then(|| {
+            format!("the ledger of ended runs could not be parsed: it is kept as {DAMAGED} beside the new one, and all counts begin anew")
+        })
+    }
+}
+
+/// Counts an end in the caller's ledger.
 ///
 /// # Errors
 /// The disk is full, the lock is held for long, a file there is not the caller's.
-pub fn count(end: &RecentEnd, caller: CallerId) -> Result<bool> {
-    let Some(directory) = archive::directory(caller) else { return Ok(false) };
+pub fn count(end: &RecentEnd, caller: CallerId) -> Result<Counted> {
+    let Some(directory) = archive::directory(caller) else { return Ok(Counted::Not) };
     let counted = as_caller(caller, || match open_lock(&directory, caller.uid) {
         Ok(lock) => match add(&directory, lock, end, caller.uid) {
             // By the limit that the caller set for itself and its children (ulimit -f).
-            Err(error) if error.kind() == ErrorKind::FileTooLarge => Ok(false),
-            added => added.map(|()| true),
+            Err(error) if error.kind() == ErrorKind::FileTooLarge => Ok(Counted::Not),
+            added => added,
         },
-        Err(error) if is_no_place(&error) => Ok(false),
+        Err(error) if is_no_place(&error) => Ok(Counted::Not),
         Err(error) => Err(error),
     });
     counted.with_context(|| format!("cannot count the end in {}", shown(&directory.join(FILE))))
@@ -70,20 +90,20 @@ fn open_lock(directory: &Path, owner: u32) -> io::Result<File> {
     Ok(file)
 }
 
-fn add(directory: &Path, lock: File, end: &RecentEnd, owner: u32) -> io::Result<()> {
+fn add(directory: &Path, lock: File, end: &RecentEnd, owner: u32) -> io::Result<Counted> {
     let _lock = hold(lock)?;
     let path = directory.join(FILE);
-    let mut ledger = match read(&path, owner) {
-        Ok(ledger) => ledger,
-        Err(error) if error.kind() == ErrorKind::NotFound => Ledger::default(),
+    let (mut ledger, counted) = match read(&path, owner) {
+        Ok(ledger) => (ledger, Counted::Added),
+        Err(error) if error.kind() == ErrorKind::NotFound => (Ledger::default(), Counted::Added),
         Err(error) if error.kind() == ErrorKind::InvalidData => {
             std::fs::rename(&path, directory.join(DAMAGED))?;
-            Ledger::default()
+            (Ledger::default(), Counted::Anew)
         }
         Err(error) => return Err(error),
     };
     ledger.add(end);
-    write(directory, &path, &ledger.to_json()?)
+    write(directory, &path, &ledger.to_json()?).map(|()| counted)
 }
 
 /// We have the lock: what lies under the unfinished one's name is a dead guardian's.
@@ -174,7 +194,7 @@ mod tests {
         nix::unistd::geteuid().as_raw()
     }
 
-    fn add(directory: &Path, end: &RecentEnd) -> io::Result<()> {
+    fn add(directory: &Path, end: &RecentEnd) -> io::Result<Counted> {
         super::add(directory, open_lock(directory, me())?, end, me())
     }
 
@@ -217,12 +237,12 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         for text in ["", "{\"schema\":1,\"ends\":[{", "{\"schema\":99,\"ends\":[]}"] {
             std::fs::write(place.path().join(FILE), text).unwrap();
-            add(place.path(), &end("a")).unwrap();
+            assert_eq!(add(place.path(), &end("a")).unwrap(), Counted::Anew);
             assert_eq!(counted(place.path()), 1);
             assert_eq!(std::fs::read_to_string(place.path().join(DAMAGED)).unwrap(), text);
         }
         std::fs::write(place.path().join(UNFINISHED), "half").unwrap();
-        add(place.path(), &end("a")).unwrap();
+        assert_eq!(add(place.path(), &end("a")).unwrap(), Counted::Added);
         assert_eq!(counted(place.path()), 2);
     }
 

@@ -364,6 +364,24 @@ fn a_command_may_have_a_verb_s_name() {
     }
 }
 
+#[test]
+fn a_ledger_that_is_put_aside_is_told() {
+    let scene = Scene::new();
+    std::fs::create_dir_all(scene.path("state/sentinel")).unwrap();
+    std::fs::set_permissions(scene.path("state/sentinel"), PermissionsExt::from_mode(0o700))
+        .unwrap();
+    scene.write("state/sentinel/ended.json", "no ledger");
+    let run = |told: bool| {
+        let mut guarded = scene.guarded(&[], &["true"]);
+        let run = Running::start(guarded.env("XDG_STATE_HOME", scene.path("state"))).finish();
+        let said = run.expect(0).stderr;
+        assert_eq!(said.contains("kept as ended.damaged beside the new one"), told, "{said}");
+    };
+    run(true);
+    run(false);
+    assert_eq!(scene.read("state/sentinel/ended.damaged"), "no ledger");
+}
+
 /// The ledger, and so the alerts, tell of jobs that did not start.
 #[test]
 fn a_mistyped_verb_is_no_run_and_a_command_that_is_missing_is_one() {
