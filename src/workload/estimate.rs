@@ -33,6 +33,8 @@ pub struct Process {
     pub shares: Shares,
     /// What is counted elsewhere: resident sets less proportional ones, when they were read.
     pub twice: Sums,
+    /// Shared memory that it mapped since, in which others may have their part by now: not counted until its shares are read again.
+    pub joined: u64,
     /// Locked pages of files.
     pub locked_file: u64,
     /// Of what cannot be read: what it had when its family last grew. What came later is its own.
@@ -42,7 +44,8 @@ pub struct Process {
 impl Process {
     /// Its part of the sum.
     pub fn own(&self) -> Sums {
-        self.memory.less(&self.twice)
+        let own = self.memory.less(&self.twice);
+        Sums { shmem: own.shmem.saturating_sub(self.joined), ..own }
     }
 
     /// Whether it has pages that others have, beyond a few of the dynamic linker's.
@@ -183,6 +186,20 @@ mod tests {
         let guest = Process { host: 1, ..process(3, Shares::Unread, 100) };
         let found = estimate(&[sharing(1), sharing(2), guest]);
         assert_eq!((found.sums.anon, found.unsure), (100, 0));
+    }
+
+    /// Children of one that has a shared mapping touch all of it, and there was time to read a few of them only.
+    #[test]
+    fn what_was_mapped_since_the_shares_were_read_is_nobody_s_alone() {
+        let shared = |pid, mapped, twice, joined| Process {
+            memory: Sums { shmem: mapped, ..Sums::default() },
+            twice: Sums { shmem: twice, ..Sums::default() },
+            joined,
+            ..process(pid, Shares::Read, 0)
+        };
+        let found =
+            estimate(&[shared(1, 300, 150, 0), shared(2, 300, 150, 0), shared(3, 300, 0, 300)]);
+        assert_eq!(found.sums.shmem, 300);
     }
 
     #[test]

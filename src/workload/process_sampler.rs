@@ -404,6 +404,7 @@ impl ProcessSampler {
         let company = estimate::has_company(self.rows.iter().map(|row| &row.process));
         let (clock, count) = (Clock::start(), self.rows.len());
         let mut read = false;
+        self.rows.iter_mut().for_each(|row| row.process.joined = 0);
         for _ in 0..PASSES {
             let mut found = false;
             let turn = self.turn;
@@ -413,6 +414,7 @@ impl ProcessSampler {
                 }
                 if clock.now().0 > BUDGET {
                     self.turn = index;
+                    self.leave_out_joined();
                     return self.confirm();
                 }
                 self.read_shares_of(index);
@@ -425,6 +427,15 @@ impl ProcessSampler {
         }
         if read && company {
             self.confirm();
+        }
+    }
+
+    /// Those who have mapped more since, and whose turn has not come: to count all of it as their own would count it once for each of
+    /// them. It is as much as nobody's until the next look, which begins with them.
+    fn leave_out_joined(&mut self) {
+        for row in self.rows.iter_mut().filter(|row| row.stale && !row.current) {
+            let before = row.at.memory.shmem;
+            row.process.joined = row.process.memory.shmem.saturating_sub(before);
         }
     }
 
@@ -459,6 +470,7 @@ impl ProcessSampler {
         row.process.twice.anon = rollup.anon.saturating_sub(rollup.share.anon);
         row.process.twice.tables = 0;
         row.process.shares = Shares::Read;
+        row.process.joined = 0;
         row.faults = row.process.stat.faults;
         row.at = ProcStatus { memory, code: row.process.code, locked: row.locked };
         // The others' parts changed as much.
