@@ -4,7 +4,7 @@
 use super::Host;
 use crate::escape::shown;
 use crate::event::{Cause, Ending, Outcome};
-use crate::ledger::{self, store, store::Counted};
+use crate::ledger::{self, store};
 use crate::report::post_mortem::archive;
 use crate::status::{Level, Remains, Status, WatchLine};
 use crate::sys::memory::PageFaults;
@@ -147,8 +147,8 @@ impl Host {
     fn count_end(&mut self, id: WardId, end: &End, status: &Status) {
         let Some(ward) = self.wards.get(id) else { return };
         let counted = ledger::RecentEnd::of(&ward.rules.name, &ward.verdict(end, status), status);
-        let counted = store::count(&counted, self.caller_id);
-        let said = counted.map_or_else(|error| Some(format!("{error:#}")), Counted::to_say);
-        said.into_iter().for_each(|said| self.say(Level::Warning, said));
+        if let Some(said) = store::count(&counted, self.caller_id) {
+            self.say(Level::Warning, said);
+        }
     }
 }

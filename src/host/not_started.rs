@@ -3,7 +3,7 @@
 use crate::cli::Settings;
 use crate::command::CommandError;
 use crate::escape::tame;
-use crate::ledger::{NOT_STARTED, RecentEnd, store, store::Counted};
+use crate::ledger::{NOT_STARTED, RecentEnd, store};
 use crate::report::record::{CallerId, RecordFile};
 use crate::report::words::signal_name;
 use crate::sys::spawn::SpawnError;
@@ -56,9 +56,9 @@ pub(super) fn count(name: &str, error: &Error) {
         return;
     }
     let end = RecentEnd::bare(name, NOT_STARTED, 0);
-    let counted = store::count(&end, CallerId::find());
-    let said = counted.map_or_else(|error| Some(format!("{error:#}")), Counted::to_say);
-    said.iter().for_each(|said| crate::diagnostics::complain(said));
+    if let Some(said) = store::count(&end, CallerId::find()) {
+        crate::diagnostics::complain(&said);
+    }
 }
 
 /// The same for settings that are not accepted, as far as those say where the record goes and what was to run.

@@ -276,8 +276,8 @@ impl Keeper {
         let ran = self.clock.now().0 + Duration::from_millis(self.handed.now_ms);
         let ran_ms = millis(ran);
         let end = ledger::RecentEnd::of_guardian(&self.handed.name, ran_ms, self.sent.take());
-        if let Err(error) = store::count(&end, CallerId::find()) {
-            self.say(&format!("{error:#}"));
+        if let Some(said) = store::count(&end, CallerId::find()) {
+            self.say(&said);
         }
     }
 

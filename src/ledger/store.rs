@@ -34,7 +34,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// What became of an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Counted {
+enum Counted {
     /// Not counted: the caller has no place to keep a ledger (no home, not writable), and nobody asked for it.
     Not,
     /// Counted.
@@ -43,21 +43,20 @@ pub enum Counted {
     Anew,
 }
 
-impl Counted {
-    /// What there is to say of it.
-    #[must_use]
-    pub fn to_say(self) -> Option<String> {
-        (self == Counted::Anew).then(|| {
-            format!("the ledger of ended runs could not be parsed: it is kept as {DAMAGED} beside the new one, and all counts begin anew")
-        })
+/// Counts an end in the caller's ledger. Gives what there is to say of it: that it is not counted (the disk is full, the lock is held
+/// for long, a file there is not the caller's), or that what was there was put aside.
+#[must_use]
+pub fn count(end: &RecentEnd, caller: CallerId) -> Option<String> {
+    match try_to_count(end, caller) {
+        Ok(Counted::Not | Counted::Added) => None,
+        Ok(Counted::Anew) => Some(format!(
+            "the ledger of ended runs could not be parsed: it is kept as {DAMAGED} beside the new one, and all counts begin anew"
+        )),
+        Err(error) => Some(format!("{error:#}")),
     }
 }
 
-/// Counts an end in the caller's ledger.
-///
-/// # Errors
-/// The disk is full, the lock is held for long, a file there is not the caller's.
-pub fn count(end: &RecentEnd, caller: CallerId) -> Result<Counted> {
+fn try_to_count(end: &RecentEnd, caller: CallerId) -> Result<Counted> {
     let Some(directory) = archive::directory(caller) else { return Ok(Counted::Not) };
     let counted = as_caller(caller, || match open_lock(&directory, caller.uid) {
         Ok(lock) => match add(&directory, lock, end, caller.uid) {

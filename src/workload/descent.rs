@@ -4,11 +4,10 @@
 //! The lists are exact only while nobody ends (proc_pid_task(5)): who follows somebody who ends may be missed. So whoever was
 //! there before and lives, and is in no list, calls for a walk; and there is one from time to time, and before each deed.
 
-use super::list::{List, ROOM, each_entry, touch};
+use super::list::{List, ROOM, each_entry, number, touch};
 use super::proc_file::{self, is_gone};
 use super::proc_stat::parent_of;
 use super::strangers::Apart;
-use crate::cgroup::files;
 use crate::clock::{Clock, Timestamp};
 use std::fs::File;
 use std::io;
@@ -198,10 +197,6 @@ fn has_one_thread(pid: i32) -> io::Result<bool> {
 fn unless_hidden(error: io::Error) -> io::Result<()> {
     let hidden = is_gone(&error) || error.kind() == io::ErrorKind::PermissionDenied;
     if hidden { Ok(()) } else { Err(error) }
-}
-
-fn number(name: &[u8]) -> Option<i32> {
-    files::number(name).and_then(|number| i32::try_from(number).ok())
 }
 
 #[cfg(test)]

@@ -129,7 +129,7 @@ impl List {
         self.pids.clear();
         let pids = &mut self.pids;
         let walked = each_entry(proc, |name| {
-            pids.extend(files::number(name).and_then(|pid| i32::try_from(pid).ok()));
+            pids.extend(number(name));
         });
         self.note(walked);
     }
@@ -210,6 +210,11 @@ fn next_directory(
         }
     }
     Ok(None)
+}
+
+/// The number that a name in /proc or in a `task` directory is.
+pub(super) fn number(name: &[u8]) -> Option<i32> {
+    i32::try_from(files::number(name)?).ok()
 }
 
 /// The names in a directory.

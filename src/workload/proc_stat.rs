@@ -4,7 +4,7 @@
 //! A process whose first thread has ended while others go on (pthread_exit(3) in `main`) is a zombie there; of its memory the files
 //! of a living thread tell, which are at /proc/TID as well (proc_pid(5)).
 
-use super::list::each_entry;
+use super::list::{each_entry, number};
 use super::proc_file::{self, is_gone};
 use crate::cgroup::files;
 use std::io;
@@ -125,10 +125,6 @@ fn take(stat: &mut Stat, thread: i32, told: Option<Stat>) {
     let Some(told) = told.filter(|told| told.living) else { return };
     (stat.living, stat.reader) = (true, thread);
     (stat.size, stat.resident, stat.layout) = (told.size, told.resident, told.layout);
-}
-
-fn number(name: &[u8]) -> Option<i32> {
-    i32::try_from(files::number(name)?).ok()
 }
 
 /// Whose files in /proc tell of the memory of a process: its own number, where its first thread lives.

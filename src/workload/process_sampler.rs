@@ -470,7 +470,6 @@ impl ProcessSampler {
         row.process.twice.anon = rollup.anon.saturating_sub(rollup.share.anon);
         row.process.twice.tables = 0;
         row.process.shares = Shares::Read;
-        row.process.joined = 0;
         row.faults = row.process.stat.faults;
         row.at = ProcStatus { memory, code: row.process.code, locked: row.locked };
         // The others' parts changed as much.

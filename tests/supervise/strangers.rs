@@ -88,13 +88,19 @@ fn orphans_of_a_helper_are_its_own() {
     let orphan = "(sleep 0.5; sh -c 'echo orphan $$; exec sleep 100000 < /dev/null > /dev/null 2>&1' & sleep 0.2) &";
     for monitor in ["", "set -m; "] {
         let script = format!("{monitor}{orphan}");
-        for mut shell in after(&scene, &script, &[], &["sh", "-c", "sleep 2; exit 3"]) {
-            let running = Running::start(&mut shell);
-            let orphan = running.number_after("orphan ");
-            says_nothing_of_them(running.finish().expect(3));
-            assert!(is_alive(orphan));
-            send(orphan, SIGKILL);
-        }
+        leaves_an_orphan_alone(&scene, &script);
+    }
+}
+
+/// The script leaves one, who says its number, while the command runs.
+#[track_caller]
+fn leaves_an_orphan_alone(scene: &Scene, script: &str) {
+    for mut shell in after(scene, script, &[], &["sh", "-c", "sleep 2; exit 3"]) {
+        let running = Running::start(&mut shell);
+        let orphan = running.number_after("orphan ");
+        says_nothing_of_them(running.finish().expect(3));
+        assert!(is_alive(orphan));
+        send(orphan, SIGKILL);
     }
 }
 
@@ -102,14 +108,8 @@ fn orphans_of_a_helper_are_its_own() {
 #[test]
 fn a_daemon_of_a_helper_is_its_own() {
     let scene = Scene::new();
-    let daemon = "(sh -c \"sleep 0.3; setsid sh -c 'echo daemon \\$\\$; exec sleep 100000 < /dev/null > /dev/null 2>&1' & exit 0\") &";
-    for mut shell in after(&scene, daemon, &[], &["sh", "-c", "sleep 2; exit 3"]) {
-        let running = Running::start(&mut shell);
-        let daemon = running.number_after("daemon ");
-        says_nothing_of_them(running.finish().expect(3));
-        assert!(is_alive(daemon));
-        send(daemon, SIGKILL);
-    }
+    let daemon = "(sh -c \"sleep 0.3; setsid sh -c 'echo orphan \\$\\$; exec sleep 100000 < /dev/null > /dev/null 2>&1' & exit 0\") &";
+    leaves_an_orphan_alone(&scene, daemon);
 }
 
 /// And one of the workload that joins their process group is of the workload.
