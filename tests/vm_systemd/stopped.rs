@@ -85,15 +85,11 @@ fn what_systemd_refuses_to_stop_is_ended_by_signals() {
     assert!(said.contains("SIGTERM asks it now"), "{said}");
     assert!(said.contains("ended stopped-refused.service with SIGTERM"), "{said}");
     wait_until("it was started again", || property(unit, "NRestarts") != "0");
-    // Only a start that conflicts stops it.
-    systemctl(&["kill", "--signal=SIGKILL", unit]);
-    ran(as_root(&[
-        "systemd-run",
-        "--quiet",
-        "--property=Conflicts=stopped-refused.service",
-        "true",
-    ]))
-    .text();
+    // Only a start that conflicts stops it, and none may while systemd is about to start it.
+    let conflicts = ["systemd-run", "--quiet", "--property=Conflicts=stopped-refused.service"];
+    wait_until("a start that conflicts", || {
+        ran(as_root(&[&conflicts[..], &["true"]].concat())).status == 0
+    });
     wait_until("it is stopped", || property(unit, "ActiveState") != "active");
 }
 
