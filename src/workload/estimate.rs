@@ -33,7 +33,9 @@ pub struct Process {
     pub shares: Shares,
     /// What is counted elsewhere: resident sets less proportional ones, when they were read.
     pub twice: Sums,
-    /// Shared memory that it mapped since, in which others may have their part by now: not counted until its shares are read again.
+    /// That was read while others', which it may have part in, were of another time: it is as good as unread.
+    pub newcomer: bool,
+    /// Shared memory that it mapped since all were of one time, in which others may have their part by now.
     pub joined: u64,
     /// Locked pages of files.
     pub locked_file: u64,
@@ -54,7 +56,7 @@ impl Process {
     }
 
     fn is_known(&self) -> bool {
-        self.shares == Shares::Read
+        self.shares == Shares::Read && !self.newcomer
     }
 }
 
@@ -79,16 +81,21 @@ pub fn estimate<'a>(processes: impl Iterator<Item = &'a Process> + Clone) -> Est
     let mut found = Estimate::default();
     let processes = processes.filter(|process| process.host == 0);
     let alone = !has_company(processes.clone());
+    let mut joined = 0;
     for process in processes.clone() {
         found.locked_file += process.locked_file;
         if alone {
             found.sums.add(&process.memory);
         } else if process.is_known() {
-            found.sums.add(&process.own());
+            let own = process.own();
+            joined = joined.max(own.shmem + process.joined);
+            found.sums.add(&own);
         } else {
             found.sums.add(&Sums { anon: 0, shmem: 0, swap: 0, ..process.memory });
         }
     }
+    // Whoever it is that has it, it is there once.
+    found.sums.shmem = found.sums.shmem.max(joined);
     if !alone {
         add_unknown(processes, &mut found);
     }

@@ -7,31 +7,28 @@
 //! machine): they are read of newcomers, and again when pages that are shared may have become somebody's own. In between a
 //! process's own part is its resident set less what it shared.
 
+mod tracked;
+mod turns;
+
 use super::estimate::{self, NEGLIGIBLE, Process, Shares};
 use super::list::touch;
 use super::proc_file;
 use super::proc_stat::Stat;
-use super::shares::{self, LockedFiles, ProcStatus};
-use crate::clock::{Clock, Timestamp};
+use super::shares::{self, ProcStatus};
+use crate::clock::Clock;
 use crate::event::{ProcessId, Sample, Weight};
 use crate::sys::process;
 use crate::units::Bytes;
 use std::io;
 use std::time::Duration;
+use tracked::Tracked;
 
 /// So many processes are known without asking for memory; beyond, the list grows.
 const ROOM: usize = 2048;
 /// For a file of /proc.
 const TEXT: usize = 8192;
-/// Proportional sets are read for so long in one look; the others' turn comes with the next. It is looked at between two
-/// processes: the one that is being read takes as long as it takes.
-const BUDGET: Duration = Duration::from_millis(25);
 /// Pages of somebody who is gone are unmapped by then, whoever held them.
 const AGAIN: Duration = Duration::from_secs(1);
-/// An error of this part of the sum calls for new proportional sets.
-const PART: u64 = 64;
-/// Several passes over what is shared: a newcomer may show that an elder shares.
-const PASSES: usize = 3;
 /// Without parent in the workload, so many others are asked whether they have the same address space.
 const CANDIDATES: usize = 8;
 
@@ -42,73 +39,20 @@ pub struct ProcessSampler {
     rows: Vec<Tracked>,
     /// Where the next reading of proportional sets begins.
     turn: usize,
+    /// For so long they are read in one look.
+    budget: Duration,
+    /// So many more are read before what is unsettled counts as it was read.
+    owed: usize,
     /// The first thing of this look that could not be read.
     trouble: Option<io::Error>,
     clock: Clock,
-}
-
-/// A process, and what is to be read of it anew.
-#[derive(Clone, Copy, Debug, Default)]
-struct Tracked {
-    process: Process,
-    /// In the list of this look, and alive.
-    seen: bool,
-    /// Nothing is read yet.
-    fresh: bool,
-    /// Its memory was read for the first time in this look.
-    arrived: bool,
-    /// What it shares may have changed.
-    stale: bool,
-    /// When it is read once more behind that: whoever reads a file of /proc of one that ends keeps its pages mapped for so long.
-    again_at: Option<Timestamp>,
-    /// Its shares were read in this look.
-    current: bool,
-    /// Faults and memory when its shares were read.
-    faults: u64,
-    at: ProcStatus,
-    /// Size of what it has locked.
-    locked: u64,
-}
-
-impl Tracked {
-    fn new(pid: i32) -> Tracked {
-        let process = Process { pid, ..Process::default() };
-        Tracked { process, seen: true, fresh: true, ..Tracked::default() }
-    }
-
-    /// Whether its shares are to be read: of one without company only for what it has locked.
-    fn wants(&self, company: bool) -> bool {
-        let something = company && self.process.memory.kept() > 0 || self.locked > 0;
-        let unread = self.process.shares == Shares::Unread || self.stale;
-        self.seen && !self.current && self.process.host == 0 && something && unread
-    }
-
-    /// Whether what it shares may be another part of it than when that was read. A page that is copied on write is a fault and
-    /// changes no size.
-    fn has_drifted(&self) -> bool {
-        let now = self.process.memory.kept();
-        let faulted = self.process.stat.faults.saturating_sub(self.faults) * page_kib();
-        let fallen = self.at.memory.kept().saturating_sub(now);
-        self.process.is_sharing() && faulted.max(fallen) > (now / PART).max(NEGLIGIBLE)
-    }
-
-    /// Whether it may share more than when that was read: by a mapping, which others may have too.
-    fn has_joined(&self) -> bool {
-        let ProcStatus { memory, locked, .. } = self.at;
-        let room = (memory.shmem / PART).max(NEGLIGIBLE);
-        let file =
-            self.process.memory.file.abs_diff(memory.file) > (memory.file / PART).max(NEGLIGIBLE);
-        self.process.memory.shmem > memory.shmem + room
-            || self.locked != locked
-            || self.locked > 0 && file
-    }
 }
 
 impl ProcessSampler {
     /// A sampler that takes no room yet: most of those whose cgroup tells of its memory never look.
     pub fn new() -> ProcessSampler {
         let (text, rows, clock) = (Box::default(), Vec::new(), Clock::start());
-        ProcessSampler { text, rows, turn: 0, trouble: None, clock }
+        ProcessSampler { text, rows, turn: 0, budget: turns::BUDGET, owed: 0, trouble: None, clock }
     }
 
     /// Makes room, so that looks allocate nothing.
@@ -262,7 +206,7 @@ impl ProcessSampler {
             let has_shmem = !is_known || twice.shmem > NEGLIGIBLE;
             let shared = has_shmem && row.process.memory.shmem > NEGLIGIBLE;
             if relative || shared {
-                row.stale |= !row.current;
+                row.stale = true;
                 row.again_at = Some(again_at);
             }
         }
@@ -400,128 +344,6 @@ impl ProcessSampler {
         self.read(pid, "status").map(shares::status)
     }
 
-    fn read_shares(&mut self) {
-        let company = estimate::has_company(self.rows.iter().map(|row| &row.process));
-        let (clock, count) = (Clock::start(), self.rows.len());
-        let mut read = false;
-        self.rows.iter_mut().for_each(|row| row.process.joined = 0);
-        for _ in 0..PASSES {
-            let mut found = false;
-            let turn = self.turn;
-            for index in (0..count).map(|step| (turn + step) % count) {
-                if !self.rows[index].wants(company) {
-                    continue;
-                }
-                if clock.now().0 > BUDGET {
-                    self.turn = index;
-                    self.leave_out_joined();
-                    return self.confirm();
-                }
-                self.read_shares_of(index);
-                found = true;
-            }
-            read |= found;
-            if !found {
-                break;
-            }
-        }
-        if read && company {
-            self.confirm();
-        }
-    }
-
-    /// Those who have mapped more since, and whose turn has not come: to count all of it as their own would count it once for each of
-    /// them. It is as much as nobody's until the next look, which begins with them.
-    fn leave_out_joined(&mut self) {
-        for row in self.rows.iter_mut().filter(|row| row.stale && !row.current) {
-            let before = row.at.memory.shmem;
-            row.process.joined = row.process.memory.shmem.saturating_sub(before);
-        }
-    }
-
-    /// /proc/PID/smaps_rollup.
-    fn read_shares_of(&mut self, index: usize) {
-        let row = &mut self.rows[index];
-        (row.current, row.stale) = (true, false);
-        let text =
-            match proc_file::attempt(row.process.stat.reader, "smaps_rollup", &mut self.text[..]) {
-                Ok(text) => text,
-                Err(error) if proc_file::is_gone(&error) => return,
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                    row.process.shares = Shares::Denied;
-                    row.process.locked_file = unread_locks(row);
-                    return;
-                }
-                Err(error) => {
-                    (row.current, row.stale) = (true, true);
-                    return self.note(error);
-                }
-            };
-        let Some(rollup) = shares::rollup(text) else {
-            // Without text the process has no memory any more.
-            let old_kernel = !text.is_empty();
-            row.process.shares = if old_kernel { Shares::Denied } else { row.process.shares };
-            return;
-        };
-        let memory = row.process.memory;
-        let before = row.process.twice.kept();
-        row.process.twice = memory.less(&rollup.share);
-        // Of the same moment, so that what it took since `status` is not held for shared, nor counted again.
-        row.process.twice.anon = rollup.anon.saturating_sub(rollup.share.anon);
-        row.process.twice.tables = 0;
-        row.process.shares = Shares::Read;
-        row.faults = row.process.stat.faults;
-        row.at = ProcStatus { memory, code: row.process.code, locked: row.locked };
-        // The others' parts changed as much.
-        let room = (memory.kept() / PART).max(NEGLIGIBLE);
-        if row.process.twice.kept().abs_diff(before) > room {
-            self.disturb(index);
-        }
-        self.read_locked(index, rollup.locked_file());
-    }
-
-    /// Locked pages of files: reclaim does not get them. Where the sum over all mappings leaves open whether it is they that are
-    /// locked, or memory that is counted already, the mappings are read one by one.
-    fn read_locked(&mut self, index: usize, (least, most): (u64, u64)) {
-        let row = &mut self.rows[index];
-        row.process.locked_file = if row.locked == 0 { 0 } else { least };
-        if row.locked == 0 || most - least <= row.process.memory.kept() / PART {
-            return;
-        }
-        let (pid, mut found) = (row.process.stat.reader, LockedFiles::default());
-        match proc_file::each_line(pid, "smaps", &mut self.text[..], |line| found.line(line)) {
-            Ok(()) => self.rows[index].process.locked_file = found.sum.clamp(least, most),
-            Err(error) => self.note(error),
-        }
-    }
-
-    /// Whoever shares pages and goes while the others are being read leaves them with more each: read one after the other, they
-    /// would add up to a multiple of what there is. Those who went, or are another program by now, count no more: of who calls execve(2)
-    /// in between, the memory is that of before and the shares are those of after, which makes all of it its own.
-    fn confirm(&mut self) {
-        for index in 0..self.rows.len() {
-            let Tracked { process, current, .. } = self.rows[index];
-            if !current {
-                continue;
-            }
-            let row = &mut self.rows[index];
-            match Stat::of(process.pid, &mut self.text[..]) {
-                Ok(Some(stat)) if stat.living && stat.is_same_program(&process.stat) => {
-                    // What it gave back meanwhile.
-                    let given = process
-                        .own()
-                        .kept()
-                        .saturating_sub(stat.resident * page_kib() + process.memory.swap);
-                    row.process.memory.anon = process.memory.anon.saturating_sub(given);
-                }
-                Ok(_) => row.seen = false,
-                Err(error) => self.note(error),
-            }
-        }
-        self.rows.iter_mut().for_each(|row| row.current = false);
-        self.forget();
-    }
-
     fn sum(&self) -> Sample {
         let found = estimate::estimate(self.rows.iter().map(|row| &row.process));
         let bytes = |kib: u64| Bytes(kib.saturating_mul(1024));
@@ -568,12 +390,6 @@ impl Default for ProcessSampler {
 /// Anonymous memory, in memory and in swap.
 fn held(process: &Process) -> Bytes {
     Bytes((process.memory.anon + process.memory.swap).saturating_mul(1024))
-}
-
-/// Of one whose mappings are not for us to read: what must be pages of files, since the rest has no room for it.
-fn unread_locks(row: &Tracked) -> u64 {
-    let memory = row.process.memory;
-    row.locked.saturating_sub(memory.anon + memory.shmem).min(memory.file)
 }
 
 fn page_kib() -> u64 {

@@ -1,0 +1,261 @@
+//! Whose proportional sets are read when: there is time for some in each look, and what was read at different times does not add up.
+
+use super::tracked::PART;
+use super::{ProcessSampler, Tracked, page_kib};
+use crate::clock::Clock;
+use crate::workload::estimate::{self, NEGLIGIBLE, Shares};
+use crate::workload::proc_file;
+use crate::workload::proc_stat::Stat;
+use crate::workload::shares::{self, LockedFiles, ProcStatus};
+use std::io;
+use std::time::Duration;
+
+/// Proportional sets are read for so long in one look; the others' turn comes with the next. It is looked at between two
+/// processes: the one that is being read takes as long as it takes.
+pub const BUDGET: Duration = Duration::from_millis(25);
+/// Several passes over what is shared: a newcomer may show that an elder shares.
+const PASSES: usize = 3;
+
+impl ProcessSampler {
+    /// Proportional sets of those who may have others than were read last.
+    pub fn read_shares(&mut self) {
+        let company = estimate::has_company(self.rows.iter().map(|row| &row.process));
+        let (clock, mut count) = (Clock::start(), 0);
+        for _ in 0..PASSES {
+            let before = count;
+            if !self.pass(company, &clock, &mut count) || count == before {
+                break;
+            }
+        }
+        let settled = !self.rows.iter().any(|row| row.wants(company));
+        if count > 0 && company {
+            self.confirm();
+        }
+        self.settle(settled, count);
+    }
+
+    /// Reads whose turn it is, at least one, and says whether there was time for all.
+    fn pass(&mut self, company: bool, clock: &Clock, count: &mut usize) -> bool {
+        let (turn, rows) = (self.turn, self.rows.len());
+        for index in (0..rows).map(|step| (turn + step) % rows) {
+            if !self.rows[index].wants(company) {
+                continue;
+            }
+            if *count > 0 && clock.now().0 > self.budget {
+                self.turn = index;
+                return false;
+            }
+            self.read_shares_of(index);
+            *count += 1;
+        }
+        true
+    }
+
+    /// Shares that were read at different times, while more came to have the same pages, add up to a multiple of what there is: the first
+    /// had all of it, the second a half, the third a third. Until they are all of one time, a newcomer's are as good as unread, and what
+    /// somebody mapped since may be anybody's. When each had its turn twice, this ends for those that nothing has disturbed since: so who
+    /// never rests is counted too.
+    fn settle(&mut self, settled: bool, count: usize) {
+        if self.owed == 0 && !settled {
+            self.owed = 2 * self.rows.len();
+        }
+        self.owed = if settled { 0 } else { self.owed.saturating_sub(count) };
+        for row in &mut self.rows {
+            if self.owed == 0 && !row.stale {
+                row.process.newcomer = false;
+                row.settled_shmem = row.process.memory.shmem;
+            }
+            let before = if row.stale { row.settled_shmem } else { u64::MAX };
+            row.process.joined = row.process.memory.shmem.saturating_sub(before);
+        }
+    }
+
+    /// /proc/PID/smaps_rollup.
+    fn read_shares_of(&mut self, index: usize) {
+        let row = &mut self.rows[index];
+        (row.current, row.stale) = (true, false);
+        let text =
+            match proc_file::attempt(row.process.stat.reader, "smaps_rollup", &mut self.text[..]) {
+                Ok(text) => text,
+                Err(error) if proc_file::is_gone(&error) => return,
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    row.process.shares = Shares::Denied;
+                    row.process.locked_file = unread_locks(row);
+                    return;
+                }
+                Err(error) => {
+                    (row.current, row.stale) = (true, true);
+                    return self.note(error);
+                }
+            };
+        let Some(rollup) = shares::rollup(text) else {
+            // Without text the process has no memory any more.
+            let old_kernel = !text.is_empty();
+            row.process.shares = if old_kernel { Shares::Denied } else { row.process.shares };
+            return;
+        };
+        let memory = row.process.memory;
+        let before = row.process.twice.kept();
+        row.process.twice = memory.less(&rollup.share);
+        // Of the same moment, so that what it took since `status` is not held for shared, nor counted again.
+        row.process.twice.anon = rollup.anon.saturating_sub(rollup.share.anon);
+        row.process.twice.tables = 0;
+        row.process.newcomer |= row.process.shares == Shares::Unread;
+        row.process.shares = Shares::Read;
+        row.faults = row.process.stat.faults;
+        row.at = ProcStatus { memory, code: row.process.code, locked: row.locked };
+        // The others' parts changed as much.
+        let room = (memory.kept() / PART).max(NEGLIGIBLE);
+        if row.process.twice.kept().abs_diff(before) > room {
+            self.disturb(index);
+        }
+        self.read_locked(index, rollup.locked_file());
+    }
+
+    /// Locked pages of files: reclaim does not get them. Where the sum over all mappings leaves open whether it is they that are
+    /// locked, or memory that is counted already, the mappings are read one by one.
+    fn read_locked(&mut self, index: usize, (least, most): (u64, u64)) {
+        let row = &mut self.rows[index];
+        row.process.locked_file = if row.locked == 0 { 0 } else { least };
+        if row.locked == 0 || most - least <= row.process.memory.kept() / PART {
+            return;
+        }
+        let (pid, mut found) = (row.process.stat.reader, LockedFiles::default());
+        match proc_file::each_line(pid, "smaps", &mut self.text[..], |line| found.line(line)) {
+            Ok(()) => self.rows[index].process.locked_file = found.sum.clamp(least, most),
+            Err(error) => self.note(error),
+        }
+    }
+
+    /// Whoever shares pages and goes while the others are being read leaves them with more each: read one after the other, they
+    /// would add up to a multiple of what there is. Those who went, or are another program by now, count no more: of who calls execve(2)
+    /// in between, the memory is that of before and the shares are those of after, which makes all of it its own.
+    fn confirm(&mut self) {
+        for index in 0..self.rows.len() {
+            let Tracked { process, current, .. } = self.rows[index];
+            if !current {
+                continue;
+            }
+            let row = &mut self.rows[index];
+            match Stat::of(process.pid, &mut self.text[..]) {
+                Ok(Some(stat)) if stat.living && stat.is_same_program(&process.stat) => {
+                    // What it gave back meanwhile.
+                    let given = process
+                        .own()
+                        .kept()
+                        .saturating_sub(stat.resident * page_kib() + process.memory.swap);
+                    row.process.memory.anon = process.memory.anon.saturating_sub(given);
+                }
+                Ok(_) => row.seen = false,
+                Err(error) => self.note(error),
+            }
+        }
+        self.rows.iter_mut().for_each(|row| row.current = false);
+        self.forget();
+    }
+}
+
+/// Of one whose mappings are not for us to read: what must be pages of files, since the rest has no room for it.
+fn unread_locks(row: &Tracked) -> u64 {
+    let memory = row.process.memory;
+    row.locked.saturating_sub(memory.anon + memory.shmem).min(memory.file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Bytes;
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::process::{Child, ChildStdout, Command, Stdio};
+
+    /// A family of `MEMBERS`: the first has memory that it hands on, and a mapping that all have; the others come, and touch the
+    /// mapping, when they are told to.
+    struct Family {
+        first: Child,
+        answers: BufReader<ChildStdout>,
+    }
+
+    const MEMBERS: u64 = 10;
+    const INHERITED: Bytes = Bytes(16 << 20);
+    const MAPPED: Bytes = Bytes(32 << 20);
+
+    const FAMILY: &str = "
+import mmap, os, sys
+inherited = b'x' * (16 << 20)
+mapped = mmap.mmap(-1, 32 << 20)
+others = []
+for line in iter(sys.stdin.readline, ''):
+    if line == 'fork\\n':
+        (ours, go), (done, theirs) = os.pipe(), os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.close(go)
+            while os.read(ours, 1):
+                for at in range(0, 32 << 20, 4096): mapped[at] = 1
+                os.write(theirs, b'.')
+            os._exit(0)
+        others.append((go, done))
+    else:
+        go, done = others[int(line)]
+        os.write(go, b'.')
+        os.read(done, 1)
+        pid = os.getpid()
+    print(pid, flush=True)
+";
+
+    impl Family {
+        fn new() -> Family {
+            let mut command = Command::new("python3");
+            command.args(["-c", FAMILY]).stdin(Stdio::piped()).stdout(Stdio::piped());
+            let mut first = command.spawn().unwrap();
+            let answers = BufReader::new(first.stdout.take().unwrap());
+            Family { first, answers }
+        }
+
+        fn ask(&mut self, what: &str) -> i32 {
+            writeln!(self.first.stdin.as_mut().unwrap(), "{what}").unwrap();
+            let mut line = String::new();
+            self.answers.read_line(&mut line).unwrap();
+            line.trim().parse().unwrap()
+        }
+    }
+
+    impl Drop for Family {
+        fn drop(&mut self) {
+            self.first.stdin = None;
+            self.first.wait().unwrap();
+        }
+    }
+
+    /// Whatever there is time to read in a look: one at a time, each sees a family of another size.
+    #[test]
+    fn a_family_that_grows_while_it_is_read_is_never_a_multiple() {
+        for budget in [Duration::ZERO, Duration::from_millis(2), Duration::from_secs(60)] {
+            let mut family = Family::new();
+            let mut sampler = ProcessSampler { budget, ..ProcessSampler::new() };
+            let first = i32::try_from(family.first.id()).unwrap();
+            let mut pids = vec![first, family.ask("fork")];
+            // An interpreter's own.
+            let (few, each) = (Bytes(6 << 20), Bytes(2 << 20));
+            for _ in 0..MEMBERS {
+                let all = Bytes(INHERITED.0 + few.0 + each.0 * MEMBERS);
+                let found = sampler.sample(&pids);
+                assert!(found.anon >= INHERITED && found.anon <= all, "{budget:?} {found:?}");
+                pids.push(family.ask("fork"));
+            }
+            for member in 0..MEMBERS {
+                family.ask(&member.to_string());
+                let found = sampler.sample(&pids);
+                let off = found.shmem.0.abs_diff(MAPPED.0);
+                assert!(off <= MAPPED.0 / 20, "{budget:?} {member} {found:?}");
+            }
+            let looks = (1..100).find(|_| {
+                sampler.sample(&pids);
+                sampler.owed == 0
+            });
+            assert!(looks.is_some(), "it never rests");
+            let found = sampler.sample(&pids);
+            assert!(found.shmem.0.abs_diff(MAPPED.0) <= MAPPED.0 / 20, "{budget:?} {found:?}");
+        }
+    }
+}
