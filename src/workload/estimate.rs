@@ -81,21 +81,27 @@ pub fn estimate<'a>(processes: impl Iterator<Item = &'a Process> + Clone) -> Est
     let mut found = Estimate::default();
     let processes = processes.filter(|process| process.host == 0);
     let alone = !has_company(processes.clone());
-    let mut joined = 0;
+    // Whoever it is that has it, it is there once.
+    let (mut file, mut locked, mut shmem) = (0, 0, 0);
     for process in processes.clone() {
-        found.locked_file += process.locked_file;
+        let memory = process.memory;
         if alone {
-            found.sums.add(&process.memory);
+            found.sums.add(&memory);
+            found.locked_file += process.locked_file;
         } else if process.is_known() {
             let own = process.own();
-            joined = joined.max(own.shmem + process.joined);
+            shmem = shmem.max(own.shmem + process.joined);
             found.sums.add(&own);
+            found.locked_file += process.locked_file;
         } else {
-            found.sums.add(&Sums { anon: 0, shmem: 0, swap: 0, ..process.memory });
+            file = file.max(memory.file);
+            locked = locked.max(process.locked_file);
+            found.sums.tables += memory.tables;
         }
     }
-    // Whoever it is that has it, it is there once.
-    found.sums.shmem = found.sums.shmem.max(joined);
+    found.sums.file = found.sums.file.max(file);
+    found.locked_file = found.locked_file.max(locked);
+    found.sums.shmem = found.sums.shmem.max(shmem);
     if !alone {
         add_unknown(processes, &mut found);
     }
@@ -218,6 +224,17 @@ mod tests {
         family[1].memory.anon = 120;
         let found = estimate(&family);
         assert_eq!((found.sums.anon, found.unsure), (150, 100), "grown by 30 and 20");
+    }
+
+    /// Programs and libraries are mapped by all that run them.
+    #[test]
+    fn of_files_one_has_as_much_as_is_there_at_least() {
+        let mut all = [process(1, Shares::Denied, 100), process(2, Shares::Denied, 100)];
+        all.iter_mut().for_each(|it| it.locked_file = 8);
+        let found = estimate(&all);
+        assert_eq!((found.sums.file, found.locked_file, found.sums.tables), (10, 8, 2));
+        all[1].shares = Shares::Read;
+        assert_eq!(estimate(&all).sums.file, 10);
     }
 
     #[test]
