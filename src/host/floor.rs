@@ -5,6 +5,7 @@ use crate::cgroup::available::Available;
 use crate::cgroup::hierarchy::OuterLimit;
 use crate::clock::Timestamp;
 use crate::config::WardRules;
+use crate::lines::Lines;
 use crate::units::{Bytes, MIB, Size};
 use crate::ward::{MachineFloor, Ward, WardId};
 use anyhow::{Result, bail};
@@ -39,6 +40,18 @@ pub(super) fn find<'a>(
         }
         Some(why) => bail!(why),
     }
+}
+
+/// Where others have a part in the container that is read, they may take what its limit leaves, and the kernel would end anybody then:
+/// as much is to be left of it as is between the lines, or half of what there is.
+pub(super) fn beside_others<'a>(
+    lines: &Lines,
+    around: impl Iterator<Item = &'a Path>,
+) -> Option<MachineFloor> {
+    let available = Rc::new(Available::open(around));
+    let left = available.look(true, Timestamp::default())?;
+    let line = lines.ceiling.saturating_sub(lines.limit).min(Bytes(left.0 / 2));
+    Some(MachineFloor { line, available })
 }
 
 fn why_not(asked: Size, line: Bytes, left: Option<Bytes>) -> Option<String> {

@@ -87,11 +87,14 @@ fn begin(
     let outer = ancestors.outer_limit();
     let own = found.placed.as_ref().filter(|_| found.tier == Tier::Kernel);
     let around_it = ancestors.around(own.map(|placed| placed.cgroup.path()));
-    let (floor, without_floor) = floor::find(&config.rules, around_it, &outer)?;
+    let (mut floor, without_floor) = floor::find(&config.rules, around_it, &outer)?;
     let (tier, tier_reason) = (found.tier, found.reason);
     let left = found.placed.as_ref().map(leftovers::clear_beside);
     let mut workload = Workload::new(tier, found.placed, found.observed)?;
     workload.leave_out_strangers(strangers);
+    if workload.shares_cgroup() && config.rules.min_available.is_none() {
+        floor = floor::beside_others(&lines, ancestors.around(None));
+    }
     let traced = recording.is_some();
     let mut host = Host::new(&config, (caller, id), signals, server)?;
     host.foreground = foreground;

@@ -145,6 +145,8 @@ impl Ward {
     pub fn begin_usage(&mut self) {
         let keeping = match self.workload.is_foreign() {
             true => Keeping::Sparing,
+            // Of that others have a part in, the process table tells.
+            false if self.workload.shares_cgroup() => return,
             false if self.workload.cgroup().is_none() => Keeping::Open,
             false => return,
         };

@@ -178,20 +178,31 @@ impl Members {
 
     /// Children of ours that are no part of the workload, orphans of strangers among them; and the cgroup of those that are.
     pub fn left_out(&mut self) -> (&[i32], Option<&Home>) {
-        if !self.strangers.is_empty() {
-            let mut children = Vec::new();
-            children_of(self.own, &mut children);
-            let mut apart = Apart { left_out: &mut self.left_out, strangers: &mut self.strangers };
-            for child in children {
-                apart.has(child);
-            }
-            self.strangers.learn(&mut children_of);
-        }
+        self.find_strangers();
         let home = match &self.source {
             Source::Cgroup(_, home) => Some(home),
             Source::Descendants | Source::Tree(_) | Source::Machine => None,
         };
         (&self.left_out, home)
+    }
+
+    /// Children from before the command, and those who descend from them.
+    pub fn strangers(&mut self) -> impl Iterator<Item = i32> {
+        self.find_strangers();
+        self.strangers.all()
+    }
+
+    fn find_strangers(&mut self) {
+        if self.strangers.is_empty() {
+            return;
+        }
+        let mut children = Vec::new();
+        children_of(self.own, &mut children);
+        let mut apart = Apart { left_out: &mut self.left_out, strangers: &mut self.strangers };
+        for child in children {
+            apart.has(child);
+        }
+        self.strangers.learn(&mut children_of);
     }
 
     /// Lists the members anew. What is gone is left out, and so is what cannot be read: see [`Members::trouble`]. Of descendants

@@ -2,6 +2,7 @@
 //! Where there is `cgroup.kill`, what SIGKILL needs is open beforehand, and nothing is allocated on the way to it. A signal
 //! to each process opens a handle of it for a moment; descriptors are kept in reserve for that.
 
+mod beside;
 pub mod cgroup_sampler;
 mod children;
 pub mod deeds;
@@ -37,6 +38,7 @@ use crate::status::Tier;
 use crate::sys::process::{self, PidFd};
 use crate::units::Bytes;
 use anyhow::Result;
+use beside::Beside;
 use cgroup_sampler::CgroupSampler;
 use escapees::Escaped;
 use foreign::{Foreign, Rank};
@@ -78,6 +80,8 @@ pub struct Workload {
     knobs: Option<Knobs>,
     by_cgroup: Option<CgroupSampler>,
     by_process: ProcessSampler,
+    /// Others of before the command have a part in the cgroup that is read.
+    beside: Option<Beside>,
     members: Members,
     line_writer: LineWriter,
     /// The ceiling of the last lines, where `memory.max` is others' and stays: it is compared with, and no kernel's.
@@ -130,6 +134,7 @@ impl Workload {
             knobs,
             by_cgroup,
             by_process,
+            beside: None,
             members,
             line_writer: LineWriter::default(),
             ceiling: None,
@@ -168,6 +173,7 @@ impl Workload {
             knobs: Some(knobs),
             by_cgroup,
             by_process: ProcessSampler::new(),
+            beside: None,
             members,
             line_writer: LineWriter::default(),
             ceiling: None,
@@ -246,7 +252,14 @@ impl Workload {
 
     /// Children of ours from before the command was.
     pub fn leave_out_strangers(&mut self, strangers: Strangers) {
+        self.beside =
+            self.observed.as_ref().filter(|_| !strangers.is_empty()).map(|_| Beside::default());
         self.members.leave_out_strangers(strangers);
+    }
+
+    /// Whether others of before the command have a part in the cgroup that is read.
+    pub fn shares_cgroup(&self) -> bool {
+        self.beside.is_some()
     }
 
     /// The command waits to be run: what it starts is to be told from what others of our children start.
@@ -336,6 +349,9 @@ impl Workload {
 
     /// The least that a look sees, where the cgroup's files tell.
     pub fn glance(&mut self) -> Option<Glance> {
+        if self.shares_cgroup() {
+            return None;
+        }
         self.by_cgroup.as_mut()?.glance().ok()
     }
 
@@ -347,7 +363,7 @@ impl Workload {
             return Observation::Seen(Sample { processes, ..machine.sample() });
         }
         match self.by_cgroup.as_mut().map(CgroupSampler::sample) {
-            Some(Ok(sample)) => return Observation::Seen(sample),
+            Some(Ok(sample)) => return Observation::Seen(self.without_strangers(sample)),
             Some(Err(error)) if self.is_over(&error) => return Observation::Gone,
             Some(Err(error)) => self.trouble = Some(error),
             None => {}
@@ -357,6 +373,13 @@ impl Workload {
         match sample.processes == 0 && self.has_lost_cgroup() {
             true => Observation::Gone,
             false => Observation::Seen(sample),
+        }
+    }
+
+    fn without_strangers(&mut self, sample: Sample) -> Sample {
+        match &mut self.beside {
+            Some(beside) => beside.take_off(sample, self.members.strangers()),
+            None => sample,
         }
     }
 

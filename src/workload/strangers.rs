@@ -60,6 +60,11 @@ impl Strangers {
         &self.children
     }
 
+    /// They and their descendants, when these were last listed.
+    pub fn all(&self) -> impl Iterator<Item = i32> {
+        self.known.iter().map(|(pid, _)| *pid)
+    }
+
     /// Whether there are any.
     pub fn is_empty(&self) -> bool {
         self.children.is_empty() && self.known.is_empty()

@@ -198,6 +198,43 @@ fn containers_of_the_user() {
     do_not_linger();
 }
 
+/// Children that the container's shell had before it became sentinel are none of the workload: what they hold is taken off, and what
+/// the container's limit leaves beside them is guarded.
+fn beside_a_helper(owner: Owner) {
+    if !Guest::this().limits_memory() {
+        return;
+    }
+    let (sentinel, hog) = (path_of("SENTINEL_BIN"), path_of("SENTINEL_HOG"));
+    let beside = |helper: &str, options: &str, command: &str| {
+        let helper = format!("{hog} {helper} < /dev/null > /dev/null 2>&1 &");
+        let line = format!("{helper} exec {sentinel} --plain --socket off {options} -- {command}");
+        ran(in_container(owner, Cgroupfs::ReadOnly, &["--memory=200m"], &["sh", "-c", &line]))
+    };
+    let run = beside("touch --cap 60M", "-m 30M", "sh -c 'sleep 3; exit 3'");
+    assert_eq!(run.status, 3, "{run}");
+    assert!(run.stderr.contains("tier observed"), "{run}");
+    let run = beside("touch --cap 60M", "-m 30M", &format!("{hog} step --rate 20M --cap 60M"));
+    assert_eq!(run.status, 143, "{run}");
+    assert!(run.stderr.contains("reached the limit 30.0M"), "{run}");
+    let holds = format!("{hog} touch --cap 80M");
+    let run = beside("step --rate 10M --cap 150M", "-m 100M", &holds);
+    assert_eq!(run.status, 143, "{run}");
+    assert!(run.stderr.contains("fell below the machine's floor"), "{run}");
+}
+
+#[test]
+#[ignore = "for a guest: scripts/vm/test"]
+fn containers_of_root_beside_a_helper() {
+    beside_a_helper(Owner::Root);
+}
+
+#[test]
+#[ignore = "for a guest: scripts/vm/test"]
+fn containers_of_the_user_beside_a_helper() {
+    beside_a_helper(Owner::User);
+    do_not_linger();
+}
+
 /// Docker's place for containers, the host's cgroup namespace, and privilege: each sees another part of the tree.
 #[test]
 #[ignore = "for a guest: scripts/vm/test"]
