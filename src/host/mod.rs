@@ -47,7 +47,7 @@ use crate::status::Level;
 use crate::sys::caller::Caller;
 use crate::sys::signals::Signals;
 use crate::sys::spawn::SpawnError;
-use crate::ward::{Location, Ward, WardId};
+use crate::ward::{HugePagePool, Location, Ward, WardId};
 use crate::watcher::{Change, Watcher};
 use anyhow::{Context, Result};
 use attendants::Attendants;
@@ -102,6 +102,7 @@ pub struct Host {
     wards: Wards,
     /// Of several workloads, who is ended first for the machine's sake.
     turn: Turn,
+    huge_page_pool: HugePagePool,
     foreground: Foreground,
     /// Where what is guarded was started by others.
     visit: Option<Visit>,
@@ -216,12 +217,13 @@ impl Host {
         if self.is_signalling() {
             return;
         }
+        let now = self.clock.now();
         for ward in self.wards.iter_mut() {
-            ward.notice_escapes();
-            if let Some(pid) = ward.gather() {
+            ward.notice_escapes(now);
+            if let Some(pid) = ward.gather(now) {
                 self.attendants.witness.iter_mut().for_each(|witness| witness.ask(pid));
             }
-            ward.watch_huge_pages();
+            ward.watch_huge_pages(&mut self.huge_page_pool, now);
         }
     }
 

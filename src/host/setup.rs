@@ -28,7 +28,7 @@ use crate::status::{Level, Tier};
 use crate::sys::caller::Caller;
 use crate::sys::memory;
 use crate::sys::signals::Signals;
-use crate::ward::{Emptied, Location};
+use crate::ward::{Emptied, HugePagePool, Location};
 use crate::workload::Workload;
 use crate::workload::strangers::Strangers;
 use anyhow::{Context, Result};
@@ -168,6 +168,7 @@ impl Host {
             voice: Voice { quiet: config.quiet, console: Console::new(), log: Log::default() },
             wards: Wards::default(),
             turn: Turn::default(),
+            huge_page_pool: HugePagePool::default(),
             foreground: Foreground::default(),
             visit: None,
             exit_status: None,

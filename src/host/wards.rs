@@ -8,11 +8,13 @@ pub(super) struct Wards {
     /// Each where it is: none is moved when others come.
     wards: Vec<Box<Ward>>,
     next: WardId,
+    /// So many there were when all were told.
+    shared: usize,
 }
 
 impl Default for Wards {
     fn default() -> Wards {
-        Wards { wards: Vec::new(), next: WardId::FIRST }
+        Wards { wards: Vec::new(), next: WardId::FIRST, shared: 0 }
     }
 }
 
@@ -27,11 +29,25 @@ impl Wards {
     /// Takes a ward, whose number is the newest.
     pub(super) fn add(&mut self, ward: Ward) {
         self.wards.push(Box::new(ward));
+        self.share_looks();
+    }
+
+    /// All when their number is twice or half what it was, and the newest in between.
+    fn share_looks(&mut self) {
+        let count = self.wards.len();
+        let all = count >= self.shared * 2 || count * 2 <= self.shared;
+        if all {
+            self.shared = count;
+        }
+        let from = if all { 0 } else { count.saturating_sub(1) };
+        self.wards[from..].iter_mut().for_each(|ward| ward.share_looks(count));
     }
 
     /// Takes one away for good.
     pub(super) fn remove(&mut self, id: WardId) -> Option<Ward> {
-        self.place(id).map(|place| *self.wards.remove(place))
+        let removed = self.place(id).map(|place| *self.wards.remove(place));
+        self.share_looks();
+        removed
     }
 
     fn place(&self, id: WardId) -> Option<usize> {

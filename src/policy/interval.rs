@@ -28,12 +28,20 @@ pub const FROZEN: Duration = Duration::from_millis(500);
 /// Where nothing asks for a look.
 pub const AT_REST: Duration = Duration::from_millis(FAR);
 
-/// Time until the next look while watching.
-pub fn watching(cadence: Cadence, sample: &Sample, lines: &Lines, growth: i64) -> Duration {
+/// Time until the next look while watching; `rest` where nothing asks for one and the kernel tells.
+pub fn watching(
+    cadence: Cadence,
+    sample: &Sample,
+    lines: &Lines,
+    growth: i64,
+    rest: Duration,
+) -> Duration {
     let headroom = lines.allowance().saturating_sub(sample.footprint());
     let growth = u64::try_from(growth).unwrap_or(0);
     let wait = match cadence {
-        Cadence::Events => clamp(quarter_of_time(headroom, growth.max(1)), 50, FAR),
+        Cadence::Events => {
+            Duration::from_millis(quarter_of_time(headroom, growth.max(1)).max(50)).min(rest)
+        }
         Cadence::Polled => {
             let rate = growth.saturating_mul(2).max(SUDDEN);
             let near = clamp(quarter_of_time(headroom, rate), 5, 100);
@@ -77,12 +85,24 @@ mod tests {
     fn looks_come_closer_near_the_limit() {
         let lines = Lines::new(Bytes::mib(1000), None, None).unwrap();
         let at = |mib| Sample { current: Bytes::mib(mib), ..Sample::default() };
-        assert_eq!(watching(Cadence::Polled, &at(0), &lines, 0), Duration::from_millis(100));
-        assert_eq!(watching(Cadence::Polled, &at(960), &lines, 0), Duration::from_millis(9));
-        assert_eq!(watching(Cadence::Polled, &at(2000), &lines, 0), Duration::from_millis(5));
-        assert_eq!(watching(Cadence::Events, &at(0), &lines, -5), Duration::from_millis(1000));
         assert_eq!(
-            watching(Cadence::Events, &at(999), &lines, 100 << 20),
+            watching(Cadence::Polled, &at(0), &lines, 0, AT_REST),
+            Duration::from_millis(100)
+        );
+        assert_eq!(
+            watching(Cadence::Polled, &at(960), &lines, 0, AT_REST),
+            Duration::from_millis(9)
+        );
+        assert_eq!(
+            watching(Cadence::Polled, &at(2000), &lines, 0, AT_REST),
+            Duration::from_millis(5)
+        );
+        assert_eq!(
+            watching(Cadence::Events, &at(0), &lines, -5, AT_REST),
+            Duration::from_millis(1000)
+        );
+        assert_eq!(
+            watching(Cadence::Events, &at(999), &lines, 100 << 20, AT_REST),
             Duration::from_millis(50)
         );
     }
@@ -95,7 +115,7 @@ mod tests {
             cost: Duration::from_millis(ms),
             ..Sample::default()
         };
-        let wait = |mib, ms| watching(Cadence::Polled, &at(mib, ms), &lines, 0);
+        let wait = |mib, ms| watching(Cadence::Polled, &at(mib, ms), &lines, 0, AT_REST);
         assert_eq!(wait(0, 5), Duration::from_millis(625), "what four threads cannot bridge");
         assert_eq!(wait(6144, 5), Duration::from_millis(495), "a hundredth");
         assert_eq!(wait(0, 100), Duration::from_millis(1000), "at the latest");

@@ -16,6 +16,7 @@ mod placing;
 pub mod pool;
 pub mod rate;
 pub mod reclaim;
+mod rest;
 pub mod thrash;
 pub mod warn;
 
@@ -39,6 +40,7 @@ use placing::Placing;
 use pool::Choosing;
 use rate::Growth;
 use reclaim::{Reclaim, ReclaimAt};
+use rest::Rest;
 use std::time::Duration;
 use thrash::{Thrash, ThrashRule};
 use warn::{Warn, WarnRule};
@@ -100,6 +102,7 @@ pub struct Policy {
     rung: Rung,
     started: Timestamp,
     look_at: Timestamp,
+    rest: Rest,
     last: Sample,
     peak: Bytes,
     peak_footprint: Bytes,
@@ -138,6 +141,7 @@ impl Policy {
             rung: Rung::Watching { confirming: false },
             started: now,
             look_at: now,
+            rest: Rest::default(),
             last: Sample::default(),
             peak: Bytes(0),
             peak_footprint: Bytes(0),
@@ -250,7 +254,7 @@ impl Policy {
             Rung::Killing { .. } | Rung::Ended => {}
         }
         self.response.observe(before.current, &sample, &self.lines, now);
-        let due = now + self.look_interval();
+        let due = self.rest.after(self.look_interval(), now);
         let held = self.response.held_until(&self.config.on_breach, now);
         self.look_at = held.map_or(due, |at| at.min(due));
     }
@@ -343,7 +347,7 @@ impl Policy {
             | Rung::Ended => {}
         }
         if now >= self.look_at {
-            self.look_at = now + self.look_interval();
+            self.look_at = self.rest.after(self.look_interval(), now);
             actions.push(Action::Look);
         }
     }
@@ -359,6 +363,21 @@ impl Policy {
         if self.floor.stand_back(stands_back) && matches!(self.rung, Rung::Watching { .. }) {
             self.look_at = self.look_at.min(now);
         }
+    }
+
+    /// This is one of so many workloads that are guarded side by side: they share the looks at rest.
+    pub fn share_looks(&mut self, number: u32, workloads: usize) {
+        self.rest = Rest::among(number, workloads);
+    }
+
+    /// The longest time between two looks.
+    pub fn longest_rest(&self) -> Duration {
+        self.rest.longest()
+    }
+
+    /// What can wait so long is done in the second of the workload's turn.
+    pub fn turn_after(&self, wait: Duration, now: Timestamp) -> Timestamp {
+        self.rest.after(wait, now)
     }
 
     /// When the wall-clock limit is reached, unless it was already.
@@ -389,7 +408,13 @@ impl Policy {
             return interval::FROZEN;
         }
         let (growth, lines) = (self.growth.per_second(), self.watched_lines());
-        let wait = interval::watching(self.config.cadence, &self.last, &lines, growth);
+        let wait = interval::watching(
+            self.config.cadence,
+            &self.last,
+            &lines,
+            growth,
+            self.rest.longest(),
+        );
         let watched = self.reclaim.is_watched() || self.breach.is_near();
         self.pool_interval(if watched { wait.min(interval::WATCHED) } else { wait })
     }

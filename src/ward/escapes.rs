@@ -27,8 +27,7 @@ impl Default for Escapes {
 
 impl Ward {
     /// Looks when it is time to. The policy's own looks wake us often enough.
-    pub fn notice_escapes(&mut self) {
-        let now = self.clock.now();
+    pub fn notice_escapes(&mut self, now: Timestamp) {
         if now < self.escapes.look_at {
             return;
         }

@@ -276,14 +276,14 @@ impl Ward {
     }
 
     /// A little at a time, once a turn of the loop. Gives the largest process, where there is something to ask about it.
-    pub fn gather(&mut self) -> Option<u32> {
-        let now = self.clock.now();
+    pub fn gather(&mut self, now: Timestamp) -> Option<u32> {
         self.evidence.make_room();
         if self.workload.is_foreign() {
             self.workload.make_room(self.policy.last().processes);
         }
         if self.evidence.scan.is_none() && now >= self.evidence.table_at {
-            self.evidence.table_at = now + TABLE_EVERY;
+            let wait = TABLE_EVERY.max(self.policy.longest_rest() * 10);
+            self.evidence.table_at = self.policy.turn_after(wait, now);
             self.want_table();
         }
         if !self.evidence.scan.as_mut().is_some_and(ProcessScan::step) {

@@ -9,7 +9,7 @@ use crate::units::Bytes;
 use crate::workload::huge_pages::of_process;
 use std::time::Duration;
 
-/// Where the machine has a pool, and when it is looked up again where it has none.
+/// Where the machine has a pool, and when that is looked up again.
 const EVERY: Duration = Duration::from_millis(500);
 const SELDOM: Duration = Duration::from_secs(1);
 /// A short run is not looked at.
@@ -18,6 +18,25 @@ const FIRST: Timestamp = Timestamp(Duration::from_millis(100));
 const STEP: usize = 32;
 /// Of which size one page is worth telling.
 const LEAST: Bytes = Bytes::mib(2);
+
+/// The machine's pool, looked up once for all workloads.
+#[derive(Debug, Default)]
+pub struct HugePagePool {
+    known: Option<(Timestamp, bool)>,
+}
+
+impl HugePagePool {
+    fn is_there(&mut self, now: Timestamp) -> bool {
+        if let Some((at, there)) = self.known
+            && now.since(at) < EVERY
+        {
+            return there;
+        }
+        let there = MachineMemory::look().unwrap_or_default().huge_pages > Bytes(0);
+        self.known = Some((now, there));
+        there
+    }
+}
 
 /// What is known.
 #[derive(Debug)]
@@ -88,9 +107,8 @@ impl Ward {
     }
 
     /// Called once a turn of the loop.
-    pub fn watch_huge_pages(&mut self) {
-        let now = self.clock.now();
-        if self.huge_pages.waiting.is_empty() && !self.begin(now) {
+    pub fn watch_huge_pages(&mut self, pool: &mut HugePagePool, now: Timestamp) {
+        if self.huge_pages.waiting.is_empty() && !self.begin(pool, now) {
             return;
         }
         let watch = &mut self.huge_pages;
@@ -121,13 +139,14 @@ impl Ward {
         self.say(Level::Warning, text);
     }
 
-    fn begin(&mut self, now: Timestamp) -> bool {
+    fn begin(&mut self, pool: &mut HugePagePool, now: Timestamp) -> bool {
         if now < self.huge_pages.at {
             return false;
         }
-        let pool = || MachineMemory::look().unwrap_or_default().huge_pages;
-        self.huge_pages.pooled = !self.counts_huge_pages() && pool() > Bytes(0);
-        self.huge_pages.at = now + if self.huge_pages.pooled { EVERY } else { SELDOM };
+        self.huge_pages.pooled = !self.counts_huge_pages() && pool.is_there(now);
+        let wait = if self.huge_pages.pooled { EVERY } else { SELDOM };
+        // Mappings are dear to read, and one among many has its turn as seldom as its looks come.
+        self.huge_pages.at = now + wait.mul_f64(self.policy.longest_rest().as_secs_f64());
         if !self.huge_pages.pooled {
             self.huge_pages.uncounted = Bytes(0);
             return false;

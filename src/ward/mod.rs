@@ -19,6 +19,7 @@ mod view;
 pub use answers::{Answer, Wanted};
 pub use ending::End;
 pub use floor::MachineFloor;
+pub use huge_pages::HugePagePool;
 pub use post_mortem::{Added, Origin};
 pub use story::Said;
 
@@ -317,6 +318,11 @@ impl Ward {
         self.handle(Event::Deadline);
         // Where looks go from process to process, the last one saw somebody, or it did not.
         !self.workload.sums() || self.policy.last().processes == 0
+    }
+
+    /// So many are guarded by us.
+    pub fn share_looks(&mut self, wards: usize) {
+        self.policy.share_looks(self.id.to_number(), wards);
     }
 
     /// Looks, unless a glance is enough.

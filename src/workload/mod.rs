@@ -352,7 +352,7 @@ impl Workload {
         if self.shares_cgroup() {
             return None;
         }
-        self.by_cgroup.as_mut()?.glance().ok()
+        self.by_cgroup.as_ref()?.glance().ok()
     }
 
     /// Reads the workload's memory. Where the cgroup's files fail, sums over the processes instead.
@@ -362,7 +362,7 @@ impl Workload {
             let processes = self.members.listed().len().max(1) as u64;
             return Observation::Seen(Sample { processes, ..machine.sample() });
         }
-        match self.by_cgroup.as_mut().map(CgroupSampler::sample) {
+        match self.by_cgroup.as_ref().map(CgroupSampler::sample) {
             Some(Ok(sample)) => return Observation::Seen(self.without_strangers(sample)),
             Some(Err(error)) if self.is_over(&error) => return Observation::Gone,
             Some(Err(error)) => self.trouble = Some(error),
