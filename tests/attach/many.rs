@@ -1,10 +1,12 @@
-//! Two hundred wards in one process: what they cost, and that one of them is decided for as if it were alone.
+//! Hundreds of wards in one process: what they cost, and that one of them is decided for as if it were alone.
 
 use crate::attach;
 use crate::place::{Place, Theirs};
-use crate::support::Scene;
+use crate::support::{Scene, skip};
 use nix::libc::SIGTERM;
+use sentinel::clock::{Clock, pause};
 use std::fs;
+use std::time::Duration;
 
 const MANY: usize = 200;
 
@@ -45,4 +47,32 @@ fn two_hundred_cost_little_and_one_is_ended() {
     }
     running.send(SIGTERM);
     running.finish().expect(0).says("200 cgroups are as before");
+}
+
+/// Each would have a look a second, in a moment of its own: together they have a hundred, in one.
+#[test]
+fn many_rest_together() {
+    let (scene, Some(place)) = (Scene::new(), Place::new()) else { return };
+    if !place.has_memory() {
+        return skip("nobody tells of growth where no memory is limited");
+    }
+    let mut wards: Vec<Theirs> = (0..2 * MANY).map(|n| place.cgroup(&format!("w{n}"))).collect();
+    for ward in &mut wards {
+        ward.rests();
+    }
+    let running = attach(&scene, &["--cgroup", place.path(), "--each", "-m", "40M"]);
+    running.await_err("400 cgroups of");
+    scene.await_mailbox();
+    let pid = running.pid();
+    let counts = || (kib(pid, "status", "voluntary_ctxt_switches"), kib(pid, "io", "syscr"));
+    let (began, before) = (Clock::start(), counts());
+    pause(Duration::from_secs(12));
+    let (after, seconds) = (counts(), began.now().0.as_secs());
+    let (wakes, reads) = (after.0 - before.0, after.1 - before.1);
+    eprintln!("{} wards: {wakes} wake-ups and {reads} readings in {seconds} s", 2 * MANY);
+    assert!(wakes < 4 * seconds, "{wakes} in {seconds} s");
+    // Ten a look, and as many for a table of processes: more than twice as many if each had its look a second.
+    assert!(reads < 2200 * seconds, "{reads} in {seconds} s");
+    running.send(SIGTERM);
+    running.finish().expect(0).says("400 cgroups are as before");
 }
