@@ -2,7 +2,7 @@
 //! least that it can be, and how much more it may be is told beside it.
 
 use super::proc_stat::Stat;
-use super::shares::Sums;
+use super::shares::{Private, Sums};
 
 /// What is known of the part of a process's memory that others have too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,10 +33,16 @@ pub struct Process {
     pub shares: Shares,
     /// What is counted elsewhere: resident sets less proportional ones, when they were read.
     pub twice: Sums,
-    /// That was read while others', which it may have part in, were of another time: it is as good as unread.
+    /// Shares of others, in which it may have a part, were read at another time: they do not add up.
+    pub unsettled: bool,
+    /// It came since they did.
     pub newcomer: bool,
-    /// Shared memory that it mapped since all were of one time, in which others may have their part by now.
-    pub joined: u64,
+    /// Its shares are to be read again.
+    pub stale: bool,
+    /// At least so much was its own when they were read.
+    pub private: Private,
+    /// Its part of shared memory when all were of one time.
+    pub settled_shmem: u64,
     /// Locked pages of files.
     pub locked_file: u64,
     /// Of what cannot be read: what it had when its family last grew. What came later is its own.
@@ -46,8 +52,7 @@ pub struct Process {
 impl Process {
     /// Its part of the sum.
     pub fn own(&self) -> Sums {
-        let own = self.memory.less(&self.twice);
-        Sums { shmem: own.shmem.saturating_sub(self.joined), ..own }
+        self.memory.less(&self.twice)
     }
 
     /// Whether it has pages that others have, beyond a few of the dynamic linker's.
@@ -82,7 +87,7 @@ pub fn estimate<'a>(processes: impl Iterator<Item = &'a Process> + Clone) -> Est
     let processes = processes.filter(|process| process.host == 0);
     let alone = !has_company(processes.clone());
     // Whoever it is that has it, it is there once.
-    let (mut file, mut locked, mut shmem) = (0, 0, 0);
+    let (mut file, mut locked, mut shmem) = (0, 0, SharedMemory::default());
     for process in processes.clone() {
         let memory = process.memory;
         if alone {
@@ -90,10 +95,12 @@ pub fn estimate<'a>(processes: impl Iterator<Item = &'a Process> + Clone) -> Est
             found.locked_file += process.locked_file;
         } else if process.is_known() {
             let own = process.own();
-            shmem = shmem.max(own.shmem + process.joined);
-            found.sums.add(&own);
+            let settled = if process.unsettled { 0 } else { own.shmem };
+            found.sums.add(&Sums { shmem: settled, ..own });
+            shmem.add(process);
             found.locked_file += process.locked_file;
         } else {
+            shmem.add(process);
             file = file.max(memory.file);
             locked = locked.max(process.locked_file);
             found.sums.tables += memory.tables;
@@ -101,11 +108,44 @@ pub fn estimate<'a>(processes: impl Iterator<Item = &'a Process> + Clone) -> Est
     }
     found.sums.file = found.sums.file.max(file);
     found.locked_file = found.locked_file.max(locked);
-    found.sums.shmem = found.sums.shmem.max(shmem);
+    found.sums.shmem += shmem.least();
     if !alone {
         add_unknown(processes, &mut found);
     }
     found
+}
+
+/// Shared memory of those whose shares do not add up.
+#[derive(Clone, Copy, Debug, Default)]
+struct SharedMemory {
+    /// What each has alone, of the newest and of older readings.
+    private: u64,
+    private_before: u64,
+    /// The most that somebody may have together with others.
+    shared: u64,
+    /// By what was known when all were of one time.
+    settled: u64,
+}
+
+impl SharedMemory {
+    fn add(&mut self, process: &Process) {
+        if !process.unsettled || process.shares != Shares::Read {
+            return;
+        }
+        let whole = process.memory.shmem;
+        let private = process.private.shmem.min(whole);
+        match process.stale {
+            true => self.private_before += private,
+            false => self.private += private,
+        }
+        self.shared = self.shared.max(whole - private);
+        self.settled += process.settled_shmem.min(whole);
+    }
+
+    /// What somebody had alone before may be what another shares with it now.
+    fn least(&self) -> u64 {
+        (self.private + self.private_before.max(self.shared)).max(self.settled)
+    }
 }
 
 /// Whether there is more than one memory: else nobody shares, whatever was read before.
@@ -120,8 +160,10 @@ fn add_unknown<'a>(processes: impl Iterator<Item = &'a Process> + Clone, found: 
     let unknown = processes.clone().filter(|process| !process.is_known());
     let (mut shmem, mut denied_shmem) = (0, false);
     for (index, process) in unknown.clone().enumerate() {
-        shmem = shmem.max(process.memory.shmem);
-        found.unsure += process.memory.shmem;
+        if process.shares != Shares::Read {
+            shmem = shmem.max(process.memory.shmem);
+            found.unsure += process.memory.shmem;
+        }
         denied_shmem |= process.shares == Shares::Denied;
         if unknown.clone().take(index).any(|other| other.code == process.code) {
             continue;
@@ -152,7 +194,7 @@ fn family<'a>(processes: impl Iterator<Item = &'a Process>, code: u64) -> (u64, 
             let own = process.own();
             known += own.anon + own.swap;
         } else {
-            growth = whole.saturating_sub(process.base);
+            growth = whole.saturating_sub(process.base).max(process.private.anon.min(whole));
             most += whole;
             grown += growth;
             denied |= process.shares == Shares::Denied;
@@ -204,15 +246,32 @@ mod tests {
     /// Children of one that has a shared mapping touch all of it, and there was time to read a few of them only.
     #[test]
     fn what_was_mapped_since_the_shares_were_read_is_nobody_s_alone() {
-        let shared = |pid, mapped, twice, joined| Process {
-            memory: Sums { shmem: mapped, ..Sums::default() },
+        let shared = |pid, twice, private, stale| Process {
+            memory: Sums { shmem: 300, ..Sums::default() },
             twice: Sums { shmem: twice, ..Sums::default() },
-            joined,
+            private: Private { shmem: private, anon: 0 },
+            unsettled: true,
+            stale,
             ..process(pid, Shares::Read, 0)
         };
-        let found =
-            estimate(&[shared(1, 300, 150, 0), shared(2, 300, 150, 0), shared(3, 300, 0, 300)]);
-        assert_eq!(found.sums.shmem, 300);
+        let all = [shared(1, 0, 300, true), shared(2, 150, 0, true), shared(3, 200, 0, false)];
+        assert_eq!(estimate(&all).sums.shmem, 300);
+        let each = [shared(1, 0, 300, true), shared(2, 0, 300, true), shared(3, 0, 300, false)];
+        assert_eq!(estimate(&each).sums.shmem, 900);
+    }
+
+    /// Of those who live for one look alone, each has written to what it inherited.
+    #[test]
+    fn what_newcomers_have_alone_counts() {
+        let newcomer = |pid| Process {
+            private: Private { anon: 20, shmem: 0 },
+            unsettled: true,
+            newcomer: true,
+            ..process(pid, Shares::Read, 100)
+        };
+        let elder = Process { unsettled: true, ..process(1, Shares::Read, 100) };
+        let all = [elder, newcomer(2), newcomer(3), newcomer(4)];
+        assert_eq!(estimate(&all).sums.anon, 160);
     }
 
     #[test]

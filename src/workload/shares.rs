@@ -74,6 +74,15 @@ pub fn status(text: &[u8]) -> ProcStatus {
     status
 }
 
+/// What one process alone has, KiB.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Private {
+    /// Anonymous memory.
+    pub anon: u64,
+    /// tmpfs, memfd and shared mappings.
+    pub shmem: u64,
+}
+
 /// /proc/PID/smaps_rollup.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rollup {
@@ -83,6 +92,8 @@ pub struct Rollup {
     pub anon: u64,
     /// Proportional set of what is locked, of any kind.
     pub locked: u64,
+    /// What nobody else has mapped, of any kind.
+    pub private: u64,
 }
 
 /// /proc/PID/smaps_rollup; `None` from a kernel that does not tell the kinds apart (before 5.4), or when the process has no
@@ -97,6 +108,7 @@ pub fn rollup(text: &[u8]) -> Option<Rollup> {
             b"SwapPss" => rollup.share.swap = value,
             b"Anonymous" => rollup.anon = value,
             b"Locked" => rollup.locked = value,
+            b"Private_Clean" | b"Private_Dirty" => rollup.private += value,
             _ => {}
         }
     }
@@ -104,6 +116,17 @@ pub fn rollup(text: &[u8]) -> Option<Rollup> {
 }
 
 impl Rollup {
+    /// The least of anonymous memory and of `shmem` that nobody else has, of so much shared memory. A page that others have too is a half
+    /// of one at most in a proportional set.
+    pub fn least_private(&self, shmem: u64) -> Private {
+        let Sums { anon, file, shmem: share, .. } = self.share;
+        let rest = self.private.saturating_sub(file);
+        Private {
+            anon: rest.saturating_sub(share).max((2 * anon).saturating_sub(self.anon)),
+            shmem: rest.saturating_sub(anon).max((2 * share).saturating_sub(shmem)),
+        }
+    }
+
     /// The least and the most of the locked memory that can be pages of files.
     pub fn locked_file(&self) -> (u64, u64) {
         let most = self.locked.min(self.share.file);

@@ -41,8 +41,6 @@ pub struct ProcessSampler {
     turn: usize,
     /// For so long they are read in one look.
     budget: Duration,
-    /// So many more are read before what is unsettled counts as it was read.
-    owed: usize,
     /// The first thing of this look that could not be read.
     trouble: Option<io::Error>,
     clock: Clock,
@@ -52,7 +50,7 @@ impl ProcessSampler {
     /// A sampler that takes no room yet: most of those whose cgroup tells of its memory never look.
     pub fn new() -> ProcessSampler {
         let (text, rows, clock) = (Box::default(), Vec::new(), Clock::start());
-        ProcessSampler { text, rows, turn: 0, budget: turns::BUDGET, owed: 0, trouble: None, clock }
+        ProcessSampler { text, rows, turn: 0, budget: turns::BUDGET, trouble: None, clock }
     }
 
     /// Makes room, so that looks allocate nothing.
@@ -196,6 +194,7 @@ impl ProcessSampler {
     /// others' parts all the same.
     fn disturb(&mut self, index: usize) {
         let Process { stat, twice, shares, .. } = self.rows[index].process;
+        self.disturb_locked(index);
         let is_known = shares == Shares::Read;
         let again_at = self.clock.now() + AGAIN;
         if is_known && !self.rows[index].process.is_sharing() {
@@ -209,6 +208,16 @@ impl ProcessSampler {
                 row.stale = true;
                 row.again_at = Some(again_at);
             }
+        }
+    }
+
+    /// Locked pages of a file may be another's too.
+    fn disturb_locked(&mut self, index: usize) {
+        if self.rows[index].process.locked_file <= NEGLIGIBLE {
+            return;
+        }
+        for (other, row) in self.rows.iter_mut().enumerate() {
+            row.stale |= other != index && row.locked > 0;
         }
     }
 
@@ -314,6 +323,8 @@ impl ProcessSampler {
         row.locked = status.locked;
         (row.arrived, row.fresh) = (row.fresh, false);
         row.stale |= row.process.shares != Shares::Unread && row.has_joined();
+        // What it unmaps and maps again may be another's by then.
+        row.at.memory.shmem = row.at.memory.shmem.min(status.memory.shmem);
         if row.has_drifted() {
             self.disturb(index);
         }

@@ -25,8 +25,6 @@ pub struct Tracked {
     pub again_at: Option<Timestamp>,
     /// Its shares were read in this look.
     pub current: bool,
-    /// Shared memory that it had when all shares were of one moment.
-    pub settled_shmem: u64,
     /// Faults when its shares were read.
     pub faults: u64,
     /// Memory then.
@@ -67,5 +65,16 @@ impl Tracked {
         self.process.memory.shmem > memory.shmem + room
             || self.locked != locked
             || self.locked > 0 && file
+    }
+
+    /// So much of it is resident, KiB: the rest of what was its own it gave back since its shares were read.
+    pub fn give_back(&mut self, resident: u64) {
+        let process = &mut self.process;
+        let own = process.own().kept();
+        let given = own.saturating_sub(resident + process.memory.swap);
+        let of_anon = given.min(process.memory.anon);
+        process.memory.anon -= of_anon;
+        process.memory.shmem = process.memory.shmem.saturating_sub(given - of_anon);
+        process.locked_file = process.locked_file.min(resident);
     }
 }

@@ -31,7 +31,7 @@ impl ProcessSampler {
         if count > 0 && company {
             self.confirm();
         }
-        self.settle(settled, count);
+        self.settle(settled);
     }
 
     /// Reads whose turn it is, at least one, and says whether there was time for all.
@@ -52,21 +52,16 @@ impl ProcessSampler {
     }
 
     /// Shares that were read at different times, while more came to have the same pages, add up to a multiple of what there is: the first
-    /// had all of it, the second a half, the third a third. Until they are all of one time, a newcomer's are as good as unread, and what
-    /// somebody mapped since may be anybody's. When each had its turn twice, this ends for those that nothing has disturbed since: so who
-    /// never rests is counted too.
-    fn settle(&mut self, settled: bool, count: usize) {
-        if self.owed == 0 && !settled {
-            self.owed = 2 * self.rows.len();
-        }
-        self.owed = if settled { 0 } else { self.owed.saturating_sub(count) };
+    /// had all of it, the second a half, the third a third. Until they are all of one time, what each has alone counts, and once what is
+    /// shared.
+    fn settle(&mut self, settled: bool) {
         for row in &mut self.rows {
-            if self.owed == 0 && !row.stale {
-                row.process.newcomer = false;
-                row.settled_shmem = row.process.memory.shmem;
+            let process = &mut row.process;
+            (process.unsettled, process.stale) = (!settled, row.stale);
+            process.newcomer &= !settled;
+            if settled {
+                process.settled_shmem = process.own().shmem;
             }
-            let before = if row.stale { row.settled_shmem } else { u64::MAX };
-            row.process.joined = row.process.memory.shmem.saturating_sub(before);
         }
     }
 
@@ -95,11 +90,12 @@ impl ProcessSampler {
             return;
         };
         let memory = row.process.memory;
-        let before = row.process.twice.kept();
+        let (before, locked_before) = (row.process.twice.kept(), row.process.locked_file);
         row.process.twice = memory.less(&rollup.share);
         // Of the same moment, so that what it took since `status` is not held for shared, nor counted again.
         row.process.twice.anon = rollup.anon.saturating_sub(rollup.share.anon);
         row.process.twice.tables = 0;
+        row.process.private = rollup.least_private(memory.shmem);
         row.process.newcomer |= row.process.shares == Shares::Unread;
         row.process.shares = Shares::Read;
         row.faults = row.process.stat.faults;
@@ -110,6 +106,10 @@ impl ProcessSampler {
             self.disturb(index);
         }
         self.read_locked(index, rollup.locked_file());
+        let locked = self.rows[index].process.locked_file;
+        if locked.abs_diff(locked_before) > (locked / PART).max(NEGLIGIBLE) {
+            self.disturb_locked(index);
+        }
     }
 
     /// Locked pages of files: reclaim does not get them. Where the sum over all mappings leaves open whether it is they that are
@@ -127,24 +127,19 @@ impl ProcessSampler {
         }
     }
 
-    /// Whoever shares pages and goes while the others are being read leaves them with more each: read one after the other, they
+    /// Whoever shares pages and goes, or hands a mapping on, while the others are being read leaves them with more each: read one after the other, they
     /// would add up to a multiple of what there is. Those who went, or are another program by now, count no more: of who calls execve(2)
     /// in between, the memory is that of before and the shares are those of after, which makes all of it its own.
     fn confirm(&mut self) {
         for index in 0..self.rows.len() {
             let Tracked { process, current, .. } = self.rows[index];
-            if !current {
+            if !current && process.own().shmem + process.locked_file <= NEGLIGIBLE {
                 continue;
             }
             let row = &mut self.rows[index];
             match Stat::of(process.pid, &mut self.text[..]) {
                 Ok(Some(stat)) if stat.living && stat.is_same_program(&process.stat) => {
-                    // What it gave back meanwhile.
-                    let given = process
-                        .own()
-                        .kept()
-                        .saturating_sub(stat.resident * page_kib() + process.memory.swap);
-                    row.process.memory.anon = process.memory.anon.saturating_sub(given);
+                    row.give_back(stat.resident * page_kib());
                 }
                 Ok(_) => row.seen = false,
                 Err(error) => self.note(error),
@@ -251,7 +246,7 @@ for line in iter(sys.stdin.readline, ''):
             }
             let looks = (1..100).find(|_| {
                 sampler.sample(&pids);
-                sampler.owed == 0
+                sampler.rows.iter().all(|row| !row.process.unsettled)
             });
             assert!(looks.is_some(), "it never rests");
             let found = sampler.sample(&pids);
