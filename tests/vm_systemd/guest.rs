@@ -170,10 +170,11 @@ static IMPORTED: Mutex<Vec<Owner>> = Mutex::new(Vec::new());
 /// Makes the image known to the owner's podman, once. The user's manager stays from then on, so that what podman keeps running does too.
 fn require_image(owner: Owner) {
     let mut imported = IMPORTED.lock().unwrap();
+    // The test before may have let it go.
+    linger();
     if imported.contains(&owner) {
         return;
     }
-    linger();
     if ran(by(owner, &["podman", "image", "exists", IMAGE])).status != 0 {
         ran(by(owner, &["podman", "import", "--quiet", "/opt/busybox.tar", IMAGE])).text();
     }
