@@ -200,12 +200,13 @@ impl ProcessSampler {
         if is_known && !self.rows[index].process.is_sharing() {
             return;
         }
-        for row in &mut self.rows {
+        for (other, row) in self.rows.iter_mut().enumerate() {
             let relative = stat.layout != 0 && row.process.stat.layout == stat.layout;
             let has_shmem = !is_known || twice.shmem > NEGLIGIBLE;
             let shared = has_shmem && row.process.memory.shmem > NEGLIGIBLE;
             if relative || shared {
-                row.stale = true;
+                // Its own shares may be what was just read.
+                row.stale |= other != index || !row.current;
                 row.again_at = Some(again_at);
             }
         }

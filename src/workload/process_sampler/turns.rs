@@ -127,9 +127,9 @@ impl ProcessSampler {
         }
     }
 
-    /// Whoever shares pages and goes, or hands a mapping on, while the others are being read leaves them with more each: read one after the other, they
-    /// would add up to a multiple of what there is. Those who went, or are another program by now, count no more: of who calls execve(2)
-    /// in between, the memory is that of before and the shares are those of after, which makes all of it its own.
+    /// Whoever shares pages and goes, or hands a mapping on, while the others are being read leaves them with more each: read one after
+    /// the other, they would add up to a multiple of what there is. Those who went, or are another program by now, count no more: of who
+    /// calls execve(2) in between, the memory is that of before and the shares are those of after, which makes all of it its own.
     fn confirm(&mut self) {
         for index in 0..self.rows.len() {
             let Tracked { process, current, .. } = self.rows[index];
