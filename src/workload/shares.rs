@@ -88,7 +88,9 @@ pub struct Private {
 pub struct Rollup {
     /// Proportional sets: a page counts in each by its part.
     pub share: Sums,
-    /// Anonymous memory whole, of the same moment.
+    /// All of it whole, of the same moment.
+    pub resident: u64,
+    /// Anonymous memory whole.
     pub anon: u64,
     /// Proportional set of what is locked, of any kind.
     pub locked: u64,
@@ -106,6 +108,7 @@ pub fn rollup(text: &[u8]) -> Option<Rollup> {
             b"Pss_File" => (rollup.share.file, kinds) = (value, kinds + 1),
             b"Pss_Shmem" => (rollup.share.shmem, kinds) = (value, kinds + 1),
             b"SwapPss" => rollup.share.swap = value,
+            b"Rss" => rollup.resident = value,
             b"Anonymous" => rollup.anon = value,
             b"Locked" => rollup.locked = value,
             b"Private_Clean" | b"Private_Dirty" => rollup.private += value,
@@ -116,6 +119,11 @@ pub fn rollup(text: &[u8]) -> Option<Rollup> {
 }
 
 impl Rollup {
+    /// Shared memory whole, of the same moment, of a process with so much memory of files.
+    pub fn shmem(&self, file: u64) -> u64 {
+        self.resident.saturating_sub(self.anon + file).max(self.share.shmem)
+    }
+
     /// The least of anonymous memory and of `shmem` that nobody else has, of so much shared memory. A page that others have too is a half
     /// of one at most in a proportional set.
     pub fn least_private(&self, shmem: u64) -> Private {
@@ -210,6 +218,8 @@ mod tests {
         let found = rollup(text).unwrap();
         assert_eq!(found.share, Sums { anon: 4, file: 7, shmem: 1, swap: 2, tables: 0 });
         assert_eq!((found.anon, found.locked_file()), (8, (1, 6)));
+        // Of a moment in which it had more files than now.
+        assert_eq!((found.shmem(19), found.shmem(25)), (3, 1));
     }
 
     #[test]

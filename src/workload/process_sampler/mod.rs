@@ -14,7 +14,7 @@ use super::estimate::{self, NEGLIGIBLE, Process, Shares};
 use super::list::touch;
 use super::proc_file;
 use super::proc_stat::Stat;
-use super::shares::{self, ProcStatus};
+use super::shares::{self, ProcStatus, Sums};
 use crate::clock::Clock;
 use crate::event::{ProcessId, Sample, Weight};
 use crate::sys::process;
@@ -41,6 +41,8 @@ pub struct ProcessSampler {
     turn: usize,
     /// For so long they are read in one look.
     budget: Duration,
+    /// So much shared memory others than these have a part in, KiB.
+    outside: u64,
     /// The first thing of this look that could not be read.
     trouble: Option<io::Error>,
     clock: Clock,
@@ -50,7 +52,15 @@ impl ProcessSampler {
     /// A sampler that takes no room yet: most of those whose cgroup tells of its memory never look.
     pub fn new() -> ProcessSampler {
         let (text, rows, clock) = (Box::default(), Vec::new(), Clock::start());
-        ProcessSampler { text, rows, turn: 0, budget: turns::BUDGET, trouble: None, clock }
+        ProcessSampler {
+            text,
+            rows,
+            turn: 0,
+            budget: turns::BUDGET,
+            outside: 0,
+            trouble: None,
+            clock,
+        }
     }
 
     /// Makes room, so that looks allocate nothing.
@@ -193,11 +203,16 @@ impl ProcessSampler {
     /// Those who may share pages with this one are to be read again. What nobody has read of it, over budget or refused, may have been in the
     /// others' parts all the same.
     fn disturb(&mut self, index: usize) {
-        let Process { stat, twice, shares, .. } = self.rows[index].process;
+        self.disturb_by(index, self.rows[index].process.twice);
+    }
+
+    /// As `disturb`, of one that shares so much, or did.
+    fn disturb_by(&mut self, index: usize, twice: Sums) {
+        let Process { stat, shares, .. } = self.rows[index].process;
         self.disturb_locked(index);
         let is_known = shares == Shares::Read;
         let again_at = self.clock.now() + AGAIN;
-        if is_known && !self.rows[index].process.is_sharing() {
+        if is_known && twice.kept() <= NEGLIGIBLE {
             return;
         }
         for (other, row) in self.rows.iter_mut().enumerate() {
@@ -235,7 +250,7 @@ impl ProcessSampler {
         let before = self.rows[index].process.stat;
         if !self.rows[index].fresh && stat.start == before.start && stat.size == 0 {
             // It has given up its memory, and its pages are unmapped one by one: what it shared belongs to the others when it is gone.
-            self.rows[index].process.memory = shares::Sums::default();
+            self.rows[index].process.memory = Sums::default();
             return;
         }
         if !self.rows[index].fresh && !stat.is_same_program(&before) {
@@ -324,9 +339,10 @@ impl ProcessSampler {
         row.locked = status.locked;
         (row.arrived, row.fresh) = (row.fresh, false);
         row.stale |= row.process.shares != Shares::Unread && row.has_joined();
+        let has_drifted = row.has_drifted();
         // What it unmaps and maps again may be another's by then.
         row.at.memory.shmem = row.at.memory.shmem.min(status.memory.shmem);
-        if row.has_drifted() {
+        if has_drifted {
             self.disturb(index);
         }
     }
@@ -435,7 +451,7 @@ mod tests {
             let gone = &mut sampler.rows[1];
             (gone.seen, gone.process.shares) = (false, shares);
             if shares != Shares::Read {
-                gone.process.twice = shares::Sums::default();
+                gone.process.twice = Sums::default();
             }
             sampler.forget();
             let stale: Vec<_> =

@@ -56,6 +56,13 @@ impl Tracked {
         self.process.is_sharing() && faulted.max(fallen) > (now / PART).max(NEGLIGIBLE)
     }
 
+    /// Faults since its shares were read that gave it no more than it had, KiB: of what it let go in between. A fault on a mapping of shared
+    /// memory may bring several pages (fault-around).
+    fn churn(&self) -> u64 {
+        let faulted = self.process.stat.faults.saturating_sub(self.faults) * page_kib();
+        faulted.saturating_sub(self.process.memory.kept().saturating_sub(self.at.memory.kept()))
+    }
+
     /// Whether it may share more than when that was read: by a mapping, which others may have too.
     pub fn has_joined(&self) -> bool {
         let ProcStatus { memory, locked, .. } = self.at;
@@ -63,6 +70,7 @@ impl Tracked {
         let file =
             self.process.memory.file.abs_diff(memory.file) > (memory.file / PART).max(NEGLIGIBLE);
         self.process.memory.shmem > memory.shmem + room
+            || memory.shmem > NEGLIGIBLE && self.churn() > room
             || self.locked != locked
             || self.locked > 0 && file
     }
@@ -70,11 +78,14 @@ impl Tracked {
     /// So much of it is resident, KiB: the rest of what was its own it gave back since its shares were read.
     pub fn give_back(&mut self, resident: u64) {
         let process = &mut self.process;
-        let own = process.own().kept();
-        let given = own.saturating_sub(resident + process.memory.swap);
-        let of_anon = given.min(process.memory.anon);
-        process.memory.anon -= of_anon;
-        process.memory.shmem = process.memory.shmem.saturating_sub(given - of_anon);
+        let kept = resident.saturating_sub(process.memory.file) + process.memory.swap;
+        let given = process.own().kept().saturating_sub(kept);
+        let of_shmem = given.min(process.own().shmem);
+        let of_anon = given - of_shmem;
+        process.memory.anon = process.memory.anon.saturating_sub(of_anon);
+        process.memory.shmem -= of_shmem;
+        process.private.anon = process.private.anon.saturating_sub(of_anon);
+        process.private.shmem = process.private.shmem.saturating_sub(of_shmem);
         process.locked_file = process.locked_file.min(resident);
     }
 }

@@ -20,18 +20,26 @@ impl ProcessSampler {
     /// Proportional sets of those who may have others than were read last.
     pub fn read_shares(&mut self) {
         let company = estimate::has_company(self.rows.iter().map(|row| &row.process));
-        let (clock, mut count) = (Clock::start(), 0);
-        for _ in 0..PASSES {
-            let before = count;
-            if !self.pass(company, &clock, &mut count) || count == before {
-                break;
-            }
-        }
+        self.read_turns(company);
         let settled = !self.rows.iter().any(|row| row.wants(company));
-        if count > 0 && company {
+        if company && self.rows.iter().any(|row| row.current) {
             self.confirm();
         }
         self.settle(settled);
+    }
+
+    fn read_turns(&mut self, company: bool) {
+        let (clock, mut count) = (Clock::start(), 0);
+        for _ in 0..PASSES {
+            let before = count;
+            let had_time = self.pass(company, &clock, &mut count);
+            if !had_time || !company || !self.rows.iter().any(|row| row.current) {
+                break;
+            }
+            if count == before && !self.doubt() {
+                break;
+            }
+        }
     }
 
     /// Reads whose turn it is, at least one, and says whether there was time for all.
@@ -65,6 +73,25 @@ impl ProcessSampler {
         }
     }
 
+    /// Reads those again that contradict each other: what somebody has together with others is no more than their parts of it are all
+    /// together. Else a mapping changed hands between two readings, and it would count twice; or outsiders have it too, once that was found
+    /// to stay so.
+    fn doubt(&mut self) -> bool {
+        let read = |row: &&Tracked| row.process.host == 0 && row.process.shares == Shares::Read;
+        let (mut most, mut parts) = (0, 0);
+        for Tracked { process, .. } in self.rows.iter().filter(read) {
+            most = process.memory.shmem.saturating_sub(process.private.shmem).max(most);
+            parts += process.own().shmem.saturating_sub(process.private.shmem);
+        }
+        let excess = most.saturating_sub(parts);
+        let found = excess > self.outside + (most / PART).max(NEGLIGIBLE);
+        self.outside = excess;
+        for row in &mut self.rows {
+            row.stale |= found && row.process.memory.shmem > NEGLIGIBLE;
+        }
+        found
+    }
+
     /// /proc/PID/smaps_rollup.
     fn read_shares_of(&mut self, index: usize) {
         let row = &mut self.rows[index];
@@ -89,8 +116,10 @@ impl ProcessSampler {
             row.process.shares = if old_kernel { Shares::Denied } else { row.process.shares };
             return;
         };
+        // Of the same moment as its share: a mapping that others have too may have come or gone since `status`.
+        row.process.memory.shmem = rollup.shmem(row.process.memory.file);
         let memory = row.process.memory;
-        let (before, locked_before) = (row.process.twice.kept(), row.process.locked_file);
+        let (before, locked_before) = (row.process.twice, row.process.locked_file);
         row.process.twice = memory.less(&rollup.share);
         // Of the same moment, so that what it took since `status` is not held for shared, nor counted again.
         row.process.twice.anon = rollup.anon.saturating_sub(rollup.share.anon);
@@ -101,9 +130,9 @@ impl ProcessSampler {
         row.faults = row.process.stat.faults;
         row.at = ProcStatus { memory, code: row.process.code, locked: row.locked };
         // The others' parts changed as much.
-        let room = (memory.kept() / PART).max(NEGLIGIBLE);
-        if row.process.twice.kept().abs_diff(before) > room {
-            self.disturb(index);
+        let (room, now) = ((memory.kept() / PART).max(NEGLIGIBLE), row.process.twice);
+        if now.kept().abs_diff(before.kept()) > room {
+            self.disturb_by(index, if now.kept() > before.kept() { now } else { before });
         }
         self.read_locked(index, rollup.locked_file());
         let locked = self.rows[index].process.locked_file;
@@ -160,6 +189,7 @@ fn unread_locks(row: &Tracked) -> u64 {
 mod tests {
     use super::*;
     use crate::units::Bytes;
+    use crate::workload::shares::Private;
     use std::io::{BufRead as _, BufReader, Write as _};
     use std::process::{Child, ChildStdout, Command, Stdio};
 
@@ -179,6 +209,8 @@ import mmap, os, sys
 inherited = b'x' * (16 << 20)
 mapped = mmap.mmap(-1, 32 << 20)
 others = []
+def touch(memory):
+    for at in range(0, 32 << 20, 4096): memory[at] = 1
 for line in iter(sys.stdin.readline, ''):
     if line == 'fork\\n':
         (ours, go), (done, theirs) = os.pipe(), os.pipe()
@@ -186,7 +218,7 @@ for line in iter(sys.stdin.readline, ''):
         if pid == 0:
             os.close(go)
             while os.read(ours, 1):
-                for at in range(0, 32 << 20, 4096): mapped[at] = 1
+                touch(mapped)
                 os.write(theirs, b'.')
             os._exit(0)
         others.append((go, done))
@@ -198,20 +230,42 @@ for line in iter(sys.stdin.readline, ''):
     print(pid, flush=True)
 ";
 
+    /// Maps a file, or unmaps it, as it is told.
+    const HOLDER: &str = "
+import mmap, os, sys
+file = os.memfd_create('x')
+os.truncate(file, 32 << 20)
+for line in iter(sys.stdin.readline, ''):
+    if line == 'map\\n':
+        memory = mmap.mmap(file, 32 << 20)
+        memory.find(b'x')
+    elif line == 'unmap\\n':
+        memory.close()
+    elif line != 'who\\n':
+        file = os.open(line.strip(), os.O_RDWR)
+    print(os.getpid(), file, flush=True)
+";
+
     impl Family {
-        fn new() -> Family {
+        fn new(script: &str) -> Family {
             let mut command = Command::new("python3");
-            command.args(["-c", FAMILY]).stdin(Stdio::piped()).stdout(Stdio::piped());
+            command.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped());
             let mut first = command.spawn().unwrap();
             let answers = BufReader::new(first.stdout.take().unwrap());
             Family { first, answers }
         }
 
-        fn ask(&mut self, what: &str) -> i32 {
+        fn answer(&mut self, what: &str) -> String {
             writeln!(self.first.stdin.as_mut().unwrap(), "{what}").unwrap();
             let mut line = String::new();
             self.answers.read_line(&mut line).unwrap();
-            line.trim().parse().unwrap()
+            line.trim().to_owned()
+        }
+    }
+
+    impl Family {
+        fn ask(&mut self, what: &str) -> i32 {
+            self.answer(what).parse().unwrap()
         }
     }
 
@@ -226,7 +280,7 @@ for line in iter(sys.stdin.readline, ''):
     #[test]
     fn a_family_that_grows_while_it_is_read_is_never_a_multiple() {
         for budget in [Duration::ZERO, Duration::from_millis(2), Duration::from_secs(60)] {
-            let mut family = Family::new();
+            let mut family = Family::new(FAMILY);
             let mut sampler = ProcessSampler { budget, ..ProcessSampler::new() };
             let first = i32::try_from(family.first.id()).unwrap();
             let mut pids = vec![first, family.ask("fork")];
@@ -252,5 +306,82 @@ for line in iter(sys.stdin.readline, ''):
             let found = sampler.sample(&pids);
             assert!(found.shmem.0.abs_diff(MAPPED.0) <= MAPPED.0 / 20, "{budget:?} {found:?}");
         }
+    }
+
+    /// Two processes with one file, of whom each maps it or does not.
+    struct Holders {
+        all: [Family; 2],
+        map: [bool; 2],
+    }
+
+    impl Holders {
+        fn new() -> Holders {
+            let mut all = [Family::new(HOLDER), Family::new(HOLDER)];
+            let path = all[0].answer("who").replace(' ', "/fd/");
+            all[1].answer(&format!("/proc/{path}"));
+            Holders { all, map: [false; 2] }
+        }
+
+        fn pids(&mut self) -> [i32; 2] {
+            let pid = |family: &Family| i32::try_from(family.first.id()).unwrap();
+            self.all.each_ref().map(pid)
+        }
+
+        fn set(&mut self, map: [bool; 2]) {
+            for (index, holder) in self.all.iter_mut().enumerate() {
+                if map[index] != self.map[index] {
+                    holder.answer(if map[index] { "map" } else { "unmap" });
+                }
+            }
+            self.map = map;
+        }
+    }
+
+    /// In one look each is read at two moments, and the two at different ones; in between it changes hands, back and forth.
+    #[test]
+    fn a_mapping_that_changes_hands_while_it_is_read_counts_once() {
+        const HOLDS: [[bool; 2]; 3] = [[true, false], [true, true], [false, true]];
+        let mut holders = Holders::new();
+        let pids = holders.pids();
+        for case in 0..81 {
+            let [before, statuses, first, second] = [1, 3, 9, 27].map(|it| HOLDS[case / it % 3]);
+            let mut sampler = ProcessSampler::new();
+            holders.set(before);
+            sampler.sample(&pids);
+            holders.set(statuses);
+            sampler.meet(&pids);
+            sampler.observe(0);
+            sampler.observe(1);
+            holders.set(first);
+            sampler.read_shares_of(0);
+            holders.set(second);
+            sampler.read_shares();
+            let found = sampler.sum().shmem;
+            let moments = [before, statuses, first, second];
+            // What it let go and took again since its status was read looks like another's.
+            let again = before[1] && !first[1] && second[1];
+            let most = if again { MAPPED.0 * 2 } else { MAPPED.0 / 20 * 21 };
+            assert!(found.0 <= most, "{moments:?}: {found:?}");
+            let found = sampler.sample(&pids).shmem;
+            assert!(found.0.abs_diff(MAPPED.0) <= MAPPED.0 / 20, "{moments:?}, then: {found:?}");
+        }
+    }
+
+    #[test]
+    fn who_contradict_each_other_are_read_again_once() {
+        let mut sampler = ProcessSampler::new();
+        let alone = Private { shmem: 8000, anon: 0 };
+        for (pid, twice, private) in [(1, 4000, Private::default()), (2, 0, alone)] {
+            let mut row = Tracked { fresh: false, ..Tracked::new(pid) };
+            (row.process.shares, row.process.private) = (Shares::Read, private);
+            (row.process.memory.shmem, row.process.twice.shmem) = (8000, twice);
+            sampler.rows.push(row);
+        }
+        assert!(sampler.doubt() && sampler.rows.iter().all(|row| row.stale));
+        assert!(!sampler.doubt(), "an outsider has it");
+        sampler.rows[1].process.twice.shmem = 4000;
+        sampler.rows[1].process.private.shmem = 0;
+        assert!(!sampler.doubt());
+        assert_eq!(sampler.outside, 0);
     }
 }
