@@ -26,8 +26,6 @@ pub(super) struct Foreground {
     passed_on: Option<i32>,
     /// That was a process and not the terminal: it can continue us.
     by_process: bool,
-    /// We went on just now; the SIGCONT that did it is still to be read.
-    resumed: bool,
     /// What was told of the command last: it was stopped, and not continued since.
     pub(super) command_is_stopped: bool,
     /// We had a controlling terminal at the start.
@@ -85,11 +83,6 @@ impl Foreground {
         self.asked_to_stop = true;
         self.passed_on = Some(signal);
         self.by_process = !by_kernel;
-    }
-
-    /// All signals that waited are read.
-    pub(super) fn settled(&mut self) {
-        self.resumed = false;
     }
 
     fn forget_request(&mut self) {
@@ -190,6 +183,8 @@ impl Host {
             (false, true) => stop_self(),
             (false, false) => stop_group(),
         }
+        // What continued us is told by this: a second SIGCONT would undo a Ctrl-Z that comes as soon as the command goes on.
+        self.signals.forget(SIGCONT);
         self.resume(id, had_terminal || given);
     }
 
@@ -199,7 +194,6 @@ impl Host {
         if had_terminal || self.foreground.eager {
             self.foreground.hand_over(ward.command_pid());
         }
-        self.foreground.resumed = true;
         // From the moment in which it goes on a Ctrl-Z may come, and a second SIGCONT would undo that: where signals freeze, thawing
         // is the only one, and where the cgroup does, this comes while it is frozen.
         if ward.workload.freezes_at_once() {
@@ -212,10 +206,6 @@ impl Host {
 
     /// We were continued (`fg` or `bg`): the terminal may be ours to hand over.
     pub(super) fn continued(&mut self) {
-        if std::mem::take(&mut self.foreground.resumed) {
-            // A second SIGCONT would undo a Ctrl-Z that came meanwhile.
-            return;
-        }
         self.foreground.forget_request();
         for pid in self.wards.iter().map(Ward::command_pid).filter(|pid| *pid != 0) {
             if self.foreground.eager {

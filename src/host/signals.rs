@@ -36,7 +36,6 @@ impl Host {
                 _ => self.forward(signal),
             }
         }
-        self.foreground.settled();
     }
 
     /// To the command's group while it lives; what is left behind by it is ended by the signals that end. A command that does not run yet

@@ -70,6 +70,13 @@ impl Signals {
         numbers.into_iter().find(|number| asks_to_end(*number) && !caller.ignores(*number))
     }
 
+    /// Leaves out those of this number that came so far.
+    pub fn forget(&mut self, number: i32) {
+        while self.read() {}
+        self.held.retain(|signal| signal.number != number);
+        self.all_held &= !self.held.is_empty();
+    }
+
     /// Takes in those that there are. False when that was all.
     fn read(&mut self) -> bool {
         let mut infos = [MaybeUninit::<libc::signalfd_siginfo>::zeroed(); BATCH];
@@ -112,4 +119,32 @@ pub fn asks_to_end(signal: i32) -> bool {
 /// A caller that ignores SIGCHLD would have children reaped behind our back (wait(2)).
 fn notice_children() {
     super::caller::change(libc::SIGCHLD);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::signal::{Signal as Number, raise};
+
+    /// What came while one was acted on is left out, too: a batch that was read before does not have it.
+    #[test]
+    fn what_is_forgotten_is_not_taken() {
+        // In a thread of its own: signals are blocked by thread.
+        let test = || {
+            let mut signals = Signals::block().unwrap();
+            let raise = |number| raise(number).unwrap();
+            raise(Number::SIGUSR1);
+            assert_eq!(signals.take().map(|signal| signal.number), Some(libc::SIGUSR1));
+            raise(Number::SIGCONT);
+            raise(Number::SIGWINCH);
+            signals.forget(libc::SIGCONT);
+            assert_eq!(signals.take().map(|signal| signal.number), Some(libc::SIGWINCH));
+            assert_eq!(signals.take(), None);
+            raise(Number::SIGCONT);
+            signals.forget(libc::SIGCONT);
+            raise(Number::SIGUSR2);
+            assert_eq!(signals.take().map(|signal| signal.number), Some(libc::SIGUSR2));
+        };
+        std::thread::spawn(test).join().unwrap();
+    }
 }
