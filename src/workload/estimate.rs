@@ -45,6 +45,8 @@ pub struct Process {
     pub settled_shmem: u64,
     /// Locked pages of files.
     pub locked_file: u64,
+    /// Of those what was its own when all were of one time.
+    pub settled_locked: u64,
     /// Of what cannot be read: what it had when its family last grew. What came later is its own.
     pub base: u64,
 }
@@ -98,7 +100,9 @@ pub fn estimate<'a>(processes: impl Iterator<Item = &'a Process> + Clone) -> Est
             let settled = if process.unsettled { 0 } else { own.shmem };
             found.sums.add(&Sums { shmem: settled, ..own });
             shmem.add(process);
-            found.locked_file += process.locked_file;
+            let settled = if process.unsettled { process.settled_locked } else { u64::MAX };
+            found.locked_file += process.locked_file.min(settled);
+            locked = locked.max(process.locked_file);
         } else {
             shmem.add(process);
             file = file.max(memory.file);

@@ -331,17 +331,25 @@ impl ProcessSampler {
         own == theirs && stat.faults * page_kib() < own.memory.kept() / 4
     }
 
-    fn read_memory(&mut self, index: usize) {
-        let Some(status) = self.status(self.rows[index].process.stat.reader) else { return };
+    /// Whether it is there still.
+    fn read_status(&mut self, index: usize) -> bool {
+        let Some(status) = self.status(self.rows[index].process.stat.reader) else { return false };
         let row = &mut self.rows[index];
-        row.process.memory = status.memory;
-        row.process.code = status.code;
-        row.locked = status.locked;
+        (row.process.memory, row.process.code, row.locked) =
+            (status.memory, status.code, status.locked);
+        true
+    }
+
+    fn read_memory(&mut self, index: usize) {
+        if !self.read_status(index) {
+            return;
+        }
+        let row = &mut self.rows[index];
         (row.arrived, row.fresh) = (row.fresh, false);
         row.stale |= row.process.shares != Shares::Unread && row.has_joined();
         let has_drifted = row.has_drifted();
         // What it unmaps and maps again may be another's by then.
-        row.at.memory.shmem = row.at.memory.shmem.min(status.memory.shmem);
+        row.at.memory.shmem = row.at.memory.shmem.min(row.process.memory.shmem);
         if has_drifted {
             self.disturb(index);
         }

@@ -3,7 +3,7 @@
 use super::page_kib;
 use crate::clock::Timestamp;
 use crate::workload::estimate::{NEGLIGIBLE, Process, Shares};
-use crate::workload::shares::ProcStatus;
+use crate::workload::shares::{ProcStatus, Sums};
 
 /// An error of this part of the sum calls for new proportional sets.
 pub const PART: u64 = 64;
@@ -32,6 +32,9 @@ pub struct Tracked {
     /// Size of what it has locked.
     pub locked: u64,
 }
+
+/// KiB. By so much the sums of `stat` and `status` may differ: each processor counts some pages on its own.
+const INEXACT: u64 = 1024;
 
 impl Tracked {
     /// Of whom nothing is read yet.
@@ -75,13 +78,14 @@ impl Tracked {
             || self.locked > 0 && file
     }
 
-    /// So much of it is resident, KiB: the rest of what was its own it gave back since its shares were read.
+    /// So much of it is resident, KiB: what it had more when its status was read it gave back, shared memory first, since that it may have
+    /// handed on.
     pub fn give_back(&mut self, resident: u64) {
         let process = &mut self.process;
-        let kept = resident.saturating_sub(process.memory.file) + process.memory.swap;
-        let given = process.own().kept().saturating_sub(kept);
-        let of_shmem = given.min(process.own().shmem);
-        let of_anon = given - of_shmem;
+        let Sums { anon, file, shmem, swap, .. } = process.memory;
+        let (own, fallen) = (process.own(), (anon + file + shmem).saturating_sub(resident));
+        let of_shmem = if fallen > INEXACT.max(own.shmem / 4) { fallen.min(own.shmem) } else { 0 };
+        let of_anon = own.kept().saturating_sub(of_shmem + resident + swap);
         process.memory.anon = process.memory.anon.saturating_sub(of_anon);
         process.memory.shmem -= of_shmem;
         process.private.anon = process.private.anon.saturating_sub(of_anon);

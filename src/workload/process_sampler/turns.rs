@@ -69,6 +69,7 @@ impl ProcessSampler {
             process.newcomer &= !settled;
             if settled {
                 process.settled_shmem = process.own().shmem;
+                process.settled_locked = process.locked_file;
             }
         }
     }
@@ -116,8 +117,15 @@ impl ProcessSampler {
             row.process.shares = if old_kernel { Shares::Denied } else { row.process.shares };
             return;
         };
-        // Of the same moment as its share: a mapping that others have too may have come or gone since `status`.
-        row.process.memory.shmem = rollup.shmem(row.process.memory.file);
+        let earlier = row.process.memory;
+        if !self.read_status(index) {
+            return;
+        }
+        let row = &mut self.rows[index];
+        // Of the same moment as its share: a mapping that others have too may come or go meanwhile. Where files do, only `status` tells which.
+        if row.process.memory.file.abs_diff(earlier.file) <= NEGLIGIBLE {
+            row.process.memory.shmem = rollup.shmem(earlier.file);
+        }
         let memory = row.process.memory;
         let (before, locked_before) = (row.process.twice, row.process.locked_file);
         row.process.twice = memory.less(&rollup.share);
