@@ -89,6 +89,9 @@ pub struct Status {
     pub guardian_rss: Option<Bytes>,
     /// The command's process id.
     pub child_pid: u32,
+    /// The process that is guarded with all that descend from it; absent where that is the command, or a cgroup, and in what older ones say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tree_pid: Option<u32>,
     /// The command as typed, each word escaped. Of a very long one the beginning is read.
     #[serde(deserialize_with = "bounded::words")]
     pub command: Vec<String>,

@@ -15,6 +15,7 @@ mod keeper;
 mod launch;
 mod letting_go;
 pub mod not_started;
+mod others;
 mod output_log;
 mod pool;
 mod publish;

@@ -4,6 +4,7 @@
 use super::Host;
 use super::announce::announcement;
 use super::directories::Directories;
+use super::others;
 use super::pool::GuardedPool;
 use super::wards::Wards;
 use crate::cgroup::Cgroup;
@@ -144,6 +145,7 @@ impl Host {
         rules.name = name;
         let outer = visit.machine.clone();
         let lines = rules.lines_of_others(&outer)?;
+        others::ensure_free(pid)?;
         let tree = ProcessTree::of(pid).with_context(|| format!("read process {pid}"))?;
         let may = PidFd::open(pid).and_then(|process| process.send(0));
         may.with_context(|| format!("cannot signal process {pid}"))?;

@@ -77,6 +77,7 @@ impl<'a> ReplayPicture<'a> {
             guardian_pid: 0,
             guardian_rss: None,
             child_pid: start.pid,
+            tree_pid: None,
             command: start.command.clone(),
             tier: start.tier,
             tier_reason: String::new(),

@@ -290,6 +290,7 @@ mod tests {
             guardian_pid: 4120,
             guardian_rss: None,
             child_pid: 4121,
+            tree_pid: None,
             command: vec!["python3".to_owned(), "train.py".to_owned()],
             tier: Tier::Kernel,
             placement: Some("plain".to_owned()),

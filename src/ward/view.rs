@@ -222,6 +222,7 @@ impl Ward {
             guardian_pid: crate::sys::process::own(),
             guardian_rss: (!self.has_ended()).then(crate::sys::memory::rss).flatten(),
             child_pid: u32::try_from(self.command_pid()).unwrap_or(0),
+            tree_pid: self.workload.tree_pid(),
             command: self.rules.command.iter().map(|word| escape(word.as_bytes())).collect(),
             tier: self.tier(),
             tier_reason: self.tier_reason.clone(),

@@ -92,6 +92,7 @@ pub struct Workload {
     machine: Option<Machine>,
     /// Processes of others that have no cgroup for themselves.
     is_tree: bool,
+    tree_pid: Option<u32>,
     /// Frozen so that nobody forks away from SIGKILL, where there is no `cgroup.kill`.
     held: bool,
     child: Option<(i32, Option<PidFd>)>,
@@ -130,6 +131,7 @@ impl Workload {
             placed,
             foreign: None,
             is_tree: false,
+            tree_pid: None,
             observed,
             knobs,
             by_cgroup,
@@ -169,6 +171,7 @@ impl Workload {
             placed: None,
             foreign: Some(foreign),
             is_tree: false,
+            tree_pid: None,
             observed: None,
             knobs: Some(knobs),
             by_cgroup,
@@ -193,6 +196,7 @@ impl Workload {
     /// When /proc cannot be opened.
     pub fn of_tree(tree: ProcessTree) -> Result<Workload> {
         let mut workload = Workload::new(Tier::Polled, None, None)?;
+        workload.tree_pid = u32::try_from(tree.root()).ok();
         workload.members = Members::new(Source::Tree(tree))?;
         workload.is_tree = true;
         Ok(workload)
@@ -208,6 +212,11 @@ impl Workload {
         workload.machine = Some(Machine::new(total, preference)?);
         workload.is_tree = true;
         Ok(workload)
+    }
+
+    /// The process from which it descends, where others started that.
+    pub fn tree_pid(&self) -> Option<u32> {
+        self.tree_pid
     }
 
     /// Whether it is the machine as a whole.

@@ -12,6 +12,7 @@ use std::io;
 /// Who is known.
 #[derive(Debug)]
 pub struct ProcessTree {
+    root: i32,
     /// By number.
     known: Vec<Relative>,
     /// Each process of the machine with its parent in front.
@@ -38,7 +39,12 @@ impl ProcessTree {
         let stat = Stat::of(pid, &mut [0; 4096])?.filter(|stat| stat.living);
         let stat = stat.ok_or(io::ErrorKind::NotFound)?;
         known.push(Relative { pid, start: stat.start, parent: stat.parent });
-        Ok(ProcessTree { known, parents, has_lists })
+        Ok(ProcessTree { root: pid, known, parents, has_lists })
+    }
+
+    /// From whom they descend.
+    pub fn root(&self) -> i32 {
+        self.root
     }
 
     /// Its memory is there from now on.

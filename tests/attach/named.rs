@@ -90,6 +90,37 @@ fn a_process_that_ends_by_itself_ends_the_guard() {
 }
 
 #[test]
+fn a_process_that_is_guarded_already_is_nobody_else_s() {
+    /// Outlives its parent.
+    struct Orphan(u32);
+    impl Drop for Orphan {
+        fn drop(&mut self) {
+            send(self.0, SIGKILL);
+        }
+    }
+    let scene = Scene::new();
+    let mut family = Bystander::start(&mut family(&scene));
+    until("it has a child", || scene.path("child").exists());
+    let child = Orphan(scene.read("child").parse().unwrap());
+    let number = child.0.to_string();
+    let running = attach(&scene, &["--pid", &family.pid(), "-m", "60M"]);
+    running.await_err("limit 60.0M");
+    scene.await_mailbox();
+    let by = format!("is guarded by sentinel {} already", running.pid());
+    let again = refused(&scene, &["--pid", &family.pid(), "-m", "50M"]);
+    again.says(&format!("process {} {by}", family.pid()));
+    let below = refused(&scene, &["--pid", &number, "-m", "50M"]);
+    below.says(&format!("process {number}, a descendant of {}, {by}", family.pid()));
+    running.send(SIGTERM);
+    running.finish().expect(0);
+    let running = attach(&scene, &["--pid", &number, "-m", "60M"]);
+    running.await_err("limit 60.0M");
+    running.send(SIGTERM);
+    running.finish().expect(0);
+    assert!(family.lives());
+}
+
+#[test]
 fn a_process_that_is_let_go_lives() {
     let scene = Scene::new();
     let mut rests = Bystander::start(Command::new("sleep").arg("1000"));

@@ -221,6 +221,7 @@ pub fn status() -> Status {
         guardian_pid: 1,
         guardian_rss: None,
         child_pid: 2,
+        tree_pid: None,
         command: vec!["work".to_owned()],
         tier: Tier::Kernel,
         placement: Some("plain".to_owned()),

@@ -52,6 +52,7 @@ pub fn status(uptime_ms: u64, mib: u64) -> Status {
         guardian_pid: 4000,
         guardian_rss: None,
         child_pid: 4002,
+        tree_pid: None,
         command: ["python3", "train.py", "--epochs", "40", "--data", "/srv/data"]
             .map(String::from)
             .to_vec(),
