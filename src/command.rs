@@ -2,6 +2,7 @@
 //! why the kernel would not run one.
 
 mod interpreter;
+pub mod runtimes;
 
 use crate::escape::escape;
 use crate::nearest::nearest;

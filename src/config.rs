@@ -208,6 +208,7 @@ fn rules(s: &Settings, command: Vec<OsString>) -> Result<WardRules> {
         },
         account: s.user.as_deref().map(Account::find).transpose()?,
         dry_run: s.dry_run,
+        tell_runtimes: s.tell_runtimes,
         report: s.report.unwrap_or(ReportSetting::Acted),
         limit_exit_code: s.limit_exit_code.map(|status| status.0),
         name: name(s.name.clone(), &command)?,

@@ -55,7 +55,7 @@ _sentinel_words() {
 
     case "${cmd}" in
         sentinel)
-            opts="-q -m -h -V --config --plain --quiet --dry-run --memory --headroom --second-line --process-memory --swap --pids --timeout --thrash --min-available --warn-at --warn-within --victim --on-breach --freeze-for --hold --grace --term-signal --kill-mode --on-exit --on-guardian-death --limit-exit-code --require --best-effort --cgroup --slice --user --no-new-privs --name --socket --metrics --json --json-fd --record --record-size --log --report --help --version attach status ps top ctl report replay metrics doctor help"
+            opts="-q -m -h -V --config --plain --quiet --dry-run --memory --headroom --second-line --process-memory --swap --pids --timeout --thrash --min-available --tell-runtimes --warn-at --warn-within --victim --on-breach --freeze-for --hold --grace --term-signal --kill-mode --on-exit --on-guardian-death --limit-exit-code --require --best-effort --cgroup --slice --user --no-new-privs --name --socket --metrics --json --json-fd --record --record-size --log --report --help --version attach status ps top ctl report replay metrics doctor help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

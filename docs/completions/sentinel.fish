@@ -2,7 +2,7 @@
 
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_sentinel_global_optspecs
-    string join \n config= plain q/quiet dry-run m/memory= headroom= second-line= process-memory= swap= pids= timeout= thrash= min-available= warn-at= warn-within= victim= on-breach= freeze-for= hold= grace= term-signal= kill-mode= on-exit= on-guardian-death= limit-exit-code= require= best-effort cgroup= slice= user= no-new-privs name= socket= metrics= json= json-fd= record= record-size= log= report= h/help V/version
+    string join \n config= plain q/quiet dry-run m/memory= headroom= second-line= process-memory= swap= pids= timeout= thrash= min-available= tell-runtimes warn-at= warn-within= victim= on-breach= freeze-for= hold= grace= term-signal= kill-mode= on-exit= on-guardian-death= limit-exit-code= require= best-effort cgroup= slice= user= no-new-privs name= socket= metrics= json= json-fd= record= record-size= log= report= h/help V/version
 end
 
 function __fish_sentinel_needs_command
@@ -82,6 +82,7 @@ never\t'After no run'"
 complete -c sentinel -n "__fish_sentinel_needs_command" -l plain -d 'Pass the command\'s output through untouched, without a dashboard'
 complete -c sentinel -n "__fish_sentinel_needs_command" -s q -l quiet -d 'Print only what went wrong'
 complete -c sentinel -n "__fish_sentinel_needs_command" -l dry-run -d 'Decide and report, but never act'
+complete -c sentinel -n "__fish_sentinel_needs_command" -l tell-runtimes -d 'Tell Go, Node.js, Java and .NET the limit, by their environment variables'
 complete -c sentinel -n "__fish_sentinel_needs_command" -l best-effort -d 'Go without what cannot be enforced here, and say so'
 complete -c sentinel -n "__fish_sentinel_needs_command" -l no-new-privs -d 'Keep the command from gaining privileges by running other programs'
 complete -c sentinel -n "__fish_sentinel_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -107,6 +107,13 @@ pub struct Settings {
     #[serde(deserialize_with = "from_text")]
     pub min_available: Option<Size>,
 
+    /// Tell Go, Node.js, Java and .NET the limit, by their environment variables
+    ///
+    /// They size themselves by memory.max, which is above the limit, or by the machine. What is set already stays. SENTINEL_MEMORY_LIMIT has
+    /// the limit in bytes with or without this.
+    #[arg(long, help_heading = LIMITS)]
+    pub tell_runtimes: bool,
+
     /// Warn at this share of the limit [default: 80%]
     #[arg(long, value_name = "SHARE", help_heading = ENDING)]
     #[serde(deserialize_with = "from_text")]
@@ -261,7 +268,7 @@ impl Settings {
             warn_at, warn_within, on_breach, freeze_for, hold, thrash, min_available, on_exit, on_guardian_death, require, cgroup, slice, user,
             report, limit_exit_code, socket, name,
             json, json_fd, record, record_size, log, metrics;
-            best_effort, dry_run, no_new_privs, plain, quiet)
+            best_effort, dry_run, no_new_privs, plain, quiet, tell_runtimes)
     }
 }
 

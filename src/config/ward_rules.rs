@@ -72,6 +72,8 @@ pub struct WardRules {
     pub account: Option<Account>,
     /// Decide and tell, never act.
     pub dry_run: bool,
+    /// Runtimes are told the limit.
+    pub tell_runtimes: bool,
     /// When a post-mortem is kept.
     pub report: ReportSetting,
     /// Exit status when we ended the workload for a limit.

@@ -4,7 +4,7 @@ use super::Host;
 use super::foreground::Foreground;
 use super::not_started::Interrupted;
 use crate::cgroup::Cgroup;
-use crate::command;
+use crate::command::{self, runtimes};
 use crate::config::Config;
 use crate::dashboard::Dashboard;
 use crate::event_loop::Token;
@@ -12,7 +12,7 @@ use crate::status::Tier;
 use crate::sys::caller::Caller;
 use crate::sys::memory;
 use crate::sys::spawn::{self, Program, TerminalPlace, Waiting};
-use crate::ward::WardId;
+use crate::ward::{Ward, WardId};
 use crate::workload::Workload;
 use anyhow::{Context, Result};
 use std::cell::RefCell;
@@ -43,6 +43,9 @@ impl Launch {
         let mut program =
             Program::new(path, &config.rules.command).context("cannot run the command")?;
         program.no_new_privs = config.no_new_privs;
+        for name in runtimes::names(config.rules.tell_runtimes, |name| std::env::var_os(name)) {
+            program.remove_variable(name);
+        }
         if let Some(account) = &config.rules.account {
             program.identity = Some(account.identity.clone());
             for (name, value) in account.variables() {
@@ -119,7 +122,8 @@ impl Host {
         let Some(ward) = self.wards.get_mut(id) else { return Ok(()) };
         // Another user could not open the file that they name: it is ours, as all of the cgroup.
         let shared = ward.rules.account.is_none();
-        let added = if shared { pressure_variables(&ward.workload) } else { Vec::new() };
+        let mut added = if shared { pressure_variables(&ward.workload) } else { Vec::new() };
+        added.extend(limit_variables(ward));
         ward.begin_usage();
         let pid = waiting.pid();
         ward.workload.mark(pid);
@@ -143,6 +147,14 @@ impl Host {
         ward.started(pid, starting);
         Ok(())
     }
+}
+
+/// The limit as it is when the command begins.
+fn limit_variables(ward: &Ward) -> impl Iterator<Item = CString> {
+    let limit = ward.policy().lines().limit;
+    runtimes::words(runtimes::variables(limit, ward.rules.tell_runtimes, |name| {
+        std::env::var_os(name)
+    }))
 }
 
 /// A command that is over by then needs none of what is made ready for the worst day.

@@ -4,7 +4,7 @@ use crate::support::pty::Pty;
 use crate::support::{Scene, binary};
 
 /// Descriptors and environment of a command that runs on a terminal, into files. It stays until it is seen.
-const PROBE: &str = r#"echo /proc/$$/fd/* > "$0.fds"; env | grep -v ^MEMORY_PRESSURE_ | sort > "$0.env"
+const PROBE: &str = r#"echo /proc/$$/fd/* > "$0.fds"; env | grep -v -e ^MEMORY_PRESSURE_ -e ^SENTINEL_MEMORY_LIMIT= | sort > "$0.env"
 while [ ! -e "$0.go" ]; do sleep 0.02; done"#;
 
 fn seen(scene: &Scene, name: &str) -> (String, String) {

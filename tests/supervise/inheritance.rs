@@ -11,7 +11,7 @@ echo fds /proc/$$/fd/*
 for n in 0 5 7 9; do readlink /proc/$$/fd/$n; done
 umask; pwd; nice
 cat /proc/$$/oom_score_adj /proc/$$/limits
-env | grep -v ^MEMORY_PRESSURE_ | sort
+env | grep -v -e ^MEMORY_PRESSURE_ -e ^SENTINEL_MEMORY_LIMIT= | sort
 "#;
 
 /// A caller with something unusual of everything. The file that it opens is the first word.

@@ -55,7 +55,7 @@ const EXEC: u8 = 255;
 
 /// Room for what is added to the environment when the place is known, and for the variables of that.
 pub(super) const ADDED_BYTES: usize = 16 * 1024;
-pub(super) const ADDED_WORDS: usize = 4;
+pub(super) const ADDED_WORDS: usize = 10;
 
 /// All that the child needs, made before the fork.
 pub(super) struct Prepared<'a> {
