@@ -19,6 +19,8 @@ mod named;
 mod place;
 #[path = "attach/pool.rs"]
 mod pool;
+#[path = "attach/refused.rs"]
+mod refused;
 #[path = "attach/stopped.rs"]
 mod stopped;
 mod support;

@@ -22,6 +22,7 @@ mod publish;
 mod recording;
 mod relay;
 mod requests;
+mod room;
 mod say;
 mod settle;
 mod setup;

@@ -18,6 +18,11 @@ pub(super) fn ensure_free(pid: i32) -> Result<()> {
     let mut guardians = find_here().guardians;
     guardians.retain(|listed| listed.comes_first() && listed.pid != own());
     for status in statuses(guardians).into_iter().filter_map(|(_, status)| status.ok()) {
+        ensure!(
+            status.guardian_pid.cast_signed() != pid,
+            "process {pid} is a guardian itself ({}): it is not guarded by another",
+            status.name
+        );
         let roots = [status.child_pid, status.tree_pid.unwrap_or(0)];
         let root = roots.into_iter().find(|root| *root != 0 && ancestors.contains(root));
         let Some(root) = root else { continue };

@@ -6,6 +6,7 @@ use super::announce::announcement;
 use super::directories::Directories;
 use super::others;
 use super::pool::GuardedPool;
+use super::room::ensure_room;
 use super::wards::Wards;
 use crate::cgroup::Cgroup;
 use crate::cgroup::hierarchy::{OuterLimit, place_of};
@@ -15,17 +16,18 @@ use crate::escape::{escape, shown};
 use crate::event::DeedResult;
 use crate::lines::Lines;
 use crate::placement::demand::{Demand, NO_FREEZER};
+use crate::placement::leftovers::guardian_of;
 use crate::policy::on_breach::OnBreach;
 use crate::status::{Level, Tier};
 use crate::sys::process::PidFd;
 use crate::units::{Bytes, Limit};
 use crate::ward::{Emptied, Location, MachineFloor, Ward, WardId};
+use crate::workload::Workload;
 use crate::workload::foreign::Foreign;
 use crate::workload::machine::Preference;
 use crate::workload::process_tree::ProcessTree;
 use crate::workload::spares::Spares;
-use crate::workload::{Observation, Workload};
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use nix::libc::ENODEV;
 use std::ffi::OsStr;
 use std::io;
@@ -117,6 +119,13 @@ impl Host {
         let lines = rules.lines_of_others(&outer)?;
         let mut workload = Workload::of_others(foreign, visit.spares.clone())?;
         check_freezer(&rules, &workload)?;
+        let heard = if rules.dry_run { Ok(()) } else { workload.ensure_hears() };
+        heard.map_err(|(pid, error)| {
+            let place = shown(directory);
+            let text = format!("cannot signal process {pid} of {place}, as nobody there: attach as its user, or as root");
+            anyhow::Error::new(error).context(text)
+        })?;
+        ensure_room(&mut workload, &rules, &lines, &format!("{} has", shown(directory)))?;
         let limit = Limit::At(lines.limit.0);
         // Where more is in use nothing is begun: that would reclaim from somebody who was told nothing.
         let in_force = if rules.dry_run { None } else { workload.set_trip_wire(limit) };
@@ -151,15 +160,8 @@ impl Host {
         may.with_context(|| format!("cannot signal process {pid}"))?;
         let mut workload = Workload::of_tree(tree)?;
         check_freezer(&rules, &workload)?;
-        if let Observation::Seen(sample) = workload.look() {
-            let (in_use, limit) = (sample.footprint(), lines.limit);
-            let words = || {
-                format!(
-                    "limit {limit} is below what process {pid} and its descendants have in use, {in_use}: choose a limit above it"
-                )
-            };
-            ensure!(rules.dry_run || in_use < limit, words());
-        }
+        let whose = format!("process {pid} and its descendants have");
+        ensure_room(&mut workload, &rules, &lines, &whose)?;
         let tier_reason = why.to_owned();
         let (emptied, floor, stop) = (Emptied::Ends, visit.floor.clone(), None);
         self.begin(rules, Location { workload, lines, outer, tier_reason, emptied, floor, stop })
@@ -174,7 +176,8 @@ impl Host {
         let rules = visit.rules.of_machine(name);
         let outer = visit.machine.clone();
         let lines = Lines::new(outer.bytes, None, None)?;
-        let workload = Workload::of_machine(outer.bytes, preference)?;
+        let mut workload = Workload::of_machine(outer.bytes, preference)?;
+        ensure_room(&mut workload, &rules, &lines, "the machine has")?;
         let tier_reason = "it is all that runs on the machine".to_owned();
         let (emptied, floor) = (Emptied::Waits, visit.floor.clone());
         let left = floor.as_ref().map_or(Bytes(0), |floor| floor.line);
@@ -297,6 +300,12 @@ fn check(cgroup: &Cgroup, wards: &Wards) -> Result<()> {
     let own = own.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"0::"));
     let above = own.is_some_and(|own| Path::new(OsStr::from_bytes(own)).starts_with(&place));
     ensure!(!above, "{} is the cgroup that sentinel itself is in, or above it", shown(path));
+    if let Some(guardian) = guardian_of(path) {
+        bail!(
+            "{} is guarded by sentinel {guardian} already: it is the cgroup of its run",
+            shown(path)
+        );
+    }
     let twice = wards.iter().any(|ward| ward.is_in(path));
     ensure!(!twice, "{} is guarded already", shown(path));
     Ok(())

@@ -37,6 +37,16 @@ pub fn mark(cgroup: &Path, mark: Mark) -> bool {
     })
 }
 
+/// Who guards a run of which this is the cgroup, the scope around it, or a cgroup below it.
+pub fn guardian_of(cgroup: &Path) -> Option<i32> {
+    let inner = cgroup.join(WORKLOAD);
+    let all = std::iter::once(inner.as_path()).chain(cgroup.ancestors());
+    let makers = all
+        .filter_map(|path| attribute(path, Mark::Guardian.name())?.to_str()?.parse::<Maker>().ok());
+    let mut at_work = makers.filter(|maker| !maker.has_gone());
+    at_work.next().map(|maker| maker.pid)
+}
+
 /// Clears what lies beside this cgroup. Gives a line for each that has processes.
 pub fn clear_beside(placed: &Placed) -> Vec<String> {
     // Where marks cannot be held, nothing is known of anybody.

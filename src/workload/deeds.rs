@@ -10,7 +10,7 @@ use crate::lines::Lines;
 use crate::status::Tier;
 use crate::sys::process;
 use crate::units::{Bytes, Limit};
-use nix::libc::{SIGCONT, SIGKILL, SIGSTOP};
+use nix::libc::{EPERM, SIGCONT, SIGKILL, SIGSTOP};
 use std::io;
 use std::time::Duration;
 
@@ -100,6 +100,23 @@ impl Workload {
     /// Whether the kernel freezes it as one; else by a signal to each process.
     pub fn freezes_at_once(&self) -> bool {
         self.knobs.as_ref().is_some_and(|knobs| knobs.can_freeze())
+    }
+
+    /// Whether anybody in it hears us. Nobody may be there.
+    ///
+    /// # Errors
+    /// With the process, when all are another user's.
+    pub fn ensure_hears(&mut self) -> Result<(), (i32, io::Error)> {
+        let mut refused = Ok(());
+        for pid in self.members.refresh() {
+            match crate::sys::process::send(*pid, 0) {
+                Ok(()) => return Ok(()),
+                Err(error) if error.raw_os_error() == Some(EPERM) => refused = Err((*pid, error)),
+                // Gone meanwhile.
+                Err(_) => {}
+            }
+        }
+        refused
     }
 
     /// What `cgroup.freeze` says; `None` without one.
