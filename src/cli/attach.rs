@@ -11,8 +11,15 @@ use crate::targets::AttachTarget;
 use crate::units::{Bytes, Percent, Size};
 use crate::workload::kill_mode::KillMode;
 use clap::ValueHint;
+use clap::builder::{NonEmptyStringValueParser, OsStringValueParser, TypedValueParser};
 use std::ffi::OsString;
 use std::path::PathBuf;
+
+/// The name of a program: any bytes, but some.
+fn program() -> impl TypedValueParser<Value = OsString> {
+    let some = |name: OsString| if name.is_empty() { Err("a name is needed") } else { Ok(name) };
+    OsStringValueParser::new().try_map(some)
+}
 
 /// What `sentinel attach` is told.
 #[derive(Debug, clap::Args)]
@@ -32,19 +39,19 @@ pub struct Attach {
     #[arg(long, group = "target", value_name = "PATH", value_hint = ValueHint::DirPath)]
     pub cgroup: Option<PathBuf>,
     /// The unit of systemd to guard; without a kind it is a service
-    #[arg(long, group = "target", value_name = "UNIT", value_hint = ValueHint::Other)]
+    #[arg(long, group = "target", value_name = "UNIT", value_hint = ValueHint::Other, value_parser = NonEmptyStringValueParser::new())]
     pub unit: Option<String>,
     /// The slice of systemd to guard
-    #[arg(long, group = "target", value_name = "SLICE", value_hint = ValueHint::Other)]
+    #[arg(long, group = "target", value_name = "SLICE", value_hint = ValueHint::Other, value_parser = NonEmptyStringValueParser::new())]
     pub slice: Option<String>,
     /// The container to guard, of any engine: its name, its id or the beginning of that
-    #[arg(long, group = "target", value_name = "CONTAINER", value_hint = ValueHint::Other)]
+    #[arg(long, group = "target", value_name = "CONTAINER", value_hint = ValueHint::Other, value_parser = NonEmptyStringValueParser::new())]
     pub container: Option<String>,
     /// The process to guard, with all that descend from it
     #[arg(long, group = "target", value_name = "PID")]
     pub pid: Option<PidSetting>,
     /// The process to guard, by the name of its program
-    #[arg(long, group = "target", value_name = "PROGRAM", value_hint = ValueHint::CommandName)]
+    #[arg(long, group = "target", value_name = "PROGRAM", value_hint = ValueHint::CommandName, value_parser = program())]
     pub name: Option<OsString>,
     /// Guard each container of the pods of this machine, as they come and go; with --cgroup of those in there
     #[arg(long, conflicts_with_all = ["each", "total", "unit", "slice", "container", "pid", "name", "machine"])]

@@ -4,7 +4,7 @@ use super::{Located, Place};
 use crate::cgroup::hierarchy::{directory_of, place_of_process};
 use crate::escape::{escape, shown};
 use crate::sys::process::own;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use procfs::process::Process;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -19,6 +19,7 @@ const NAMED: usize = 3;
 /// Where this process runs.
 pub(super) fn find(pid: i32) -> Result<Located> {
     let name = escape(&comm(pid).with_context(|| format!("there is no process {pid}"))?);
+    ensure_can_be_guarded(pid, &name)?;
     let ancestry = Ancestry::read();
     if ancestry.upwards(own().cast_signed()).contains(&pid) {
         bail!("{name} ({pid}) is sentinel itself, or what started it");
@@ -29,6 +30,25 @@ pub(super) fn find(pid: i32) -> Result<Located> {
         Some(place) => place_for(pid, &place, &ancestry),
     };
     Ok(Located { place, name })
+}
+
+/// Flag of a process that is the kernel's own (PF_KTHREAD in include/linux/sched.h; proc_pid_stat(5), field 9).
+const KERNEL_THREAD: u32 = 0x0020_0000;
+
+/// Fails for what no signal ends, or is only a part of a process.
+fn ensure_can_be_guarded(pid: i32, name: &str) -> Result<()> {
+    let process = Process::new(pid).with_context(|| format!("read process {pid}"))?;
+    let stat = process.stat().with_context(|| format!("read process {pid}"))?;
+    ensure!(
+        stat.flags & KERNEL_THREAD == 0,
+        "{name} ({pid}) is a thread of the kernel: it cannot be ended"
+    );
+    // One whose first thread has ended lives on in the others.
+    let has_ended = stat.state == 'Z' && stat.num_threads <= 1;
+    ensure!(!has_ended, "{name} ({pid}) has ended already");
+    let group = process.status().with_context(|| format!("read process {pid}"))?.tgid;
+    ensure!(group == pid, "{pid} is a thread of process {group}: use --pid {group}");
+    Ok(())
 }
 
 fn place_for(pid: i32, place: &Path, ancestry: &Ancestry) -> Place {

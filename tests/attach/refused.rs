@@ -1,9 +1,10 @@
 //! A slip of the pen, and what is not ours to guard, end nobody: one line, 125, and nothing is written.
 
 use crate::place::{Place, Theirs};
-use crate::support::{Running, Scene, is_root, skip, until};
+use crate::support::{Running, Scene, is_root, skip, state, until};
 use crate::{attach, refused};
 use nix::libc::SIGTERM;
+use std::process::Command;
 
 /// With one in it that holds 30 MiB.
 fn full(scene: &Scene, place: &Place) -> Theirs {
@@ -47,6 +48,38 @@ fn limits_below_what_is_in_use() {
     assert!(!scene.path("go.heard").exists(), "nobody was asked to end");
     if place.has_memory() {
         assert_eq!(theirs.says("memory.high"), "max");
+    }
+}
+
+#[test]
+fn what_is_no_process_or_has_ended() {
+    let scene = Scene::new();
+    let mut ended = Command::new("true").spawn().unwrap();
+    let pid = ended.id();
+    until("it has ended", || state(pid) == Some('Z'));
+    let run = refused(&scene, &["--pid", &pid.to_string(), "-m", "60M"]);
+    assert!(run.stderr.contains("has ended already"), "{run:?}");
+    ended.wait().unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    let (done, wait) = std::sync::mpsc::channel::<()>();
+    let thread = std::thread::spawn(move || {
+        tell.send(nix::unistd::gettid()).unwrap();
+        wait.recv().unwrap();
+    });
+    let run = refused(&scene, &["--pid", &told.recv().unwrap().to_string(), "-m", "60M"]);
+    let whose = format!("is a thread of process {}: use --pid", std::process::id());
+    assert!(run.stderr.contains(&whose), "{run:?}");
+    done.send(()).unwrap();
+    thread.join().unwrap();
+    if std::fs::read_to_string("/proc/2/comm").is_ok_and(|name| name == "kthreadd\n") {
+        let run = refused(&scene, &["--pid", "2", "-m", "60M"]);
+        assert!(run.stderr.contains("is a thread of the kernel"), "{run:?}");
+    }
+    for option in ["--name", "--unit", "--container"] {
+        let run = scene.sentinel().args(["attach", option, "", "-m", "60M"]).output().unwrap();
+        let said = String::from_utf8_lossy(&run.stderr).into_owned();
+        assert!(run.status.code() == Some(125) && said.contains(option), "{option}: {said}");
+        assert!(!said.contains("process is called"), "{option}: {said}");
     }
 }
 
