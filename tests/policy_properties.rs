@@ -15,15 +15,19 @@ mod policy {
 use policy::reached::{ALL, AT_BREACH, Reached};
 use policy::stories::*;
 use policy::trace::{LAST, Step, Story, Trace};
-use policy::workload::{OnTerm, Phase};
+use policy::workload::{OnTerm, Phase, Plan};
 use policy::{answered, rules, single};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use sentinel::clock::Timestamp;
 use sentinel::event::{Action, Command, Event, KillReason, Notice, Sample};
+use sentinel::policy::culprit::CulpritRule;
+use sentinel::policy::interval::Cadence;
+use sentinel::policy::on_breach::{BreachRule, OnBreach};
 use sentinel::policy::reclaim::ReclaimAt;
-use sentinel::policy::{Policy, PolicyConfig};
+use sentinel::policy::warn::WarnRule;
+use sentinel::policy::{OnExit, Policy, PolicyConfig};
 use sentinel::units::{Bytes, Limit, MIB, Percent};
 use std::time::Duration;
 
@@ -403,4 +407,40 @@ fn the_fullest_event_fits() {
     let actions = policy.handle(Event::Sample(loud), Timestamp::from_millis(500));
     assert_eq!(actions.len(), 9, "{actions:?}");
     assert!(actions.contains(&Action::Thaw) && actions.contains(&Action::Kill), "{actions:?}");
+}
+
+/// Of 108 MiB, 58 are cache that reclaim does not get: all of it is in use, and a limit of 50 that was set meanwhile moves no line of the kernel's.
+#[test]
+fn cache_that_is_in_use_holds_lower_lines_back() {
+    let config = PolicyConfig {
+        lines: lines(100),
+        grace: Duration::ZERO,
+        warn: WarnRule { share: Percent(80), within: Duration::from_secs(10) },
+        thrash: None,
+        on_breach: BreachRule { deed: OnBreach::Warn, ..BreachRule::default() },
+        culprit: CulpritRule::default(),
+        timeout: None,
+        min_available: None,
+        on_exit: OnExit::Wait,
+        has_command: true,
+        dry_run: false,
+        cadence: Cadence::Events,
+        reclaim: ReclaimAt::TripWire,
+        slack: Bytes(MIB),
+        is_pool: false,
+        is_machine: false,
+    };
+    let phase = |lasts, grows, pins| Phase { lasts, grows, reads: 0, pins };
+    let plan = Plan {
+        phases: vec![phase(1334, 67584, 51200), phase(950, 0, 9216), phase(442, -30720, 9216)],
+        on_term: OnTerm::Ignores,
+        ends_at: None,
+        dying: 0,
+        kills: 1,
+        empty_first: false,
+        creep: 9216,
+    };
+    let commands = vec![(850, Command::SetLines(lines(50)))];
+    let trace = Trace::simulate(&Story { config, plan, commands }, &[]);
+    answered::all(&trace).unwrap();
 }

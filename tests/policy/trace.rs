@@ -107,8 +107,14 @@ impl Trace {
             match step.event {
                 Event::Sample(sample) => {
                     footprint = sample.footprint().0;
-                    let due = |lines: &mut Lines| !ending && footprint < lines.allowance().0;
-                    now.0 = held_back.take_if(due).unwrap_or(now.0);
+                    // Cache that reclaim was seen not to get is in use, too: whether it was is the policy's to tell.
+                    let sets = step.actions.iter().any(|it| matches!(it, Action::SetLines(_)));
+                    let tells = sets || config.dry_run;
+                    let fits = |lines: &Lines| match tells {
+                        true => footprint < lines.allowance().0,
+                        false => sample.current < lines.allowance(),
+                    };
+                    now.0 = held_back.take_if(|lines| !ending && fits(lines)).unwrap_or(now.0);
                 }
                 Event::Operator(Command::SetLines(lines)) => {
                     (now.0, held_back) = after_command(now.0, lines, footprint);
