@@ -6,6 +6,8 @@
 
 #[path = "footprint/limits.rs"]
 mod limits;
+#[path = "footprint/runtimes.rs"]
+mod runtimes;
 #[path = "footprint/stage.rs"]
 mod stage;
 #[expect(unused_imports, reason = "this suite looks at no run")]

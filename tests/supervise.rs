@@ -29,8 +29,6 @@ mod pipelines;
 mod refused;
 #[path = "supervise/remains.rs"]
 mod remains;
-#[path = "supervise/runtimes.rs"]
-mod runtimes;
 #[path = "supervise/signals.rs"]
 mod signals;
 #[path = "supervise/start_cost.rs"]

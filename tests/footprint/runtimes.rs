@@ -1,5 +1,5 @@
 //! Runtimes that are told the limit size themselves by it: a program that fills its heap to what it thinks it has lives, and is ended where they
-//! are not told.
+//! are not told. Runs where the runtimes are.
 
 use crate::support::{Scene, has_program, skip};
 use std::process::Command;
@@ -92,7 +92,10 @@ fn fills_what_it_is_told(scene: &Scene, command: &[&str]) {
     let told = scene.run(&["-m", "300M", "--tell-runtimes"], command);
     let told = told.expect(0);
     assert!(told.stdout().ends_with("full\n"), "{told:?}");
-    scene.run(&["-m", "300M"], command).expect(143).says("reached the limit 300.0M");
+    let untold = scene.run(&["-m", "300M"], command);
+    // What grows by a GiB a second may meet the second line on its way.
+    assert!(matches!(untold.code(), 143 | 137), "{untold:?}");
+    untold.says("reached the limit 300.0M");
 }
 
 #[test]
