@@ -9,7 +9,7 @@ use nix::libc::{SIGKILL, SIGTERM};
 fn ends_in(scene: &Scene, running: &Running, mut leak: Theirs, name: &str, go: &str) {
     leak.grows(200, &scene.path(go));
     scene.write(go, "");
-    running.await_err(&format!("ended {name} with SIGTERM: footprint 4"));
+    running.await_err(&format!("ended {name} with SIGTERM: footprint "));
     until("it heard SIGTERM", || scene.read(&format!("{go}.heard")) == "SIGTERM");
 }
 
