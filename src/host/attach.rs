@@ -42,6 +42,7 @@ pub fn attach(config: Config, targets: &Targets) -> Result<Host> {
         floor,
         directories: Directories::default(),
         spares: Spares::take().context("cannot keep descriptors for later")?,
+        begun: false,
         released: false,
         let_go: Vec::new(),
         matches: targets.matches.clone(),
@@ -61,7 +62,9 @@ pub fn attach(config: Config, targets: &Targets) -> Result<Host> {
     if !rules.dry_run && writes {
         host.start_keeper_of_others(&rules, targets);
     }
-    match host.join_all(targets, without_floor) {
+    let joined = host.join_all(targets, without_floor);
+    host.visit.iter_mut().for_each(|visit| visit.begun = true);
+    match joined {
         Ok(()) => Ok(host),
         Err(error) => {
             // It is the error that is told.

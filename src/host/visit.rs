@@ -58,6 +58,8 @@ pub(super) struct Visit {
     pub(super) pool: Option<GuardedPool>,
     /// Owners are asked to stop what is to end.
     pub(super) end_by_stop: bool,
+    /// All that was there is guarded: what is found from now on came later.
+    pub(super) begun: bool,
     /// We were asked to go: what is being ended is ended first.
     pub(super) released: bool,
 }
@@ -125,12 +127,17 @@ impl Host {
             let text = format!("cannot signal process {pid} of {place}, as nobody there: attach as its user, or as root");
             anyhow::Error::new(error).context(text)
         })?;
-        ensure_room(&mut workload, &rules, &lines, &format!("{} has", shown(directory)))?;
+        // Whoever comes later with more than it may have is ended for it.
+        let begun = visit.begun;
+        if !begun {
+            ensure_room(&mut workload, &rules, &lines, &format!("{} has", shown(directory)))?;
+        }
         let limit = Limit::At(lines.limit.0);
         // Where more is in use nothing is begun: that would reclaim from somebody who was told nothing.
         let in_force = if rules.dry_run { None } else { workload.set_trip_wire(limit) };
         match in_force {
             None | Some(DeedResult::Done) => {}
+            Some(DeedResult::InUse(_)) if begun => {}
             Some(result) => return Err(refusal(result, directory, lines.limit)),
         }
         let tier_reason = reason(workload.tier(), directory);

@@ -3,7 +3,7 @@
 use crate::place::{Place, Theirs};
 use crate::support::{Running, Scene, is_root, skip, state, until};
 use crate::{attach, refused};
-use nix::libc::SIGTERM;
+use nix::libc::{SIGCONT, SIGSTOP, SIGTERM};
 use std::process::Command;
 
 /// With one in it that holds 30 MiB.
@@ -49,6 +49,22 @@ fn limits_below_what_is_in_use() {
     if place.has_memory() {
         assert_eq!(theirs.says("memory.high"), "max");
     }
+}
+
+/// It was not there when the guard began, and grew before anybody saw it.
+#[test]
+fn who_comes_with_more_than_it_may_have_is_ended() {
+    let (scene, Some(place)) = (Scene::new(), Place::new()) else { return };
+    let running = attach(&scene, &["--cgroup", place.path(), "--each", "-m", "20M"]);
+    running.await_err("0 cgroups of ");
+    running.send(SIGSTOP);
+    until("it is stopped", || state(running.pid()) == Some('T'));
+    let _late = full(&scene, &place);
+    running.send(SIGCONT);
+    running.await_err("ended full with SIGTERM: footprint ");
+    assert_eq!(scene.read("go.heard"), "SIGTERM");
+    running.send(SIGTERM);
+    running.finish().expect(0);
 }
 
 #[test]
