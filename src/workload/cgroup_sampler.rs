@@ -34,6 +34,8 @@ pub struct CgroupSampler {
     swap: Option<Kept>,
     pressure: Option<Kept>,
     pids: Option<Kept>,
+    /// Where nobody counts them: the processes that are in it itself.
+    procs: Option<Kept>,
     pids_events: Option<Kept>,
     huge_pages: HugePages,
     /// What counters may lag.
@@ -65,6 +67,7 @@ impl CgroupSampler {
             true => Some(Kept::Named(cgroup.clone(), OWN_EVENTS.into())),
             false => optional(OWN_EVENTS),
         };
+        let pids = optional("pids.current");
         let mut sampler = CgroupSampler {
             current: current.map_or_else(|| needed("memory.current").map(Rc::new), Ok)?,
             stat: Kept::new(cgroup, "memory.stat", keeping).context("open memory.stat")?,
@@ -72,7 +75,8 @@ impl CgroupSampler {
             own_events: own_events.map(|file| (file, 0)),
             swap: optional("memory.swap.current"),
             pressure: optional("memory.pressure"),
-            pids: optional("pids.current"),
+            procs: if pids.is_none() { optional("cgroup.procs") } else { None },
+            pids,
             pids_events: optional("pids.events"),
             huge_pages: HugePages::open(cgroup, keeping),
             lag: lag::pending(),
@@ -111,6 +115,19 @@ impl CgroupSampler {
             text => files::own_oom(text?),
         };
         Ok(Some(own.saturating_sub(*before)))
+    }
+
+    /// Processes and threads. As many of the processes as fit into the buffer where that is all that is known; of threads in a threaded cgroup
+    /// the kernel tells nothing.
+    fn processes(&self, buffer: &mut [u8]) -> io::Result<u64> {
+        match (&self.pids, &self.procs) {
+            (Some(file), _) => number(file.read(buffer)?),
+            (None, Some(file)) => {
+                let lines = |text: &[u8]| text.iter().filter(|byte| **byte == b'\n').count() as u64;
+                Ok(file.read(buffer).map_or(0, lines))
+            }
+            (None, None) => Ok(0),
+        }
     }
 
     /// `memory.current`, open.
@@ -189,7 +206,7 @@ impl CgroupSampler {
         let current = number(read(&self.current, buffer)?)?;
         let in_transit = in_transit(Bytes(before.min(current)), &stat, stat_lag(self.lag));
         let swap = self.swap.as_ref().map(|file| number(file.read(buffer)?)).transpose()?;
-        let processes = self.pids.as_ref().map(|file| number(file.read(buffer)?)).transpose()?;
+        let processes = self.processes(buffer)?;
         let hugetlb = self.huge_pages.sum(buffer)?;
         let text = self.pressure.as_ref().and_then(|file| file.read(buffer).ok());
         let pressure = text.and_then(files::memory_pressure);
@@ -216,7 +233,7 @@ impl CgroupSampler {
             pressure: pressure.map(|(averages, _)| averages),
             unread_shares: Bytes(0),
             available: None,
-            processes: processes.unwrap_or(0),
+            processes,
             cost: std::time::Duration::ZERO,
         })
     }
@@ -253,5 +270,25 @@ mod tests {
         assert_eq!(found(17_700_000, u64::MAX), 0);
         let old = files::memory_stat(b"anon 9000000\nslab 5\n");
         assert_eq!(in_transit(Bytes(17_700_000), &old, Bytes(0)), Bytes(0));
+    }
+
+    /// Who attaches finds cgroups whose owner enabled no pids controller: how far memory may go at once depends on the number all the same.
+    #[test]
+    fn processes_are_counted_without_a_controller_too() {
+        let scene = tempfile::tempdir().unwrap();
+        let say = |name: &str, text: &str| std::fs::write(scene.path().join(name), text).unwrap();
+        say("memory.current", "1000000\n");
+        say("memory.stat", "anon 900000\n");
+        say("memory.events", "high 0\nmax 0\noom 0\noom_kill 0\n");
+        say("cgroup.procs", "17\n4711\n19\n");
+        let sampled = || {
+            let cgroup = Cgroup::open(scene.path()).unwrap();
+            let sampler = CgroupSampler::open(&cgroup, Keeping::Open, None).unwrap();
+            sampler.sample().unwrap().processes
+        };
+        assert_eq!(sampled(), 3);
+        say("pids.current", "7\n");
+        say("pids.events", "max 0\n");
+        assert_eq!(sampled(), 7);
     }
 }
