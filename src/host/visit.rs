@@ -121,7 +121,9 @@ impl Host {
         let lines = rules.lines_of_others(&outer)?;
         let mut workload = Workload::of_others(foreign, visit.spares.clone())?;
         check_freezer(&rules, &workload)?;
-        let heard = if rules.dry_run { Ok(()) } else { workload.ensure_hears() };
+        // Whom its owner stops need not hear us.
+        let needed = !rules.dry_run && !visit.end_by_stop;
+        let heard = if needed { workload.ensure_hears() } else { Ok(()) };
         heard.map_err(|(pid, error)| {
             let place = shown(directory);
             let text = format!("cannot signal process {pid} of {place}, as nobody there: attach as its user, or as root");
