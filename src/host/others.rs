@@ -3,8 +3,8 @@
 use crate::control::listing::find_here;
 use crate::fleet::statuses;
 use crate::sys::process::own;
-use anyhow::{Result, ensure};
-use procfs::process::Process;
+use crate::targets::upwards;
+use anyhow::{Result, bail, ensure};
 
 /// Fails where this process is guarded already: by itself, or as a descendant of one that is. Whoever is neither root nor us may claim what he
 /// likes, and is not asked.
@@ -12,9 +12,7 @@ use procfs::process::Process;
 /// # Errors
 /// Another guardian has it.
 pub(super) fn ensure_free(pid: i32) -> Result<()> {
-    let ancestors: Vec<u32> = std::iter::successors(Some(pid), |pid| parent(*pid))
-        .filter_map(|pid| u32::try_from(pid).ok())
-        .collect();
+    let ancestors = upwards(pid);
     let mut guardians = find_here().guardians;
     guardians.retain(|listed| listed.comes_first() && listed.pid != own());
     for status in statuses(guardians).into_iter().filter_map(|(_, status)| status.ok()) {
@@ -24,24 +22,19 @@ pub(super) fn ensure_free(pid: i32) -> Result<()> {
             status.name
         );
         let roots = [status.child_pid, status.tree_pid.unwrap_or(0)];
-        let root = roots.into_iter().find(|root| *root != 0 && ancestors.contains(root));
+        let root =
+            roots.into_iter().find(|root| *root != 0 && ancestors.contains(&root.cast_signed()));
         let Some(root) = root else { continue };
         let descends = if root.cast_signed() == pid {
             String::new()
         } else {
             format!(", a descendant of {root},")
         };
-        ensure!(
-            false,
+        bail!(
             "process {pid}{descends} is guarded by sentinel {} already ({})",
             status.guardian_pid,
             status.name
         );
     }
     Ok(())
-}
-
-fn parent(pid: i32) -> Option<i32> {
-    let stat = Process::new(pid).and_then(|process| process.stat()).ok()?;
-    Some(stat.ppid).filter(|parent| *parent > 0)
 }

@@ -9,6 +9,7 @@ mod process;
 mod unit;
 
 pub use owner::TargetOwner;
+pub use process::upwards;
 
 use crate::escape::{escape, shown};
 use anyhow::{Context, Result, ensure};

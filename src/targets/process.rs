@@ -16,6 +16,11 @@ const LOOKS: u32 = 3;
 /// So many are named where several are meant.
 const NAMED: usize = 3;
 
+/// This process, and from whom it descends, the nearest first.
+pub fn upwards(pid: i32) -> Vec<i32> {
+    Ancestry::read().upwards(pid)
+}
+
 /// Where this process runs.
 pub(super) fn find(pid: i32) -> Result<Located> {
     let name = escape(&comm(pid).with_context(|| format!("there is no process {pid}"))?);

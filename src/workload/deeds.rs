@@ -109,7 +109,7 @@ impl Workload {
     pub fn ensure_hears(&mut self) -> Result<(), (i32, io::Error)> {
         let mut refused = Ok(());
         for pid in self.members.refresh() {
-            match crate::sys::process::send(*pid, 0) {
+            match process::send(*pid, 0) {
                 Ok(()) => return Ok(()),
                 Err(error) if error.raw_os_error() == Some(EPERM) => refused = Err((*pid, error)),
                 // Gone meanwhile.

@@ -269,9 +269,7 @@ for line in iter(sys.stdin.readline, ''):
             self.answers.read_line(&mut line).unwrap();
             line.trim().to_owned()
         }
-    }
 
-    impl Family {
         fn ask(&mut self, what: &str) -> i32 {
             self.answer(what).parse().unwrap()
         }
